@@ -1,0 +1,193 @@
+"""Settings of every stage: typed, frozen, strict, saved beside every output they made."""
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tokser.errors import SettingsError
+
+__all__ = [
+    "AlignSettings",
+    "ClassifySettings",
+    "ExtractSettings",
+    "GridSettings",
+    "PoolSettings",
+    "PretrainSettings",
+    "ReportSettings",
+    "Settings",
+]
+
+DatasetName = Literal["librispeech", "emodb", "iemocap"]
+ProtocolName = Literal["report", "speaker"]
+ClassifierName = Literal["mlp", "logreg"]
+Positive = Annotated[int, Field(gt=0)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], *, where: str) -> Self:
+        """Check `values`, and name all their faults at once.
+
+        Args:
+            values: Settings by name.
+            where: What the user would look at to mend them, for instance a file's name.
+
+        Raises:
+            SettingsError: A key is unknown (the nearest known one is named) or a value is wrong.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            faults = [cls._describe(fault) for fault in error.errors()]
+            raise SettingsError(
+                where,
+                expected=f"valid {cls.__name__}",
+                got="; ".join(faults),
+                remedy="Correct the named settings.",
+            ) from error
+
+    @classmethod
+    def _describe(cls, fault: Mapping[str, Any]) -> str:
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] != "extra_forbidden":
+            return f"{key} = {fault['input']!r}: {fault['msg']}"
+        known = _known_keys(cls, fault["loc"][:-1])
+        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.0)
+        return f"unknown key {key!r} (nearest known key: {near[0]!r})" if near else f"unknown {key!r}"
+
+
+def _known_keys(settings: type[BaseModel], parents: tuple[Any, ...]) -> list[str]:
+    """List the keys that settings, or those nested in them under `parents`, do have."""
+    for parent in parents:
+        if parent in settings.model_fields:
+            inner = _nested(settings.model_fields[parent].annotation)
+            if inner is None:
+                return []
+            settings = inner
+    return list(settings.model_fields)
+
+
+def _nested(annotation: Any) -> type[BaseModel] | None:
+    """Find the settings class within an annotation such as `tuple[X, ...]` or `X | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in getattr(annotation, "__args__", ()):
+        found = _nested(argument)
+        if found is not None:
+            return found
+    return None
+
+
+class ExtractSettings(Settings):
+    """`tokser extract`: which encoders run over which corpus, into which store."""
+
+    dataset: DatasetName
+    root: Path
+    """The corpus's own folder."""
+    store: str
+    encoders: tuple[str, ...] = Field(min_length=1)
+    """Hub ids or local folders, speech and text alike."""
+    layers: str = "last"
+    """`last`, `all`, or numbers such as `0,3,6`; 0 is the embedding output."""
+    revision: str | None = None
+    """Hub revision, of every encoder that comes from the hub."""
+    splits: tuple[str, ...] = ()
+    """Parts of LibriSpeech, for instance `train-clean-100`; empty: all that are there."""
+    subset: Literal["all", "recognised"] = "all"
+    """EmoDB: all recordings, or those of the report's Table 1."""
+    dtype: Literal["float16", "float32"] = "float16"
+    shard_mb: Positive = 256
+    """Budget of one shard over all its arrays, in MiB."""
+    batch_seconds: Rate = 120.0
+    """Audio that one forward pass may hold, padding included, in seconds."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+
+
+class PretrainSettings(Settings):
+    """`tokser pretrain`: how the aligner is trained on a store (report, sections 3 and 4.3)."""
+
+    store: str
+    out: Path
+    """Folder of the run; its name becomes the name of the aligned feature."""
+    speech: str | None = None
+    """Speech feature S; found by itself where there is one choice."""
+    text: str | None = None
+    """Teacher feature B; the queries T are the `word` feature of the same encoder."""
+    temperature: Rate = 0.07
+    batch_size: Positive = 64
+    """Utterances in a batch."""
+    learning_rate: Rate = 1e-4
+    epochs: Positive = 30
+    dev_fraction: float = Field(default=0.1, gt=0, lt=1)
+    """Share of speakers held out, where the corpus names no dev part."""
+    special_tokens: bool = True
+    """Whether [CLS] and [SEP] take part."""
+    seed: int = 0
+    device: str = "auto"
+
+
+class AlignSettings(Settings):
+    """`tokser align`: which run's aligner is applied to which store."""
+
+    store: str
+    checkpoint: Path
+    batch_size: Positive = 64
+    device: str = "auto"
+
+
+class PoolSettings(Settings):
+    """`tokser pool`: which features of a store get mean and standard deviation."""
+
+    store: str
+    features: tuple[str, ...] = ()
+    """Empty: every feature."""
+
+
+class GridSettings(Settings):
+    """The points of a grid, and the training that each of them gets (report, Table 2)."""
+
+    batch_sizes: tuple[Positive, ...] = tuple(2**power for power in range(2, 11))
+    learning_rates: tuple[Rate, ...] = (1e-3, 5e-3)
+    hidden: tuple[Positive, ...] = (128, 64, 32)
+    """Widths of the blocks [Linear, LayerNorm, ReLU]."""
+    epochs: Positive = 30
+    plateau_patience: Positive = 10
+    """Epochs without a better dev UAR before the learning rate falls."""
+    plateau_factor: float = Field(default=0.1, gt=0, lt=1)
+
+
+class ClassifySettings(Settings):
+    """`tokser classify`: features, protocols and grid of one dataset."""
+
+    dataset: DatasetName
+    store: str
+    out: Path
+    features: tuple[str, ...] = ()
+    """Empty: every pooled feature."""
+    protocols: tuple[ProtocolName, ...] = ("report", "speaker")
+    classifiers: tuple[ClassifierName, ...] = ("mlp",)
+    grid: GridSettings = GridSettings()
+    seed: int = 0
+    device: str = "auto"
+
+
+class ReportSettings(Settings):
+    """`tokser report`: which results go on the page."""
+
+    results: tuple[Path, ...] = Field(min_length=1)
+    """Output folders of `tokser classify`."""
+    runs: tuple[Path, ...] = ()
+    """Output folders of `tokser pretrain`, for the convergence curves."""
+    out: Path = Path("report.html")
+    title: str = "tokser report"
+    caution: str = ""
+    """A sentence shown at the top of the page."""

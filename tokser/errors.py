@@ -1,0 +1,118 @@
+"""Every error that tokser raises on purpose, and the exit code each one means."""
+
+from collections.abc import Sequence
+
+__all__ = [
+    "AudioError",
+    "CheckpointError",
+    "CorpusError",
+    "CorruptStoreError",
+    "InputError",
+    "ManifestError",
+    "MissingInputError",
+    "MissingPackageError",
+    "QuarantinedError",
+    "RunError",
+    "SettingsError",
+    "StoreError",
+    "StoreLockedError",
+    "StoreMismatchError",
+    "StoreNotSealedError",
+    "TokserError",
+    "list_some",
+]
+
+
+class TokserError(Exception):
+    """An error that says where, what was expected, what was got, and what to do.
+
+    Args:
+        where: The file, option or utterance at fault.
+        expected: What would have been right.
+        got: What was found instead.
+        remedy: One imperative sentence that mends it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, where: object, *, expected: str, got: str, remedy: str) -> None:
+        self.where, self.expected, self.got, self.remedy = str(where), expected, got, remedy
+        super().__init__(f"{where}: expected {expected}, got {got}. {remedy}")
+
+    def __str__(self) -> str:
+        # KeyError, a base of some children, would print the repr of the message.
+        return str(self.args[0])
+
+
+class InputError(TokserError, ValueError):
+    """The input or the call is wrong; nothing was changed."""
+
+    exit_code = 2
+
+
+class MissingInputError(InputError, FileNotFoundError):
+    """A file or folder that was named does not exist."""
+
+
+class SettingsError(InputError):
+    """A setting is unknown, of the wrong type, or out of range."""
+
+
+class MissingPackageError(InputError, ImportError):
+    """An optional package is needed and not installed, or does not fit the others."""
+
+
+class CorpusError(InputError):
+    """A folder is not the corpus it was said to be."""
+
+
+class ManifestError(InputError):
+    """A manifest is malformed, or names an utterance twice."""
+
+
+class AudioError(InputError):
+    """One recording cannot be used; its utterance goes to quarantine."""
+
+
+class CheckpointError(InputError):
+    """A model folder or a run lacks weights, or holds others than asked for."""
+
+
+class RunError(TokserError, RuntimeError):
+    """The run failed although its input was right."""
+
+
+class StoreError(TokserError):
+    """Something is wrong with a store."""
+
+
+class StoreMismatchError(StoreError, ValueError):
+    """What is to be added or read does not belong to this store."""
+
+    exit_code = 2
+
+
+class StoreNotSealedError(StoreError):
+    """A shard that was asked for is not in the journal."""
+
+    exit_code = 2
+
+
+class StoreLockedError(StoreError):
+    """Another process is writing to the store."""
+
+
+class CorruptStoreError(StoreError):
+    """Bytes on disk do not match the journal."""
+
+
+class QuarantinedError(StoreError, KeyError):
+    """The utterance was set aside at extraction, with a reason."""
+
+    exit_code = 2
+
+
+def list_some(names: Sequence[object], *, most: int = 5) -> str:
+    """Join the first few names for a message, and count the rest."""
+    shown = ", ".join(str(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

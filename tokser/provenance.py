@@ -1,0 +1,94 @@
+"""Digests, versions, and the stamp that says what made an artefact."""
+
+import hashlib
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Stamp", "digest_of", "sha256_of_file", "versions", "write_atomically"]
+
+STAMP_NAME = "provenance.json"
+_PACKAGES = ("tokser", "torch", "torchaudio", "transformers", "zarr", "h5py", "numpy", "scikit-learn")
+
+
+def digest_of(value: Any) -> str:
+    """Return the sha256 (hex) of a JSON-serialisable value, independent of key order."""
+    return hashlib.sha256(_canonical(value).encode()).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that results depend on."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a crash, sees all of it or nothing of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync_directory(path.parent)
+
+
+class Stamp:
+    """What made an artefact: stage, settings, inputs. Written last, it marks the artefact done.
+
+    Args:
+        stage: Name of the stage, for instance `"pretrain"`.
+        settings: The resolved settings.
+        inputs: Identities (digests) of everything that was read.
+    """
+
+    def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        self.content = {"stage": stage, "settings": dict(settings), "inputs": dict(inputs)}
+
+    def marks(self, folder: Path) -> bool:
+        """Tell whether `folder` was finished by this very stage, settings and inputs."""
+        path = folder / STAMP_NAME
+        if not path.is_file():
+            return False
+        found = json.loads(path.read_text())
+        return all(
+            digest_of(found.get(key)) == digest_of(value) for key, value in self.content.items()
+        )
+
+    def write(self, folder: Path) -> None:
+        """Mark `folder` as done; call it when everything else is on disk."""
+        text = _canonical(self.content | {"versions": versions()}, indent=2)
+        write_atomically(folder / STAMP_NAME, text.encode())
+
+
+def _canonical(value: Any, indent: int | None = None) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str, indent=indent)
+
+
+def _sync_directory(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a directory
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
