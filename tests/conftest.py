@@ -1,8 +1,11 @@
 """Fixtures that every test may use."""
 
+import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
@@ -15,3 +18,96 @@ def real_data() -> Path:
     if not (folder / "data" / "emodb" / "wav").is_dir():
         pytest.skip(f"REAL DATA MISSING: set TOKSER_TEST_DATA ({folder} has no data/emodb/wav)")
     return folder
+
+
+class StoreFactory:
+    """Writes small real stores of random activations."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def manifest(self, num_utterances: int = 12) -> pd.DataFrame:
+        rng = np.random.default_rng(0)
+        labels = ["anger", "neutral", "sadness"]
+        rows = [
+            {
+                "id": f"utt{i:03d}",
+                "path": f"wav/utt{i:03d}.wav",
+                "num_samples": int(rng.integers(8_000, 64_000)),
+                "sampling_rate_hz": 16_000,
+                "speaker": f"s{i % 4}",
+                "sex": "fm"[i % 2],
+                "session": "",
+                "language": "de",
+                "transcript": f"Satz Nummer {i % 5}",
+                "label": labels[i % 3],
+                "split": "dev-clean" if i % 4 == 0 else "train-clean-100",
+            }
+            for i in range(num_utterances)
+        ]
+        return pd.DataFrame(rows).set_index("id")
+
+    def writer(self, table: pd.DataFrame, name: str = "toy.zarr", dataset: str = "emodb"):
+        from tokser.store import StoreWriter
+
+        text = table.to_csv(lineterminator="\n")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return StoreWriter(
+            self.folder / name, dataset=dataset, manifest_text=text, manifest_digest=digest
+        )
+
+    def plan(
+        self,
+        table: pd.DataFrame,
+        *,
+        name: str = "whisper-tiny",
+        features: dict[str, int] | None = None,
+        kind: str = "speech",
+        dtype: str = "float16",
+        shard_bytes: int = 40_000,
+        lengths: np.ndarray | None = None,
+        **provenance: object,
+    ):
+        from tokser.store import FeatureSpec, GroupPlan
+
+        if lengths is None:
+            lengths = -(-table["num_samples"].to_numpy() // 1_600)
+        specs = {
+            k: FeatureSpec(dim=v, dtype=dtype) for k, v in (features or {"layer-2": 8}).items()
+        }
+        return GroupPlan(
+            name=name,
+            kind=kind,
+            features=specs,
+            lengths=np.asarray(lengths, dtype=np.int64),
+            provenance={"model": name} | provenance,
+            shard_bytes=shard_bytes,
+        )
+
+    def rows(self, plan, feature: str, position: int) -> np.ndarray:
+        """The values that utterance `position` has in `feature`: random, but always the same."""
+        key = [position, *feature.encode()]
+        shape = (int(plan.lengths[position]), plan.features[feature].dim)
+        return np.random.default_rng(key).normal(size=shape).astype(plan.features[feature].dtype)
+
+    def fill(self, group, plan, *, only_shards: set[int] | None = None) -> None:
+        for shard, features in group.pending().items():
+            if only_shards is None or shard in only_shards:
+                first, after = group.layout.shard_utterances(shard)
+                rows = {f: [self.rows(plan, f, i) for i in range(first, after)] for f in features}
+                group.commit(shard, rows, {})
+
+    def sealed(self, table: pd.DataFrame | None = None, *plans, name: str = "toy.zarr", **kwargs):
+        """Write and open a store whose groups are whole."""
+        from tokser.store import open_store
+
+        table = self.manifest() if table is None else table
+        with self.writer(table, name=name, **kwargs) as writer:
+            for plan in plans or (self.plan(table),):
+                self.fill(writer.plan_group(plan), plan)
+        return open_store(self.folder / name)
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> StoreFactory:
+    return StoreFactory(tmp_path)

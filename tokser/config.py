@@ -61,7 +61,9 @@ class Settings(BaseModel):
             return f"{key} = {fault['input']!r}: {fault['msg']}"
         known = _known_keys(cls, fault["loc"][:-1])
         near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.0)
-        return f"unknown key {key!r} (nearest known key: {near[0]!r})" if near else f"unknown {key!r}"
+        return (
+            f"unknown key {key!r} (nearest known key: {near[0]!r})" if near else f"unknown {key!r}"
+        )
 
 
 def _known_keys(settings: type[BaseModel], parents: tuple[Any, ...]) -> list[str]:

@@ -12,7 +12,16 @@ from typing import Any
 __all__ = ["Stamp", "digest_of", "sha256_of_file", "versions", "write_atomically"]
 
 STAMP_NAME = "provenance.json"
-_PACKAGES = ("tokser", "torch", "torchaudio", "transformers", "zarr", "h5py", "numpy", "scikit-learn")
+_PACKAGES = (
+    "tokser",
+    "torch",
+    "torchaudio",
+    "transformers",
+    "zarr",
+    "h5py",
+    "numpy",
+    "scikit-learn",
+)
 
 
 def digest_of(value: Any) -> str:

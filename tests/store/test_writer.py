@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from tokser.errors import RunError, StoreLockedError, StoreMismatchError
+from tokser.store import open_store
+
+
+def test_what_is_committed_is_read_back_whatever_the_order(stores):
+    table = stores.manifest(30)
+    plan = stores.plan(table, features={"layer-0": 4, "layer-2": 16}, shard_bytes=1_500)
+    with stores.writer(table) as writer:
+        group = writer.plan_group(plan)
+        assert group.layout.num_shards > 5
+        for shard in (4, 0):
+            stores.fill(group, plan, only_shards={shard})
+        stores.fill(group, plan)
+        assert group.pending() == {}
+    store = open_store(stores.folder / "toy.zarr")
+    for feature in plan.features:
+        layer = store[f"whisper-tiny/{feature}"]
+        assert layer.is_sealed
+        for position, utterance in enumerate(table.index):
+            np.testing.assert_array_equal(layer[utterance], stores.rows(plan, feature, position))
+
+
+def test_an_interrupted_run_goes_on_with_the_missing_shards(stores):
+    table = stores.manifest(20)
+    plan = stores.plan(table, shard_bytes=1_000)
+    with stores.writer(table) as writer:
+        stores.fill(writer.plan_group(plan), plan, only_shards={1, 2})
+    with stores.writer(table) as writer:
+        pending = writer.plan_group(plan).pending()
+    assert 1 not in pending
+    assert 2 not in pending
+    assert 0 in pending
+
+
+def test_a_layer_added_later_shares_the_rows(stores):
+    table = stores.manifest()
+    first = stores.plan(table, features={"layer-2": 8})
+    stores.sealed(table, first)
+    both = stores.plan(table, features={"layer-2": 8, "layer-1": 8})
+    with stores.writer(table) as writer:
+        group = writer.plan_group(both)
+        assert all(features == ["layer-1"] for features in group.pending().values())
+        stores.fill(group, both)
+    store = open_store(stores.folder / "toy.zarr")
+    assert store.features == ["whisper-tiny/layer-2", "whisper-tiny/layer-1"]
+
+
+def test_another_model_is_refused_naming_both(stores):
+    table = stores.manifest()
+    stores.sealed(table, stores.plan(table, weights_sha256="aaa"))
+    with (
+        stores.writer(table) as writer,
+        pytest.raises(StoreMismatchError, match=r"weights_sha256 aaa.*got weights_sha256 bbb"),
+    ):
+        writer.plan_group(stores.plan(table, weights_sha256="bbb"))
+
+
+def test_another_corpus_is_refused_naming_both(stores):
+    stores.sealed()
+    with (
+        pytest.raises(StoreMismatchError, match=r"expected dataset emodb .*got iemocap"),
+        stores.writer(stores.manifest(), dataset="iemocap"),
+    ):
+        pass
+    with (
+        pytest.raises(StoreMismatchError, match="manifest_digest"),
+        stores.writer(stores.manifest(9)),
+    ):
+        pass
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(stores):
+    folder = stores.folder / "toy.zarr"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    with (
+        pytest.raises(StoreMismatchError, match="holds something else"),
+        stores.writer(stores.manifest()),
+    ):
+        pass
+    assert (folder / "thesis.tex").read_text() == "precious"
+
+
+def test_a_second_writer_is_told_to_wait(stores):
+    table = stores.manifest()
+    with (
+        stores.writer(table),
+        pytest.raises(StoreLockedError, match="Wait until"),
+        stores.writer(table),
+    ):
+        pass
+
+
+def test_values_that_float16_cannot_hold_name_the_utterance(stores):
+    table = stores.manifest(3)
+    plan = stores.plan(table)
+    with stores.writer(table) as writer:
+        group = writer.plan_group(plan)
+        rows = [stores.rows(plan, "layer-2", i).astype(np.float32) for i in range(3)]
+        rows[1][2, 3] = 70_000
+        with pytest.raises(RunError, match=r"layer-2, utt001: .*7e\+04.*--dtype float32"):
+            group.commit(0, {"layer-2": rows}, {})
+        assert 0 in group.pending()
+
+
+def test_rows_that_differ_from_the_plan_are_refused(stores):
+    table = stores.manifest(2)
+    plan = stores.plan(table)
+    with stores.writer(table) as writer:
+        group = writer.plan_group(plan)
+        rows = [stores.rows(plan, "layer-2", 0), stores.rows(plan, "layer-2", 1)[:-1]]
+        with pytest.raises(RunError, match="utt001: expected rows of shape"):
+            group.commit(0, {"layer-2": rows}, {})
+
+
+def test_a_group_without_a_usable_utterance_is_refused(stores):
+    table = stores.manifest(2)
+    with stores.writer(table) as writer, pytest.raises(RunError, match="usable utterance"):
+        writer.plan_group(stores.plan(table, lengths=[0, 0]))

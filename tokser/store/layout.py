@@ -1,0 +1,87 @@
+"""Where each utterance's rows lie: whole utterances packed into equal shards. Pure arithmetic."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CHUNK_BYTES", "Layout", "pack"]
+
+CHUNK_BYTES = 2**20
+"""What an inner chunk of the widest array holds, about."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The rows of every utterance of a group, none of which straddles two shards.
+
+    Attributes:
+        row_starts: First row of each utterance, int64 [utterances].
+        row_lengths: Rows of each utterance, int64 [utterances]; 0 where it has none.
+        rows_per_shard: Rows that a full shard spans, a multiple of `rows_per_chunk`.
+        rows_per_chunk: Rows of an inner chunk.
+    """
+
+    row_starts: NDArray[np.int64]
+    row_lengths: NDArray[np.int64]
+    rows_per_shard: int
+    rows_per_chunk: int
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the flat arrays: to the end of the last utterance, gaps included."""
+        ends = self.row_starts + self.row_lengths
+        return int(ends.max()) if len(ends) else 0
+
+    @property
+    def num_shards(self) -> int:
+        """Shards that hold `num_rows` rows."""
+        return -(-self.num_rows // self.rows_per_shard)
+
+    @property
+    def shard_of(self) -> NDArray[np.int64]:
+        """Shard of each utterance, int64 [utterances], never falling."""
+        return np.minimum(self.row_starts // self.rows_per_shard, max(self.num_shards - 1, 0))
+
+    def shard_rows(self, shard: int) -> tuple[int, int]:
+        """First row of a shard and the row after its last."""
+        first = shard * self.rows_per_shard
+        return first, min(first + self.rows_per_shard, self.num_rows)
+
+    def shard_utterances(self, shard: int) -> tuple[int, int]:
+        """Position of a shard's first utterance and the position after its last."""
+        first, after = np.searchsorted(self.shard_of, [shard, shard + 1])
+        return int(first), int(after)
+
+
+def pack(lengths: NDArray[np.int64], row_bytes: Mapping[str, int], shard_bytes: int) -> Layout:
+    """Pack utterances, in their order, whole into shards.
+
+    Args:
+        lengths: Rows of each utterance, [utterances].
+        row_bytes: Bytes of a row, by array; all arrays are cut at the same rows.
+        shard_bytes: Budget of one shard over all arrays. The longest utterance may exceed it.
+
+    Returns:
+        The layout. Rows left over at a shard's end stay unused.
+    """
+    lengths = np.asarray(lengths, dtype=np.int64)
+    longest, total = int(lengths.max(initial=0)), int(lengths.sum())
+    budget = max(shard_bytes // sum(row_bytes.values()), longest, 1)
+    wanted = min(budget, max(total, 1))
+    rows_per_chunk = max(1, min(CHUNK_BYTES // max(row_bytes.values()), wanted))
+    rows_per_shard = _round_up(wanted, rows_per_chunk)
+    starts = np.empty_like(lengths)
+    cursor = 0
+    for position, length in enumerate(lengths.tolist()):
+        left = rows_per_shard - cursor % rows_per_shard
+        if length > left:
+            cursor += left
+        starts[position] = cursor
+        cursor += length
+    return Layout(starts, lengths, rows_per_shard, rows_per_chunk)
+
+
+def _round_up(number: int, multiple: int) -> int:
+    return -(-number // multiple) * multiple

@@ -1,0 +1,134 @@
+"""What a store says about itself: the attributes of its root and of its groups (format 1)."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from tokser.errors import StoreMismatchError
+from tokser.provenance import digest_of
+
+__all__ = [
+    "FORMAT",
+    "FeatureSpec",
+    "GroupAttributes",
+    "GroupPlan",
+    "Kind",
+    "LookupSpec",
+    "RootAttributes",
+]
+
+FORMAT = 1
+Kind = Literal["speech", "text", "aligned", "functionals"]
+
+
+class _Attributes(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class FeatureSpec(_Attributes):
+    """One flat array of a group: `[rows, dim]`, or `[rows]` where `dim` is None."""
+
+    dim: int | None
+    dtype: Literal["float16", "float32", "int32"]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return (self.dim or 1) * np.dtype(self.dtype).itemsize
+
+
+class LookupSpec(_Attributes):
+    """A feature whose row is `table[position of ids[row] in keys]`: stored once per key.
+
+    In the group lie the arrays `<name>_keys` (sorted int32 [keys]) and `<name>_table` [keys, dim].
+    """
+
+    ids: str
+    """Integer feature of the same group, for instance `token_ids`."""
+    dim: int
+    dtype: Literal["float16", "float32"]
+    checksum: str
+    """xxh3-64 (hex) of the keys' bytes followed by the table's."""
+
+
+class GroupAttributes(_Attributes):
+    """Attributes of a group: features that share rows, shards and provenance."""
+
+    kind: Kind
+    features: dict[str, FeatureSpec] = Field(default_factory=dict)
+    lookups: dict[str, LookupSpec] = Field(default_factory=dict)
+    rows_per_shard: int
+    rows_per_chunk: int
+    num_rows: int
+    layout_digest: str
+    provenance: dict[str, Any]
+
+
+class RootAttributes(_Attributes):
+    """Attributes of the store's root."""
+
+    format: Literal[1] = 1
+    dataset: str
+    manifest_digest: str
+    """sha256 of the manifest's CSV text."""
+    num_utterances: int
+    groups: tuple[str, ...] = ()
+
+
+class GroupPlan(_Attributes):
+    """Everything about a group that is known before an encoder runs.
+
+    Attributes:
+        name: Name in the store, for instance `whisper-base`.
+        kind: What its rows are.
+        features: Arrays to be written, by name.
+        lengths: Rows of each utterance, in store order.
+        provenance: What makes the rows: model, revision, weights, precision and so on.
+        shard_bytes: Budget of one shard over all arrays of this plan.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: str
+    kind: Kind
+    features: dict[str, FeatureSpec]
+    lengths: NDArray[np.int64]
+    provenance: dict[str, Any]
+    shard_bytes: int = 256 * 2**20
+
+    def refuse_unless_same(
+        self, found: GroupAttributes, found_lengths: NDArray[np.int64], where: str
+    ) -> None:
+        """Raise, naming both sides, unless this plan continues what the store holds.
+
+        Raises:
+            StoreMismatchError: Kind, provenance, row counts or a feature's shape differ.
+        """
+        differences = _differences(found.provenance, self.provenance)
+        if found.kind != self.kind:
+            differences.append(("kind", found.kind, self.kind))
+        if not np.array_equal(found_lengths, self.lengths):
+            differences.append(
+                ("rows", str(int(found_lengths.sum())), str(int(self.lengths.sum())))
+            )
+        for name, spec in self.features.items():
+            if name in found.features and found.features[name] != spec:
+                differences.append((name, repr(found.features[name]), repr(spec)))
+        if differences:
+            raise StoreMismatchError(
+                f"{where}, {self.name}",
+                expected="; ".join(f"{key} {old} as in the store" for key, old, _ in differences),
+                got="; ".join(f"{key} {new}" for key, _, new in differences),
+                remedy="Use the same encoder and settings, or write to another store.",
+            )
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
+    keys = sorted(old.keys() | new.keys())
+    return [
+        (key, str(old.get(key)), str(new.get(key)))
+        for key in keys
+        if digest_of(old.get(key)) != digest_of(new.get(key))
+    ]
