@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokser.store.layout import CHUNK_BYTES, pack
+from tokser.store.layout import CHUNK_BYTES, MIN_SHARDS, pack
 
 lengths = st.lists(st.integers(0, 400), min_size=1, max_size=60).map(np.array)
 
@@ -39,6 +39,7 @@ def test_shards_share_out_all_utterances_and_rows(lengths, shard_rows):
 
 def test_a_shard_keeps_to_its_budget_over_all_arrays():
     layout = pack(np.full(1_000, 500), {"layer-0": 1_024, "layer-1": 1_024}, 16 * 2**20)
+    assert layout.num_shards > MIN_SHARDS
     assert layout.rows_per_shard * 2_048 <= 16 * 2**20 + layout.rows_per_chunk * 2_048
     assert layout.rows_per_chunk * 1_024 == CHUNK_BYTES
 
@@ -46,3 +47,8 @@ def test_a_shard_keeps_to_its_budget_over_all_arrays():
 def test_the_longest_utterance_sets_the_least_shard():
     layout = pack(np.array([3, 5_000, 2]), {"a": 1_024}, 1_024)
     assert layout.rows_per_shard >= 5_000
+
+
+def test_a_small_corpus_is_cut_so_that_a_stop_loses_little():
+    layout = pack(np.full(535, 100), {"layer-6": 1_024}, 256 * 2**20)
+    assert MIN_SHARDS // 2 <= layout.num_shards <= 2 * MIN_SHARDS

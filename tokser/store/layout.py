@@ -11,6 +11,9 @@ __all__ = ["CHUNK_BYTES", "Layout", "pack"]
 CHUNK_BYTES = 2**20
 """What an inner chunk of the widest array holds, about."""
 
+MIN_SHARDS = 16
+"""Even a small corpus is cut this often, where chunks allow: a stop loses one shard's work."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -68,9 +71,10 @@ def pack(lengths: NDArray[np.int64], row_bytes: Mapping[str, int], shard_bytes: 
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     longest, total = int(lengths.max(initial=0)), int(lengths.sum())
-    budget = max(shard_bytes // sum(row_bytes.values()), longest, 1)
-    wanted = min(budget, max(total, 1))
-    rows_per_chunk = max(1, min(CHUNK_BYTES // max(row_bytes.values()), wanted))
+    chunk = max(1, CHUNK_BYTES // max(row_bytes.values()))
+    budget = min(shard_bytes // sum(row_bytes.values()), max(total // MIN_SHARDS, chunk))
+    wanted = min(max(budget, longest, 1), max(total, 1))
+    rows_per_chunk = min(chunk, wanted)
     rows_per_shard = _round_up(wanted, rows_per_chunk)
     starts = np.empty_like(lengths)
     cursor = 0

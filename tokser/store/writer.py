@@ -215,6 +215,10 @@ class GroupWriter:
             )
             self._backend.commit(name, shard, entry.to_text())
 
+    def has_lookup(self, name: str) -> bool:
+        """Whether the group has this lookup feature already."""
+        return name in self._attributes.lookups
+
     def put_lookup(
         self, name: str, *, ids: str, keys: NDArray[np.int32], table: NDArray[Any]
     ) -> None:
@@ -222,8 +226,6 @@ class GroupWriter:
         digest = checksum(np.concatenate([keys.view(np.uint8), table.ravel().view(np.uint8)]))
         dtype: Literal["float16", "float32"] = "float32" if table.dtype == np.float32 else "float16"
         spec = LookupSpec(ids=ids, dim=table.shape[1], dtype=dtype, checksum=digest)
-        if self._attributes.lookups.get(name) == spec:
-            return
         self._backend.put_lookup(self._plan.name, name, {"keys": keys, "table": table})
         lookups = self._attributes.lookups | {name: spec}
         self._attributes = self._attributes.model_copy(update={"lookups": lookups})
@@ -260,13 +262,19 @@ class GroupWriter:
             )
         with np.errstate(over="ignore"):
             target[...] = block
-        if target.dtype.kind == "f" and not np.isfinite(target).all():
-            largest = float(np.abs(block[np.isfinite(block)]).max(initial=0.0))
-            num_bad = int((~np.isfinite(block)).sum())
-            raise RunError(
-                where,
-                expected=f"finite values that {target.dtype} holds",
-                got=f"values up to {largest:.4g}, and {num_bad} not finite",
-                remedy="Store this encoder with `--dtype float32`; if that fails too, "
-                "its weights are damaged.",
-            )
+        _require_finite(target, block, where)
+
+
+def _require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> None:
+    """Raise if a value was not finite, or no longer is in the stored dtype."""
+    if stored.dtype.kind != "f" or np.isfinite(stored).all():
+        return
+    largest = float(np.abs(source[np.isfinite(source)]).max(initial=0.0))
+    num_bad = int((~np.isfinite(source)).sum())
+    raise RunError(
+        where,
+        expected=f"finite values that {stored.dtype} holds",
+        got=f"values up to {largest:.4g}, and {num_bad} not finite",
+        remedy="Store this encoder with `--dtype float32`; if that fails too, "
+        "its weights are damaged.",
+    )

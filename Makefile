@@ -1,0 +1,67 @@
+# tokser: `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+export TOKSER_TEST_DATA ?= $(wildcard ../shared)
+
+# extract-librispeech
+ROOT ?= corpora/LibriSpeech
+SPLITS ?=
+STORE ?= feats.zarr
+ENCODERS ?= openai/whisper-base bert-base-uncased
+LAYERS ?= last
+# demo
+OUT ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install requirements format lint types layers test bench demo extract-librispeech clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
+
+install: $(VENV)/.installed ## Make .venv with everything pinned in requirements.txt
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("tokser needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --requirement requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	touch $@
+
+requirements: install ## Pin what pyproject.toml asks for, by hash
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
+	  --no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml -o requirements.txt
+
+format: install ## Lay the code out
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: install ## Check layout and common mistakes
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: install ## Check types, strictly
+	$(BIN)/mypy
+
+layers: install ## Check that data flows one way
+	$(BIN)/lint-imports
+
+test: install ## Run the whole suite
+	$(BIN)/python -m pytest
+
+bench: install ## Measure against peers
+	$(BIN)/python -m pytest tests/benchmarks --benchmarks -s
+
+demo: install ## Run the main job on synthetic speech, no download
+	$(BIN)/tokser demo --out $(OUT)
+
+extract-librispeech: install ## ROOT= SPLITS="train-clean-100 …" ENCODERS="ID …" LAYERS= STORE=
+	$(BIN)/tokser extract --dataset librispeech --root $(ROOT) --layers $(LAYERS) --store $(STORE) \
+	  $(foreach split,$(SPLITS),--split $(split)) $(foreach encoder,$(ENCODERS),--encoder $(encoder))
+
+clean: ## Remove what was built, not what was extracted
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find tokser tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,116 @@
+"""What every encoder offers, whatever model is inside."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokser.errors import SettingsError
+
+__all__ = ["Activations", "Encoder", "SpeechEncoder", "TextEncoder", "choose_layers", "layer_name"]
+
+Activations: TypeAlias = dict[int, NDArray[np.float32]]
+"""Rows [rows, dim] of one utterance, by layer; 0 is the embedding output, 1..L the blocks."""
+
+
+class Encoder(Protocol):
+    """What speech and text encoders share.
+
+    Attributes:
+        name: Name of the model, as features will carry it.
+        dim: Width D of the activations.
+        num_layers: Number of blocks L.
+    """
+
+    name: str
+    dim: int
+    num_layers: int
+
+    def provenance(self) -> dict[str, Any]:
+        """Everything that decides the activations: model, weights, preprocessing, precision."""
+
+
+class SpeechEncoder(Encoder, Protocol):
+    """Frames from waveforms of 16 kHz."""
+
+    kind: Literal["speech"]
+    min_samples: int
+    """Shortest waveform that has a frame, in samples."""
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of a waveform of `num_samples` samples."""
+
+    def batches(self, num_samples: Sequence[int], batch_seconds: float) -> list[list[int]]:
+        """Group waveforms, by position, into forward passes that do not change them.
+
+        Args:
+            num_samples: Length of each waveform, in samples.
+            batch_seconds: Audio of one pass at most, padding included, in seconds.
+        """
+
+    def encode(
+        self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]
+    ) -> list[Activations]:
+        """Run one forward pass.
+
+        Args:
+            waveforms: Mono, 16 kHz, float32 [num_samples] each.
+            layers: Which layers to return.
+
+        Returns:
+            [num_frames, dim] per layer, for each waveform.
+        """
+
+
+class TextEncoder(Encoder, Protocol):
+    """Token activations from transcripts."""
+
+    kind: Literal["text"]
+    max_tokens: int
+    """Longest sequence that the model takes, special tokens included."""
+
+    def tokenize(self, transcripts: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Return the token ids of each transcript, special tokens included."""
+
+    def encode(
+        self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]
+    ) -> list[Activations]:
+        """Run one forward pass; returns [num_tokens, dim] per layer for each sequence."""
+
+    def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Return the rows [ids, dim] of the word-embedding table."""
+
+
+def layer_name(encoder: SpeechEncoder | TextEncoder, layer: int) -> str:
+    """Return the name that a layer's feature carries: `layer-6`, or `contextual` for B."""
+    is_teacher = encoder.kind == "text" and layer == encoder.num_layers
+    return "contextual" if is_teacher else f"layer-{layer}"
+
+
+def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
+    """Read a choice of layers.
+
+    Args:
+        encoder: Decides which layers there are.
+        wanted: `last`, `all`, or numbers such as `0,3,6`.
+
+    Raises:
+        SettingsError: It is none of these, or the encoder has no such layer.
+    """
+    if wanted == "last":
+        return [encoder.num_layers]
+    if wanted == "all":
+        return list(range(encoder.num_layers + 1))
+    try:
+        chosen = sorted({int(part) for part in wanted.split(",")})
+    except ValueError:
+        chosen = []
+    if not chosen or chosen[0] < 0 or chosen[-1] > encoder.num_layers:
+        raise SettingsError(
+            f"--layers, {encoder.name}",
+            expected=f"last, all, or numbers from 0 to {encoder.num_layers} such as 0,3",
+            got=wanted,
+            remedy="Name layers that this encoder has.",
+        )
+    return chosen

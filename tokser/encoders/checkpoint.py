@@ -1,0 +1,171 @@
+"""Frozen weights from a hub id or a local folder: all of them, or an error."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from tokser.errors import CheckpointError, MissingInputError, list_some
+from tokser.provenance import digest_of, sha256_of_file
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+__all__ = ["Checkpoint", "find_checkpoint", "load_weights", "quiet_transformers"]
+
+_SAFE, _PICKLED = "model*.safetensors", "pytorch_model*.bin"
+_SMALL = ["*.json", "*.txt", "*.model"]
+
+ModelT = TypeVar("ModelT", bound="PreTrainedModel")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model folder on this machine.
+
+    Attributes:
+        name: Name of the model, the last part of its hub id or folder.
+        folder: Where it lies.
+        revision: Commit on the hub; empty for a local folder.
+        config: The content of its config.json.
+    """
+
+    name: str
+    folder: Path
+    revision: str
+    config: Mapping[str, Any]
+
+    @property
+    def weight_files(self) -> list[Path]:
+        """Files that hold weights: safetensors, or else PyTorch's own format."""
+        return sorted(self.folder.glob(_SAFE)) or sorted(self.folder.glob(_PICKLED))
+
+    def weights_sha256(self) -> str:
+        """One sha256 over all weight files."""
+        digests = [sha256_of_file(file) for file in self.weight_files]
+        return digests[0] if len(digests) == 1 else digest_of(digests)
+
+
+def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
+    """Find a model on disk, or fetch it from the hub into the hub's own cache.
+
+    Args:
+        source: Local folder, or hub id such as `openai/whisper-base`.
+        revision: Branch, tag or commit on the hub.
+
+    Raises:
+        MissingInputError: It is neither, or the hub cannot be reached.
+        CheckpointError: It has no config.json or no weights.
+    """
+    local = Path(source).expanduser().absolute()
+    folder = local if local.is_dir() else _fetch(source, revision)
+    config_file = folder / "config.json"
+    if not config_file.is_file():
+        raise CheckpointError(
+            source,
+            expected="a model folder with config.json",
+            got=list_some(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
+            remedy="Name the folder that holds config.json and model.safetensors.",
+        )
+    found = Checkpoint(
+        name=local.name if local.is_dir() else source.rpartition("/")[2],
+        folder=folder,
+        revision="" if local.is_dir() else folder.name,
+        config=json.loads(config_file.read_text()),
+    )
+    if not found.weight_files:
+        raise CheckpointError(
+            source,
+            expected=f"weights ({_SAFE} or {_PICKLED})",
+            got=list_some(sorted(entry.name for entry in folder.iterdir())),
+            remedy="Copy the weights into this folder.",
+        )
+    return found
+
+
+def load_weights(
+    model_class: type[ModelT],
+    checkpoint: Checkpoint,
+    device: "torch.device",
+    *,
+    prefix: str = "",
+    **options: Any,
+) -> ModelT:
+    """Build a model from a checkpoint, in fp32, frozen, in evaluation mode.
+
+    Args:
+        model_class: Class of the part that is used; the checkpoint may hold more.
+        checkpoint: Where the weights lie.
+        device: Where the model goes.
+        prefix: Pattern of what the checkpoint's names have in front, for instance
+            `model.encoder.`, dropped while loading.
+        options: Further arguments of the model's constructor.
+
+    Raises:
+        CheckpointError: A weight is missing, or has another shape than the config says.
+    """
+    import torch
+
+    mapping = {rf"^{prefix}": ""} if prefix else None
+    with quiet_transformers():
+        found: Any = model_class.from_pretrained(
+            checkpoint.folder,
+            key_mapping=mapping,
+            output_loading_info=True,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,  # reported below, with the missing ones
+            **options,
+        )
+    model, loaded = found
+    missing = sorted(loaded["missing_keys"])
+    mismatched = sorted(str(fault[0]) for fault in loaded["mismatched_keys"])
+    if missing or mismatched:
+        total = len(model.state_dict())
+        raise CheckpointError(
+            checkpoint.folder,
+            expected=f"all {total} weights of {model_class.__name__}",
+            got=f"{len(missing)} missing, {len(mismatched)} of another shape "
+            f"({list_some(missing + mismatched)})",
+            remedy="The checkpoint is incomplete or of another model: fetch it again.",
+        )
+    return cast(ModelT, model.requires_grad_(False).eval().to(device))
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from chatting while the block runs; errors are raised all the same."""
+    from transformers.utils import logging
+
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _fetch(source: str, revision: str | None) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(source, revision=revision, allow_patterns=[*_SMALL, _SAFE]))
+        if not any(folder.glob(_SAFE)):
+            # Some models of the field (WavLM) are published in PyTorch's own format only, which
+            # transformers reads with weights_only=True, so no code of theirs is run.
+            snapshot_download(source, revision=revision, allow_patterns=[_PICKLED])
+    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise MissingInputError(
+            f"--encoder {source}",
+            expected="a local model folder or the id of a model on the hub",
+            got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            remedy="Check the spelling; without network, name a local folder.",
+        ) from error
+    return folder

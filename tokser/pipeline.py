@@ -1,0 +1,129 @@
+"""A declared pipeline: which stages run, on what, in one YAML file without code."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field
+
+from tokser.config import (
+    AlignSettings,
+    ClassifySettings,
+    ExtractSettings,
+    PoolSettings,
+    PretrainSettings,
+    ReportSettings,
+    Settings,
+)
+from tokser.errors import MissingInputError, SettingsError
+
+__all__ = ["Pipeline", "load_pipeline"]
+
+Scalar = str | int | float | bool | list[str | int | float] | None
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
+
+
+class Pipeline(Settings):
+    """The stages of a pipeline, in the order in which they run.
+
+    `variables` may be used anywhere below as `${name}`, and set with `--set name=value`.
+    """
+
+    name: str
+    variables: dict[str, Scalar] = Field(default_factory=dict)
+    extract: tuple[ExtractSettings, ...] = ()
+    pretrain: tuple[PretrainSettings, ...] = ()
+    align: tuple[AlignSettings, ...] = ()
+    pool: tuple[PoolSettings, ...] = ()
+    classify: tuple[ClassifySettings, ...] = ()
+    report: ReportSettings | None = None
+
+
+def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
+    """Read a pipeline file, put in the overrides and the variables, and check it.
+
+    Args:
+        path: The YAML file.
+        overrides: `key=value` each; the key is a variable, or a place such as
+            `classify.0.grid.epochs`; the value is read as YAML.
+
+    Raises:
+        MissingInputError: There is no such file.
+        SettingsError: It is no YAML, a key or variable is unknown, or a value is wrong.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            path, expected="a pipeline file", got="nothing", remedy="Correct the path."
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            path, expected="YAML", got=str(error), remedy="Correct the named line."
+        ) from error
+    if not isinstance(content, dict):
+        raise SettingsError(
+            path, expected="stages by name", got=repr(content), remedy="See pipelines/demo.yaml."
+        )
+    for override in overrides:
+        _override(content, override)
+    variables = content.get("variables") or {}
+    stages = {key: value for key, value in content.items() if key != "variables"}
+    filled = _fill(stages, variables, where=str(path))
+    return Pipeline.parse(filled | {"variables": variables}, where=str(path))
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise _unknown(f"--set {override}", "key=value", override, ())
+    value = yaml.safe_load(text)
+    if key in (content.get("variables") or {}):
+        content["variables"][key] = value
+        return
+    *parents, last = key.split(".")
+    place: Any = content
+    for parent in parents:
+        place = _step(place, parent, override)
+    if isinstance(place, list):
+        _step(place, last, override)
+        place[int(last)] = value
+    elif not parents and last not in content:
+        known = [*(content.get("variables") or {}), *content]
+        raise _unknown(f"--set {override}", "a variable or a stage of the pipeline", key, known)
+    else:
+        place[last] = value
+
+
+def _step(place: Any, key: str, override: str) -> Any:
+    if isinstance(place, dict):
+        return place.setdefault(key, {})
+    if isinstance(place, list) and key.isdigit() and int(key) < len(place):
+        return place[int(key)]
+    raise _unknown(f"--set {override}", "a place in the pipeline", key, ())
+
+
+def _fill(value: Any, variables: Mapping[str, Any], *, where: str) -> Any:
+    """Replace `${name}`; a value that is nothing else keeps the variable's type."""
+    if isinstance(value, dict):
+        return {key: _fill(item, variables, where=where) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_fill(item, variables, where=where) for item in value]
+    if not isinstance(value, str):
+        return value
+    for name in _REFERENCE.findall(value):
+        if name not in variables:
+            raise _unknown(where, "a variable that is declared", "${" + name + "}", list(variables))
+    whole = _REFERENCE.fullmatch(value)
+    if whole:
+        return variables[whole[1]]
+    return _REFERENCE.sub(lambda found: str(variables[found[1]]), value)
+
+
+def _unknown(where: str, expected: str, got: str, known: Sequence[str]) -> SettingsError:
+    near = difflib.get_close_matches(got, known, n=1, cutoff=0.0)
+    remedy = f"The nearest known one is {near[0]!r}." if near else "Correct it."
+    return SettingsError(where, expected=expected, got=repr(got), remedy=remedy)

@@ -1,0 +1,33 @@
+"""Files that come with tokser: pipelines and what is known about the corpora."""
+
+from pathlib import Path
+
+from tokser.errors import MissingInputError
+
+__all__ = ["shipped_file"]
+
+_HERE = Path(__file__).resolve().parent
+_ROOTS = (_HERE / "_shipped", _HERE.parent)
+"""An installed wheel carries them within; a checkout has them beside the package."""
+
+
+def shipped_file(folder: str, name: str) -> Path:
+    """Return the path of a shipped file.
+
+    Args:
+        folder: `pipelines` or `data_manifests`.
+        name: Name of the file in it.
+
+    Raises:
+        MissingInputError: The installation lacks it.
+    """
+    for root in _ROOTS:
+        found = root / folder / name
+        if found.is_file():
+            return found
+    raise MissingInputError(
+        f"{folder}/{name}",
+        expected="a file that comes with tokser",
+        got="none",
+        remedy="Install tokser again.",
+    )

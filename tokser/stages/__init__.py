@@ -1,0 +1,1 @@
+"""One function per stage: settings in, artefact and provenance out."""

@@ -1,0 +1,148 @@
+"""What is installed, what fits, what is missing, and the command that mends it."""
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from tokser.corpora.registry import looks_like
+from tokser.provenance import versions
+
+__all__ = ["Finding", "doctor"]
+
+_COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
+_FREE_GB_WANTED = 10.0
+_HOW_TO_GET = {
+    "librispeech": "openslr.org/12: unpack, e.g. train-clean-100.tar.gz, under corpora/",
+    "emodb": "emodb.bilderbar.info: unpack under corpora/emodb (wav/ and erkennung.txt)",
+    "iemocap": "needs a licence: ask sail.usc.edu/iemocap, then unpack under corpora/IEMOCAP",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: Its name.
+        state: `ok`, `note` (something is missing that only some work needs), or `wrong`.
+        detail: What was found.
+        remedy: What mends it; empty if nothing needs to.
+    """
+
+    what: str
+    state: Literal["ok", "note", "wrong"]
+    detail: str
+    remedy: str = ""
+
+
+def doctor(workspace: Path) -> bool:
+    """Print what was found; return whether nothing is wrong."""
+    findings = [
+        Finding("Python", "ok", sys.version.split()[0]),
+        *_packages(),
+        _torchaudio(),
+        _synthesiser(),
+        *_devices(),
+        _disk(workspace),
+        *_corpora(workspace),
+        _stores(workspace),
+    ]
+    table = Table("", "what", "found", "to mend it", title="tokser doctor")
+    for finding in findings:
+        colour = _COLOURS[finding.state]
+        state = f"[{colour}]{finding.state}[/{colour}]"
+        table.add_row(state, finding.what, finding.detail, finding.remedy)
+    Console(highlight=False).print(table)
+    return all(finding.state != "wrong" for finding in findings)
+
+
+def _packages() -> Iterator[Finding]:
+    for package, version in versions().items():
+        if package == "python":
+            continue
+        if version == "not installed":
+            yield Finding(package, "wrong", version, f"pip install {package}")
+        else:
+            yield Finding(package, "ok", version)
+
+
+def _torchaudio() -> Finding:
+    """Torchaudio loads only beside the torch of its own release and CUDA version."""
+    what = "torch and torchaudio"
+    try:
+        torch, torchaudio = metadata.version("torch"), metadata.version("torchaudio")
+    except metadata.PackageNotFoundError as error:
+        return Finding(what, "wrong", str(error), "pip install torch torchaudio")
+    try:
+        importlib.import_module("torchaudio")
+    except (ImportError, OSError, RuntimeError) as error:
+        release = ".".join(torchaudio.split(".")[:2])
+        return Finding(
+            what,
+            "wrong",
+            f"torch {torch}, torchaudio {torchaudio}: {error}",
+            f'pip install "torch=={release}.*" "torchaudio=={release}.*"',
+        )
+    return Finding(what, "ok", "fit each other")
+
+
+def _synthesiser() -> Finding:
+    try:
+        return Finding("speech synthesiser", "ok", metadata.version("espeakng-loader"))
+    except metadata.PackageNotFoundError:
+        remedy = 'pip install "tokser[demo]"'
+        return Finding("speech synthesiser", "note", "none; `tokser demo` needs it", remedy)
+
+
+def _devices() -> Iterator[Finding]:
+    import torch
+
+    yield Finding("CPU", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    if not torch.cuda.is_available():
+        yield Finding("GPU", "note", "none that torch can use; extraction runs on the CPU")
+    for index in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(index)
+        memory = f"{properties.total_memory / 2**30:.0f} GiB"
+        yield Finding(f"cuda:{index}", "ok", f"{properties.name}, {memory}")
+
+
+def _disk(workspace: Path) -> Finding:
+    place = next(p for p in (workspace.absolute(), *workspace.absolute().parents) if p.exists())
+    free_gb = shutil.disk_usage(place).free / 1e9
+    detail = f"{free_gb:.1f} GB free at {place}"
+    if free_gb >= _FREE_GB_WANTED:
+        return Finding("disk", "ok", detail)
+    remedy = "Free some, or set TOKSER_HOME to a larger disk (LibriSpeech-960 takes 180 GB)."
+    return Finding("disk", "note", detail, remedy)
+
+
+def _corpora(workspace: Path) -> Iterator[Finding]:
+    places = [workspace / "corpora", Path("corpora"), Path("data")]
+    folders = [f for place in places if place.is_dir() for f in (place, *sorted(place.iterdir()))]
+    found: dict[str, list[str]] = {name: [] for name in _HOW_TO_GET}
+    for folder in folders:
+        name = looks_like(folder) if folder.is_dir() else None
+        if name in found:
+            found[name].append(str(folder))
+    for name, where in found.items():
+        if where:
+            yield Finding(name, "ok", ", ".join(where))
+        else:
+            looked = ", ".join(str(place) for place in places)
+            yield Finding(name, "note", f"not in {looked}", _HOW_TO_GET[name])
+
+
+def _stores(workspace: Path) -> Finding:
+    stores = sorted(path.name for path in (workspace / "stores").glob("*.zarr"))
+    if stores:
+        return Finding("stores", "ok", f"{', '.join(stores)} in {workspace / 'stores'}")
+    return Finding("stores", "note", f"none in {workspace / 'stores'}", "tokser extract --help")

@@ -1,0 +1,174 @@
+"""Stage 1: run frozen encoders over a corpus, once, into a store."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokser.config import ExtractSettings
+from tokser.corpora.manifest import Manifest
+from tokser.corpora.registry import scan_corpus
+from tokser.device import resolve_device
+from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
+from tokser.encoders.base import choose_layers, layer_name
+from tokser.encoders.passes import Encoded, encode_speech, encode_text
+from tokser.encoders.rows import Rows, count_frames, count_tokens
+from tokser.progress import progress_bar, say
+from tokser.store import FeatureSpec, GroupPlan, GroupWriter, StoreWriter, open_store
+
+__all__ = ["Extraction", "extract"]
+
+TOKEN_IDS, WORD = "token_ids", "word"
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a call of `extract` left behind.
+
+    Attributes:
+        store: Path of the store.
+        features: Names of the features that it was to write.
+        num_utterances: Utterances of the corpus.
+        num_encoded: Utterances times encoders that had to be computed; 0 if all were there.
+        quarantined: Reasons, by id, of the utterances that were set aside.
+    """
+
+    store: str
+    features: tuple[str, ...]
+    num_utterances: int
+    num_encoded: int
+    quarantined: dict[str, str]
+
+
+def extract(settings: ExtractSettings) -> Extraction:
+    """Scan the corpus, and write every encoder's activations into the store.
+
+    Shards that are there already are kept, so the same call goes on where it was stopped.
+
+    Raises:
+        InputError: The corpus, an encoder or the store is not what it should be.
+        RunError: An encoder gave values that the store's dtype cannot hold.
+    """
+    device = resolve_device(settings.device)
+    manifest = scan_corpus(
+        settings.dataset, settings.root, splits=settings.splits, subset=settings.subset
+    )
+    encoders = [
+        load_encoder(source, revision=settings.revision, device=device)
+        for source in settings.encoders
+    ]
+    num_encoded, features = 0, []
+    with StoreWriter(
+        Path(settings.store),
+        dataset=manifest.dataset,
+        manifest_text=manifest.csv_text(),
+        manifest_digest=manifest.digest,
+    ) as writer:
+        for encoder in encoders:
+            work = _Work(encoder, manifest, settings)
+            num_encoded += work.run(writer)
+            features += [f"{encoder.name}/{name}" for name in work.plan.features]
+    quarantined = open_store(settings.store).quarantined
+    return Extraction(
+        settings.store,
+        tuple(name for name in features if not name.endswith(f"/{TOKEN_IDS}")),
+        len(manifest.table),
+        num_encoded,
+        quarantined,
+    )
+
+
+class _Work:
+    """One encoder over one corpus."""
+
+    def __init__(
+        self, encoder: SpeechEncoder | TextEncoder, manifest: Manifest, settings: ExtractSettings
+    ) -> None:
+        self.encoder, self.manifest, self.settings = encoder, manifest, settings
+        self.rows = _count_rows(encoder, manifest)
+        self.layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
+        specs = {name: FeatureSpec(dim=encoder.dim, dtype=settings.dtype) for name in self.layers}
+        if encoder.kind == "text":
+            specs[TOKEN_IDS] = FeatureSpec(dim=None, dtype="int32")
+        self.plan = GroupPlan(
+            name=encoder.name,
+            kind=encoder.kind,
+            features=specs,
+            lengths=self.rows.lengths,
+            provenance=encoder.provenance(),
+            shard_bytes=settings.shard_mb * 2**20,
+        )
+
+    def run(self, writer: StoreWriter) -> int:
+        """Compute and commit what the store lacks; return the number of utterances encoded."""
+        group = writer.plan_group(self.plan)
+        if self.encoder.kind == "text" and not group.has_lookup(WORD):
+            self._put_words(group, self.encoder)
+        pending = group.pending()
+        spans = {shard: group.layout.shard_utterances(shard) for shard in pending}
+        total = sum(after - first for first, after in spans.values())
+        if not pending:
+            say(f"{self.encoder.name}: already in {self.settings.store}")
+            return 0
+        label = f"{self.encoder.name} -> {Path(self.settings.store).name}"
+        with progress_bar(label, total=total, unit="utterances") as bar:
+            for shard, features in pending.items():
+                self._run_shard(group, shard, features, bar.advance)
+        return total
+
+    def _run_shard(
+        self,
+        group: GroupWriter,
+        shard: int,
+        features: Sequence[str],
+        on_utterances: Callable[[int], None],
+    ) -> None:
+        span = range(*group.layout.shard_utterances(shard))
+        usable = [position for position in span if position not in self.rows.reasons]
+        on_utterances(len(span) - len(usable))
+        layers = [self.layers[name] for name in features if name in self.layers]
+        encoded = self._encode(usable, layers, on_utterances) if layers else Encoded()
+        reasons = self.rows.reasons | encoded.reasons
+        index = self.manifest.table.index
+        group.commit(
+            shard,
+            {name: [self._values(name, i, encoded) for i in span] for name in features},
+            {str(index[i]): reasons[i] for i in span if i in reasons},
+        )
+
+    def _encode(
+        self, positions: list[int], layers: list[int], on_utterances: Callable[[int], None]
+    ) -> Encoded:
+        encoder = self.encoder
+        if encoder.kind == "text":
+            return encode_text(encoder, self.rows, positions, layers, on_utterances=on_utterances)
+        return encode_speech(
+            encoder,
+            self.manifest,
+            positions,
+            layers,
+            batch_seconds=self.settings.batch_seconds,
+            on_utterances=on_utterances,
+        )
+
+    def _values(self, feature: str, position: int, encoded: Encoded) -> NDArray[Any] | None:
+        if position in self.rows.reasons or position in encoded.reasons:
+            return None
+        if feature == TOKEN_IDS:
+            return self.rows.token_ids[position]
+        return encoded.activations[position][self.layers[feature]]
+
+    def _put_words(self, group: GroupWriter, encoder: TextEncoder) -> None:
+        """Store the word-embedding rows that occur, once each: T is a table lookup."""
+        keys = np.unique(np.concatenate(list(self.rows.token_ids)))
+        table = encoder.word_embeddings(keys)
+        group.put_lookup(WORD, ids=TOKEN_IDS, keys=keys, table=table.astype(self.settings.dtype))
+
+
+def _count_rows(encoder: SpeechEncoder | TextEncoder, manifest: Manifest) -> Rows:
+    if encoder.kind == "text":
+        return count_tokens(encoder, manifest)
+    return count_frames(encoder, manifest)

@@ -1,0 +1,79 @@
+"""Stage 4: mean and standard deviation over the rows of every feature, into the store."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokser.config import PoolSettings
+from tokser.functionals.moments import mean_std
+from tokser.progress import progress_bar
+from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
+from tokser.store.reader import FUNCTIONALS
+
+__all__ = ["pool"]
+
+
+def pool(settings: PoolSettings) -> list[str]:
+    """Write the functionals that the store lacks; return the names of all that were asked for.
+
+    Raises:
+        SettingsError: The store has no such feature.
+        StoreNotSealedError: A feature is not whole yet.
+    """
+    store = open_store(settings.store)
+    features = list(settings.features) or store.features
+    by_group: dict[str, list[Layer]] = defaultdict(list)
+    for feature in features:
+        layer = store[feature]
+        layer.require_sealed()
+        by_group[feature.rpartition("/")[0]].append(layer)
+    with StoreWriter.reopen(store) as writer:
+        for group, layers in by_group.items():
+            plan = _plan(group, layers)
+            _pool_group(writer.plan_group(plan), store, group)
+    return features
+
+
+def _plan(group: str, layers: Sequence[Layer]) -> GroupPlan:
+    return GroupPlan(
+        name=f"{FUNCTIONALS}/{group}",
+        kind="functionals",
+        features={
+            layer.name.rpartition("/")[2]: FeatureSpec(dim=2 * layer.dim, dtype="float32")
+            for layer in layers
+        },
+        lengths=(layers[0].layout.row_lengths > 0).astype(np.int64),
+        provenance={"moments": ["mean", "population std"], "source": layers[0].provenance},
+    )
+
+
+def _pool_group(target: GroupWriter, store: Store, group: str) -> None:
+    pending = target.pending()
+    spans = {shard: target.layout.shard_utterances(shard) for shard in pending}
+    total = sum(
+        (spans[shard][1] - spans[shard][0]) * len(names) for shard, names in pending.items()
+    )
+    if not total:
+        return
+    with progress_bar(f"pool {group}", total=total, unit="utterances") as bar:
+        for shard, names in pending.items():
+            rows: dict[str, list[NDArray[Any] | None]] = {}
+            reasons: dict[str, str] = {}
+            for name in names:
+                layer = store[f"{group}/{name}"]
+                rows[name] = []
+                for position in range(*spans[shard]):
+                    rows[name].append(_pool_one(layer, store, position))
+                    bar.advance()
+                reasons |= layer.quarantined
+            here = store.utterances.index[slice(*spans[shard])]
+            target.commit(shard, rows, {name: reasons[name] for name in here if name in reasons})
+
+
+def _pool_one(layer: Layer, store: Store, position: int) -> NDArray[Any] | None:
+    if store.utterances.index[position] in layer.quarantined:
+        return None
+    return mean_std(layer.rows_at(position))[None, :]

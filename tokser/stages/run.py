@@ -1,0 +1,69 @@
+"""Run a declared pipeline, stage by stage; each stage skips what is done."""
+
+from pathlib import Path
+
+from tokser.pipeline import Pipeline
+from tokser.progress import say
+
+__all__ = ["PipelineResult", "run_pipeline"]
+
+
+class PipelineResult:
+    """What a pipeline left behind.
+
+    Attributes:
+        quarantined: Reasons, by store and id, of the utterances that were set aside.
+        results: Output folders of `classify`.
+        report: The report's page, if the pipeline makes one.
+    """
+
+    def __init__(self) -> None:
+        self.quarantined: dict[str, dict[str, str]] = {}
+        self.results: list[Path] = []
+        self.report: Path | None = None
+
+
+def run_pipeline(pipeline: Pipeline) -> PipelineResult:
+    """Run all stages of a pipeline in order.
+
+    Raises:
+        TokserError: Whatever the stage at fault says; what was done before stays done.
+    """
+    result = PipelineResult()
+    _heading(pipeline, "extract", len(pipeline.extract))
+    for extraction in pipeline.extract:
+        from tokser.stages.extract import extract
+
+        done = extract(extraction)
+        result.quarantined[done.store] = done.quarantined
+    _heading(pipeline, "pretrain", len(pipeline.pretrain))
+    for pretraining in pipeline.pretrain:
+        from tokser.stages.pretrain import pretrain
+
+        pretrain(pretraining)
+    _heading(pipeline, "align", len(pipeline.align))
+    for alignment in pipeline.align:
+        from tokser.stages.align import align
+
+        align(alignment)
+    _heading(pipeline, "pool", len(pipeline.pool))
+    for pooling in pipeline.pool:
+        from tokser.stages.pool import pool
+
+        pool(pooling)
+    _heading(pipeline, "classify", len(pipeline.classify))
+    for classification in pipeline.classify:
+        from tokser.stages.classify import classify
+
+        result.results.append(classify(classification))
+    if pipeline.report is not None:
+        from tokser.stages.report import report
+
+        _heading(pipeline, "report", 1)
+        result.report = report(pipeline.report)
+    return result
+
+
+def _heading(pipeline: Pipeline, stage: str, count: int) -> None:
+    if count:
+        say(f"[{pipeline.name}] {stage}")

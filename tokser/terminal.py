@@ -1,0 +1,82 @@
+"""Tables on the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from tokser.store import Store
+from tokser.store.verify import Damage
+
+__all__ = ["counts_table", "damages_table", "faults_table", "show", "store_table"]
+
+_MOST_ROWS = 20
+
+
+def show(table: Table) -> None:
+    """Print a table on standard output."""
+    Console(highlight=False).print(table)
+
+
+def counts_table(manifest: pd.DataFrame) -> Table:
+    """Count a manifest's utterances, by label where it has labels, else by speaker's sex."""
+    by = "label" if manifest["label"].any() else "sex"
+    table = Table(by, "utterances", "hours", "speakers")
+    hours = manifest["num_samples"] / manifest["sampling_rate_hz"].clip(lower=1) / 3600
+    for value, part in manifest.groupby(by, sort=True):
+        _add_counts(table, str(value) or "unknown", part, hours)
+    table.add_section()
+    _add_counts(table, "all", manifest, hours)
+    return table
+
+
+def faults_table(reasons: Mapping[str, str]) -> Table:
+    """List utterances in quarantine, and why."""
+    table = Table("in quarantine", "reason", title=f"{len(reasons)} utterances in quarantine")
+    _add_some(table, list(reasons.items()))
+    return table
+
+
+def damages_table(damages: Sequence[Damage]) -> Table:
+    """List what `verify` found to be damaged."""
+    table = Table("feature", "what", "damage", title=f"{len(damages)} damages")
+    _add_some(table, [(damage.feature, damage.what, damage.reason) for damage in damages])
+    return table
+
+
+def store_table(store: Store) -> Table:
+    """Show the features of a store: shape, size, how much of it is committed."""
+    utterances = store.attributes.num_utterances
+    title = (
+        f"{store.path}: {store.dataset}, {utterances} utterances, format {store.attributes.format}"
+    )
+    table = Table("feature", "rows", "dim", "dtype", "GB", "sealed", "pooled", "model", title=title)
+    pooled = set(store.pooled)
+    for name in store.features:
+        layer = store[name]
+        done = sum(entry is not None for entry in layer.entries)
+        table.add_row(
+            name,
+            f"{layer.num_rows:,}",
+            str(layer.dim),
+            str(layer.dtype),
+            f"{layer.num_rows * layer.dim * layer.dtype.itemsize / 1e9:.3f}",
+            f"{100 * done / len(layer.entries):.0f} %",
+            "yes" if name in pooled else "no",
+            str(layer.provenance.get("model", "")),
+        )
+    return table
+
+
+def _add_counts(table: Table, label: str, part: pd.DataFrame, hours: "pd.Series[float]") -> None:
+    table.add_row(
+        label, str(len(part)), f"{hours[part.index].sum():.2f}", str(part["speaker"].nunique())
+    )
+
+
+def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:
+    for row in rows[:_MOST_ROWS]:
+        table.add_row(*row)
+    if len(rows) > _MOST_ROWS:
+        table.add_row(f"and {len(rows) - _MOST_ROWS} more", *[""] * (len(rows[0]) - 1))
