@@ -1,0 +1,1 @@
+"""Corpora: recordings, transcripts and labels, listed in one manifest per corpus."""
