@@ -1,0 +1,276 @@
+"""Manifests: one table of utterances per corpus, the same bytes on every machine."""
+
+import csv
+import hashlib
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from tokser.corpora.waveform import probe
+from tokser.errors import AudioError, ManifestError, MissingInputError, list_some
+from tokser.progress import progress_bar
+from tokser.provenance import write_atomically
+
+__all__ = ["COLUMNS", "OWN_COLUMNS", "Fault", "Manifest", "probe_recordings", "read_manifest"]
+
+COLUMNS = (
+    "id",
+    "path",
+    "num_samples",
+    "sampling_rate_hz",
+    "speaker",
+    "sex",
+    "session",
+    "language",
+    "transcript",
+    "label",
+)
+
+OWN_COLUMNS: Mapping[str, Mapping[str, type]] = MappingProxyType(
+    {
+        "librispeech": {"split": str},
+        "emodb": {"sentence": str, "recognition_percent": float, "naturalness_percent": float},
+        "iemocap": {"valence": float, "arousal": float, "dominance": float},
+    }
+)
+"""What each corpus knows beyond `COLUMNS`, with the type of its cells."""
+
+_COUNTS = ("num_samples", "sampling_rate_hz")
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A recording that cannot be used.
+
+    Args:
+        id: Its utterance.
+        path: Its file, relative to the corpus's root.
+        reason: What is wrong with it.
+    """
+
+    id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Manifest:
+    """The utterances of a corpus.
+
+    Args:
+        dataset: `librispeech`, `emodb` or `iemocap`.
+        root: The corpus's folder, which paths are relative to.
+        table: Index `id` (unique, sorted); `COLUMNS` but the id, then `OWN_COLUMNS`. Unknown text
+            is "", an unknown number NaN; counts are int64.
+        faults: Recordings that cannot be used; their counts are 0 in `table`.
+    """
+
+    dataset: str
+    root: Path
+    table: pd.DataFrame
+    faults: tuple[Fault, ...]
+
+    def csv_text(self) -> str:
+        """Return the table as CSV (comma, line feed), the same on every machine."""
+        return str(self.table.to_csv(lineterminator="\n", index_label="id"))
+
+    @property
+    def digest(self) -> str:
+        """The sha256 (hex) of `csv_text`."""
+        return hashlib.sha256(self.csv_text().encode()).hexdigest()
+
+    def write(self, path: Path) -> None:
+        """Write `csv_text` to `path`, all of it or nothing."""
+        write_atomically(path, self.csv_text().encode())
+
+
+def probe_recordings(dataset: str, root: Path, rows: Iterable[Mapping[str, Any]]) -> Manifest:
+    """Read the header of every recording, and put the rows in order.
+
+    Args:
+        dataset: `librispeech`, `emodb` or `iemocap`.
+        root: The corpus's folder.
+        rows: One mapping per utterance: `COLUMNS` without the counts, and `OWN_COLUMNS`.
+
+    Returns:
+        The manifest; a recording that cannot be read is one of its faults.
+
+    Raises:
+        ManifestError: Utterances share an id.
+    """
+    ordered = sorted((dict(row) for row in rows), key=lambda row: str(row["id"]))
+    copies = _copies(ordered)
+    if copies:
+        raise ManifestError(
+            root,
+            expected="every utterance once",
+            got=list_some(copies, most=20),
+            remedy="Remove the copies.",
+        )
+    faults = []
+    headers = _probe_all([root / row["path"] for row in ordered])
+    for row, header in zip(ordered, headers, strict=True):
+        if isinstance(header, AudioError):
+            faults.append(Fault(row["id"], row["path"], header.got))
+            header = (0, 0)
+        row.update(zip(_COUNTS, header, strict=True))
+    return Manifest(dataset, root, _table(ordered, dataset), tuple(faults))
+
+
+def read_manifest(path: Path, *, dataset: str, root: Path) -> Manifest:
+    """Read a manifest that was written before, or edited since.
+
+    Columns beyond those of the corpus are kept as text.
+
+    Args:
+        path: The CSV file.
+        dataset: `librispeech`, `emodb` or `iemocap`.
+        root: The folder that paths are relative to.
+
+    Returns:
+        The manifest. Recordings without samples are its faults.
+
+    Raises:
+        MissingInputError: There is no such file.
+        ManifestError: Columns are missing, cells are malformed, or utterances share an id. All
+            such faults are named at once.
+    """
+    header, cells = _read_csv(path)
+    wrong = _faults_of_header(header, dataset) or [
+        fault for number, line in cells for fault in _faults_of_line(number, line, header, dataset)
+    ]
+    rows = [dict(zip(header, line, strict=False)) for _, line in cells]
+    wrong += _copies(rows)
+    if wrong:
+        raise _malformed(path, list_some(wrong, most=20))
+    rows.sort(key=lambda row: row["id"])
+    faults = tuple(
+        Fault(row["id"], row["path"], "unusable when the manifest was made")
+        for row in rows
+        if int(row["num_samples"]) == 0
+    )
+    return Manifest(dataset, root, _table(rows, dataset), faults)
+
+
+def _probe_all(paths: Sequence[Path]) -> list[tuple[int, int] | AudioError]:
+    batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
+    headers: list[tuple[int, int] | AudioError] = []
+    with (
+        progress_bar("Reading audio headers", total=len(paths), unit="recordings") as task,
+        ThreadPoolExecutor() as pool,
+    ):
+        for batch in pool.map(_probe_batch, batches):
+            headers.extend(batch)
+            task.advance(len(batch))
+    return headers
+
+
+def _probe_batch(paths: Sequence[Path]) -> list[tuple[int, int] | AudioError]:
+    headers: list[tuple[int, int] | AudioError] = []
+    for path in paths:
+        try:
+            headers.append(probe(path))
+        except AudioError as error:
+            headers.append(error)
+    return headers
+
+
+def _table(rows: Sequence[Mapping[str, Any]], dataset: str) -> pd.DataFrame:
+    own = OWN_COLUMNS.get(dataset, {})
+    extra = [name for name in (rows[0] if rows else ()) if name not in (*COLUMNS, *own)]
+    table = pd.DataFrame(list(rows), columns=[*COLUMNS, *own, *extra])
+    for column in table.columns:
+        if column in _COUNTS:
+            table[column] = table[column].astype("int64")
+        elif own.get(column) is float:
+            table[column] = [float("nan" if cell == "" else cell) for cell in table[column]]
+        else:
+            table[column] = table[column].astype(str)
+    return table.set_index("id")
+
+
+def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the header, and the other lines with their numbers."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file, strict=True)
+            header = next(lines, [])
+            return header, [(lines.line_num, line) for line in lines if line]
+    except FileNotFoundError as error:
+        raise MissingInputError(
+            path,
+            expected="a manifest (CSV)",
+            got="no such file",
+            remedy="Write it with `tokser manifest`.",
+        ) from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise _malformed(path, f"text that is no UTF-8 CSV ({error})") from error
+
+
+def _faults_of_header(header: Sequence[str], dataset: str) -> list[str]:
+    required = [*COLUMNS, *OWN_COLUMNS.get(dataset, {})]
+    missing = [f"no column {column!r}" for column in required if column not in header]
+    return missing + [
+        f"column {name!r} twice" for name in dict.fromkeys(header) if header.count(name) > 1
+    ]
+
+
+def _faults_of_line(
+    number: int, line: Sequence[str], header: Sequence[str], dataset: str
+) -> list[str]:
+    if len(line) != len(header):
+        return [f"line {number}: {len(line)} cells under {len(header)} columns"]
+    row = dict(zip(header, line, strict=True))
+    own = OWN_COLUMNS.get(dataset, {})
+    wrong = {
+        column: cell
+        for column, cell in row.items()
+        if "\n" in cell or "\r" in cell or (own.get(column) is float and not _is_number(cell))
+    }
+    wrong |= {name: row[name] for name in _COUNTS if not _is_count(row[name])}
+    wrong |= {name: "" for name in ("id", "path") if not row[name]}
+    if row["path"].startswith("/"):
+        wrong["path"] = row["path"]
+    if not wrong and (int(row["num_samples"]) == 0) != (int(row["sampling_rate_hz"]) == 0):
+        wrong = {name: row[name] for name in _COUNTS}
+    return [f"line {number}: {column} = {cell!r}" for column, cell in wrong.items()]
+
+
+def _is_count(cell: str) -> bool:
+    return cell.isascii() and cell.isdigit() and len(cell) < 19  # fits int64
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return cell == "" or math.isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _copies(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Describe the ids that several rows share."""
+    paths: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        paths[row.get("id", "")].append(row.get("path", ""))
+    return [
+        f"id {utterance} {len(found)} times ({', '.join(found)})"
+        for utterance, found in paths.items()
+        if utterance and len(found) > 1
+    ]
+
+
+def _malformed(path: Path, got: str) -> ManifestError:
+    return ManifestError(
+        path,
+        expected="a manifest: every id once, whole counts, paths relative to the corpus",
+        got=got,
+        remedy="Correct the named places, or write the manifest anew with `tokser manifest`.",
+    )
