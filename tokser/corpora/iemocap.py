@@ -1,0 +1,137 @@
+"""IEMOCAP: ten actors in five sessions, scripted and improvised (Busso et al. 2008)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tokser.corpora.manifest import Manifest, probe_recordings
+from tokser.corpora.transcript import read_iemocap_transcripts, read_text
+from tokser.errors import CorpusError, list_some
+
+__all__ = ["CLASSES", "LAYOUT", "recognises", "scan"]
+
+CLASSES = ("anger", "happiness", "neutral", "sadness")
+LAYOUT = "Session<N>/dialog/EmoEvaluation/*.txt, there or in a folder IEMOCAP_full_release"
+
+_LABELS = MappingProxyType(
+    {
+        "ang": "anger",
+        "hap": "happiness",
+        "exc": "happiness",  # excited joins happy (report, section 4.1)
+        "neu": "neutral",
+        "sad": "sadness",
+    }
+)
+_UNUSED_LABELS = frozenset({"fru", "fea", "sur", "dis", "oth", "xxx"})
+_TURN = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\S+)\s+\[([\d.]+),\s*([\d.]+),\s*([\d.]+)\]")
+_ID = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    id: str
+    label: str
+    valence: float
+    arousal: float
+    dominance: float
+
+
+def recognises(root: Path) -> bool:
+    """Tell whether a folder holds any session of IEMOCAP."""
+    return bool(_evaluations_in(root))
+
+
+def scan(root: Path) -> Manifest:
+    """List the utterances of IEMOCAP that have one of the four classes (5,531 in all).
+
+    The letter after `SesNN` is who wears the markers; who speaks is the letter of the last field.
+
+    Args:
+        root: The folder that holds `Session1` to `Session5`, or one that holds
+            `IEMOCAP_full_release`.
+
+    Returns:
+        The manifest. Valence, arousal and dominance are means over the annotators, in [1, 5].
+
+    Raises:
+        CorpusError: Lines of `EmoEvaluation` are malformed or have a label that IEMOCAP lacks; all
+            of them are named.
+
+    Source:
+        Report, section 4.1 and Table 1.
+    """
+    rows: list[dict[str, Any]] = []
+    faults: list[str] = []
+    for path in _evaluations_in(root):
+        turns, faults_here = _read_evaluation(path)
+        faults += faults_here
+        transcript_path = path.parents[1] / "transcriptions" / path.name
+        known = transcript_path.is_file()
+        transcripts = read_iemocap_transcripts(transcript_path) if known else {}
+        used = (turn for turn in turns if turn.label in _LABELS)
+        rows += [_row(turn, path.parents[2], root, transcripts) for turn in used]
+    if faults:
+        raise CorpusError(
+            root,
+            expected=f"turns labelled {', '.join(sorted({*_LABELS, *_UNUSED_LABELS}))}",
+            got=list_some(faults, most=20),
+            remedy="Fetch the named files again.",
+        )
+    return probe_recordings("iemocap", root, rows)
+
+
+def _evaluations_in(root: Path) -> list[Path]:
+    for base in (root, root / "IEMOCAP_full_release"):
+        paths = base.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")
+        found = sorted(path for path in paths if not path.name.startswith("."))
+        if found:
+            return found
+    return []
+
+
+def _read_evaluation(path: Path) -> tuple[list[_Turn], list[str]]:
+    """Return the labelled turns of a dialog, and what is wrong with the others."""
+    turns, faults = [], []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if not line.startswith("["):  # a header, or what one annotator said
+            continue
+        turn = _parse_turn(line)
+        if turn is None:
+            faults.append(f"{path.name} line {number}: {line.strip()!r}")
+        elif "XX" in turn.id.rpartition("_")[2]:  # a turn that nobody was asked about
+            continue
+        elif turn.label not in _LABELS and turn.label not in _UNUSED_LABELS:
+            faults.append(f"{path.name} line {number}: unknown label {turn.label!r}")
+        else:
+            turns.append(turn)
+    return turns, faults
+
+
+def _parse_turn(line: str) -> _Turn | None:
+    match = _TURN.match(line)
+    if match is None or not (_ID.fullmatch(match[1]) or "XX" in match[1]):
+        return None
+    try:
+        return _Turn(match[1], match[2], *(float(match[group]) for group in (3, 4, 5)))
+    except ValueError:
+        return None
+
+
+def _row(turn: _Turn, session: Path, root: Path, transcripts: dict[str, str]) -> dict[str, Any]:
+    dialog, _, last = turn.id.rpartition("_")
+    path = session / "sentences" / "wav" / dialog / f"{turn.id}.wav"
+    return {
+        "id": turn.id,
+        "path": path.relative_to(root).as_posix(),
+        "speaker": turn.id[:5] + last[0],
+        "sex": last[0].lower(),
+        "session": session.name.removeprefix("Session"),
+        "language": "en",
+        "transcript": transcripts.get(turn.id, ""),
+        "label": _LABELS[turn.label],
+        "valence": turn.valence,
+        "arousal": turn.arousal,
+        "dominance": turn.dominance,
+    }

@@ -1,0 +1,113 @@
+"""LibriSpeech: read English, 960 hours to train on (report, section 4.1)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tokser.corpora.manifest import Manifest, probe_recordings
+from tokser.corpora.transcript import read_librispeech_transcripts, read_text
+from tokser.errors import CorpusError, list_some
+
+__all__ = ["CLASSES", "LAYOUT", "recognises", "scan"]
+
+CLASSES: tuple[str, ...] = ()
+LAYOUT = "<split>/<speaker>/<chapter>/*.flac, there or in a folder LibriSpeech"
+
+_CHAPTERS = "[0-9]*/[0-9]*"
+"""Readers and chapters are numbers; so a folder that is not LibriSpeech is left early."""
+
+
+def recognises(root: Path) -> bool:
+    """Tell whether a folder holds any part of LibriSpeech."""
+    return bool(_splits_in(root))
+
+
+def scan(root: Path, *, splits: Sequence[str] = ()) -> Manifest:
+    """List the utterances of LibriSpeech; the session is the chapter.
+
+    Args:
+        root: The folder that holds the splits, or one that holds `LibriSpeech`.
+        splits: Names such as `train-clean-100`; empty: all that are there.
+
+    Returns:
+        The manifest. A recording without a line in its `*.trans.txt` has the transcript "".
+
+    Raises:
+        CorpusError: A split is not there, or recordings lie in another reader's chapter.
+        ManifestError: Two recordings share an id.
+    """
+    found = _splits_in(root)
+    missing = [split for split in splits if split not in found]
+    if missing:
+        raise CorpusError(
+            root,
+            expected=f"the splits {list_some(splits, most=10)}",
+            got=f"no {list_some(missing, most=10)} beside {list_some(sorted(found), most=10)}",
+            remedy="Name splits that are there, or unpack the missing ones.",
+        )
+    chosen = [found[split] for split in dict.fromkeys(splits or sorted(found))]
+    sexes = _sexes_in(chosen[0].parent) if chosen else {}
+    rows = [row for split in chosen for row in _rows_of_split(split, root, sexes)]
+    _check_places(rows, root)
+    return probe_recordings("librispeech", root, rows)
+
+
+def _splits_in(root: Path) -> dict[str, Path]:
+    """Find the splits: folders with recordings two levels further down."""
+    for base in (root, root / "LibriSpeech"):
+        folders = [folder for folder in base.iterdir() if _seen(folder)] if base.is_dir() else []
+        found = {
+            folder.name: folder for folder in folders if any(folder.glob(f"{_CHAPTERS}/*.flac"))
+        }
+        if found:
+            return found
+    return {}
+
+
+def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for chapter in split.glob(_CHAPTERS):
+        if not chapter.is_dir():
+            continue
+        transcripts: dict[str, str] = {}
+        for path in filter(_seen, chapter.glob("*.trans.txt")):
+            transcripts |= read_librispeech_transcripts(path)
+        for path in filter(_seen, chapter.glob("*.flac")):
+            yield {
+                "id": path.stem,
+                "path": path.relative_to(root).as_posix(),
+                "speaker": chapter.parent.name,
+                "sex": sexes.get(chapter.parent.name, ""),
+                "session": chapter.name,
+                "language": "en",
+                "transcript": transcripts.get(path.stem, ""),
+                "label": "",
+                "split": split.name,
+            }
+
+
+def _sexes_in(base: Path) -> dict[str, str]:
+    """Read `SPEAKERS.TXT`, if it is there: ` 14   | F | train-clean-360  | 25.03 | ...`."""
+    path = base / "SPEAKERS.TXT"
+    if not path.is_file():
+        return {}
+    lines = (line.split("|") for line in read_text(path).split("\n") if not line.startswith(";"))
+    return {cells[0].strip(): cells[1].strip().lower() for cells in lines if len(cells) > 1}
+
+
+def _check_places(rows: Sequence[Mapping[str, Any]], root: Path) -> None:
+    misplaced = [
+        row["path"]
+        for row in rows
+        if not row["id"].startswith(f"{row['speaker']}-{row['session']}-")
+    ]
+    if misplaced:
+        raise CorpusError(
+            root,
+            expected="recordings named <speaker>-<chapter>-<number>.flac within their chapter",
+            got=list_some(misplaced, most=10),
+            remedy="Move the recordings to where they belong, or remove them.",
+        )
+
+
+def _seen(path: Path) -> bool:
+    return not path.name.startswith(".")

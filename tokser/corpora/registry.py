@@ -1,0 +1,121 @@
+"""The corpora by name: which there are, and which one a folder holds."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from tokser.corpora import emodb, iemocap, librispeech
+from tokser.corpora.manifest import Manifest
+from tokser.errors import CorpusError, MissingInputError, SettingsError, list_some
+
+__all__ = ["class_names", "scan_corpus"]
+
+_CORPORA = MappingProxyType({"librispeech": librispeech, "emodb": emodb, "iemocap": iemocap})
+_SUBSETS = ("all", "recognised")
+
+
+def class_names(dataset: str) -> tuple[str, ...]:
+    """Return the emotions of a corpus in alphabetical order; none for LibriSpeech.
+
+    Raises:
+        SettingsError: There is no corpus of that name.
+    """
+    classes: tuple[str, ...] = _corpus(dataset).CLASSES
+    return classes
+
+
+def scan_corpus(
+    dataset: str, root: Path, *, splits: Sequence[str] = (), subset: str = "all"
+) -> Manifest:
+    """List every utterance of a corpus.
+
+    Args:
+        dataset: `librispeech`, `emodb` or `iemocap`.
+        root: The corpus's own folder.
+        splits: Parts of LibriSpeech; empty: all that are there.
+        subset: EmoDB: `all`, or the `recognised` recordings of the report's Table 1.
+
+    Returns:
+        The manifest; recordings that cannot be read are its faults.
+
+    Raises:
+        SettingsError: There is no such corpus or subset, or the corpus has none.
+        MissingInputError: `root` does not exist.
+        CorpusError: `root` holds something else, or the corpus is malformed.
+        ManifestError: Utterances share an id.
+    """
+    corpus = _corpus(dataset)
+    if splits and corpus is not librispeech:
+        raise _no_part("splits", ", ".join(splits), dataset, only="librispeech")
+    if subset not in _SUBSETS:
+        raise SettingsError(
+            "subset", expected=" or ".join(_SUBSETS), got=repr(subset), remedy="Choose one."
+        )
+    if subset != "all" and corpus is not emodb:
+        raise _no_part("subset", subset, dataset, only="emodb")
+    _check_root(dataset, root)
+    if corpus is librispeech:
+        return librispeech.scan(root, splits=splits)
+    if corpus is emodb:
+        return emodb.scan(root, subset=subset)
+    return iemocap.scan(root)
+
+
+def _corpus(dataset: str) -> ModuleType:
+    if dataset not in _CORPORA:
+        near = difflib.get_close_matches(dataset, _CORPORA, n=1, cutoff=0.0)
+        raise SettingsError(
+            "dataset",
+            expected=f"one of {', '.join(_CORPORA)}",
+            got=repr(dataset),
+            remedy=f"Did you mean {near[0]!r}?" if near else "Choose one of these.",
+        )
+    return _CORPORA[dataset]
+
+
+def _check_root(dataset: str, root: Path) -> None:
+    """Make sure that `root` holds the corpus, or say what it holds instead."""
+    layout = _corpus(dataset).LAYOUT
+    if not root.exists():
+        raise MissingInputError(
+            root,
+            expected=f"the folder of {dataset} ({layout})",
+            got="no such folder",
+            remedy="Give the folder that the corpus was unpacked to.",
+        )
+    if not root.is_dir():
+        raise CorpusError(
+            root,
+            expected=f"the folder of {dataset} ({layout})",
+            got="a file",
+            remedy="Unpack it, and give the folder.",
+        )
+    if _CORPORA[dataset].recognises(root):
+        return
+    others = [name for name, other in _CORPORA.items() if other.recognises(root)]
+    looks = f", which looks like {' and '.join(others)}" if others else ""
+    raise CorpusError(
+        root,
+        expected=f"{dataset} ({layout})",
+        got=f"{_contents(root)}{looks}",
+        remedy=(
+            f"Name the dataset {others[0]}, or give the folder of {dataset}."
+            if others
+            else "Give the folder that the corpus was unpacked to."
+        ),
+    )
+
+
+def _contents(root: Path) -> str:
+    names = sorted(path.name for path in root.iterdir())
+    return f"a folder with {list_some(names)}" if names else "an empty folder"
+
+
+def _no_part(setting: str, value: str, dataset: str, *, only: str) -> SettingsError:
+    return SettingsError(
+        setting,
+        expected=f"none with {dataset}, for {setting} are parts of {only}",
+        got=value,
+        remedy=f"Leave `{setting}` out.",
+    )
