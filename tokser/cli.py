@@ -86,7 +86,7 @@ subset_option = click.option(
 @click.group(cls=_StageGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
 @click.version_option(__version__, prog_name="tokser")
 def main() -> None:
-    r"""Extract frozen speech and text activations once, then experiment in seconds.
+    """Extract frozen speech and text activations once, then experiment in seconds.
 
     \b
     tokser extract    audio and text -> activations in a store
@@ -97,14 +97,14 @@ def main() -> None:
     tokser report     scores -> tables and plots
 
     `tokser demo` does all of it on speech that it synthesises itself.
-    """
+    """  # noqa: D301  click takes the backspace as: keep these lines as they are
 
 
 @main.command()
 @workspace_option
 @_reports_errors
 def doctor(workspace: Path | None) -> None:
-    """Say what is installed, what fits, what is missing, and how to mend it."""
+    """Say what is installed, what is missing, and how to mend it."""
     from tokser.stages.doctor import doctor as examine
 
     healthy = examine(_workspace(workspace))
@@ -121,7 +121,7 @@ def doctor(workspace: Path | None) -> None:
 def manifest(
     dataset: str, root: Path, out: Path | None, splits: tuple[str, ...], subset: str | None
 ) -> None:
-    """Scan DATASET's folder into a manifest: one CSV row per utterance."""
+    """Scan DATASET's folder into a CSV manifest."""
     from tokser.stages.manifest import manifest as scan
     from tokser.terminal import counts_table, faults_table, show
 
@@ -197,7 +197,10 @@ def extract(**options: Any) -> None:
 @device_option
 @_reports_errors
 def pretrain(workspace: Path | None, **options: Any) -> None:
-    """Train the aligner: text tokens query speech frames, token by token against BERT."""
+    """Train the aligner on a store of speech and text.
+
+    Text tokens query speech frames; what they get is held, token by token, against BERT.
+    """
     from tokser.config import PretrainSettings
     from tokser.stages.pretrain import pretrain as run
 
@@ -215,7 +218,10 @@ def pretrain(workspace: Path | None, **options: Any) -> None:
 @device_option
 @_reports_errors
 def align(**options: Any) -> None:
-    """Apply a trained aligner to a store: adds the feature RUN/aligned."""
+    """Add the feature RUN/aligned to a store.
+
+    RUN is the name of the folder that `tokser pretrain` wrote the aligner to.
+    """
     from tokser.config import AlignSettings
     from tokser.stages.align import align as run
 
@@ -230,7 +236,10 @@ def align(**options: Any) -> None:
 )
 @_reports_errors
 def pool(**options: Any) -> None:
-    """Write mean and standard deviation of features over frames or tokens."""
+    """Write mean and std of features over their rows.
+
+    Rows are frames or tokens; `tokser classify` works on what this writes.
+    """
     from tokser.config import PoolSettings
     from tokser.stages.pool import pool as run
 
@@ -280,7 +289,10 @@ def classify(
     classifier: str,
     **options: Any,
 ) -> None:
-    """Train emotion classifiers on the functionals of a store, and score them."""
+    """Train and score emotion classifiers.
+
+    They work on the functionals that `tokser pool` wrote into the store.
+    """
     from tokser.config import ClassifySettings
     from tokser.stages.classify import classify as run
 
@@ -306,7 +318,10 @@ def classify(
 @click.option("--title", help="Title of the page.")
 @_reports_errors
 def report(**options: Any) -> None:
-    """Draw tables and plots of RESULTS, folders written by `tokser classify`."""
+    """Draw a page of tables and plots.
+
+    RESULTS are folders written by `tokser classify`.
+    """
     from tokser.config import ReportSettings
     from tokser.stages.report import report as draw
 
@@ -361,7 +376,10 @@ def verify(path: str) -> None:
 )
 @_reports_errors
 def run_file(pipeline: Path, overrides: tuple[str, ...]) -> None:
-    """Run the stages that the file PIPELINE declares, skipping what is done."""
+    """Run a declared pipeline, skipping what is done.
+
+    PIPELINE is a YAML file, see the folder pipelines/.
+    """
     from tokser.pipeline import load_pipeline
     from tokser.stages.run import run_pipeline
 
@@ -378,7 +396,7 @@ def run_file(pipeline: Path, overrides: tuple[str, ...]) -> None:
 )
 @_reports_errors
 def demo(out: Path) -> None:
-    """Run the whole pipeline on speech synthesised here; nothing is downloaded."""
+    """Run everything on synthetic speech, no download."""
     from tokser.stages.demo import CAUTION
     from tokser.stages.demo import demo as run
 

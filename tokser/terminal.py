@@ -51,7 +51,10 @@ def store_table(store: Store) -> Table:
     title = (
         f"{store.path}: {store.dataset}, {utterances} utterances, format {store.attributes.format}"
     )
-    table = Table("feature", "rows", "dim", "dtype", "GB", "sealed", "pooled", "model", title=title)
+    table = Table(title=title)
+    table.add_column("feature", no_wrap=True)
+    for heading in ("rows", "dim", "dtype", "GB", "sealed", "pooled"):
+        table.add_column(heading, justify="right")
     pooled = set(store.pooled)
     for name in store.features:
         layer = store[name]
@@ -64,7 +67,6 @@ def store_table(store: Store) -> Table:
             f"{layer.num_rows * layer.dim * layer.dtype.itemsize / 1e9:.3f}",
             f"{100 * done / len(layer.entries):.0f} %",
             "yes" if name in pooled else "no",
-            str(layer.provenance.get("model", "")),
         )
     return table
 

@@ -9,7 +9,7 @@ from tokser.corpora import emodb, iemocap, librispeech
 from tokser.corpora.manifest import Manifest
 from tokser.errors import CorpusError, MissingInputError, SettingsError, list_some
 
-__all__ = ["class_names", "scan_corpus"]
+__all__ = ["class_names", "looks_like", "scan_corpus"]
 
 _CORPORA = MappingProxyType({"librispeech": librispeech, "emodb": emodb, "iemocap": iemocap})
 _SUBSETS = ("all", "recognised")
@@ -23,6 +23,11 @@ def class_names(dataset: str) -> tuple[str, ...]:
     """
     classes: tuple[str, ...] = _corpus(dataset).CLASSES
     return classes
+
+
+def looks_like(root: Path) -> list[str]:
+    """Return the names of the corpora whose layout a folder has; none, as a rule."""
+    return [name for name, corpus in _CORPORA.items() if corpus.recognises(root)]
 
 
 def scan_corpus(
@@ -93,7 +98,7 @@ def _check_root(dataset: str, root: Path) -> None:
         )
     if _CORPORA[dataset].recognises(root):
         return
-    others = [name for name, other in _CORPORA.items() if other.recognises(root)]
+    others = looks_like(root)
     looks = f", which looks like {' and '.join(others)}" if others else ""
     raise CorpusError(
         root,

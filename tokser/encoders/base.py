@@ -1,7 +1,7 @@
 """What every encoder offers, whatever model is inside."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ Activations: TypeAlias = dict[int, NDArray[np.float32]]
 """Rows [rows, dim] of one utterance, by layer; 0 is the embedding output, 1..L the blocks."""
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """What speech and text encoders share.
 
@@ -31,6 +32,7 @@ class Encoder(Protocol):
         """Everything that decides the activations: model, weights, preprocessing, precision."""
 
 
+@runtime_checkable
 class SpeechEncoder(Encoder, Protocol):
     """Frames from waveforms of 16 kHz."""
 
@@ -63,6 +65,7 @@ class SpeechEncoder(Encoder, Protocol):
         """
 
 
+@runtime_checkable
 class TextEncoder(Encoder, Protocol):
     """Token activations from transcripts."""
 

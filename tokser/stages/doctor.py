@@ -130,8 +130,7 @@ def _corpora(workspace: Path) -> Iterator[Finding]:
     folders = [f for place in places if place.is_dir() for f in (place, *sorted(place.iterdir()))]
     found: dict[str, list[str]] = {name: [] for name in _HOW_TO_GET}
     for folder in folders:
-        name = looks_like(folder) if folder.is_dir() else None
-        if name in found:
+        for name in looks_like(folder) if folder.is_dir() else ():
             found[name].append(str(folder))
     for name, where in found.items():
         if where:

@@ -1,0 +1,239 @@
+import hashlib
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import tokser
+from tokser.config import ExtractSettings
+from tokser.encoders import load_encoder
+from tokser.encoders.whisper import WhisperSpeechEncoder
+from tokser.errors import QuarantinedError, StoreMismatchError
+from tokser.stages.extract import extract
+from tokser.store import verify_store
+
+
+@pytest.fixture
+def settings(emodb, tiny, tmp_path):
+    def _settings(*encoders, **changes):
+        names = encoders or ("tiny-whisper",)
+        values = {
+            "dataset": "emodb",
+            "root": emodb,
+            "store": str(tmp_path / "Speicher ü.zarr"),
+            "encoders": tuple(str(tiny / name) for name in names),
+        }
+        return ExtractSettings(**values | changes)
+
+    return _settings
+
+
+def tree_digest(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    content = b"".join(str(f.relative_to(folder)).encode() + f.read_bytes() for f in files)
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_store_holds_what_the_encoder_gives(settings, emodb, tiny):
+    done = extract(settings("tiny-whisper", "tiny-bert"))
+    assert done.features == (
+        "tiny-whisper/layer-2",
+        "tiny-bert/contextual",
+    )
+    store = tokser.open_store(done.store)
+    assert store.features == [*done.features, "tiny-bert/word"]
+    encoder = load_encoder(str(tiny / "tiny-whisper"), revision=None, device=torch.device("cpu"))
+    for utterance, path in store.utterances["path"].items():
+        samples, _ = soundfile.read(emodb / path, dtype="float32")
+        (wanted,) = encoder.encode([samples], [2])
+        found = store["tiny-whisper/layer-2"][utterance]
+        np.testing.assert_allclose(found, wanted[2], rtol=2e-3, atol=2e-3)
+
+
+def test_word_rows_are_the_embedding_table_of_the_tokens(settings, tiny):
+    store = tokser.open_store(extract(settings("tiny-bert")).store)
+    encoder = load_encoder(str(tiny / "tiny-bert"), revision=None, device=torch.device("cpu"))
+    transcript = store.utterances.loc["08b01Ta", "transcript"]
+    (ids,) = encoder.tokenize([transcript])
+    np.testing.assert_allclose(
+        store["tiny-bert/word"]["08b01Ta"], encoder.word_embeddings(ids), atol=1e-3
+    )
+    np.testing.assert_array_equal(store["tiny-bert/token_ids"]["08b01Ta"], ids)
+
+
+def test_all_layers_come_from_one_pass_each_its_own_feature(settings):
+    done = extract(settings("tiny-wavlm", layers="all"))
+    assert done.features == tuple(f"tiny-wavlm/layer-{i}" for i in range(4))
+    assert verify_store(tokser.open_store(done.store)).is_whole
+
+
+def test_a_second_call_finds_everything_done(settings, monkeypatch):
+    extract(settings())
+    monkeypatch.setattr(
+        WhisperSpeechEncoder, "encode", lambda *_: pytest.fail("an encoder was run again")
+    )
+    assert extract(settings()).num_encoded == 0
+
+
+def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(settings, monkeypatch, tmp_path):
+    whole = settings(store=str(tmp_path / "whole.zarr"))
+    monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
+    extract(whole)
+    plain, calls = WhisperSpeechEncoder.encode, []
+
+    def stop_at_the_third(self, waveforms, layers):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return plain(self, waveforms, layers)
+
+    monkeypatch.setattr(WhisperSpeechEncoder, "encode", stop_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        extract(settings())
+    monkeypatch.setattr(WhisperSpeechEncoder, "encode", plain)
+    assert 0 < extract(settings()).num_encoded < 6
+    again = settings().store
+    assert tree_digest(tmp_path / "whole.zarr") == tree_digest(tmp_path / again)
+
+
+def break_empty(path):
+    path.write_bytes(b"")
+
+
+def break_text(path):
+    path.write_text("no audio at all")
+
+
+def break_zero_samples(path):
+    soundfile.write(path, np.zeros(0), 16_000)
+
+
+def break_nan(path):
+    samples = np.full(8_000, 0.1, dtype=np.float32)
+    samples[17] = np.nan
+    soundfile.write(path, samples, 16_000, subtype="FLOAT")
+
+
+def break_short_flac(path):
+    flac = path.with_suffix(".flac")
+    soundfile.write(flac, np.random.default_rng(0).normal(0, 0.1, 48_000), 16_000)
+    data = flac.read_bytes()
+    flac.unlink()
+    path.write_bytes(data[: len(data) // 2])  # libsndfile tells formats by content
+
+
+@pytest.mark.parametrize(
+    "damage", [break_empty, break_text, break_zero_samples, break_nan, break_short_flac]
+)
+def test_a_broken_recording_goes_to_quarantine_and_the_rest_is_kept(settings, emodb, damage):
+    damage(emodb / "wav" / "08a01Na.wav")
+    done = extract(settings("tiny-whisper", "tiny-wavlm"))
+    assert list(done.quarantined) == ["08a01Na"]
+    store = tokser.open_store(done.store)
+    for feature in store.features:
+        assert len(store[feature].ids) == 5
+        with pytest.raises(QuarantinedError, match="in quarantine"):
+            store[feature]["08a01Na"]
+    assert verify_store(store).is_whole
+
+
+@pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_other_rates_and_channels_give_the_frames_of_their_duration(
+    settings, emodb, rate, channels
+):
+    samples = np.random.default_rng(0).normal(0, 0.1, (rate, channels))
+    soundfile.write(emodb / "wav" / "08a01Na.wav", samples, rate)
+    store = tokser.open_store(extract(settings()).store)
+    assert store["tiny-whisper/layer-2"].lengths["08a01Na"] == 50
+
+
+def test_audio_beyond_thirty_seconds_and_of_one_sample(settings, emodb):
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 31)
+    soundfile.write(emodb / "wav" / "08a01Na.wav", noise, 16_000)
+    soundfile.write(emodb / "wav" / "03a01Fa.wav", noise[:1], 16_000)
+    done = extract(settings("tiny-whisper", "tiny-wavlm"))
+    store = tokser.open_store(done.store)
+    assert store["tiny-whisper/layer-2"].lengths[["08a01Na", "03a01Fa"]].tolist() == [1_550, 1]
+    assert done.quarantined == {"03a01Fa": "1 samples at 16 kHz, tiny-wavlm needs 400"}
+
+
+def test_an_empty_transcript_sets_the_text_aside_not_the_speech(tiny, tmp_path):
+    root = tmp_path / "LibriSpeech" / "dev-clean" / "84" / "121"
+    root.mkdir(parents=True)
+    for number in range(3):
+        noise = np.random.default_rng(number).normal(0, 0.1, 16_000)
+        soundfile.write(root / f"84-121-000{number}.flac", noise, 16_000)
+    (root / "84-121.trans.txt").write_text("84-121-0000 GO NOW\n84-121-0001 \n")
+    settings = ExtractSettings(
+        dataset="librispeech",
+        root=tmp_path / "LibriSpeech",
+        store=str(tmp_path / "libri.zarr"),
+        encoders=(str(tiny / "tiny-whisper"), str(tiny / "tiny-bert")),
+    )
+    done = extract(settings)
+    assert done.quarantined == dict.fromkeys(("84-121-0001", "84-121-0002"), "empty transcript")
+    store = tokser.open_store(done.store)
+    assert len(store["tiny-whisper/layer-2"].ids) == 3
+    assert store["tiny-bert/contextual"].ids == ["84-121-0000"]
+
+
+def test_a_store_of_another_corpus_is_refused_and_kept(settings, tiny, tmp_path):
+    done = extract(settings())
+    before = tree_digest(tmp_path / done.store)
+    root = tmp_path / "libri" / "dev-clean" / "84" / "121"
+    root.mkdir(parents=True)
+    soundfile.write(root / "84-121-0000.flac", np.full(8_000, 0.1), 16_000)
+    other = settings(dataset="librispeech", root=tmp_path / "libri")
+    with pytest.raises(StoreMismatchError, match=r"expected dataset emodb .*got librispeech"):
+        extract(other)
+    assert tree_digest(tmp_path / done.store) == before
+
+
+def test_another_model_of_the_same_name_is_refused_and_the_store_kept(settings, tmp_path):
+    from tokser.encoders.tiny import build_tiny_whisper
+
+    done = extract(settings())
+    before = tree_digest(tmp_path / done.store)
+    build_tiny_whisper(tmp_path / "tiny-whisper", seed=1)
+    with pytest.raises(StoreMismatchError, match=r"weights_sha256 .* as in the store, got"):
+        extract(settings(encoders=(str(tmp_path / "tiny-whisper"),)))
+    assert tree_digest(tmp_path / done.store) == before
+
+
+def test_real_whisper_functionals_equal_plain_transformers(real_data, tmp_path):
+    """The real Whisper-base on a real recording, all layers, relative 1e-4."""
+    from transformers import WhisperFeatureExtractor
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+    root = tmp_path / "emodb" / "wav"
+    root.mkdir(parents=True)
+    recording = real_data / "data" / "emodb" / "wav" / "03a01Fa.wav"
+    (root / recording.name).symlink_to(recording)
+    weights = real_data / "models" / "whisper-base"
+    done = extract(
+        ExtractSettings(
+            dataset="emodb",
+            root=root.parent,
+            store=str(tmp_path / "emodb.zarr"),
+            encoders=(str(weights),),
+            layers="all",
+        )
+    )
+    model = WhisperEncoder.from_pretrained(
+        weights, key_mapping={r"^model\.encoder\.": ""}, dtype=torch.float32
+    ).eval()
+    samples, rate = soundfile.read(recording, dtype="float32")
+    mel = WhisperFeatureExtractor.from_pretrained(weights)(
+        samples, sampling_rate=rate, return_tensors="pt"
+    )
+    with torch.no_grad():
+        hidden = model(mel.input_features, output_hidden_states=True).hidden_states
+    store = tokser.open_store(done.store)
+    for layer, states in enumerate(hidden):
+        wanted = states[0, : -(-len(samples) // 320)].numpy().astype(np.float64)
+        found = store[f"whisper-base/layer-{layer}"]["03a01Fa"].astype(np.float64)
+        for moment in (np.mean, np.std):
+            error = np.linalg.norm(moment(found, 0) - moment(wanted, 0))
+            assert error / np.linalg.norm(moment(wanted, 0)) < 1e-4

@@ -1,0 +1,30 @@
+import json
+
+import pytest
+
+from tokser.provenance import Stamp, digest_of, versions, write_atomically
+
+
+def test_a_digest_does_not_depend_on_key_order():
+    assert digest_of({"a": 1, "b": [2]}) == digest_of({"b": [2], "a": 1})
+    assert digest_of({"a": 1}) != digest_of({"a": 2})
+
+
+def test_a_stamp_marks_only_what_the_same_call_made(tmp_path):
+    stamp = Stamp("pool", {"epochs": 3, "out": tmp_path}, {"feature": "abc"})
+    assert not stamp.marks(tmp_path)
+    stamp.write(tmp_path)
+    assert stamp.marks(tmp_path)
+    assert not Stamp("pool", {"epochs": 4, "out": tmp_path}, {"feature": "abc"}).marks(tmp_path)
+    assert not Stamp("pool", {"epochs": 3, "out": tmp_path}, {"feature": "xyz"}).marks(tmp_path)
+    assert json.loads((tmp_path / "provenance.json").read_text())["versions"] == versions()
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    file = tmp_path / "scores.csv"
+    write_atomically(file, b"old")
+    monkeypatch.setattr("os.fsync", lambda descriptor: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
