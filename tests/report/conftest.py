@@ -1,0 +1,149 @@
+"""Output folders of `tokser classify` and `tokser pretrain`, written without running either."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
+AUDIT = {
+    "report": {
+        "leaks": ["speakers", "sentences"],
+        "stamp": "LEAKS SPEAKERS",
+        "num_folds": 1,
+        "shared_speakers": ["03", "08", "09"],
+    },
+    "speaker": {"leaks": ["sentences"], "stamp": "", "num_folds": 10, "shared_speakers": []},
+}
+
+
+class Folders:
+    """Writes folders in the formats that the report reads."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def results(
+        self,
+        name: str = "emodb",
+        *,
+        features: Sequence[str] = ("whisper-base/layer-2", "whisper-base/layer-10"),
+        protocols: Sequence[str] = ("report", "speaker"),
+        classifiers: Sequence[str] = ("mlp",),
+        dataset: str = "emodb",
+        seed: int = 0,
+        labels: Sequence[str] = EMOTIONS,
+    ) -> Path:
+        folder = self.root / name
+        folder.mkdir(parents=True)
+        rng = np.random.default_rng(len(features) + seed)
+        scores, predictions, grid = [], [], []
+        for position, feature in enumerate(features):
+            for protocol in protocols:
+                for classifier in classifiers:
+                    key = {"features": feature, "protocol": protocol, "classifier": classifier}
+                    hit = 0.55 + 0.35 * (position + 1) / len(features)
+                    hit += 0.04 * (protocol == "report")
+                    told = self._predictions(rng, hit, key, labels)
+                    predictions.append(told)
+                    scores.append(self._score(told, key, dataset, seed))
+                    grid += self._grid(hit, key, dataset)
+        pd.DataFrame(scores).to_csv(folder / "results.csv", index=False)
+        pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
+        pd.DataFrame(grid).to_csv(folder / "grid.csv", index=False)
+        audit = {protocol: AUDIT[protocol] for protocol in protocols}
+        (folder / "audit.json").write_text(json.dumps(audit))
+        looks = [row | {"looked_at": "2025-08-01T12:00:00Z"} for row in scores]
+        lines = "".join(json.dumps({k: str(v) for k, v in look.items()}) + "\n" for look in looks)
+        (folder / "ledger.jsonl").write_text(lines)
+        settings = {
+            "dataset": dataset,
+            "store": "stores/emodb.zarr",
+            "out": str(folder),
+            "features": list(features),
+            "protocols": list(protocols),
+            "seed": seed,
+        }
+        self._provenance(folder, "classify", settings)
+        return folder
+
+    def _predictions(self, rng, hit, key, labels) -> pd.DataFrame:
+        num = 54 if key["protocol"] == "report" else 535
+        truth = rng.choice(labels, size=num)
+        guess = np.where(rng.random(num) < hit, truth, rng.choice(labels, size=num))
+        table = pd.DataFrame({"id": [f"utt{i:03d}" for i in range(num)]}).assign(**key)
+        table["fold"] = 0 if num == 54 else np.arange(num) % 10
+        table["label"], table["prediction"] = truth, guess
+        return table.assign(**{f"probability_{label}": 1 / len(labels) for label in labels})
+
+    def _score(self, told, key, dataset, seed) -> dict[str, object]:
+        hits = told["label"] == told["prediction"]
+        uar = hits.groupby(told["label"]).mean().mean()
+        leaky = key["protocol"] == "report"
+        return {
+            "dataset": dataset,
+            **key,
+            "uar": uar,
+            "uar_std": "" if leaky else 0.043,
+            "accuracy": hits.mean(),
+            "macro_f1": uar - 0.004,
+            "weighted_f1": uar - 0.002,
+            "n_test": len(told),
+            "num_folds": 1 if leaky else 10,
+            "leaks": "speakers sentences" if leaky else "sentences",
+            "seed": seed,
+        }
+
+    def _grid(self, hit, key, dataset) -> list[dict[str, object]]:
+        point = {"dataset": dataset, **key, "batch_size": 32, "best_epoch": 12}
+        return [
+            point | {"fold": f, "learning_rate": rate, "dev_uar": hit - rate, "selected": best}
+            for f in range(2)
+            for rate, best in ((1e-3, True), (5e-3, False))
+        ]
+
+    def run(self, name: str = "demo", *, text: str = "bert-base-uncased/contextual") -> Path:
+        folder = self.root / "runs" / name
+        folder.mkdir(parents=True)
+        epochs = np.arange(11)
+        rise = 1 - np.exp(-epochs / 3)
+        table = pd.DataFrame({"epoch": epochs, "train_loss": 0.5 - 0.3 * rise})
+        table.loc[0, "train_loss"] = np.nan
+        table["dev_match_rate"] = 0.002 + 0.31 * rise
+        table["dev_match_rate_shuffled"] = 0.002 + 0.09 * rise
+        table["speech_gain"] = table["dev_match_rate"] - table["dev_match_rate_shuffled"]
+        table["dev_match_rate_within"] = 0.04 + 0.6 * rise
+        table["dev_mrr"] = 0.01 + 0.4 * rise
+        table["dev_recall_at_5"] = 0.01 + 0.5 * rise
+        table["dev_chance"] = 1 / 5_700
+        table.to_csv(folder / "metrics.csv", index=False)
+        settings = {
+            "store": "stores/librispeech.zarr",
+            "out": str(folder),
+            "speech": "whisper-base/layer-6",
+            "text": text,
+            "temperature": 0.07,
+            "batch_size": 64,
+            "learning_rate": 1e-4,
+            "seed": 0,
+        }
+        (folder / "settings.json").write_text(json.dumps(settings))
+        self._provenance(folder, "pretrain", settings)
+        return folder
+
+    def _provenance(self, folder: Path, stage: str, settings: dict[str, object]) -> None:
+        content = {
+            "stage": stage,
+            "settings": settings,
+            "inputs": {"store": "sha256:5b1f"},
+            "versions": {"python": "3.11.9", "tokser": "0.1.0", "torch": "2.11.0"},
+        }
+        (folder / "provenance.json").write_text(json.dumps(content))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path)

@@ -1,0 +1,48 @@
+import json
+
+from tokser.report.audit import count_looks, verdicts
+from tokser.report.results import read_inputs
+
+
+def read(*paths):
+    return read_inputs(paths)[0]
+
+
+def test_the_audits_stamp_and_leaks_are_told(folders):
+    found = verdicts(["report", "speaker"], read(folders.results()))
+    assert found["report"].stamp == "LEAKS SPEAKERS"
+    assert found["report"].leaks == ("speakers", "sentences")
+    assert found["speaker"].stamp == ""
+    assert found["speaker"].leaks == ("sentences",)
+
+
+def test_everything_else_in_the_audit_is_kept_once(folders):
+    results = read(folders.results("a"), folders.results("b", seed=1))
+    [facts] = verdicts(["report"], results)["report"].facts
+    assert facts == {"num_folds": 1, "shared_speakers": ["03", "08", "09"]}
+
+
+def test_a_protocol_without_audit_is_judged_by_its_results(folders):
+    folder = folders.results()
+    (folder / "audit.json").write_text("{}")
+    found = verdicts(["report", "speaker"], read(folder))
+    assert found["report"].stamp == "LEAKS SPEAKERS"
+    assert found["speaker"].stamp == ""
+
+
+def test_every_look_counts_and_repeats_show(folders):
+    folder = folders.results()
+    ledger = folder / "ledger.jsonl"
+    ledger.write_text(2 * ledger.read_text())
+    looks = count_looks(read(folder))
+    assert [(x.protocol, x.num_looks, x.num_configurations) for x in looks] == [
+        ("speaker", 4, 2),
+        ("report", 4, 2),
+    ]
+
+
+def test_looks_that_name_no_protocol_count_too(folders):
+    folder = folders.results()
+    (folder / "ledger.jsonl").write_text(json.dumps({"when": "now"}) + "\n\n")
+    [looks] = count_looks(read(folder))
+    assert looks.num_looks == 1

@@ -1,0 +1,53 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokser.report import naming
+
+
+@given(st.lists(st.integers(0, 200), unique=True))
+def test_layers_sort_by_number(layers):
+    names = [f"wavlm-base/layer-{layer}" for layer in layers]
+    ordered = sorted(names, key=naming.natural_key)
+    assert ordered == [f"wavlm-base/layer-{layer}" for layer in sorted(layers)]
+
+
+@given(st.lists(st.text()))
+def test_any_names_can_be_sorted(names):
+    assert sorted(sorted(names, key=naming.natural_key)) == sorted(names)
+
+
+def test_the_speaker_disjoint_protocol_stands_first_and_the_leaking_one_last():
+    assert naming.order_protocols(["report", "fixed", "speaker"]) == ["speaker", "fixed", "report"]
+
+
+def test_a_layer_is_split_from_its_group():
+    assert naming.layer_of("whisper-base/layer-12") == ("whisper-base", 12)
+    assert naming.layer_of("bert-base-uncased/contextual") is None
+
+
+@pytest.mark.parametrize(
+    ("features", "label"),
+    [
+        ("whisper-base/layer-6", "Whisper"),
+        ("wavlm-base-plus/layer-9", "WavLM"),
+        ("bert-base-uncased/contextual", "BERT (Mono)"),
+        ("bert-base-multilingual-cased/contextual", "BERT (Multi)"),
+        ("bert-base-uncased/word", None),
+        ("hubert-base/layer-3", None),
+        ("wide/aligned", "Ours (Multi)"),
+        ("demo/aligned", "Ours (Mono)"),
+        ("stranger/aligned", "Ours"),
+    ],
+)
+def test_features_find_their_row_of_table_3(features, label):
+    teachers = {
+        "wide": "bert-base-multilingual-cased/contextual",
+        "demo": "bert-base-uncased/contextual",
+    }
+    assert naming.published_label(features, teachers) == label
+
+
+def test_differences_carry_their_sign():
+    assert naming.signed(3.14) == "+3.1"
+    assert naming.signed(-2) == "\N{MINUS SIGN}2.0"

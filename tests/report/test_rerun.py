@@ -1,0 +1,16 @@
+from tokser.config import ReportSettings
+from tokser.pipeline import load_pipeline
+from tokser.report.rerun import rerun_pipeline
+from tokser.report.results import read_inputs
+
+
+def test_the_pipeline_can_be_run_and_has_the_same_settings(folders, tmp_path):
+    results, runs = read_inputs([folders.results()], [folders.run()])
+    settings = ReportSettings(results=(results[0].folder,), runs=(runs[0].folder,), title="Töne")
+    file = tmp_path / "again.yaml"
+    file.write_text(rerun_pipeline(settings, results, runs), encoding="utf-8")
+    pipeline = load_pipeline(file)
+    assert pipeline.classify[0].out == results[0].folder
+    assert pipeline.classify[0].features == ("whisper-base/layer-2", "whisper-base/layer-10")
+    assert pipeline.pretrain[0].text == "bert-base-uncased/contextual"
+    assert pipeline.report == settings

@@ -1,0 +1,1 @@
+"""The report page: what the results say, on one self-contained sheet."""

@@ -1,0 +1,82 @@
+"""What each protocol shares between its parts, and how often a test part was looked at."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tokser.report.naming import order_protocols
+from tokser.report.results import Results
+
+__all__ = ["Looks", "Verdict", "count_looks", "verdicts"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the audits say about one protocol of one dataset."""
+
+    stamp: str
+    """For instance `LEAKS SPEAKERS`; empty where no speaker is shared."""
+    leaks: tuple[str, ...]
+    """What training and test share, for instance `speakers`, `sentences`."""
+    facts: tuple[Mapping[str, Any], ...]
+    """Whatever else the audits found, one entry per differing audit."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """How often the test parts of one protocol were looked at."""
+
+    folder: str
+    protocol: str
+    num_looks: int
+    num_configurations: int
+    """Different configurations among the looks."""
+
+
+def verdicts(protocols: Sequence[str], results: Sequence[Results]) -> dict[str, Verdict]:
+    """Join the audits of one dataset's folders, by protocol.
+
+    Args:
+        protocols: The protocols that the page shows.
+        results: Folders of one dataset.
+
+    Returns:
+        A verdict for each protocol. One that no audit covers is judged by `results.csv`.
+    """
+    found = {}
+    for protocol in protocols:
+        audits = [r.audit[protocol] for r in results if protocol in r.audit]
+        leaks = [str(leak) for audit in audits for leak in _as_list(audit["leaks"])]
+        for folder in results:
+            rows = folder.scores[folder.scores["protocol"] == protocol]
+            leaks += [leak for text in rows["leaks"].unique() for leak in text.split()]
+        leaks = list(dict.fromkeys(leaks))
+        stamp = next((str(audit["stamp"]) for audit in audits if audit["stamp"]), "")
+        facts = [{k: v for k, v in a.items() if k not in ("leaks", "stamp")} for a in audits]
+        different = {json.dumps(fact, sort_keys=True): fact for fact in facts if fact}
+        found[protocol] = Verdict(
+            stamp or ("LEAKS SPEAKERS" if "speakers" in leaks else ""),
+            tuple(leaks),
+            tuple(different.values()),
+        )
+    return found
+
+
+def count_looks(results: Sequence[Results]) -> list[Looks]:
+    """Count the entries of every folder's ledger, by protocol."""
+    found = []
+    for folder in results:
+        by_protocol: dict[str, Counter[tuple[str, ...]]] = {}
+        for look in folder.looks:
+            key = tuple(str(look.get(k, "")) for k in ("features", "classifier", "seed"))
+            by_protocol.setdefault(str(look.get("protocol", "")), Counter())[key] += 1
+        for protocol in order_protocols(by_protocol):
+            counts = by_protocol[protocol]
+            found.append(Looks(str(folder.folder), protocol, counts.total(), len(counts)))
+    return found
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value.split() if isinstance(value, str) else list(value)

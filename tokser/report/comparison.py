@@ -1,0 +1,96 @@
+"""The report's Table 3 beside the scores at hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tokser.report.naming import published_label
+from tokser.report.published import PublishedScore, published_scores
+from tokser.report.tables import Configuration, Headline, Score
+
+__all__ = ["Compared", "compare", "dev_uar"]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One row of Table 3, with what stands for it here."""
+
+    label: str
+    published: PublishedScore | None
+    """None where the report has no such row."""
+    ours: Mapping[str, tuple[Configuration, Score]]
+    """By protocol: the configuration that the dev part chose, and its score."""
+
+
+def compare(
+    dataset: str,
+    table: Headline,
+    dev: Mapping[tuple[str, str, str, int], float],
+    teachers: Mapping[str, str],
+) -> list[Compared]:
+    """Set the scores of one dataset beside the report's.
+
+    Where several features stand for one row (layers, model sizes), the dev part chooses, so the
+    test part has no say in it.
+
+    Args:
+        dataset: Name of the dataset.
+        table: Its scores.
+        dev: Mean dev UAR by features, protocol, classifier and seed; see `dev_uar`.
+        teachers: Text encoder by name of run.
+
+    Returns:
+        The report's rows in its order, then those of ours that it lacks; empty for a dataset
+        that the report did not score.
+    """
+    published = {row.features: row for row in published_scores(dataset)}
+    if not published:
+        return []
+    found: dict[str, list[tuple[Configuration, Mapping[str, Score]]]] = {}
+    for row, scores in table.rows:
+        label = published_label(row.features, teachers)
+        if label is not None:
+            found.setdefault(label, []).append((row, scores))
+    labels = list(dict.fromkeys([*published, *sorted(found)]))
+    return [
+        Compared(
+            label,
+            published.get(label),
+            {p: c for p in table.protocols if (c := _chosen(found.get(label, []), p, dev))},
+        )
+        for label in labels
+    ]
+
+
+def dev_uar(grids: Sequence[tuple[int, pd.DataFrame]]) -> dict[tuple[str, str, str, int], float]:
+    """Average the dev UAR of the selected grid points over folds.
+
+    Args:
+        grids: Seed and `grid.csv` of each results folder.
+
+    Returns:
+        Mean dev UAR by features, protocol, classifier and seed.
+    """
+    found: dict[tuple[str, str, str, int], float] = {}
+    for seed, grid in grids:
+        chosen = grid[grid["selected"].astype(str).str.lower().isin(["true", "1"])]
+        means = chosen.groupby(["features", "protocol", "classifier"])["dev_uar"].mean()
+        found |= {(*key, seed): float(value) for key, value in means.dropna().items()}
+    return found
+
+
+def _chosen(
+    candidates: Sequence[tuple[Configuration, Mapping[str, Score]]],
+    protocol: str,
+    dev: Mapping[tuple[str, str, str, int], float],
+) -> tuple[Configuration, Score] | None:
+    scored = [(row, scores[protocol]) for row, scores in candidates if protocol in scores]
+    if not scored:
+        return None
+    return max(
+        scored,
+        key=lambda pair: dev.get(
+            (pair[0].features, protocol, pair[0].classifier, pair[0].seed), float("-inf")
+        ),
+    )

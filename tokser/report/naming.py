@@ -1,0 +1,96 @@
+"""How features, datasets and protocols are named to a reader, and in which order they stand."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "dataset_title",
+    "layer_of",
+    "natural_key",
+    "order_protocols",
+    "protocol_meaning",
+    "protocol_title",
+    "published_label",
+    "signed",
+]
+
+_LAYER = re.compile(r"(?P<group>.+)/layer-(?P<layer>\d+)")
+_DATASETS = {"emodb": "EmoDB", "iemocap": "IEMOCAP", "librispeech": "LibriSpeech"}
+_TITLES = {
+    "speaker": "Unheard speakers",
+    "report": "Random split",
+    "fixed": "Fixed split",
+    "text": "Unseen sentences",
+}
+_MEANINGS = {
+    "speaker": "Nobody who is tested was heard in training: each speaker (IEMOCAP: each session) "
+    "is left out in turn.",
+    "report": "The report's own protocol: one stratified random 70:20:10 split.",
+    "fixed": "One fixed split by speakers.",
+    "text": "No sentence that is tested was seen in training.",
+}
+
+
+def dataset_title(dataset: str) -> str:
+    """Return the name that a dataset's makers write."""
+    return _DATASETS.get(dataset, dataset)
+
+
+def protocol_title(protocol: str) -> str:
+    """Return what a protocol is called in a table's head."""
+    return _TITLES.get(protocol, protocol)
+
+
+def protocol_meaning(protocol: str) -> str:
+    """Return a sentence on what a protocol tests; empty for one that is not known."""
+    return _MEANINGS.get(protocol, "")
+
+
+def order_protocols(protocols: Iterable[str]) -> list[str]:
+    """Sort protocols, the most trustworthy first."""
+    ranks = {"speaker": 0, "report": 2}
+    return sorted(set(protocols), key=lambda protocol: (ranks.get(protocol, 1), protocol))
+
+
+def natural_key(name: str) -> tuple[tuple[int, int | str], ...]:
+    """Return a sort key that puts `layer-2` before `layer-10`."""
+    parts = re.split(r"(\d+)", name)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts)
+
+
+def layer_of(features: str) -> tuple[str, int] | None:
+    """Split `whisper-base/layer-6` into `whisper-base` and 6; None for other features."""
+    found = _LAYER.fullmatch(features)
+    return (found["group"], int(found["layer"])) if found else None
+
+
+def published_label(features: str, teachers: Mapping[str, str]) -> str | None:
+    """Return the name under which the report's Table 3 lists a feature.
+
+    Args:
+        features: Name of the feature in the store.
+        teachers: Name of the text encoder by name of the run that was aligned to it.
+
+    Returns:
+        For instance `Whisper` or `Ours (Multi)`; `Ours` where the run's text encoder is not
+        known; None where the report has nothing of the kind.
+    """
+    group, _, kind = features.rpartition("/")
+    if kind == "aligned":
+        teacher = teachers.get(group)
+        return "Ours" if teacher is None else f"Ours ({_language(teacher)})"
+    if "bert" in group and kind == "contextual":
+        return f"BERT ({_language(group)})"
+    for family in ("Whisper", "WavLM"):
+        if group.startswith(family.lower()):
+            return family
+    return None
+
+
+def _language(text_encoder: str) -> str:
+    return "Multi" if "multilingual" in text_encoder.lower() else "Mono"
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign and one decimal; a true minus, as on the axes."""
+    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
