@@ -1,0 +1,77 @@
+from xml.etree import ElementTree
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tokser.report import figures
+from tokser.report.tables import Layers, Leak
+
+
+def texts_of(svg: str) -> list[str]:
+    return ["".join(e.itertext()).strip() for e in ElementTree.fromstring(svg).iter("text")]
+
+
+def description_of(svg: str) -> str:
+    return ElementTree.fromstring(svg).findtext("desc")
+
+
+def metrics(num_epochs: int = 4) -> pd.DataFrame:
+    epochs = np.arange(num_epochs)
+    table = pd.DataFrame({"epoch": epochs, "train_loss": 0.4 - epochs / 20})
+    table.loc[0, "train_loss"] = np.nan
+    return table.assign(
+        dev_match_rate=epochs / 10, dev_match_rate_shuffled=epochs / 20, dev_chance=0.001
+    )
+
+
+def test_leaks_are_labelled_with_name_and_size():
+    leaks = [Leak("whisper/layer-1", 0.9, 0.8), Leak("<b>", 0.5, 0.52)]
+    svg = figures.leak_sizes("EmoDB", leaks)
+    assert {"whisper/layer-1", "<b>", "+10.0", "\N{MINUS SIGN}2.0"} <= set(texts_of(svg))
+    assert "80.0 % to 90.0 % (+10.0)" in description_of(svg)
+
+
+def test_leaks_of_equal_scores_can_be_drawn():
+    assert "+0.0" in texts_of(figures.leak_sizes("EmoDB", [Leak("a", 0.5, 0.5)]))
+
+
+def curve(low: float) -> Layers:
+    layers = {"speaker": (0, 3), "report": (0, 3)}
+    uar = {"speaker": (low, 0.9), "report": (low, 0.95)}
+    return Layers("wavlm", layers, uar, {"speaker": (0.04, 0.05), "report": (np.nan, np.nan)})
+
+
+def test_layer_curves_name_axes_units_and_protocols():
+    svg = figures.layer_curve("EmoDB", curve(0.8), 1 / 7)
+    assert {"UAR [%]", "Layer (0: embedding output)", "Unheard speakers"} <= set(texts_of(svg))
+    assert "layer 3 95.0 %" in description_of(svg)
+
+
+@pytest.mark.parametrize(("low", "shown"), [(0.2, True), (0.8, False)])
+def test_chance_is_drawn_where_the_curves_come_near_it(low, shown):
+    assert ("Chance" in texts_of(figures.layer_curve("EmoDB", curve(low), 1 / 7))) is shown
+
+
+def test_convergence_leaves_out_the_row_before_training():
+    svg = figures.convergence({"demo": metrics()})
+    assert {"Epoch", "Contrastive loss"} <= set(texts_of(svg))
+    assert description_of(svg) == "demo, training: from 0.35 to 0.25"
+
+
+def test_validation_shows_the_control_and_chance():
+    svg = figures.validation({"demo": metrics()})
+    assert {"Shuffled speech", "Chance"} <= set(texts_of(svg))
+    assert "demo, shuffled speech: from 0 % to 15 %" in description_of(svg)
+
+
+def test_several_runs_are_told_apart_by_name():
+    svg = figures.validation({"a": metrics(), "b": metrics().drop(columns="dev_chance")})
+    assert {"a", "b", "Chance"} <= set(texts_of(svg))
+
+
+def test_one_epoch_many_runs_and_missing_columns_can_be_drawn():
+    short = metrics(2)[["epoch", "train_loss", "dev_match_rate"]]
+    many = {f"a rather long name of run {i}": short for i in range(14)}
+    assert "var(--c1)" in figures.convergence(many)
+    assert "Chance" not in texts_of(figures.validation(many))

@@ -1,0 +1,204 @@
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from tokser.config import ReportSettings
+from tokser.report.page import render
+from tokser.report.results import read_inputs
+
+VOID = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}
+LOADING = {"src", "srcset", "data", "poster", "background", "action", "xlink:href"}
+
+
+class Outline(HTMLParser):
+    """Notes tags with their attributes, and tags that were closed wrongly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.faults: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.faults.append(tag)
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, *names: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+def build(results, runs=(), **settings) -> str:
+    read = read_inputs(results, runs)
+    return render(ReportSettings(results=tuple(results), runs=tuple(runs), **settings), *read)
+
+
+def outline(page: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(page)
+    parsed.close()
+    return parsed
+
+
+@pytest.fixture
+def page(folders) -> str:
+    features = [*(f"whisper-base/layer-{i}" for i in range(3)), "demo/aligned", "wavlm/layer-1"]
+    return build(
+        [folders.results(features=features), folders.results("iemocap", dataset="iemocap")],
+        [folders.run()],
+        title="Frozen encoders",
+        caution="Synthetic speech.",
+    )
+
+
+def plain(page: str) -> str:
+    return " ".join(outline(page).text.split())
+
+
+def test_every_tag_is_closed_where_it_should_be(page):
+    parsed = outline(page)
+    assert parsed.faults == []
+    assert parsed.open == []
+
+
+def test_the_page_needs_no_network_and_no_script(page):
+    parsed = outline(page)
+    assert parsed.all("script", "link", "iframe", "object", "embed") == []
+    for tag, attributes in parsed.tags:
+        assert not LOADING & set(attributes), (tag, attributes)
+        assert (attributes.get("href") or "#").startswith("#")
+    assert not re.search(r"url\((?!#)|@import", page)
+
+
+def test_every_figure_has_a_text_alternative(page):
+    parsed = outline(page)
+    ids = {attributes["id"] for _, attributes in parsed.tags if "id" in attributes}
+    figures = parsed.all("svg")
+    assert len(figures) == 6  # leaks and layers of two datasets, convergence, validation
+    for figure in figures:
+        assert figure["role"] == "img"
+        assert set(figure["aria-labelledby"].split()) <= ids
+    assert parsed.all("img") == []
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page):
+    parsed = outline(page)
+    ids = [attributes["id"] for _, attributes in parsed.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in parsed.tags:
+        for key in ("href", "aria-labelledby", "aria-describedby"):
+            for name in (attributes.get(key) or "").replace("#", " ").split():
+                assert name in ids
+
+
+def test_every_table_head_has_a_scope_and_the_language_is_told(page):
+    parsed = outline(page)
+    assert all("scope" in attributes for attributes in parsed.all("th"))
+    assert parsed.all("html") == [{"lang": "en"}]
+    assert len(parsed.all("title")) > 1
+    assert parsed.all("h1") == [{}]
+
+
+def test_tables_scroll_in_containers_that_keys_can_reach(page):
+    regions = [a for _, a in outline(page).tags if a.get("role") == "region"]
+    assert len(regions) == len(outline(page).all("table"))
+    assert all(r["tabindex"] == "0" and r["aria-label"] for r in regions)
+
+
+@pytest.mark.parametrize("name", ["<b>", "a&b/<script>x</script>", "'\"/layer-1", "{{ 7 * 7 }}"])
+def test_names_are_escaped(folders, name):
+    built = build(
+        [folders.results(features=[name])], [folders.run("<i>")], title=name, caution=name
+    )
+    parsed = outline(built)
+    assert parsed.all("b", "i", "script") == []
+    assert name in parsed.text
+    assert parsed.faults == []
+
+
+def test_scores_are_percent_with_one_decimal(folders):
+    folder = folders.results()
+    text = plain(build([folder]))
+    scores = read_inputs([folder])[0][0].scores
+    for _, row in scores.iterrows():
+        assert f"{100 * row['uar']:.1f}" in text
+        assert f"{100 * row['accuracy']:.1f}" in text
+    assert "± 4.3" in text
+
+
+def test_the_best_score_is_marked_in_words(folders):
+    assert outline(build([folders.results()])).text.count("(best)") >= 6
+
+
+def test_the_leaking_protocol_is_stamped_and_explained(page):
+    text = plain(page)
+    assert "Random split LEAKS SPEAKERS" in text
+    assert "overstate what a new speaker would get" in text
+
+
+def test_a_page_without_leak_bears_no_stamp(folders):
+    text = plain(build([folders.results(protocols=["speaker"])]))
+    assert "LEAKS" not in text
+    assert "no speaker leak" in text
+
+
+def test_caution_stands_at_the_top_only_if_there_is_one(page, folders):
+    assert plain(page).index("Synthetic speech.") < plain(page).index("Scores on the test parts")
+    assert "Caution" not in plain(build([folders.results("other")]))
+
+
+def test_the_published_table_stands_beside_with_its_slip(page):
+    text = plain(page)
+    assert "98.57" in text
+    assert "micro-F1" in text
+    assert "multiples of 1/54:" in text
+    assert "multiples of 1/554:" in text
+    assert "repeats the EmoDB Whisper row" in text
+
+
+def test_pretraining_is_shown_with_control_and_chance(page):
+    text = plain(page)
+    for words in ("Shuffled speech", "Chance", "Contrastive loss", "untrained attention"):
+        assert words in text
+    assert "0.018" in text  # one in 5,700, in percent
+
+
+def test_a_page_without_runs_has_no_section_on_them(folders):
+    assert "Pretraining" not in plain(build([folders.results()]))
+
+
+def test_runs_that_are_named_alike_are_told_apart_by_their_paths(folders):
+    runs = [folders.run("a/demo"), folders.run("b/demo")]
+    text = plain(build([folders.results()], runs))
+    assert str(runs[0]) in text
+    assert str(runs[1]) in text
+
+
+def test_looks_and_provenance_are_told(page):
+    text = plain(page)
+    assert "tokser run again.yaml" in text
+    assert "2.11.0" in text
+    assert re.search(r"All\s*14\b", text)
+
+
+def test_the_same_input_gives_the_same_page(folders):
+    folder, run = folders.results(), folders.run()
+    assert build([folder], [run]) == build([folder], [run])
+
+
+def test_a_page_of_twenty_features_is_smaller_than_two_megabytes(folders):
+    features = [f"wavlm-large/layer-{i}" for i in range(20)]
+    assert len(build([folders.results(features=features)]).encode()) < 2_000_000

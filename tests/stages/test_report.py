@@ -1,0 +1,54 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tokser.config import ReportSettings
+from tokser.errors import InputError, MissingInputError
+from tokser.stages.report import report
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    folder = tmp_path / "emodb"
+    folder.mkdir()
+    key = {"features": "whisper-base/layer-3", "protocol": "speaker", "classifier": "mlp"}
+    score = dict.fromkeys(("uar", "accuracy", "macro_f1", "weighted_f1"), 0.5) | {"uar_std": ""}
+    score |= {"n_test": 4, "num_folds": 1, "leaks": "", "seed": 0}
+    pd.DataFrame([{"dataset": "emodb"} | key | score]).to_csv(folder / "results.csv", index=False)
+    pairs = {"label": ["anger", "fear"] * 2, "prediction": ["anger"] * 4, "fold": 0}
+    pd.DataFrame(pairs).assign(**key, id=list("abcd")).to_parquet(folder / "predictions.parquet")
+    point = {"dataset": "emodb", "fold": 0, "dev_uar": 0.6, "selected": True}
+    pd.DataFrame([key | point]).to_csv(folder / "grid.csv", index=False)
+    (folder / "audit.json").write_text('{"speaker": {"leaks": [], "stamp": ""}}')
+    (folder / "ledger.jsonl").write_text(json.dumps(key) + "\n")
+    (folder / "provenance.json").write_text('{"stage": "classify"}')
+    return folder
+
+
+def test_the_page_is_written_where_asked(results, tmp_path, capsys):
+    out = tmp_path / "new" / "page.html"
+    assert report(ReportSettings(results=(results,), out=out, title="Scores")) == out
+    assert "<title>Scores</title>" in out.read_text(encoding="utf-8")
+    assert str(out) in capsys.readouterr().err.replace("\n", "")
+    assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+
+
+def test_a_folder_as_page_is_refused_before_anything_is_read(tmp_path):
+    with pytest.raises(InputError, match=r"expected the path of a file, got a folder.*--out"):
+        report(ReportSettings(results=(tmp_path / "none",), out=tmp_path))
+
+
+def test_nothing_is_written_where_an_input_is_missing(results, tmp_path):
+    out = tmp_path / "page.html"
+    with pytest.raises(MissingInputError, match="nowhere does not exist"):
+        report(ReportSettings(results=(results, tmp_path / "nowhere"), out=out))
+    assert not out.exists()
+
+
+def test_matplotlib_is_not_imported_before_a_page_is_drawn():
+    code = "import sys, tokser.stages.report; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,253 @@
+"""The figures of the page: the leak's size, UAR over layers, the course of pretraining."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from tokser.report.naming import protocol_title, signed
+from tokser.report.svg import COLOURS, INK, MUTED, PAPER, draw
+from tokser.report.tables import Layers, Leak
+
+__all__ = ["convergence", "layer_curve", "leak_sizes", "validation"]
+
+_PROTOCOLS = {
+    "speaker": (COLOURS[0], "o"),
+    "report": (COLOURS[1], "s"),
+    "fixed": (COLOURS[2], "^"),
+    "text": (COLOURS[3], "D"),
+}
+_OTHER = (COLOURS[4], "v")
+_Dashes = Literal["-", "--", ":"]
+_LINE_LETTERS = 66
+"""Letters that fit side by side in a legend."""
+_NEAR_CHANCE = 15
+"""Percentage points."""
+_ROW = 34
+"""Height of one configuration in the figure of leaks: its name, and its line below."""
+
+
+def leak_sizes(dataset: str, leaks: Sequence[Leak]) -> str:
+    """Draw, for every configuration, UAR with speakers shared and with speakers apart.
+
+    Args:
+        dataset: Name of the dataset, for the title.
+        leaks: At least one.
+
+    Returns:
+        Inline SVG.
+    """
+    texts = [
+        f"{x.label}: {100 * x.speaker:.1f} % to {100 * x.report:.1f} % ({signed(x.points)})"
+        for x in leaks
+    ]
+    return draw(
+        lambda axes: _paint_leaks(axes, leaks),
+        height=_ROW * len(leaks) + 84,
+        title=f"{dataset}: UAR on unheard speakers, and on the random split",
+        description="; ".join(texts),
+    )
+
+
+def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
+    rows = np.arange(len(leaks))[::-1]
+    ends = {
+        "speaker": 100 * np.array([x.speaker for x in leaks]),
+        "report": 100 * np.array([x.report for x in leaks]),
+    }
+    axes.hlines(rows, ends["speaker"], ends["report"], color=MUTED, linewidth=2, zorder=1)
+    for protocol, values in ends.items():
+        colour, marker = _PROTOCOLS[protocol]
+        axes.plot(
+            values, rows, marker, color=colour, markersize=8, markeredgecolor=PAPER,
+            label=protocol_title(protocol),
+        )  # fmt: skip
+    low, high = min(map(np.min, ends.values())), max(map(np.max, ends.values()))
+    span = max(high - low, 5.0)
+    axes.set_xlim(low - 0.06 * span, high + 0.24 * span)
+    axes.set_ylim(-0.5, len(leaks) - 0.2)
+    for row, leak in zip(rows, leaks, strict=True):
+        axes.annotate(
+            leak.label, (0, row + 0.28), xycoords=("axes fraction", "data"), va="bottom", size=11
+        )
+        axes.annotate(
+            signed(leak.points), (100 * max(leak.report, leak.speaker), row), (9, 0),
+            textcoords="offset points", va="center", weight="bold", size=11,
+        )  # fmt: skip
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=True, axis="x")
+    axes.set_xlabel("UAR [%], difference in points")
+    _legend(axes)
+
+
+def layer_curve(dataset: str, curve: Layers, chance: float) -> str:
+    """Draw UAR over the layers of one encoder, a line per protocol, a band of one std.
+
+    Args:
+        dataset: Name of the dataset, for the title.
+        curve: Scores of at least two layers.
+        chance: UAR of guessing, as a fraction; shown where the curves come near it.
+
+    Returns:
+        Inline SVG.
+    """
+    texts = []
+    for protocol, uar in curve.uar.items():
+        pairs = zip(curve.layers[protocol], uar, strict=True)
+        points = ", ".join(f"layer {layer} {100 * value:.1f} %" for layer, value in pairs)
+        texts.append(f"{protocol_title(protocol)}: {points}")
+
+    def paint(axes: Axes) -> None:
+        for protocol, uar in curve.uar.items():
+            colour, marker = _PROTOCOLS.get(protocol, _OTHER)
+            layers, mean = np.array(curve.layers[protocol]), 100 * np.array(uar)
+            std = 100 * np.array(curve.uar_std[protocol])
+            axes.plot(layers, mean, marker=marker, color=colour, label=protocol_title(protocol))
+            if np.isfinite(std).any():
+                axes.fill_between(
+                    layers, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.14, lw=0
+                )
+        # Far below the curves, the line would only flatten them.
+        if axes.get_ylim()[0] - 100 * chance < _NEAR_CHANCE:
+            axes.axhline(100 * chance, color=MUTED, ls=":", lw=1.6, label="Chance")
+        axes.set_xlabel("Layer (0: embedding output)")
+        axes.set_ylabel("UAR [%]")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=13, min_n_ticks=1))
+        _legend(axes)
+
+    title = f"{dataset}: UAR over the layers of {curve.label}"
+    return draw(paint, height=290, title=title, description="; ".join(texts))
+
+
+def convergence(metrics: Mapping[str, pd.DataFrame]) -> str:
+    """Draw the training loss of every run over epochs.
+
+    Args:
+        metrics: `metrics.csv` by name of run; at least one.
+
+    Returns:
+        Inline SVG.
+
+    Source: report, section 4.3, Figure 2.
+    """
+    return _over_epochs(
+        metrics,
+        {"train_loss": ("Training", "-")},
+        scale=1,
+        unit="",
+        axis="Contrastive loss",
+        title="Training loss over epochs",
+    )
+
+
+def validation(metrics: Mapping[str, pd.DataFrame]) -> str:
+    """Draw the 1-NN token match rate of every run, with the shuffled-speech control and chance.
+
+    Args:
+        metrics: `metrics.csv` by name of run; at least one has a column `dev_match_rate`.
+
+    Returns:
+        Inline SVG.
+
+    Source: report, section 4.3, Figure 3. Departs: both controls are added.
+    """
+    return _over_epochs(
+        metrics,
+        {
+            "dev_match_rate": ("Matched speech", "-"),
+            "dev_match_rate_shuffled": ("Shuffled speech", "--"),
+            "dev_chance": ("Chance", ":"),
+        },
+        scale=100,
+        unit=" %",
+        axis="1-NN token match rate, dev [%]",
+        title="Share of dev tokens whose nearest neighbour is their own teacher token",
+    )
+
+
+def _over_epochs(
+    metrics: Mapping[str, pd.DataFrame],
+    curves: Mapping[str, tuple[str, _Dashes]],
+    *,
+    scale: float,
+    unit: str,
+    axis: str,
+    title: str,
+) -> str:
+    """Draw columns of `metrics.csv`: a colour per run, a line style per column."""
+    shown = [c for c in curves if any(_has(table, c) for table in metrics.values())]
+
+    def paint(axes: Axes) -> None:
+        for i, table in enumerate(metrics.values()):
+            for column in filter(partial(_has, table), shown):
+                points = table[["epoch", column]].dropna()
+                colour, marker = _run_style(i)
+                axes.plot(
+                    points["epoch"],
+                    scale * points[column],
+                    color=colour,
+                    linestyle=curves[column][1],
+                    # A line through one point cannot be seen.
+                    marker=marker or ("o" if len(points) == 1 else ""),
+                )
+        axes.set_xlabel("Epoch")
+        axes.set_ylabel(axis)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))
+        _legend(axes, _keys_of(list(metrics), [curves[column] for column in shown]))
+
+    texts = [
+        _ends(f"{name}, {curves[column][0].lower()}", scale * table[column].dropna(), unit)
+        for name, table in metrics.items()
+        for column in filter(partial(_has, table), shown)
+    ]
+    return draw(paint, height=290, title=title, description="; ".join(texts))
+
+
+def _run_style(index: int) -> tuple[str, str]:
+    """Return the colour and marker of a run; markers begin where colours begin again."""
+    return COLOURS[index % len(COLOURS)], ("", "o", "s", "^")[index // len(COLOURS) % 4]
+
+
+def _keys_of(runs: Sequence[str], curves: Sequence[tuple[str, _Dashes]]) -> list[Line2D]:
+    """Explain colours where there are several runs, and line styles where there are several."""
+    keys = []
+    if len(runs) > 1:
+        for i, name in enumerate(runs):
+            colour, marker = _run_style(i)
+            keys.append(Line2D([], [], color=colour, marker=marker, label=name))
+    if len(curves) > 1:
+        colour = INK if len(runs) > 1 else COLOURS[0]
+        keys += [Line2D([], [], color=colour, linestyle=d, label=name) for name, d in curves]
+    return keys
+
+
+def _legend(axes: Axes, keys: Sequence[Artist] = ()) -> None:
+    keys = keys or axes.get_legend_handles_labels()[0]
+    if not keys:
+        return
+    longest = max(len(str(key.get_label())) for key in keys)
+    axes.figure.legend(
+        handles=keys,
+        loc="outside upper left",
+        ncols=max(1, min(3, _LINE_LETTERS // (longest + 6))),
+        handlelength=1.9,
+        columnspacing=1.4,
+        borderpad=0.2,
+        handletextpad=0.6,
+    )
+
+
+def _has(table: pd.DataFrame, column: str) -> bool:
+    return column in table.columns and bool(table[column].notna().any())
+
+
+def _ends(name: str, values: pd.Series, unit: str) -> str:
+    """Say in words where a curve begins and ends."""
+    return f"{name}: from {values.iloc[0]:.3g}{unit} to {values.iloc[-1]:.3g}{unit}"
