@@ -13,10 +13,21 @@ AUDIT = {
     "report": {
         "leaks": ["speakers", "sentences"],
         "stamp": "LEAKS SPEAKERS",
-        "num_folds": 1,
-        "shared_speakers": ["03", "08", "09"],
+        "shared": {"speakers": 10, "sessions": 0, "sentences": 10},
+        "missing_classes": [],
+        "num_test": 54,
+        "smallest_test": 54,
+        "points_per_error": 100 / 54,
     },
-    "speaker": {"leaks": ["sentences"], "stamp": "", "num_folds": 10, "shared_speakers": []},
+    "speaker": {
+        "leaks": ["sentences"],
+        "stamp": "",
+        "shared": {"speakers": 0, "sessions": 0, "sentences": 10},
+        "missing_classes": ["03 test: disgust"],
+        "num_test": 535,
+        "smallest_test": 35,
+        "points_per_error": 100 / 35,
+    },
 }
 
 
@@ -56,9 +67,7 @@ class Folders:
         pd.DataFrame(grid).to_csv(folder / "grid.csv", index=False)
         audit = {protocol: AUDIT[protocol] for protocol in protocols}
         (folder / "audit.json").write_text(json.dumps(audit))
-        looks = [row | {"looked_at": "2025-08-01T12:00:00Z"} for row in scores]
-        lines = "".join(json.dumps({k: str(v) for k, v in look.items()}) + "\n" for look in looks)
-        (folder / "ledger.jsonl").write_text(lines)
+        (folder / "ledger.jsonl").write_text("".join(self._looks(scores)))
         settings = {
             "dataset": dataset,
             "store": "stores/emodb.zarr",
@@ -96,6 +105,15 @@ class Folders:
             "leaks": "speakers sentences" if leaky else "sentences",
             "seed": seed,
         }
+
+    def _looks(self, scores) -> list[str]:
+        names = ("dataset", "features", "protocol", "classifier", "seed")
+        return [
+            json.dumps({"when": "2025-08-01T12:00:00", "fold": str(f)} | {k: row[k] for k in names})
+            + "\n"
+            for row in scores
+            for f in range(row["num_folds"])
+        ]
 
     def _grid(self, hit, key, dataset) -> list[dict[str, object]]:
         point = {"dataset": dataset, **key, "batch_size": 32, "best_epoch": 12}

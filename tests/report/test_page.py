@@ -187,11 +187,18 @@ def test_runs_that_are_named_alike_are_told_apart_by_their_paths(folders):
     assert str(runs[1]) in text
 
 
+def test_the_audit_is_told_in_numbers(page):
+    text = plain(page)
+    assert "10 speakers, 10 sentences" in text
+    assert "1.9 points" in text
+    assert "03 test: disgust" in text
+
+
 def test_looks_and_provenance_are_told(page):
     text = plain(page)
     assert "tokser run again.yaml" in text
     assert "2.11.0" in text
-    assert re.search(r"All\s*14\b", text)
+    assert re.search(r"All\s*77", text)
 
 
 def test_the_same_input_gives_the_same_page(folders):

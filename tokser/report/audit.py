@@ -19,7 +19,7 @@ class Verdict:
     stamp: str
     """For instance `LEAKS SPEAKERS`; empty where no speaker is shared."""
     leaks: tuple[str, ...]
-    """What training and test share, for instance `speakers`, `sentences`."""
+    """What test shares with train or dev, for instance `speakers`, `sentences`."""
     facts: tuple[Mapping[str, Any], ...]
     """Whatever else the audits found, one entry per differing audit."""
 
@@ -33,6 +33,8 @@ class Looks:
     num_looks: int
     num_configurations: int
     """Different configurations among the looks."""
+    num_repeated: int
+    """Looks at a fold that the same configuration had looked at before."""
 
 
 def verdicts(protocols: Sequence[str], results: Sequence[Results]) -> dict[str, Verdict]:
@@ -70,11 +72,15 @@ def count_looks(results: Sequence[Results]) -> list[Looks]:
     for folder in results:
         by_protocol: dict[str, Counter[tuple[str, ...]]] = {}
         for look in folder.looks:
-            key = tuple(str(look.get(k, "")) for k in ("features", "classifier", "seed"))
+            key = tuple(str(look.get(k, "")) for k in ("features", "classifier", "seed", "fold"))
             by_protocol.setdefault(str(look.get("protocol", "")), Counter())[key] += 1
         for protocol in order_protocols(by_protocol):
             counts = by_protocol[protocol]
-            found.append(Looks(str(folder.folder), protocol, counts.total(), len(counts)))
+            configurations = {key[:-1] for key in counts}
+            repeated = counts.total() - len(counts)
+            found.append(
+                Looks(str(folder.folder), protocol, counts.total(), len(configurations), repeated)
+            )
     return found
 
 
