@@ -17,6 +17,13 @@ def test_the_dev_part_chooses_not_the_test_part(folders):
     assert whisper.ours["speaker"][0].features == other
 
 
+def test_without_dev_scores_the_last_layer_stands(folders):
+    names = [f"wavlm-base/layer-{layer}" for layer in (12, 0, 9)]
+    table = headline(merge_results([folders.results(features=names, classifiers=["logreg"])]))
+    wavlm = next(row for row in compare("emodb", table, {}, {}) if row.label == "WavLM")
+    assert wavlm.ours["report"][0].features == "wavlm-base/layer-12"
+
+
 def test_rows_of_the_report_come_first_and_ours_that_it_lacks_last(folders):
     table = headline(merge_results([folders.results(features=FEATURES)]))
     rows = compare("emodb", table, {}, {"demo": "bert-base-uncased/contextual"})

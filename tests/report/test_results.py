@@ -49,7 +49,7 @@ def test_all_missing_files_are_named_at_once_with_the_commands_that_make_them(fo
         ("results.csv", "a,b\n1,2\n", "dataset, features"),
         ("results.csv", "", "No columns"),
         ("predictions.parquet", "no parquet", "predictions.parquet"),
-        ("grid.csv", "dataset,features\n", "absent"),
+        ("grid.csv", "dataset,features\nemodb,x\n", "absent"),
         ("audit.json", "{", "audit.json"),
         ("audit.json", '{"report": {"leaks": []}}', "`leaks` and `stamp` of protocol 'report'"),
         ("audit.json", "[]", "expected one JSON object, got list"),
@@ -81,6 +81,15 @@ def test_scores_that_are_no_fractions_are_refused(folders, column, value, told):
     table.to_csv(folder / "results.csv", index=False)
     with pytest.raises(InputError, match=told):
         read_scores([folder])
+
+
+@pytest.mark.parametrize("content", ["", "\n", "dataset,features\n"])
+def test_logistic_regression_leaves_a_grid_without_rows(folders, content):
+    folder = folders.results(classifiers=["logreg"])
+    (folder / "grid.csv").write_text(content)
+    [results], _ = read_inputs([folder])
+    assert results.grid.empty
+    assert "dev_uar" in results.grid
 
 
 def test_a_file_in_place_of_a_folder_is_refused(folders):

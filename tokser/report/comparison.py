@@ -32,7 +32,7 @@ def compare(
     """Set the scores of one dataset beside the report's.
 
     Where several features stand for one row (layers, model sizes), the dev part chooses, so the
-    test part has no say in it.
+    test part has no say in it. Where nothing was measured on dev, the last layer stands for all.
 
     Args:
         dataset: Name of the dataset.
@@ -88,9 +88,6 @@ def _chosen(
     scored = [(row, scores[protocol]) for row, scores in candidates if protocol in scores]
     if not scored:
         return None
-    return max(
-        scored,
-        key=lambda pair: dev.get(
-            (pair[0].features, protocol, pair[0].classifier, pair[0].seed), float("-inf")
-        ),
-    )
+    keys = [(row.features, protocol, row.classifier, row.seed) for row, _ in scored]
+    on_dev = [dev.get(key, float("-inf")) for key in keys]
+    return scored[max(range(len(scored)), key=lambda i: (on_dev[i], i))]

@@ -135,7 +135,7 @@ def _read_results(folder: Path, faults: Faults) -> Results | None:
         return faults.read(folder, command, _no_folder)
     scores = faults.read(folder / "results.csv", command, _parse_scores)
     predictions = faults.read(folder / "predictions.parquet", command, _parse_predictions)
-    grid = faults.read(folder / "grid.csv", command, lambda path: _parse_csv(path, _GRID))
+    grid = faults.read(folder / "grid.csv", command, _parse_grid)
     audit = faults.read(folder / "audit.json", command, _parse_audit)
     provenance = faults.read(folder / "provenance.json", command, _parse_object)
     looks = faults.read(folder / "ledger.jsonl", command, _parse_lines)
@@ -202,6 +202,13 @@ def _parse_scores(path: Path) -> pd.DataFrame:
         if len(wrong):
             raise ValueError(f"expected fractions from 0 to 1 in {column}, got {wrong.iloc[0]:g}")
     return table
+
+
+def _parse_grid(path: Path) -> pd.DataFrame:
+    """Read the grid; logistic regression alone has none, and its file holds no rows."""
+    if len(path.read_text(encoding="utf-8").split()) < 2:
+        return pd.DataFrame(columns=list(_GRID))
+    return _parse_csv(path, _GRID)
 
 
 def _parse_predictions(path: Path) -> pd.DataFrame:
