@@ -9,9 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tokser.errors import SettingsError
+
 __all__ = ["Stamp", "digest_of", "sha256_of_file", "versions", "write_atomically"]
 
 STAMP_NAME = "provenance.json"
+CLAIM_NAME = "begun.json"
 _PACKAGES = (
     "tokser",
     "torch",
@@ -70,23 +73,54 @@ class Stamp:
         inputs: Identities (digests) of everything that was read.
     """
 
+    PLACES = frozenset({"store", "out", "device"})
+    """Settings that say where, not what; they may change without making the artefact another."""
+
     def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         self.content = {"stage": stage, "settings": dict(settings), "inputs": dict(inputs)}
+
+    @property
+    def digest(self) -> str:
+        """Digest of what decides the artefact."""
+        return _digest_of_stamp(self.content)
 
     def marks(self, folder: Path) -> bool:
         """Tell whether `folder` was finished by this very stage, settings and inputs."""
         path = folder / STAMP_NAME
-        if not path.is_file():
-            return False
-        found = json.loads(path.read_text())
-        return all(
-            digest_of(found.get(key)) == digest_of(value) for key, value in self.content.items()
+        return path.is_file() and _digest_of_stamp(json.loads(path.read_text())) == self.digest
+
+    def claim(self, folder: Path) -> None:
+        """Begin an artefact in a new folder, or go on with one that this stamp began.
+
+        Raises:
+            SettingsError: The folder holds something else; nothing in it is changed.
+        """
+        file = folder / CLAIM_NAME
+        if file.is_file():
+            if _digest_of_stamp(json.loads(file.read_text())) == self.digest:
+                return
+            got = "one begun with other settings or inputs"
+        elif folder.is_dir() and any(folder.iterdir()):
+            got = "one that holds other things"
+        else:
+            write_atomically(file, _canonical(self.content, indent=2).encode())
+            return
+        raise SettingsError(
+            folder,
+            expected=f"a new folder, or one that this {self.content['stage']} began",
+            got=got,
+            remedy="Name another folder with --out, or remove this one.",
         )
 
     def write(self, folder: Path) -> None:
         """Mark `folder` as done; call it when everything else is on disk."""
         text = _canonical(self.content | {"versions": versions()}, indent=2)
         write_atomically(folder / STAMP_NAME, text.encode())
+
+
+def _digest_of_stamp(content: Mapping[str, Any]) -> str:
+    settings = {k: v for k, v in content["settings"].items() if k not in Stamp.PLACES}
+    return digest_of([content["stage"], settings, content["inputs"]])
 
 
 def _canonical(value: Any, indent: int | None = None) -> str:

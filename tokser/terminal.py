@@ -1,6 +1,7 @@
 """Tables on the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
@@ -9,7 +10,14 @@ from rich.table import Table
 from tokser.store import Store
 from tokser.store.verify import Damage
 
-__all__ = ["counts_table", "damages_table", "faults_table", "show", "store_table"]
+__all__ = [
+    "counts_table",
+    "damages_table",
+    "faults_table",
+    "results_tables",
+    "show",
+    "store_table",
+]
 
 _MOST_ROWS = 20
 
@@ -69,6 +77,37 @@ def store_table(store: Store) -> Table:
             "yes" if name in pooled else "no",
         )
     return table
+
+
+def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
+    """Show the scores of each results folder, protocols side by side, in percent."""
+    for folder in folders:
+        results = pd.read_csv(folder / "results.csv", keep_default_na=False)
+        protocols = list(results["protocol"].unique())
+        table = Table(title=f"{results['dataset'].iloc[0]} ({folder})")
+        table.add_column("features", no_wrap=True)
+        table.add_column("classifier")
+        for protocol in protocols:
+            part = results[results["protocol"] == protocol]
+            leaks = part["leaks"].str.contains("speakers").any()
+            stamp = "\n[red]LEAKS SPEAKERS[/red]" if leaks else ""
+            for heading in (f"{protocol}\nUAR %{stamp}", "acc %", "mF1 %", "n"):
+                table.add_column(heading, justify="right")
+        for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
+            by_protocol = part.set_index("protocol")
+            cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
+            table.add_row(str(features), str(classifier), *cells)
+        yield table
+
+
+def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
+    if protocol not in by_protocol.index:
+        return [""] * 4
+    row = by_protocol.loc[protocol]
+    spread = f" ± {100 * float(row['uar_std']):.1f}" if row["uar_std"] != "" else ""
+    uar = f"{100 * float(row['uar']):.1f}{spread}"
+    rest = [f"{100 * float(row[name]):.1f}" for name in ("accuracy", "macro_f1")]
+    return [uar, *rest, str(row["n_test"])]
 
 
 def _add_counts(table: Table, label: str, part: pd.DataFrame, hours: "pd.Series[float]") -> None:

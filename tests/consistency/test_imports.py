@@ -1,0 +1,32 @@
+"""What must not be imported where: the promises behind a fast command line."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "zarr", "pandas", "lightning", "sklearn", "matplotlib")
+
+
+def loaded_after(statement: str) -> set[str]:
+    script = (
+        f"import sys; {statement}; print(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return set(result.stdout.split())
+
+
+@pytest.mark.parametrize("statement", ["import tokser", "import tokser.cli"])
+def test_the_command_line_loads_nothing_heavy(statement):
+    assert not loaded_after(statement) & set(HEAVY)
+
+
+def test_reading_a_store_loads_no_encoder():
+    assert not loaded_after("import tokser.store") & {"torch", "transformers", "torchaudio"}
+
+
+def test_experiments_load_no_encoder():
+    rooms = "tokser.classify.grid, tokser.pretrain.module, tokser.functionals.moments"
+    assert not loaded_after(f"import {rooms}") & {"transformers", "torchaudio", "soundfile"}

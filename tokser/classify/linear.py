@@ -1,0 +1,33 @@
+"""Logistic regression by scikit-learn: an independent check of the MLP."""
+
+import numpy as np
+from jaxtyping import Float, Float32, Shaped
+from sklearn.linear_model import LogisticRegression
+
+from tokser.functionals.standardise import Standardiser
+
+__all__ = ["fit_predict_logreg"]
+
+
+def fit_predict_logreg(
+    train: Float32[np.ndarray, "train features"],
+    labels: Shaped[np.ndarray, " train"],
+    test: Float32[np.ndarray, "test features"],
+    classes: tuple[str, ...],
+) -> Float[np.ndarray, "test classes"]:
+    """Fit on standardised functionals (C = 1), and return the test part's probabilities.
+
+    There is nothing to select, so callers give it train and dev together.
+
+    Args:
+        train: Functionals.
+        labels: One label for each of them.
+        test: Functionals to be predicted.
+        classes: Order of the columns that are returned.
+    """
+    scaling = Standardiser.fit(train)
+    model = LogisticRegression(C=1.0, max_iter=5_000).fit(scaling.apply(train), labels)
+    found = model.predict_proba(scaling.apply(test))
+    probabilities = np.zeros((len(test), len(classes)))
+    probabilities[:, [classes.index(label) for label in model.classes_]] = found
+    return probabilities

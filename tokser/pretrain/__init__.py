@@ -1,0 +1,1 @@
+"""The cross-attention aligner: text tokens query speech frames, held against BERT."""

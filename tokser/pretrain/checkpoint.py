@@ -1,0 +1,84 @@
+"""A trained aligner on disk: weights, and what they were trained on."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from tokser.errors import CheckpointError, MissingInputError
+from tokser.pretrain.attention import ALIGNERS, ReportAligner
+from tokser.provenance import write_atomically
+
+__all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
+
+WEIGHTS = "aligner.safetensors"
+_DESCRIPTION = "aligner.json"
+
+
+@dataclass(frozen=True)
+class AlignerDescription:
+    """What an aligner is, and which features it was trained on.
+
+    Attributes:
+        name: Name of the run.
+        variant: Key of `ALIGNERS`.
+        text_dim: Width D_t of queries and teacher.
+        speech_dim: Width D_s of the frames.
+        special_tokens: Whether [CLS] and [SEP] took part.
+        features: Names of `speech`, `queries` and `teacher`.
+        provenance: What made each of these.
+        best_epoch: Epoch whose weights these are; 0 is before training.
+        scores: Scores on dev at that epoch.
+    """
+
+    name: str
+    variant: str
+    text_dim: int
+    speech_dim: int
+    special_tokens: bool
+    features: dict[str, str]
+    provenance: dict[str, dict[str, Any]]
+    best_epoch: int
+    scores: dict[str, float]
+
+
+def save_aligner(
+    folder: Path, weights: dict[str, torch.Tensor], description: AlignerDescription
+) -> None:
+    """Write an aligner's weights and its description into its run's folder."""
+    write_atomically(folder / WEIGHTS, save(weights))
+    text = json.dumps(asdict(description), indent=2, ensure_ascii=False)
+    write_atomically(folder / _DESCRIPTION, text.encode())
+
+
+def load_aligner(folder: Path) -> tuple[ReportAligner, AlignerDescription]:
+    """Read an aligner back, in evaluation mode.
+
+    Raises:
+        MissingInputError: The folder is no finished run.
+        CheckpointError: A weight is missing, unexpected, damaged or of another shape.
+    """
+    for name in (WEIGHTS, _DESCRIPTION):
+        if not (folder / name).is_file():
+            raise MissingInputError(
+                folder / name,
+                expected="a finished pretraining run",
+                got="no such file",
+                remedy="Finish it with the same `tokser pretrain`, or name another folder.",
+            )
+    description = AlignerDescription(**json.loads((folder / _DESCRIPTION).read_text()))
+    aligner = ALIGNERS[description.variant](description.text_dim, description.speech_dim)
+    try:
+        aligner.load_state_dict(load_file(folder / WEIGHTS))
+    except (RuntimeError, SafetensorError) as error:
+        raise CheckpointError(
+            folder / WEIGHTS,
+            expected=f"the weights of a {description.variant!r} aligner",
+            got=str(error),
+            remedy="The file is damaged: pretrain again.",
+        ) from error
+    return aligner.requires_grad_(False).eval(), description

@@ -1,0 +1,143 @@
+"""Stage 3: apply a trained aligner to any store that has the features it was trained on."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tokser.config import AlignSettings
+from tokser.device import resolve_device
+from tokser.errors import StoreMismatchError
+from tokser.pretrain.attention import ReportAligner
+from tokser.pretrain.batches import Pairs
+from tokser.pretrain.checkpoint import WEIGHTS, AlignerDescription, load_aligner
+from tokser.progress import progress_bar, say
+from tokser.provenance import sha256_of_file
+from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Store, StoreWriter, open_store
+
+__all__ = ["align"]
+
+ALIGNED = "aligned"
+_UNLIKE = ("model", "weights_sha256", "context", "tokenizer_digest", "precision")
+"""Provenance that must be the same at training and here."""
+
+
+def align(settings: AlignSettings) -> str:
+    """Write the feature `<run>/aligned` into a store, in shards, with resume.
+
+    Returns:
+        The feature's name.
+
+    Raises:
+        MissingInputError: The checkpoint is no finished run.
+        SettingsError: The store lacks a feature that the aligner was trained on.
+        StoreMismatchError: A feature was made by another model than at training.
+        StoreNotSealedError: A feature is not whole.
+    """
+    aligner, description = load_aligner(settings.checkpoint)
+    store = open_store(settings.store)
+    for role, name in description.features.items():
+        _check_provenance(store, name, description.provenance[role])
+    device = resolve_device(settings.device)
+    speech, queries, teacher = (
+        store[description.features[role]] for role in ("speech", "queries", "teacher")
+    )
+    pairs = Pairs(speech, queries, teacher, description.special_tokens)
+    usable = set(pairs.ids())
+    weights_sha256 = sha256_of_file(settings.checkpoint / WEIGHTS)
+    plan = _plan(store, pairs, usable, description, weights_sha256)
+    name = f"{plan.name}/{ALIGNED}"
+    with StoreWriter.reopen(store) as writer:
+        group = writer.plan_group(plan)
+        pending = list(group.pending())
+        if not pending:
+            say(f"{name}: already in {settings.store}")
+        with progress_bar(f"align {plan.name}", total=len(pending), unit="shards") as bar:
+            for shard in pending:
+                _align_shard(
+                    group, shard, store, pairs, usable, aligner.to(device), settings.batch_size
+                )
+                bar.advance()
+    return name
+
+
+def _check_provenance(store: Store, feature: str, trained_on: dict[str, object]) -> None:
+    here = store[feature].provenance
+    unlike = [key for key in _UNLIKE if here.get(key) != trained_on.get(key)]
+    if unlike:
+        raise StoreMismatchError(
+            f"{store.path}, {feature}",
+            expected="; ".join(f"{key} {trained_on.get(key)} as at training" for key in unlike),
+            got="; ".join(f"{key} {here.get(key)}" for key in unlike),
+            remedy="Extract this corpus with the model that the aligner was trained on.",
+        )
+
+
+def _plan(
+    store: Store,
+    pairs: Pairs,
+    usable: set[str],
+    description: AlignerDescription,
+    weights_sha256: str,
+) -> GroupPlan:
+    index = store.utterances.index
+    counts = pairs.num_tokens().reindex(index, fill_value=0)
+    lengths = np.where(index.isin(list(usable)), counts, 0).astype(np.int64)
+    return GroupPlan(
+        name=description.name,
+        kind="aligned",
+        features={ALIGNED: FeatureSpec(dim=description.text_dim, dtype="float16")},
+        lengths=lengths,
+        provenance={
+            "model": description.name,
+            "variant": description.variant,
+            "weights_sha256": weights_sha256,
+            "features": description.features,
+            "special_tokens": description.special_tokens,
+            "trained_on": description.provenance,
+        },
+    )
+
+
+def _align_shard(
+    group: GroupWriter,
+    shard: int,
+    store: Store,
+    pairs: Pairs,
+    usable: set[str],
+    aligner: ReportAligner,
+    batch_size: int,
+) -> None:
+    ids = [
+        str(name) for name in store.utterances.index[slice(*group.layout.shard_utterances(shard))]
+    ]
+    here = [name for name in ids if name in usable]
+    aligned: dict[str, NDArray[np.float32]] = {}
+    for first in range(0, len(here), batch_size):
+        aligned |= _align_batch(aligner, pairs, here[first : first + batch_size])
+    reasons = {name: _why_not(store, pairs, name) for name in ids if name not in usable}
+    group.commit(shard, {ALIGNED: [aligned.get(name) for name in ids]}, reasons)
+
+
+@torch.inference_mode()
+def _align_batch(
+    aligner: ReportAligner, pairs: Pairs, ids: Sequence[str]
+) -> dict[str, NDArray[np.float32]]:
+    batch = pairs.gather(ids)
+    device = aligner.w_q.device
+    student = aligner(
+        batch.queries.to(device), batch.speech.to(device), batch.num_frames.to(device)
+    ).cpu()
+    return {
+        name: student[row, :count].numpy()
+        for row, (name, count) in enumerate(zip(batch.ids, batch.num_tokens.tolist(), strict=True))
+    }
+
+
+def _why_not(store: Store, pairs: Pairs, utterance: str) -> str:
+    for source in (pairs.speech, pairs.teacher):
+        reasons = store[source.name].quarantined
+        if utterance in reasons:
+            return f"{source.name}: {reasons[utterance]}"
+    return "no token besides [CLS] and [SEP]"
