@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -84,30 +85,31 @@ def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
     for folder in folders:
         results = pd.read_csv(folder / "results.csv", keep_default_na=False)
         protocols = list(results["protocol"].unique())
-        table = Table(title=f"{results['dataset'].iloc[0]} ({folder})")
-        table.add_column("features", no_wrap=True)
-        table.add_column("classifier")
+        classifiers = results["classifier"].unique()
+        title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
+        table = Table(title=title, box=box.SIMPLE_HEAD)
+        table.add_column("\n\n\nfeatures", no_wrap=True)
         for protocol in protocols:
             part = results[results["protocol"] == protocol]
             leaks = part["leaks"].str.contains("speakers").any()
-            stamp = "\n[red]LEAKS SPEAKERS[/red]" if leaks else ""
-            for heading in (f"{protocol}\nUAR %{stamp}", "acc %", "mF1 %", "n"):
-                table.add_column(heading, justify="right")
+            stamp = "[red]LEAKS SPEAKERS[/red]" if leaks else ""
+            heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
+            table.add_column(f"{heading}\nUAR", justify="right", no_wrap=True)
+            table.add_column("\n\n\nacc", justify="right", no_wrap=True)
         for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
             by_protocol = part.set_index("protocol")
             cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
-            table.add_row(str(features), str(classifier), *cells)
+            name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
+            table.add_row(name, *cells)
         yield table
 
 
 def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
     if protocol not in by_protocol.index:
-        return [""] * 4
+        return ["", ""]
     row = by_protocol.loc[protocol]
-    spread = f" ± {100 * float(row['uar_std']):.1f}" if row["uar_std"] != "" else ""
-    uar = f"{100 * float(row['uar']):.1f}{spread}"
-    rest = [f"{100 * float(row[name]):.1f}" for name in ("accuracy", "macro_f1")]
-    return [uar, *rest, str(row["n_test"])]
+    spread = f" ± {100 * float(row['uar_std']):4.1f}" if row["uar_std"] != "" else ""
+    return [f"{100 * float(row['uar']):.1f}{spread}", f"{100 * float(row['accuracy']):.1f}"]
 
 
 def _add_counts(table: Table, label: str, part: pd.DataFrame, hours: "pd.Series[float]") -> None:

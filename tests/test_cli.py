@@ -1,0 +1,139 @@
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from tokser.cli import main
+from tokser.errors import RunError, TokserError
+
+
+def leaf_commands(command, path=()):
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from leaf_commands(inner, (*path, name))
+    else:
+        yield " ".join(path), command
+
+
+COMMANDS = dict(leaf_commands(main))
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_the_commands_are_those_that_are_promised():
+    assert set(COMMANDS) == {
+        *("doctor", "manifest", "extract", "pretrain", "align", "pool", "classify", "report"),
+        *("store info", "store verify", "run", "demo"),
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_has_a_help_text(name):
+    command = COMMANDS[name]
+    assert command.help
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.opts}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_optional_options_tell_their_default(name):
+    for parameter in COMMANDS[name].params:
+        if isinstance(parameter, click.Option) and not parameter.required:
+            if parameter.multiple and parameter.name in ("overrides", "runs"):
+                continue
+            assert "[default:" in (parameter.help or "") or parameter.name in (
+                *("speech", "text", "title", "epochs"),
+            ), f"{name} {parameter.opts}"
+
+
+def test_the_module_runs_as_the_command_does():
+    result = subprocess.run(
+        [sys.executable, "-m", "tokser", "--version"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith("tokser, version")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("manifest", "emodb", "--root", "none"), "none"),
+        (("extract", "--dataset", "emodb", "--root", ".", "--store", "x"), "--encoder"),
+        (("pool", "--store", "none.zarr"), "expected a store, got nothing"),
+        (("align", "--store", "none.zarr", "--checkpoint", "none"), "pretraining run"),
+        (("pretrain", "--store", "none.zarr"), "expected a store"),
+        (("classify", "--dataset", "emodb", "--protocol", "luck", "--store", "x"), "luck"),
+        (("classify", "--dataset", "emodb", "--workspace", "nowhere"), "nowhere/stores/emodb"),
+        (("report", "none"), "none"),
+        (("run", "none.yaml"), "expected a pipeline file"),
+        (("store", "info", "none.zarr"), "expected a store"),
+        (("store", "verify", "none.zarr"), "expected a store"),
+    ],
+)
+def test_wrong_input_exits_with_2_and_one_clear_message(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (RunError("x", expected="a", got="b", remedy="c"), 1),
+        (TokserError("x", expected="a", got="b", remedy="c"), 1),
+        (KeyboardInterrupt(), 1),
+    ],
+)
+def test_a_run_that_fails_exits_with_1(monkeypatch, error, code):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("tokser.stages.pool.pool", fail)
+    assert run("pool", "--store", "x.zarr").exit_code == code
+
+
+def test_doctor_says_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    result = run("doctor", "--workspace", tmp_path)
+    assert result.exit_code == 0
+    for word in ("torch and torchaudio", "fit each other", "disk", "librispeech", "licence"):
+        assert word in result.output
+
+
+def test_doctor_exits_with_1_when_torchaudio_does_not_fit(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setitem(sys.modules, "torchaudio", None)
+    result = run("doctor", "--workspace", tmp_path)
+    assert result.exit_code == 1
+    assert 'pip install "torch==' in result.output
+
+
+def test_verify_exits_with_1_and_names_the_utterance(stores):
+    store = stores.sealed()
+    assert run("store", "verify", store.path).exit_code == 0
+    file = stores.folder / "toy.zarr/whisper-tiny/layer-2/rows/c/0/0"
+    data = bytearray(file.read_bytes())
+    data[5] ^= 1
+    file.write_bytes(data)
+    result = run("store", "verify", store.path)
+    assert result.exit_code == 1
+    assert "utt000" in result.output
+
+
+def test_info_shows_features_and_quarantine(stores):
+    table = stores.manifest(3)
+    plan = stores.plan(table)
+    with stores.writer(table) as writer:
+        rows = [stores.rows(plan, "layer-2", 0), None, stores.rows(plan, "layer-2", 2)]
+        writer.plan_group(plan).commit(0, {"layer-2": rows}, {"utt001": "broken"})
+    result = run("store", "info", stores.folder / "toy.zarr")
+    assert result.exit_code == 0
+    for word in ("whisper-tiny/layer-2", "100 %", "utt001", "broken"):
+        assert word in result.output
