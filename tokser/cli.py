@@ -1,5 +1,6 @@
 """The command line: parse, call one stage, exit with its code. The only file that knows click."""
 
+import errno
 import functools
 import os
 import sys
@@ -15,6 +16,7 @@ from tokser.errors import TokserError
 __all__ = ["main"]
 
 QUARANTINED_EXIT = 3
+_DISK_FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 EXIT_CODES = (
     "Exit codes: 0 ok; 1 the run failed; 2 the input or the call is wrong; "
     "3 finished, with utterances in quarantine."
@@ -43,6 +45,16 @@ def _reports_errors(command: Command) -> Command:
         except TokserError as error:
             click.secho(f"Error: {error}", fg="red", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in _DISK_FAULTS:
+                raise
+            click.secho(
+                f"Error: {error.filename or 'disk'}: {error.strerror}. What was finished is kept: "
+                "make room or get the right to write, then run the same command again.",
+                fg="red",
+                err=True,
+            )
+            sys.exit(1)
         except KeyboardInterrupt:
             click.secho("Stopped. What is done is kept: run the same command again.", err=True)
             sys.exit(1)
