@@ -31,7 +31,7 @@ class AlignerDescription:
         special_tokens: Whether [CLS] and [SEP] took part.
         features: Names of `speech`, `queries` and `teacher`.
         provenance: What made each of these.
-        best_epoch: Epoch whose weights these are; 0 is before training.
+        best_epoch: Epoch whose weights these are, from 1 on.
         scores: Scores on dev at that epoch.
     """
 
@@ -60,7 +60,8 @@ def load_aligner(folder: Path) -> tuple[ReportAligner, AlignerDescription]:
 
     Raises:
         MissingInputError: The folder is no finished run.
-        CheckpointError: A weight is missing, unexpected, damaged or of another shape.
+        CheckpointError: The description is damaged, or a weight is missing, unexpected,
+            damaged or of another shape.
     """
     for name in (WEIGHTS, _DESCRIPTION):
         if not (folder / name).is_file():
@@ -70,7 +71,7 @@ def load_aligner(folder: Path) -> tuple[ReportAligner, AlignerDescription]:
                 got="no such file",
                 remedy="Finish it with the same `tokser pretrain`, or name another folder.",
             )
-    description = AlignerDescription(**json.loads((folder / _DESCRIPTION).read_text()))
+    description = _read_description(folder / _DESCRIPTION)
     aligner = ALIGNERS[description.variant](description.text_dim, description.speech_dim)
     try:
         aligner.load_state_dict(load_file(folder / WEIGHTS))
@@ -82,3 +83,23 @@ def load_aligner(folder: Path) -> tuple[ReportAligner, AlignerDescription]:
             remedy="The file is damaged: pretrain again.",
         ) from error
     return aligner.requires_grad_(False).eval(), description
+
+
+def _read_description(file: Path) -> AlignerDescription:
+    try:
+        description = AlignerDescription(**json.loads(file.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise CheckpointError(
+            file,
+            expected="the description of an aligner",
+            got=str(error),
+            remedy="The file is damaged: pretrain again.",
+        ) from error
+    if description.variant not in ALIGNERS:
+        raise CheckpointError(
+            file,
+            expected=f"one of the variants {', '.join(ALIGNERS)}",
+            got=repr(description.variant),
+            remedy="Use the version of tokser that trained it.",
+        )
+    return description

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from tokser.errors import RunError, list_some
 from tokser.pretrain.attention import ReportAligner
-from tokser.pretrain.batches import Batch
+from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.contrastive import token_contrastive_loss
-from tokser.pretrain.retrieval import retrieve, within_utterance_match_rate
+from tokser.pretrain.retrieval import find_equal, retrieve, within_utterance_match_rate
 
 __all__ = ["HEADLINE", "AlignerModule"]
 
@@ -39,6 +39,7 @@ class AlignerModule(lightning.LightningModule):
         self._losses: list[Tensor] = []
         self._dev: list[tuple[Tensor, Tensor, Tensor]] = []
         self._dev_tokens: list[int] = []
+        self._equal: Tensor | None = None  # the dev part is the same at every validation
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam over the aligner's weights."""
@@ -64,24 +65,29 @@ class AlignerModule(lightning.LightningModule):
             raise RunError(
                 f"epoch {self.current_epoch + 1}, batch of {list_some(batch.ids, most=64)}",
                 expected="a finite loss",
-                got=str(float(loss)),
+                got=str(float(loss.detach())),
                 remedy="Lower --learning-rate, or check these utterances' features.",
             )
         self._losses.append(loss.detach())
         return loss
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+    def validation_step(self, batch: DevBatch, batch_idx: int) -> None:
         """Collect the students of right and wrong speech, and their teachers."""
-        mask = batch.token_mask()
-        student = self.aligner(batch.queries, batch.speech, batch.num_frames)
-        wrong = self.aligner(batch.queries, batch.speech.roll(1, 0), batch.num_frames.roll(1, 0))
-        self._dev.append((student[mask], wrong[mask], batch.teacher[mask]))
-        self._dev_tokens += batch.num_tokens.tolist()
+        mask = batch.right.token_mask()
+        student, wrong = (
+            self.aligner(heard.queries, heard.speech, heard.num_frames)[mask] for heard in batch
+        )
+        self._dev.append((student, wrong, batch.right.teacher[mask]))
+        self._dev_tokens += batch.right.num_tokens.tolist()
 
     def on_validation_epoch_end(self) -> None:
         """Score the whole dev part, and log."""
         student, wrong, teacher = (torch.cat(parts) for parts in zip(*self._dev, strict=True))
-        right, control = retrieve(student, teacher), retrieve(wrong, teacher)
+        if self._equal is None:
+            self._equal = find_equal(teacher)
+        right, control = (
+            retrieve(tokens, teacher, equal=self._equal) for tokens in (student, wrong)
+        )
         self.scores = {
             HEADLINE: right.match_rate,
             "dev_match_rate_shuffled": control.match_rate,

@@ -10,11 +10,18 @@ from tokser.config import AlignSettings
 from tokser.device import resolve_device
 from tokser.errors import StoreMismatchError
 from tokser.pretrain.attention import ReportAligner
-from tokser.pretrain.batches import Pairs
+from tokser.pretrain.batches import Pairs, in_order
 from tokser.pretrain.checkpoint import WEIGHTS, AlignerDescription, load_aligner
 from tokser.progress import progress_bar, say
 from tokser.provenance import sha256_of_file
-from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Store, StoreWriter, open_store
+from tokser.store import (
+    FeatureSpec,
+    GroupPlan,
+    Layer,
+    Store,
+    StoreWriter,
+    open_store,
+)
 
 __all__ = ["align"]
 
@@ -45,6 +52,7 @@ def align(settings: AlignSettings) -> str:
     )
     pairs = Pairs(speech, queries, teacher, description.special_tokens)
     usable = set(pairs.ids())
+    reasons = _why_not(store, [speech, queries, teacher], usable)
     weights_sha256 = sha256_of_file(settings.checkpoint / WEIGHTS)
     plan = _plan(store, pairs, usable, description, weights_sha256)
     name = f"{plan.name}/{ALIGNED}"
@@ -53,11 +61,14 @@ def align(settings: AlignSettings) -> str:
         pending = list(group.pending())
         if not pending:
             say(f"{name}: already in {settings.store}")
+        aligner.to(device)
         with progress_bar(f"align {plan.name}", total=len(pending), unit="shards") as bar:
             for shard in pending:
-                _align_shard(
-                    group, shard, store, pairs, usable, aligner.to(device), settings.batch_size
-                )
+                first, after = group.layout.shard_utterances(shard)
+                ids = [str(name) for name in store.utterances.index[first:after]]
+                aligned = _align(aligner, pairs, [i for i in ids if i in usable], settings)
+                why = {name: reasons[name] for name in ids if name in reasons}
+                group.commit(shard, {ALIGNED: [aligned.get(name) for name in ids]}, why)
                 bar.advance()
     return name
 
@@ -100,44 +111,27 @@ def _plan(
     )
 
 
-def _align_shard(
-    group: GroupWriter,
-    shard: int,
-    store: Store,
-    pairs: Pairs,
-    usable: set[str],
-    aligner: ReportAligner,
-    batch_size: int,
-) -> None:
-    ids = [
-        str(name) for name in store.utterances.index[slice(*group.layout.shard_utterances(shard))]
-    ]
-    here = [name for name in ids if name in usable]
-    aligned: dict[str, NDArray[np.float32]] = {}
-    for first in range(0, len(here), batch_size):
-        aligned |= _align_batch(aligner, pairs, here[first : first + batch_size])
-    reasons = {name: _why_not(store, pairs, name) for name in ids if name not in usable}
-    group.commit(shard, {ALIGNED: [aligned.get(name) for name in ids]}, reasons)
+def _why_not(store: Store, layers: Sequence[Layer], usable: set[str]) -> dict[str, str]:
+    """Say of each utterance that cannot be aligned which feature set it aside, and why."""
+    reasons = {}
+    for name in store.utterances.index:
+        if name not in usable:
+            found = [
+                f"{of.name}: {of.quarantined[name]}" for of in layers if name in of.quarantined
+            ]
+            reasons[str(name)] = found[0] if found else "no token besides [CLS] and [SEP]"
+    return reasons
 
 
-@torch.inference_mode()
-def _align_batch(
-    aligner: ReportAligner, pairs: Pairs, ids: Sequence[str]
+def _align(
+    aligner: ReportAligner, pairs: Pairs, ids: Sequence[str], settings: AlignSettings
 ) -> dict[str, NDArray[np.float32]]:
-    batch = pairs.gather(ids)
-    device = aligner.w_q.device
-    student = aligner(
-        batch.queries.to(device), batch.speech.to(device), batch.num_frames.to(device)
-    ).cpu()
-    return {
-        name: student[row, :count].numpy()
-        for row, (name, count) in enumerate(zip(batch.ids, batch.num_tokens.tolist(), strict=True))
-    }
-
-
-def _why_not(store: Store, pairs: Pairs, utterance: str) -> str:
-    for source in (pairs.speech, pairs.teacher):
-        reasons = store[source.name].quarantined
-        if utterance in reasons:
-            return f"{source.name}: {reasons[utterance]}"
-    return "no token besides [CLS] and [SEP]"
+    """Return the student tokens of each utterance, [tokens, dim]."""
+    aligned: dict[str, NDArray[np.float32]] = {}
+    for names in in_order(ids, settings.batch_size):
+        batch = pairs.gather(names).to(aligner.w_q.device)
+        with torch.inference_mode():
+            student = aligner(batch.queries, batch.speech, batch.num_frames).cpu().numpy()
+        counts = batch.num_tokens.tolist()
+        aligned |= {n: student[row, : counts[row]] for row, n in enumerate(names)}
+    return aligned

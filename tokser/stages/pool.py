@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.config import PoolSettings
+from tokser.errors import SettingsError, list_some
 from tokser.functionals.moments import mean_std
 from tokser.progress import progress_bar
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
@@ -25,6 +26,14 @@ def pool(settings: PoolSettings) -> list[str]:
     """
     store = open_store(settings.store)
     features = list(settings.features) or store.features
+    unknown = [name for name in features if name not in store.features]
+    if unknown:
+        raise SettingsError(
+            store.path,
+            expected=f"some of the features {list_some(store.features, most=20)}",
+            got=list_some(unknown, most=20),
+            remedy="Name some of these, or add the others with `tokser extract`.",
+        )
     by_group: dict[str, list[Layer]] = defaultdict(list)
     for feature in features:
         layer = store[feature]
@@ -60,17 +69,16 @@ def _pool_group(target: GroupWriter, store: Store, group: str) -> None:
         return
     with progress_bar(f"pool {group}", total=total, unit="utterances") as bar:
         for shard, names in pending.items():
-            rows: dict[str, list[NDArray[Any] | None]] = {}
-            reasons: dict[str, str] = {}
+            here = store.utterances.index[slice(*spans[shard])]
             for name in names:
                 layer = store[f"{group}/{name}"]
-                rows[name] = []
+                rows: list[NDArray[Any] | None] = []
                 for position in range(*spans[shard]):
-                    rows[name].append(_pool_one(layer, store, position))
+                    rows.append(_pool_one(layer, store, position))
                     bar.advance()
-                reasons |= layer.quarantined
-            here = store.utterances.index[slice(*spans[shard])]
-            target.commit(shard, rows, {name: reasons[name] for name in here if name in reasons})
+                # Layers of one encoder may have been extracted at different times.
+                reasons = {id_: why for id_, why in layer.quarantined.items() if id_ in here}
+                target.commit(shard, {name: rows}, reasons)
 
 
 def _pool_one(layer: Layer, store: Store, position: int) -> NDArray[Any] | None:
