@@ -60,15 +60,20 @@ class History(Callback):
         """Save the state, so that a stopped run goes on from here."""
         trainer.save_checkpoint(self.last)
 
-    def best_row(self) -> dict[str, float]:
-        """Return the best epoch's row."""
+    def best_row(self) -> dict[str, Any]:
+        """Return the best epoch's row: `epoch`, an int, and its loss and scores, floats."""
         return max(self._rows()[1:], key=lambda row: row[HEADLINE])
 
     def _rows(self) -> list[dict[str, Any]]:
         if not self.table.is_file():
             return []
-        table = pd.read_csv(self.table, float_precision="round_trip")
-        return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+        # As text, because pandas' own reading of floats may be off by the last digit.
+        table = pd.read_csv(self.table, dtype=str, keep_default_na=False)
+        return [
+            {str(key): float(text or "nan") for key, text in row.items()}
+            | {"epoch": int(row["epoch"])}
+            for row in table.to_dict("records")
+        ]
 
     def _keep_best(self, weights: dict[str, Tensor]) -> None:
         on_cpu = {name: tensor.detach().cpu() for name, tensor in weights.items()}
