@@ -50,9 +50,11 @@ def align(settings: AlignSettings) -> str:
     speech, queries, teacher = (
         store[description.features[role]] for role in ("speech", "queries", "teacher")
     )
+    for layer in (speech, queries, teacher):
+        layer.require_sealed()
     pairs = Pairs(speech, queries, teacher, description.special_tokens)
     usable = set(pairs.ids())
-    reasons = _why_not(store, [speech, queries, teacher], usable)
+    reasons = _why_not(store, [speech, teacher, queries], usable)
     weights_sha256 = sha256_of_file(settings.checkpoint / WEIGHTS)
     plan = _plan(store, pairs, usable, description, weights_sha256)
     name = f"{plan.name}/{ALIGNED}"
