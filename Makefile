@@ -53,7 +53,7 @@ test: install ## Run the whole suite
 	$(BIN)/python -m pytest
 
 bench: install ## Measure against peers
-	$(BIN)/python -m pytest tests/benchmarks --benchmarks -s
+	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' --override-ini addopts= --import-mode=importlib -s
 
 demo: install ## Run the main job on synthetic speech, no download
 	$(BIN)/tokser demo --out $(OUT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Layout:
     rows_per_shard: int
     rows_per_chunk: int
 
-    @property
+    @cached_property
     def num_rows(self) -> int:
         """Rows of the flat arrays: to the end of the last utterance, gaps included."""
         ends = self.row_starts + self.row_lengths
@@ -42,7 +43,7 @@ class Layout:
         """Shards that hold `num_rows` rows."""
         return -(-self.num_rows // self.rows_per_shard)
 
-    @property
+    @cached_property
     def shard_of(self) -> NDArray[np.int64]:
         """Shard of each utterance, int64 [utterances], never falling."""
         return np.minimum(self.row_starts // self.rows_per_shard, max(self.num_shards - 1, 0))

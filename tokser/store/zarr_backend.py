@@ -33,6 +33,7 @@ class ZarrBackend:
 
     def __init__(self, path: Path, root: "zarr.Group") -> None:
         self.path, self._root = path, root
+        self._arrays: dict[str, Any] = {}
 
     @classmethod
     def open(cls, path: Path, *, writable: bool = False) -> "ZarrBackend":
@@ -113,6 +114,7 @@ class ZarrBackend:
 
     def create_feature(self, group: str, feature: str, spec: FeatureSpec, layout: Layout) -> None:
         """Lay down the empty arrays of a feature, dropping what an interrupted call left."""
+        self._arrays.clear()
         node = self._group(group).create_group(feature, overwrite=True)
         wide = () if spec.dim is None else (spec.dim,)
         node.create_array(
@@ -164,6 +166,7 @@ class ZarrBackend:
 
     def put_lookup(self, group: str, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write the key and table arrays of a lookup feature."""
+        self._arrays.clear()
         for suffix, values in arrays.items():
             self._put_array(self._group(group), f"{name}_{suffix}", values)
         _sync_tree(self.path / group)
@@ -177,7 +180,9 @@ class ZarrBackend:
 
     def _read(self, key: str, rows: slice) -> NDArray[Any]:
         try:
-            return np.asarray(self._root[key][rows])  # type: ignore[index]
+            if key not in self._arrays:  # opening one reads and parses its metadata
+                self._arrays[key] = self._root[key]
+            return np.asarray(self._arrays[key][rows])
         except Exception as error:  # zarr and its codecs raise whatever they like
             raise CorruptStoreError(
                 self.path / key,
