@@ -1,0 +1,227 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokser.errors import InputError, RunError
+from tokser.pretrain.batches import (
+    Pairs,
+    bucketed_batches,
+    in_order,
+    split_train_dev,
+    wrong_speech,
+)
+
+
+class Memory:
+    """A feature that lies in memory."""
+
+    def __init__(self, name: str, rows: dict[str, np.ndarray]) -> None:
+        self.name, self._rows = name, rows
+
+    @property
+    def dim(self) -> int:
+        return next(iter(self._rows.values())).shape[1]
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._rows)
+
+    @property
+    def lengths(self) -> pd.Series:
+        return pd.Series({name: len(rows) for name, rows in self._rows.items()}, dtype="int64")
+
+    def __getitem__(self, utterance: str) -> np.ndarray:
+        return self._rows[utterance]
+
+
+def memory(name: str, lengths: dict[str, int], dim: int) -> Memory:
+    rng = np.random.default_rng(0)
+    return Memory(
+        name, {u: rng.normal(size=(n, dim)).astype(np.float16) for u, n in lengths.items()}
+    )
+
+
+def make_pairs(*, special_tokens: bool = True) -> Pairs:
+    num_tokens = {"a": 4, "b": 3, "silent": 2, "text only": 5}
+    return Pairs(
+        memory("whisper/layer-6", {"a": 7, "b": 5, "silent": 3, "speech only": 4}, 6),
+        memory("bert/word", num_tokens, 4),
+        memory("bert/contextual", num_tokens, 4),
+        special_tokens,
+    )
+
+
+def test_utterances_need_speech_and_text():
+    assert make_pairs().ids() == ["a", "b", "silent"]
+
+
+def test_without_special_tokens_one_that_has_no_other_is_left_out():
+    assert make_pairs(special_tokens=False).ids() == ["a", "b"]
+
+
+def test_no_common_utterance_is_an_error_that_says_what_to_extract():
+    pairs = Pairs(
+        memory("s/6", {"x": 3}, 2), memory("t/word", {"y": 3}, 2), memory("t/c", {"y": 3}, 2), True
+    )
+    with pytest.raises(InputError, match=r"speech and a transcript, got none\. Extract"):
+        pairs.ids()
+
+
+@pytest.mark.parametrize("special_tokens", [True, False])
+def test_a_batch_holds_each_utterances_rows_and_zeros_after_them(special_tokens):
+    pairs = make_pairs(special_tokens=special_tokens)
+    batch = pairs.gather(["b", "a"])
+    inner = slice(None) if special_tokens else slice(1, -1)
+    assert batch.ids == ["b", "a"]
+    for row, name in enumerate(batch.ids):
+        for padded, count, rows in (
+            (batch.speech, batch.num_frames, pairs.speech[name]),
+            (batch.queries, batch.num_tokens, pairs.queries[name][inner]),
+            (batch.teacher, batch.num_tokens, pairs.teacher[name][inner]),
+        ):
+            assert int(count[row]) == len(rows)
+            np.testing.assert_array_equal(padded[row, : len(rows)], rows.astype(np.float32))
+            assert not padded[row, len(rows) :].any()
+    assert batch.token_mask().sum(1).tolist() == batch.num_tokens.tolist()
+
+
+def test_an_utterance_may_hear_anothers_speech_and_keeps_its_text():
+    pairs = make_pairs()
+    right, wrong = pairs.gather(["a", "b"]), pairs.gather(["a", "b"], {"a": "b", "b": "a"})
+    torch.testing.assert_close(wrong.teacher, right.teacher)
+    assert wrong.num_frames.tolist() == right.num_frames.flip(0).tolist()
+    torch.testing.assert_close(wrong.speech, right.speech.flip(0))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("feature", ["speech", "queries", "teacher"])
+def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(feature, bad):
+    pairs = make_pairs()
+    getattr(pairs, feature)["b"][1, 0] = bad
+    pairs.gather(["a"])
+    name = getattr(pairs, feature).name
+    with pytest.raises(RunError, match=f"{name}, b: expected finite activations"):
+        pairs.gather(["a", "b"])
+
+
+@given(
+    count=st.integers(1, 70),
+    batch_size=st.integers(1, 20),
+    seed=st.integers(0, 99),
+    epoch=st.integers(0, 99),
+)
+@settings(max_examples=50, deadline=None)
+def test_an_epoch_has_every_utterance_once_in_batches_of_the_size(count, batch_size, seed, epoch):
+    ids = [f"u{i}" for i in range(count)]
+    lengths = pd.Series(range(count), index=ids)
+    batches = bucketed_batches(ids, lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+    assert sorted(u for batch in batches for u in batch) == sorted(ids)
+    sizes = sorted(map(len, batches), reverse=True)
+    assert sizes[:-1] == [batch_size] * (len(sizes) - 1)
+    assert 1 <= sizes[-1] <= batch_size
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    ids = [f"u{i}" for i in range(40)]
+    lengths = pd.Series(range(40), index=ids)
+
+    def order(seed, epoch):
+        batches = bucketed_batches(ids, lengths, batch_size=4, seed=seed, epoch=epoch)
+        return [list(batch) for batch in batches]
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_batches_hold_utterances_of_similar_length():
+    ids = [f"u{i}" for i in range(200)]
+    lengths = pd.Series(np.random.default_rng(0).permutation(200), index=ids)
+    for batch in bucketed_batches(ids, lengths, batch_size=10, seed=0, epoch=0):
+        assert lengths[batch].max() - lengths[batch].min() < 10
+
+
+def test_little_of_a_batch_is_padding_at_librispeechs_lengths():
+    # 1.3 to 24.5 s, most of them 12 to 16 s, as in train-clean-100; 50 frames a second.
+    seconds = np.random.default_rng(0).triangular(1.3, 15, 24.5, 5_000)
+    lengths = pd.Series((50 * seconds).astype(int), index=[f"u{i}" for i in range(5_000)])
+    batches = bucketed_batches(list(lengths.index), lengths, batch_size=64, seed=0, epoch=0)
+    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
+    assert 1 - lengths.sum() / padded < 0.05
+
+
+def table(splits: list[str] | None, speakers: list[str]) -> pd.DataFrame:
+    ids = [f"u{i}" for i in range(len(speakers))]
+    columns = {"speaker": speakers} | ({} if splits is None else {"split": splits})
+    return pd.DataFrame(columns, index=pd.Index(ids, name="id"))
+
+
+def parts(splits, speakers, **kwargs):
+    utterances = table(splits, speakers)
+    options = {"dev_fraction": 0.25, "seed": 0} | kwargs
+    return split_train_dev(utterances, list(utterances.index), **options)
+
+
+def test_a_corpus_that_names_its_parts_is_split_so_and_test_is_neither():
+    splits = ["train-clean-100", "dev-clean", "test-clean", "train-other-500", "dev-other"]
+    assert parts(splits, list("abcde")) == (["u0", "u3"], ["u1", "u4"])
+
+
+@pytest.mark.parametrize("splits", [None, [""] * 12, ["train-clean-100"] * 12])
+def test_without_a_dev_part_whole_speakers_are_held_out_the_same_for_a_seed(splits):
+    speakers = list("abcdabcdabcd")
+    train, dev = parts(splits, speakers)
+    assert sorted(train + dev) == sorted(f"u{i}" for i in range(12))
+    spoken = {part: {speakers[int(u[1:])] for u in ids} for part, ids in enumerate((train, dev))}
+    assert len(spoken[1]) == 1 and not spoken[0] & spoken[1]
+    assert parts(splits, speakers) == (train, dev)
+    assert len({tuple(parts(splits, speakers, seed=s)[1]) for s in range(20)}) == 4
+
+
+def test_test_utterances_are_never_trained_on_nor_held_out():
+    splits = ["train-clean-100"] * 6 + ["test-clean"] * 6
+    train, dev = parts(splits, list("abcabc" + "defdef"))
+    assert sorted(train + dev) == [f"u{i}" for i in range(6)]
+
+
+def test_someone_is_left_to_train_on_however_much_is_held_out():
+    train, dev = parts(None, ["a", "b", "a", "b"], dev_fraction=0.9)
+    assert len(train) == len(dev) == 2
+
+
+def test_dev_has_two_utterances_or_else_none_could_hear_another():
+    train, dev = parts(None, ["a", "b", "c", "d"])
+    assert len(train) == len(dev) == 2
+    with pytest.raises(InputError, match="two of them in dev, got 1 to train on, 1 to choose"):
+        parts(None, ["a", "b"])
+
+
+@pytest.mark.parametrize("splits", [None, ["test-clean"] * 3])
+def test_an_empty_part_is_an_error_that_says_what_to_extract(splits):
+    with pytest.raises(InputError, match=r"at least two speakers.*got 3|got 0.*dev-clean"):
+        parts(splits, ["a", "a", "a"])
+
+
+@given(said=st.lists(st.sampled_from("abcdef"), min_size=2, max_size=40), seed=st.integers(0, 9))
+@settings(max_examples=80, deadline=None)
+def test_everyone_hears_another_who_says_something_else_where_that_can_be(said, seed):
+    ids = [f"u{i}" for i in range(len(said))]
+    transcripts = pd.Series(said, index=ids)
+    heard = wrong_speech(ids, transcripts, seed=seed)
+    assert sorted(heard) == sorted(heard.values()) == sorted(ids)
+    assert all(name != other for name, other in heard.items())
+    if 2 * transcripts.value_counts().max() <= len(ids):
+        assert all(transcripts[name] != transcripts[other] for name, other in heard.items())
+    assert heard == wrong_speech(ids, transcripts, seed=seed)
+
+
+def test_one_utterance_alone_cannot_hear_another():
+    with pytest.raises(InputError, match="at least two utterances"):
+        wrong_speech(["u0"], pd.Series(["a"], index=["u0"]), seed=0)
+
+
+def test_in_order_keeps_the_order_and_the_rest():
+    assert list(in_order(list("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]

@@ -1,0 +1,76 @@
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tokser.errors import CheckpointError, InputError
+from tokser.pretrain.attention import ReportAligner
+from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_aligner
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "run"
+    description = AlignerDescription(
+        name="run",
+        variant="report",
+        text_dim=4,
+        speech_dim=6,
+        special_tokens=True,
+        features={"speech": "s/6", "queries": "t/word", "teacher": "t/contextual"},
+        provenance={"speech": {"model": "s"}, "queries": {}, "teacher": {"ids": [1, 2]}},
+        best_epoch=3,
+        scores={"dev_match_rate": 0.5},
+    )
+    aligner = ReportAligner(4, 6)
+    save_aligner(folder, aligner.state_dict(), description)
+    return folder, aligner, description
+
+
+def test_an_aligner_comes_back_as_it_was_in_evaluation_mode(run):
+    folder, aligner, description = run
+    loaded, found = load_aligner(folder)
+    assert found == description
+    assert not loaded.training
+    for name, weight in aligner.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], weight, rtol=0, atol=0)
+
+
+def test_a_folder_that_is_no_finished_run_says_how_to_finish_it(tmp_path):
+    with pytest.raises(InputError, match="a finished pretraining run, got no such file"):
+        load_aligner(tmp_path)
+
+
+@pytest.mark.parametrize("change", ["missing", "extra", "shape", "bytes"])
+def test_weights_that_do_not_fit_are_an_error_that_names_the_file(run, change):
+    folder, _, _ = run
+    file = folder / "aligner.safetensors"
+    weights = load_file(file)
+    if change == "missing":
+        del weights["w_k"]
+    elif change == "extra":
+        weights["w_o"] = torch.zeros(1)
+    elif change == "shape":
+        weights["w_k"] = torch.zeros(5, 4)
+    save_file(weights, file)
+    if change == "bytes":
+        file.write_bytes(file.read_bytes()[:-7])
+    with pytest.raises(CheckpointError, match=r"aligner\.safetensors: expected the weights of"):
+        load_aligner(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"name": "run"}'])
+def test_a_damaged_description_is_an_error_that_names_the_file(run, text):
+    folder, _, _ = run
+    (folder / "aligner.json").write_text(text)
+    with pytest.raises(CheckpointError, match=r"aligner\.json: expected the description"):
+        load_aligner(folder)
+
+
+def test_a_variant_of_another_version_is_refused(run):
+    folder, _, _ = run
+    content = json.loads((folder / "aligner.json").read_text())
+    (folder / "aligner.json").write_text(json.dumps(content | {"variant": "later"}))
+    with pytest.raises(CheckpointError, match="one of the variants report, got 'later'"):
+        load_aligner(folder)

@@ -1,0 +1,94 @@
+import math
+
+import pytest
+import torch
+
+from tokser.errors import RunError
+from tokser.pretrain.attention import ReportAligner
+from tokser.pretrain.batches import Batch, DevBatch
+from tokser.pretrain.contrastive import token_contrastive_loss
+from tokser.pretrain.module import AlignerModule
+
+
+def make_batch(num_tokens: list[int], seed: int = 0) -> Batch:
+    g = torch.Generator().manual_seed(seed)
+    count, longest = len(num_tokens), max(num_tokens)
+    return Batch(
+        [f"utt{i}" for i in range(count)],
+        torch.randn(count, 8, 6, generator=g),
+        torch.full((count,), 8),
+        torch.randn(count, longest, 4, generator=g),
+        torch.randn(count, longest, 4, generator=g),
+        torch.tensor(num_tokens),
+    )
+
+
+@pytest.fixture
+def module(monkeypatch) -> AlignerModule:
+    torch.manual_seed(0)
+    made = AlignerModule(ReportAligner(4, 6), temperature=0.07, learning_rate=1e-3)
+    monkeypatch.setattr(made, "log_dict", lambda scores: None)  # no trainer listens
+    return made
+
+
+def test_the_loss_runs_over_all_valid_tokens_of_the_batch_together(module):
+    batch = make_batch([3, 1, 2])
+    student = module.aligner(batch.queries, batch.speech, batch.num_frames)
+    rows = [(i, j) for i, count in enumerate([3, 1, 2]) for j in range(count)]
+    expected = token_contrastive_loss(
+        torch.stack([student[i, j] for i, j in rows]),
+        torch.stack([batch.teacher[i, j] for i, j in rows]),
+        0.07,
+    )
+    torch.testing.assert_close(module.training_step(batch, 0), expected)
+
+
+def test_a_lone_token_is_an_error_that_names_its_utterance(module):
+    with pytest.raises(RunError, match=r"utt0: expected at least two tokens.*--batch-size"):
+        module.training_step(make_batch([1]), 0)
+
+
+def test_a_loss_that_is_not_finite_names_the_utterances_of_the_batch(module, monkeypatch):
+    monkeypatch.setattr(AlignerModule, "current_epoch", 4)
+    with torch.no_grad():
+        module.aligner.w_v.fill_(math.nan)
+    with pytest.raises(RunError, match="epoch 5, batch of utt0, utt1: expected a finite loss"):
+        module.training_step(make_batch([2, 2]), 0)
+
+
+def test_scores_compare_right_with_wrong_speech(module):
+    right, other = make_batch([3, 2]), make_batch([3, 2], seed=1)
+    perfect = right._replace(
+        teacher=module.aligner(right.queries, right.speech, right.num_frames).detach()
+    )
+    wrong = perfect._replace(speech=other.speech)
+    module.validation_step(DevBatch(perfect, wrong), 0)
+    module.on_validation_epoch_end()
+    scores = module.scores
+    assert scores["dev_match_rate"] == scores["dev_match_rate_within"] == scores["dev_mrr"] == 1
+    assert scores["dev_match_rate_shuffled"] < 1
+    assert scores["speech_gain"] == pytest.approx(1 - scores["dev_match_rate_shuffled"])
+    assert scores["dev_chance"] == pytest.approx(1 / 5)
+
+
+def test_a_validation_forgets_the_one_before(module):
+    batch = make_batch([3, 2])
+    found = []
+    for _ in range(2):
+        module.validation_step(DevBatch(batch, batch), 0)
+        module.on_validation_epoch_end()
+        found.append(module.scores)
+    assert found[0] == found[1]
+
+
+def test_the_mean_loss_is_that_since_the_last_call_and_nan_without_training(module):
+    assert math.isnan(module.mean_train_loss())
+    losses = [float(module.training_step(make_batch([3, 2], seed=s), 0).detach()) for s in (0, 1)]
+    assert module.mean_train_loss() == pytest.approx(sum(losses) / 2)
+    assert math.isnan(module.mean_train_loss())
+
+
+def test_the_optimiser_is_adam_at_the_rate_that_was_set(module):
+    optimizer = module.configure_optimizers()
+    assert type(optimizer) is torch.optim.Adam
+    assert [group["lr"] for group in optimizer.param_groups] == [1e-3]

@@ -1,0 +1,308 @@
+import hashlib
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tokser.config import PretrainSettings
+from tokser.errors import InputError, RunError, SettingsError, StoreNotSealedError
+from tokser.pretrain.checkpoint import load_aligner
+from tokser.pretrain.module import AlignerModule
+from tokser.stages.pretrain import pretrain
+from tokser.store import FeatureSpec, GroupPlan, StoreWriter
+
+DIM, NUM_WORDS, NUM_TRAIN, NUM_DEV = 12, 16, 64, 10
+EPOCHS = 10
+
+
+class ToyStore:
+    """A corpus whose frames carry a token's word, to be found by, and its teacher, to be said."""
+
+    def __init__(self, path: Path, *, speech: tuple[str, ...] = ("whisper-toy",)) -> None:
+        rng = np.random.default_rng(0)
+        num = NUM_TRAIN + NUM_DEV
+        self.path, self.speech = path, speech
+        self.words = rng.normal(size=(NUM_WORDS, DIM)) / 3
+        self.token_ids = [
+            np.array([0, *rng.permutation(np.arange(2, NUM_WORDS))[:4], 1], dtype=np.int32)
+            for _ in range(num)
+        ]
+        self.teacher = [rng.normal(size=(len(ids), DIM)) for ids in self.token_ids]
+        self.frames = [
+            np.repeat(np.hstack([9 * self.words[ids], said]), 2, axis=0)
+            for ids, said in zip(self.token_ids, self.teacher, strict=True)
+        ]
+        self.table = pd.DataFrame(
+            {
+                "id": [f"utt{i:03d}" for i in range(num)],
+                "speaker": [f"s{i % 7}" for i in range(num)],
+                "transcript": [" ".join(map(str, ids)) for ids in self.token_ids],
+                "split": ["train-clean-100"] * NUM_TRAIN + ["dev-clean"] * NUM_DEV,
+            }
+        ).set_index("id")
+
+    def write(self, *, seal: bool = True, with_text: bool = True) -> "ToyStore":
+        text = self.table.to_csv(lineterminator="\n")
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        with StoreWriter(
+            self.path, dataset="librispeech", manifest_text=text, manifest_digest=digest
+        ) as writer:
+            wide = {"layer-6": FeatureSpec(dim=2 * DIM, dtype="float16")}
+            for name in self.speech:
+                self._commit(writer, name, "speech", wide, {"layer-6": self.frames}, seal)
+            if with_text:
+                specs = {
+                    "contextual": FeatureSpec(dim=DIM, dtype="float16"),
+                    "token_ids": FeatureSpec(dim=None, dtype="int32"),
+                }
+                rows = {"contextual": self.teacher, "token_ids": self.token_ids}
+                group = self._commit(writer, "bert-toy", "text", specs, rows, True)
+                keys = np.arange(NUM_WORDS, dtype=np.int32)
+                group.put_lookup(
+                    "word", ids="token_ids", keys=keys, table=self.words.astype(np.float16)
+                )
+        return self
+
+    def _commit(self, writer, name, kind, specs, rows, seal):
+        lengths = np.array([len(r) for r in next(iter(rows.values()))], dtype=np.int64)
+        plan = GroupPlan(
+            name=name, kind=kind, features=specs, lengths=lengths, provenance={"model": name}
+        )
+        group = writer.plan_group(plan)
+        if seal:
+            for shard, features in group.pending().items():
+                span = slice(*group.layout.shard_utterances(shard))
+                group.commit(shard, {f: rows[f][span] for f in features}, {})
+        return group
+
+    def settings(self, out: Path, **changes) -> PretrainSettings:
+        values = {
+            "store": str(self.path),
+            "out": out,
+            "batch_size": 8,
+            "learning_rate": 2e-2,
+            "epochs": EPOCHS,
+            "device": "cpu",
+        }
+        return PretrainSettings(**(values | changes))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Tensors are tiny: threads would wait for each other, for long on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory) -> ToyStore:
+    return ToyStore(tmp_path_factory.mktemp("toy") / "toy.zarr").write()
+
+
+@pytest.fixture(scope="module")
+def run(toy, tmp_path_factory) -> Path:
+    return pretrain(toy.settings(tmp_path_factory.mktemp("runs") / "aligner"))
+
+
+def metrics(folder: Path) -> pd.DataFrame:
+    return pd.read_csv(folder / "metrics.csv")
+
+
+def stop_in(monkeypatch, epoch: int, error: BaseException) -> None:
+    """Make the second step of an epoch, counted from 0, fail."""
+    step = AlignerModule.training_step
+
+    def fail(self, batch, batch_idx):
+        if self.current_epoch == epoch and batch_idx == 1:
+            raise error
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(AlignerModule, "training_step", fail)
+
+
+def test_it_learns_to_hear_far_above_chance_untrained_and_wrong_speech(run):
+    table = metrics(run).set_index("epoch")
+    untrained, last = table.loc[0], table.iloc[-1]
+    assert last["dev_match_rate"] > 0.5
+    assert last["dev_match_rate"] > 20 * last["dev_chance"]
+    assert last["dev_match_rate"] > untrained["dev_match_rate"] + 0.4
+    assert last["dev_match_rate_shuffled"] < 0.1
+    assert last["speech_gain"] > 0.4
+
+
+def test_metrics_have_a_row_before_training_and_one_per_epoch(run):
+    table = metrics(run)
+    assert table["epoch"].tolist() == list(range(EPOCHS + 1))
+    assert table["train_loss"].isna().tolist() == [True] + [False] * EPOCHS
+    assert table["dev_chance"].tolist() == pytest.approx([1 / (6 * NUM_DEV)] * (EPOCHS + 1))
+
+
+def test_the_aligner_is_that_of_the_best_epoch_and_says_what_it_was_trained_on(run, toy):
+    aligner, description = load_aligner(run)
+    table = metrics(run)
+    trained = table[table["epoch"] > 0]
+    best = trained.loc[trained["dev_match_rate"].idxmax()]
+    assert description.best_epoch == best["epoch"]
+    assert description.scores["dev_match_rate"] == best["dev_match_rate"]
+    assert description.features == {
+        "speech": "whisper-toy/layer-6",
+        "queries": "bert-toy/word",
+        "teacher": "bert-toy/contextual",
+    }
+    assert description.provenance["speech"] == {"model": "whisper-toy"}
+    assert (description.name, description.variant) == ("aligner", "report")
+    kept = load_file(run / "checkpoints" / "best.safetensors")
+    assert all(torch.equal(kept[name], weight) for name, weight in aligner.state_dict().items())
+
+
+def test_settings_are_saved_with_the_features_that_were_found(run):
+    saved = json.loads((run / "settings.json").read_text())
+    assert (saved["speech"], saved["text"]) == ("whisper-toy/layer-6", "bert-toy/contextual")
+
+
+def test_a_second_call_has_nothing_to_do(run, toy, capsys):
+    before = {file: file.stat().st_mtime_ns for file in run.rglob("*")}
+    assert pretrain(toy.settings(run)) == run
+    assert "already in" in capsys.readouterr().err
+    assert {file: file.stat().st_mtime_ns for file in run.rglob("*")} == before
+
+
+def test_a_folder_of_another_run_is_refused_and_left_alone(run, toy):
+    before = {file: file.stat().st_mtime_ns for file in run.rglob("*")}
+    with pytest.raises(SettingsError, match="begun with other settings or inputs"):
+        pretrain(toy.settings(run, temperature=0.1))
+    assert {file: file.stat().st_mtime_ns for file in run.rglob("*")} == before
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_a_run_that_was_stopped_goes_on_to_the_very_same_end(toy, tmp_path, monkeypatch, epoch):
+    whole = pretrain(toy.settings(tmp_path / "whole", epochs=3))
+    with monkeypatch.context() as patch:
+        stop_in(patch, epoch, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            pretrain(toy.settings(tmp_path / "cut", epochs=3))
+    assert not (tmp_path / "cut" / "provenance.json").exists()
+    cut = pretrain(toy.settings(tmp_path / "cut", epochs=3))
+    pd.testing.assert_frame_equal(metrics(cut), metrics(whole))
+    weights = [load_file(folder / "aligner.safetensors") for folder in (cut, whole)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
+def test_no_more_than_an_epoch_is_lost_where_the_score_falls(toy, tmp_path, monkeypatch):
+    score = AlignerModule.on_validation_epoch_end
+
+    def fall(self):
+        score(self)
+        self.scores["dev_match_rate"] = 1 - 0.1 * self.current_epoch
+        self.log_dict(self.scores)
+
+    monkeypatch.setattr(AlignerModule, "on_validation_epoch_end", fall)
+    with monkeypatch.context() as patch:
+        stop_in(patch, 2, RuntimeError("power cut"))
+        with pytest.raises(RuntimeError, match="power cut"):
+            pretrain(toy.settings(tmp_path / "run", epochs=3))
+    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["epoch"] == 1
+    pretrain(toy.settings(tmp_path / "run", epochs=3))
+    assert load_aligner(tmp_path / "run")[1].best_epoch == 1
+
+
+def test_a_run_stopped_after_its_last_epoch_is_only_written_out(toy, tmp_path, monkeypatch):
+    settings = toy.settings(tmp_path / "run", epochs=2)
+    with monkeypatch.context() as patch:
+        patch.setattr("tokser.stages.pretrain.save_aligner", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            pretrain(settings)
+    stop_in(monkeypatch, 0, RuntimeError("trained again"))
+    before = metrics(tmp_path / "run")
+    pretrain(settings)
+    pd.testing.assert_frame_equal(metrics(tmp_path / "run"), before)
+    assert (tmp_path / "run" / "provenance.json").is_file()
+
+
+def test_ctrl_c_stays_ctrl_c(toy, tmp_path, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+    stop_in(monkeypatch, 0, KeyboardInterrupt())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(toy.settings(tmp_path / "run", epochs=1))
+        assert signal.getsignal(signal.SIGINT) is handler
+        assert not (tmp_path / "run" / "provenance.json").exists()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def test_nothing_is_left_in_the_working_folder(toy, tmp_path, monkeypatch):
+    elsewhere = tmp_path / "cwd"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    pretrain(toy.settings(tmp_path / "run", epochs=1, special_tokens=False))
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_run_has_the_name_of_its_folder_however_that_is_written(toy, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    pretrain(toy.settings(Path(), epochs=1))
+    assert load_aligner(Path())[1].name == "here"
+
+
+@pytest.mark.parametrize("name", ["manifest", "functionals"])
+def test_a_name_that_a_store_needs_itself_is_refused(toy, tmp_path, name):
+    with pytest.raises(SettingsError, match=f"can name a run, got '{name}'"):
+        pretrain(toy.settings(tmp_path / name))
+    assert not (tmp_path / name).exists()
+
+
+def test_a_loss_that_is_not_finite_leaves_no_finished_run(toy, tmp_path, monkeypatch):
+    loss = "tokser.pretrain.module.token_contrastive_loss"
+    monkeypatch.setattr(loss, lambda student, teacher, tau: student.sum() * float("nan"))
+    with pytest.raises(RunError, match="epoch 1, batch of utt"):
+        pretrain(toy.settings(tmp_path / "run"))
+    assert not (tmp_path / "run" / "provenance.json").exists()
+    assert not (tmp_path / "run" / "aligner.safetensors").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"speech": "whisper-toy/layer-9"}, {"text": "bert-toy/word"}])
+def test_a_feature_that_cannot_play_the_part_is_refused_with_those_that_can(toy, tmp_path, wrong):
+    option, name = next(iter(wrong.items()))
+    with pytest.raises(SettingsError, match=rf"--{option}.*expected one of.*got '{name}'"):
+        pretrain(toy.settings(tmp_path / "run", **wrong))
+    assert not (tmp_path / "run").exists()
+
+
+def test_more_than_one_speech_feature_wants_a_name_and_lists_them(tmp_path):
+    toy = ToyStore(tmp_path / "two.zarr", speech=("whisper-toy", "wavlm-toy")).write()
+    with pytest.raises(SettingsError, match=r"--speech.*whisper-toy/layer-6, wavlm-toy/layer-6"):
+        pretrain(toy.settings(tmp_path / "run"))
+    pretrain(toy.settings(tmp_path / "run", speech="wavlm-toy/layer-6", epochs=1))
+    assert load_aligner(tmp_path / "run")[1].features["speech"] == "wavlm-toy/layer-6"
+
+
+def test_a_store_without_text_says_what_is_missing(tmp_path):
+    toy = ToyStore(tmp_path / "mute.zarr").write(with_text=False)
+    with pytest.raises(SettingsError, match=r"--text.*there is none of the kind.*tokser extract"):
+        pretrain(toy.settings(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_feature_that_is_not_whole_is_refused(tmp_path):
+    toy = ToyStore(tmp_path / "half.zarr").write(seal=False)
+    with pytest.raises(StoreNotSealedError, match="whisper-toy/layer-6"):
+        pretrain(toy.settings(tmp_path / "run"))
+
+
+def test_a_corpus_of_one_speaker_without_dev_part_is_refused(tmp_path):
+    toy = ToyStore(tmp_path / "one.zarr")
+    toy.table["split"], toy.table["speaker"] = "", "s0"
+    toy.write()
+    with pytest.raises(InputError, match="at least two speakers"):
+        pretrain(toy.settings(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()  # so that other settings may have it
