@@ -11,7 +11,14 @@ from typing import Any
 
 from tokser.errors import SettingsError
 
-__all__ = ["Stamp", "digest_of", "sha256_of_file", "versions", "write_atomically"]
+__all__ = [
+    "Stamp",
+    "digest_of",
+    "sha256_of_file",
+    "sync_to_disk",
+    "versions",
+    "write_atomically",
+]
 
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
@@ -61,7 +68,18 @@ def write_atomically(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    sync_to_disk(path.parent)
+
+
+def sync_to_disk(path: Path) -> None:
+    """Force a file or a folder's entries from the system's cache down to the disk."""
+    if os.name == "nt" and path.is_dir():  # Windows cannot open a directory
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Stamp:
@@ -125,13 +143,3 @@ def _digest_of_stamp(content: Mapping[str, Any]) -> str:
 
 def _canonical(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, default=str, indent=indent)
-
-
-def _sync_directory(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a directory
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from tokser.errors import SettingsError, list_some
 from tokser.functionals.moments import mean_std
 from tokser.progress import progress_bar
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
-from tokser.store.reader import FUNCTIONALS
+from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["pool"]
 

@@ -17,7 +17,7 @@ from tokser.pretrain.training import Batches, train
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.store import Store, open_store
-from tokser.store.reader import FUNCTIONALS
+from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["pretrain"]
 

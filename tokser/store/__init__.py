@@ -4,7 +4,8 @@ A store holds one fixed, ordered table of utterances and any number of features.
 reads one; `StoreWriter` plans, resumes and commits.
 """
 
-from tokser.store.reader import Layer, Store, open_store
+from tokser.store.layer import Layer
+from tokser.store.reader import Store, open_store
 from tokser.store.schema import FeatureSpec, GroupPlan
 from tokser.store.verify import Verification, verify_store
 from tokser.store.writer import GroupWriter, StoreWriter

@@ -11,6 +11,7 @@ from tokser.provenance import digest_of
 
 __all__ = [
     "FORMAT",
+    "FUNCTIONALS",
     "FeatureSpec",
     "GroupAttributes",
     "GroupPlan",
@@ -20,6 +21,9 @@ __all__ = [
 ]
 
 FORMAT = 1
+FUNCTIONALS = "functionals"
+"""Group under which the functionals of every feature lie."""
+
 Kind = Literal["speech", "text", "aligned", "functionals"]
 
 

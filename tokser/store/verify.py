@@ -7,7 +7,8 @@ import numpy as np
 
 from tokser.errors import CorruptStoreError
 from tokser.store.journal import JournalEntry, checksum
-from tokser.store.reader import Layer, LookupLayer, Store
+from tokser.store.layer import Layer, LookupLayer
+from tokser.store.reader import Store
 
 __all__ = ["Damage", "Verification", "verify_store"]
 

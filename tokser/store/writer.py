@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from tokser.errors import RunError, StoreLockedError, StoreMismatchError
 from tokser.store.journal import JournalEntry, checksum, layout_digest
+from tokser.store.layer import Layer
 from tokser.store.layout import Layout, pack
-from tokser.store.reader import Layer, Store, parse_manifest
+from tokser.store.reader import Store, parse_manifest
 from tokser.store.schema import (
     FeatureSpec,
     GroupAttributes,

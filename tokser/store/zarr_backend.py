@@ -1,6 +1,5 @@
 """A store as a Zarr v3 hierarchy. The only file that imports zarr."""
 
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from zarr.errors import GroupNotFoundError
 
 from tokser.errors import CorruptStoreError, MissingInputError, StoreMismatchError
+from tokser.provenance import sync_to_disk
 from tokser.store.layout import Layout
 from tokser.store.schema import FORMAT, FeatureSpec, GroupAttributes, RootAttributes
 
@@ -231,14 +231,8 @@ def _is_unfinished(path: Path) -> bool:
 
 def _sync(file: Path) -> None:
     """Force a file, and the folders that lead to it, down to the disk."""
-    for target in (file, *list(file.parents)[:3]):
-        if target.is_dir() and os.name == "nt":  # Windows cannot open a directory
-            continue
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    for path in (file, *list(file.parents)[:3]):
+        sync_to_disk(path)
 
 
 def _sync_tree(folder: Path) -> None:
