@@ -1,8 +1,10 @@
 """The main job, run as its user runs it."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -53,6 +55,17 @@ def test_predictions_carry_every_utterance_of_the_corpus(demo):
     ]
     store = open_store(out / "stores" / "emodb.zarr")
     assert sorted(one["id"]) == sorted(store.utterances.index)
+
+
+def test_the_python_of_the_readme_runs_on_it(demo, monkeypatch):
+    out, _ = demo
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (out.parent / "demo").symlink_to(out)
+    monkeypatch.chdir(out.parent)
+    names = {}
+    exec(block, names)
+    assert names["layer"].functionals().shape == (350, 128)
 
 
 def test_its_stores_are_whole(demo):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tokser.errors import RunError, StoreLockedError, StoreMismatchError
+from tokser.errors import RunError, SettingsError, StoreLockedError, StoreMismatchError
 from tokser.store import open_store
 
 
@@ -120,3 +120,10 @@ def test_a_group_without_a_usable_utterance_is_refused(stores):
     table = stores.manifest(2)
     with stores.writer(table) as writer, pytest.raises(RunError, match="usable utterance"):
         writer.plan_group(stores.plan(table, lengths=[0, 0]))
+
+
+@pytest.mark.parametrize("name", ["manifest", "functionals"])
+def test_names_that_a_store_keeps_for_itself_are_refused(stores, name):
+    table = stores.manifest(2)
+    with stores.writer(table) as writer, pytest.raises(SettingsError, match="Rename the folder"):
+        writer.plan_group(stores.plan(table, name=name))

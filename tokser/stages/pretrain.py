@@ -17,13 +17,11 @@ from tokser.pretrain.training import Batches, train
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.store import Store, open_store
-from tokser.store.schema import FUNCTIONALS
+from tokser.store.schema import RESERVED
 
 __all__ = ["pretrain"]
 
 VARIANT = "report"
-_RESERVED = ("manifest", FUNCTIONALS)
-"""Groups of a store that are no feature's; a run of this name could not be aligned."""
 
 
 def pretrain(settings: PretrainSettings) -> Path:
@@ -91,7 +89,7 @@ def pretrain(settings: PretrainSettings) -> Path:
 
 def _name_of_run(out: Path) -> str:
     name = out.resolve().name
-    if not name or name in _RESERVED:
+    if not name or name in RESERVED:
         raise SettingsError(
             f"--out {out}",
             expected="a folder whose name can name a run",

@@ -12,6 +12,7 @@ from tokser.provenance import digest_of
 __all__ = [
     "FORMAT",
     "FUNCTIONALS",
+    "RESERVED",
     "FeatureSpec",
     "GroupAttributes",
     "GroupPlan",
@@ -23,6 +24,9 @@ __all__ = [
 FORMAT = 1
 FUNCTIONALS = "functionals"
 """Group under which the functionals of every feature lie."""
+
+RESERVED = ("manifest", FUNCTIONALS)
+"""Names at a store's root that no encoder or run may carry."""
 
 Kind = Literal["speech", "text", "aligned", "functionals"]
 

@@ -10,12 +10,13 @@ import pandas as pd
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from tokser.errors import RunError, StoreLockedError, StoreMismatchError
+from tokser.errors import RunError, SettingsError, StoreLockedError, StoreMismatchError
 from tokser.store.journal import JournalEntry, checksum, layout_digest
 from tokser.store.layer import Layer
 from tokser.store.layout import Layout, pack
 from tokser.store.reader import Store, parse_manifest
 from tokser.store.schema import (
+    RESERVED,
     FeatureSpec,
     GroupAttributes,
     GroupPlan,
@@ -113,7 +114,15 @@ class StoreWriter:
 
         Raises:
             StoreMismatchError: The store holds a group of this name made otherwise.
+            SettingsError: The name is one that stores keep for themselves.
         """
+        if plan.name in RESERVED:
+            raise SettingsError(
+                f"{self.path}, {plan.name}",
+                expected=f"a name other than {' and '.join(RESERVED)}",
+                got=plan.name,
+                remedy="Rename the folder of the encoder or run.",
+            )
         root = self._backend.root_attributes()
         if plan.name in root.groups:
             attributes = self._backend.group_attributes(plan.name)
