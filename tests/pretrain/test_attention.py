@@ -38,9 +38,7 @@ def outputs_and_gradients(form, tensors, mask):
     return [output.detach(), *torch.autograd.grad((output * probe).sum(), tensors)]
 
 
-@pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5), (torch.bfloat16, 6e-2)]
-)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5)])
 @given(
     seed=st.integers(0, 2**16),
     lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
@@ -70,6 +68,16 @@ def test_the_plain_form_is_the_equation_written_out_for_one_token():
     output, attention = plain_attention(queries, speech, mask, w_q, w_k, w_v)
     torch.testing.assert_close(output[0, 0], expected)
     torch.testing.assert_close(attention[0, 0], weights / weights.sum())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_bfloat16_the_fast_form_is_as_near_the_truth_as_the_plain_one(seed):
+    exact, mask = case(seed, [40, 25, 7], 12, 32, 24, torch.float64)
+    truth = outputs_and_gradients(reassociated_attention, exact, mask)
+    coarse = [tensor.detach().bfloat16().requires_grad_() for tensor in exact]
+    for form in (plain_attention, reassociated_attention):
+        for found, expected in zip(outputs_and_gradients(form, coarse, mask), truth, strict=True):
+            assert float((found.double() - expected).norm() / expected.norm()) < 0.05
 
 
 @given(
