@@ -78,24 +78,24 @@ def train_stack(
     Source: report, section 4.3.
     """
     widths = (folds[0].train.shape[1], *settings.hidden, num_classes)
-    stack = [p.to(device) for p in initialise(widths, [(seed, fold.number) for fold in folds])]
+    drawn = initialise(widths, [(seed, fold.number) for fold in folds])
+    stack = [parameter.to(device).requires_grad_() for parameter in drawn]
     train = _Part([f.train for f in folds], [f.train_labels for f in folds], device)
-    dev = _Part([f.dev for f in folds], [f.dev_labels for f in folds], device)
+    dev = _Part([f.dev for f in folds], [f.dev_labels for f in folds], device).whole()
     adam = StackedAdam(stack)
     plateau = Plateau(
-        np.asarray(learning_rates),
+        np.asarray(learning_rates, dtype=np.float64),
         factor=settings.plateau_factor,
         patience=settings.plateau_patience,
     )
     best = Trained(
-        [parameter.clone() for parameter in stack],
+        [parameter.detach().clone() for parameter in stack],
         np.zeros(len(folds), dtype=np.int64),
         np.full(len(folds), -1.0),
     )
     for epoch in range(1, settings.epochs + 1):
-        order = [_order(seed, fold, epoch) for fold in folds]
-        rates = torch.from_numpy(plateau.learning_rates)
-        _train_epoch(stack, adam, train, order, rates, batch_size)
+        order = _padded([_order(seed, fold, epoch) for fold in folds])
+        _train_epoch(stack, adam, train, order, plateau.learning_rates.tolist(), batch_size)
         dev_uar = _evaluate(stack, dev, num_classes)
         plateau.step(dev_uar)
         _keep_better(best, stack, dev_uar, epoch)
@@ -109,79 +109,97 @@ def predict(stack: Stack, inputs: Float[Tensor, "models batch features"]) -> np.
     return np.asarray(probabilities.cpu().numpy())
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """Utterances of every model, padded to the longest choice.
+
+    Attributes:
+        inputs: [models, batch, features].
+        labels: [models, batch].
+        weights: 1 / number of utterances chosen, 0 for padding, [models, batch].
+    """
+
+    inputs: Float[Tensor, "models batch features"]
+    labels: Int64[Tensor, "models batch"]
+    weights: Float[Tensor, "models batch"]
+
+
 class _Part:
     """The same part of every model's fold; folds that models share are held once."""
 
     def __init__(
         self, values: Sequence[np.ndarray], labels: Sequence[np.ndarray], device: torch.device
     ) -> None:
-        distinct = {id(value): value for value in values}
-        starts = dict(
-            zip(distinct, np.cumsum([0, *map(len, distinct.values())]).tolist(), strict=False)
-        )
-        by_fold = {id(value): label for value, label in zip(values, labels, strict=True)}
-        self._rows = torch.from_numpy(np.concatenate(list(distinct.values()))).to(device)
-        self._labels = torch.from_numpy(np.concatenate(list(by_fold.values()))).to(device)
+        distinct = {id(rows): (rows, names) for rows, names in zip(values, labels, strict=True)}
+        rows, names = zip(*distinct.values(), strict=True)
+        starts = dict(zip(distinct, np.cumsum([0, *map(len, rows[:-1])]), strict=True))
+        self._device = device
+        self._rows = torch.from_numpy(np.concatenate(rows)).to(device)
+        self._labels = torch.from_numpy(np.concatenate(names)).to(device)
         self._starts = np.array([starts[id(value)] for value in values])
         self.sizes = np.array([len(value) for value in values])
 
-    def take(self, indices: Sequence[np.ndarray]) -> tuple[Tensor, Tensor, Tensor]:
-        """Gather utterances of each model, padded to the longest choice.
+    def take(
+        self, indices: Int64[np.ndarray, "models batch"], num_chosen: Int64[np.ndarray, " models"]
+    ) -> _Batch:
+        """Gather the first `num_chosen` utterances that each model's row of `indices` names."""
+        is_chosen = np.arange(indices.shape[1]) < num_chosen[:, None]
+        rows = np.where(is_chosen, indices + self._starts[:, None], 0)
+        weights = (is_chosen / np.maximum(num_chosen, 1)[:, None]).astype(np.float32)
+        where = torch.from_numpy(rows).to(self._device)
+        return _Batch(
+            self._rows[where], self._labels[where], torch.from_numpy(weights).to(self._device)
+        )
 
-        Returns:
-            Inputs [models, batch, features], labels [models, batch], weights [models, batch]:
-            1 / number of utterances chosen, 0 for padding.
-        """
-        longest = max(map(len, indices))
-        where = np.zeros((len(indices), longest), dtype=np.int64)
-        weights = np.zeros((len(indices), longest), dtype=np.float32)
-        for model, chosen in enumerate(indices):
-            where[model, : len(chosen)] = chosen + self._starts[model]
-            weights[model, : len(chosen)] = 1 / max(len(chosen), 1)
-        device = self._rows.device
-        rows = torch.from_numpy(where).to(device)
-        return self._rows[rows], self._labels[rows], torch.from_numpy(weights).to(device)
+    def whole(self) -> _Batch:
+        """Gather everything."""
+        return self.take(_padded([np.arange(size) for size in self.sizes]), self.sizes)
 
 
 def _order(seed: int, fold: Fold, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, fold.number, epoch]).permutation(len(fold.train))
 
 
+def _padded(rows: Sequence[np.ndarray]) -> Int64[np.ndarray, "models longest"]:
+    table = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = row
+    return table
+
+
 def _train_epoch(
     stack: Stack,
     adam: StackedAdam,
     part: _Part,
-    order: Sequence[np.ndarray],
-    learning_rates: Tensor,
+    order: Int64[np.ndarray, "models longest"],
+    learning_rates: Sequence[float],
     batch_size: int,
 ) -> None:
-    for first in range(0, int(part.sizes.max()), batch_size):
-        chosen = [indices[first : first + batch_size] for indices in order]
-        inputs, labels, weights = part.take(chosen)
-        for parameter in stack:
-            parameter.requires_grad_(True)
-        logits = forward(stack, inputs)
+    for first in range(0, order.shape[1], batch_size):
+        num_chosen = np.clip(part.sizes - first, 0, batch_size)
+        batch = part.take(order[:, first : first + batch_size], num_chosen)
+        logits = forward(stack, batch.inputs)
         losses = functional.cross_entropy(
-            logits.flatten(0, 1), labels.flatten(), reduction="none"
-        ).view_as(weights)
-        gradients = list(torch.autograd.grad((losses * weights).sum(), stack))
-        for parameter in stack:
-            parameter.requires_grad_(False)
-        is_active = torch.tensor([len(indices) > 0 for indices in chosen])
-        adam.step(gradients, learning_rates, is_active)
+            logits.flatten(0, 1), batch.labels.flatten(), reduction="none"
+        )
+        # The sum over models leaves each of them the gradient that it would have alone.
+        loss = (losses * batch.weights.flatten()).sum()
+        gradients = list(torch.autograd.grad(loss, stack))
+        adam.step(gradients, learning_rates, (num_chosen > 0).tolist())
 
 
-def _evaluate(stack: Stack, part: _Part, num_classes: int) -> np.ndarray:
-    inputs, labels, weights = part.take([np.arange(size) for size in part.sizes])
+def _evaluate(stack: Stack, dev: _Batch, num_classes: int) -> np.ndarray:
     with torch.inference_mode():
-        guesses = forward(stack, inputs).argmax(dim=-1)
+        guesses = forward(stack, dev.inputs).argmax(dim=-1)
     models = torch.arange(len(guesses), device=guesses.device)[:, None]
-    cells = (models * num_classes + labels) * num_classes + guesses
-    counts = torch.bincount(cells[weights > 0], minlength=len(guesses) * num_classes * num_classes)
+    cells = (models * num_classes + dev.labels) * num_classes + guesses
+    num_cells = len(guesses) * num_classes * num_classes
+    counts = torch.bincount(cells[dev.weights > 0], minlength=num_cells)
     confusion = counts.view(-1, num_classes, num_classes).cpu().numpy()
     return uar_from_confusion(confusion)
 
 
+@torch.no_grad()
 def _keep_better(best: Trained, stack: Stack, dev_uar: np.ndarray, epoch: int) -> None:
     is_better = dev_uar > best.dev_uar
     best.dev_uar = np.where(is_better, dev_uar, best.dev_uar)

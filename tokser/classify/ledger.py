@@ -4,7 +4,7 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tokser.classify.protocols import Split
 from tokser.provenance import digest_of
@@ -30,7 +30,15 @@ class Ledger:
             "test_digest": digest_of(sorted(split.test)),
             **look,
         }
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
+        line = json.dumps(entry, ensure_ascii=False, default=str) + "\n"
+        with self._path.open("a+b") as file:
+            _drop_torn_line(file)
+            file.write(line.encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _drop_torn_line(file: IO[bytes]) -> None:
+    """Drop what a crash or a full disk cut short: the look it announces never took place."""
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)

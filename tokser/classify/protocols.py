@@ -88,11 +88,14 @@ def _draw(
 def _leave_group_out(table: pd.DataFrame) -> list[Split]:
     by = "session" if table["session"].ne("").all() else "speaker"
     groups = sorted(table[by].unique())
-    if len(groups) < 3 or "" in groups:
+    unknown = list(table.index[table[by].eq("")])
+    if len(groups) < 3 or unknown:
         raise InputError(
             "protocol speaker",
-            expected=f"at least 3 values of `{by}`, for train, dev and test",
-            got=f"{len(groups)} ({list_some(groups)})",
+            expected=f"at least 3 values of `{by}`, for train, dev and test, and none unknown",
+            got=f"utterances without one: {list_some(unknown)}"
+            if unknown
+            else f"{len(groups)} ({list_some(groups)})",
             remedy="Complete the manifest, or use the protocol `report`.",
         )
     num_dev = 2 if by == "speaker" and len(groups) >= _MANY_SPEAKERS else 1

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,15 @@ __all__ = ["GROUP_BYTES", "Found", "num_models", "search_logreg", "search_mlp"]
 GROUP_BYTES = 32 * 2**20
 """Parameters, gradients, moments and best epochs of the models that train together, at most."""
 
+_TRIAL_TYPES = {
+    "fold": str,
+    "batch_size": "int64",
+    "learning_rate": "float64",
+    "best_epoch": "int64",
+    "dev_uar": "float64",
+    "selected": bool,
+}
+
 
 @dataclass(frozen=True)
 class Found:
@@ -34,13 +44,22 @@ class Found:
     trials: pd.DataFrame
 
 
-@dataclass
-class _Best:
-    """The best point of a fold so far: its dev UAR, its parameters, its row among the trials."""
+class _Trial(NamedTuple):
+    """A point of the grid, trained on one fold, which is named by its number."""
 
-    dev_uar: float = -1.0
-    trial: int = -1
-    stack: Stack | None = None
+    fold: int
+    batch_size: int
+    learning_rate: float
+    best_epoch: int
+    dev_uar: float
+
+
+class _Best(NamedTuple):
+    """The best trial of a fold so far: its position among all trials, and its parameters."""
+
+    position: int
+    trial: _Trial
+    stack: Stack
 
 
 def num_models(splits: Sequence[Split], grid: GridSettings) -> int:
@@ -77,49 +96,20 @@ def search_mlp(
         _fold(number, functionals, labels, split, scalings[number], classes)
         for number, split in enumerate(splits)
     ]
-    best = [_Best() for _ in splits]
-    trials: list[dict[str, object]] = []
-    size = _group_size(functionals.shape[1], len(classes), grid)
-    pairs = [(fold, rate) for rate in grid.learning_rates for fold in folds]
-    for batch_size in grid.batch_sizes:
-        for first in range(0, len(pairs), size):
-            group = pairs[first : first + size]
-            trained = train_stack(
-                [fold for fold, _ in group],
-                [rate for _, rate in group],
-                batch_size=batch_size,
-                num_classes=len(classes),
-                settings=grid,
-                seed=seed,
-                device=device,
-            )
-            for model, (fold, rate) in enumerate(group):
-                dev_uar = float(trained.dev_uar[model])
-                if dev_uar > best[fold.number].dev_uar:
-                    parameters = [parameter[model : model + 1] for parameter in trained.stack]
-                    copied = [parameter.clone() for parameter in parameters]
-                    best[fold.number] = _Best(dev_uar, len(trials), copied)
-                trials.append(
-                    {
-                        "fold": splits[fold.number].fold,
-                        "batch_size": batch_size,
-                        "learning_rate": rate,
-                        "best_epoch": int(trained.best_epoch[model]),
-                        "dev_uar": dev_uar,
-                    }
-                )
-            on_models(len(group))
-    table = pd.DataFrame(trials)
-    table["selected"] = table.index.isin([chosen.trial for chosen in best])
+    trials, best = _train_grid(folds, len(classes), grid, seed, device, on_models)
     parts = []
-    for split, scaling, chosen in zip(splits, scalings, best, strict=True):
-        point = table.loc[chosen.trial]
-        before_test(split, {key: float(point[key]) for key in ("batch_size", "learning_rate")})
-        test = scaling.apply(functionals.loc[list(split.test)].to_numpy())
-        inputs = torch.from_numpy(test).to(device)[None]
-        probabilities = predict(chosen.stack or [], inputs)[0]
+    for number, split in enumerate(splits):
+        chosen, stack = best[number].trial, best[number].stack
+        before_test(split, {"batch_size": chosen.batch_size, "learning_rate": chosen.learning_rate})
+        test = scalings[number].apply(functionals.loc[list(split.test)].to_numpy())
+        probabilities = predict(stack, torch.from_numpy(test).to(device)[None])[0]
         parts.append(_predictions(split, labels, probabilities, classes))
-    return Found(pd.concat(parts, ignore_index=True), table)
+    selected = {chosen.position for chosen in best.values()}
+    rows = [
+        (splits[trial.fold].fold, *trial[1:], position in selected)
+        for position, trial in enumerate(trials)
+    ]
+    return Found(pd.concat(parts, ignore_index=True), _trial_table(rows))
 
 
 def search_logreg(
@@ -144,7 +134,48 @@ def search_logreg(
         )
         parts.append(_predictions(split, labels, probabilities, classes))
         on_models(1)
-    return Found(pd.concat(parts, ignore_index=True), pd.DataFrame())
+    return Found(pd.concat(parts, ignore_index=True), _trial_table([]))
+
+
+def _train_grid(
+    folds: Sequence[Fold],
+    num_classes: int,
+    grid: GridSettings,
+    seed: int,
+    device: torch.device,
+    on_models: Callable[[int], None],
+) -> tuple[list[_Trial], dict[int, _Best]]:
+    """Train every point on every fold; return all trials, and the best by number of the fold."""
+    trials: list[_Trial] = []
+    best: dict[int, _Best] = {}
+    size = _group_size(folds[0].train.shape[1], num_classes, grid)
+    pairs = [(fold, rate) for rate in grid.learning_rates for fold in folds]
+    for batch_size in grid.batch_sizes:
+        for first in range(0, len(pairs), size):
+            group = pairs[first : first + size]
+            trained = train_stack(
+                [fold for fold, _ in group],
+                [rate for _, rate in group],
+                batch_size=batch_size,
+                num_classes=num_classes,
+                settings=grid,
+                seed=seed,
+                device=device,
+            )
+            for model, (fold, rate) in enumerate(group):
+                epoch, dev_uar = int(trained.best_epoch[model]), float(trained.dev_uar[model])
+                trial = _Trial(fold.number, batch_size, rate, epoch, dev_uar)
+                if fold.number not in best or dev_uar > best[fold.number].trial.dev_uar:
+                    own = [parameter[model : model + 1].clone() for parameter in trained.stack]
+                    best[fold.number] = _Best(len(trials), trial, own)
+                trials.append(trial)
+            on_models(len(group))
+    return trials, best
+
+
+def _trial_table(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    """Make the table of trials; one without rows has the same columns and types."""
+    return pd.DataFrame(list(rows), columns=list(_TRIAL_TYPES)).astype(_TRIAL_TYPES)
 
 
 def _fold(

@@ -1,0 +1,78 @@
+import json
+
+import pandas as pd
+import pytest
+
+from tokser.classify.audit import audit_splits
+from tokser.classify.protocols import Split, make_splits
+
+TABLE = pd.DataFrame(
+    {
+        "id": list("abcdef"),
+        "speaker": ["s1", "s1", "s2", "s2", "s3", "s3"],
+        "session": ["1", "1", "1", "1", "2", "2"],
+        "transcript": ["Ja.", "Nein.", "Ja.", "", "", "Ja."],
+        "label": ["anger", "fear", "anger", "fear", "anger", "anger"],
+    }
+).set_index("id")
+
+
+def fold(train, dev, test, name="f"):
+    return Split(name, tuple(train), tuple(dev), tuple(test))
+
+
+def test_a_split_that_shares_nothing_has_no_leak():
+    audit = audit_splits([fold("b", "d", "ef")], TABLE)
+    assert audit.leaks == ()
+    assert audit.stamp == ""
+    assert audit.shared == {"speakers": 0, "sessions": 0, "sentences": 0}
+
+
+@pytest.mark.parametrize("seen", [("ac", "d"), ("d", "ac")])
+def test_what_test_shares_with_train_or_dev_is_named_and_counted(seen):
+    audit = audit_splits([fold(*seen, "bf")], TABLE)
+    assert audit.leaks == ("speakers", "sessions", "sentences")
+    assert audit.shared == {"speakers": 1, "sessions": 1, "sentences": 1}
+    assert audit.stamp == "LEAKS SPEAKERS"
+
+
+def test_the_worst_fold_counts():
+    audit = audit_splits([fold("b", "d", "ef"), fold("ac", "e", "bd")], TABLE)
+    assert audit.shared["speakers"] == 2
+
+
+def test_unknown_values_are_not_shared():
+    audit = audit_splits([fold("ab", "d", "e")], TABLE.assign(session="", speaker=""))
+    assert audit.leaks == ()
+
+
+def test_fixed_sentences_go_before_transcripts():
+    table = TABLE.assign(sentence=list("abcdef"))
+    assert audit_splits([fold("b", "d", "ef")], table).shared["sentences"] == 0
+    assert audit_splits([fold("a", "d", "ef")], TABLE).shared["sentences"] == 1
+
+
+def test_classes_that_a_part_lacks_are_named_by_fold_and_part():
+    audit = audit_splits([fold("ab", "c", "ef", name="s3"), fold("ab", "cd", "f", "x")], TABLE)
+    assert audit.missing_classes == ("s3 dev: fear", "s3 test: fear", "x test: fear")
+
+
+def test_one_error_costs_most_in_the_smallest_test_part():
+    audit = audit_splits([fold("b", "a", "cdef"), fold("a", "b", "ef")], TABLE)
+    assert (audit.num_test, audit.smallest_test, audit.points_per_error) == (6, 2, 50)
+
+
+def test_it_is_plain_json_with_its_stamp():
+    told = json.loads(json.dumps(audit_splits([fold("a", "c", "b")], TABLE).to_json()))
+    assert told["stamp"] == "LEAKS SPEAKERS"
+    assert told["leaks"] == ["speakers", "sessions"]
+
+
+def test_emodb_leaks_speakers_and_sentences_at_random_and_sentences_by_speaker(emodb):
+    random = audit_splits(make_splits("report", emodb, seed=0), emodb)
+    by_speaker = audit_splits(make_splits("speaker", emodb, seed=0), emodb)
+    assert random.leaks == ("speakers", "sentences")
+    assert random.points_per_error == pytest.approx(1.85, abs=0.01)
+    assert by_speaker.leaks == ("sentences",)
+    assert by_speaker.num_test == 535
+    assert all(" test: " in fault or " dev: " in fault for fault in by_speaker.missing_classes)

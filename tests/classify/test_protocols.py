@@ -1,0 +1,175 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tokser.classify.protocols import make_splits
+from tokser.errors import InputError, SettingsError
+
+
+def corpus(num_speakers: int, *, sessions: bool = False, per_speaker: int = 6) -> pd.DataFrame:
+    rows = [
+        {
+            "id": f"utt-{speaker}-{i}",
+            "speaker": f"s{speaker:02d}",
+            "session": str(speaker // 2 + 1) if sessions else "",
+            "label": ("anger", "neutral", "sadness")[i % 3],
+        }
+        for speaker in range(num_speakers)
+        for i in range(per_speaker)
+    ]
+    return pd.DataFrame(rows).set_index("id")
+
+
+def speakers(table, ids):
+    return set(table.loc[list(ids), "speaker"])
+
+
+def assert_is_partition(split, table):
+    parts = [*split.train, *split.dev, *split.test]
+    assert len(parts) == len(set(parts))
+    assert set(parts) == set(table.index)
+
+
+def test_report_cuts_emodb_into_374_107_54(emodb):
+    (split,) = make_splits("report", emodb, seed=0)
+    assert (len(split.train), len(split.dev), len(split.test)) == (374, 107, 54)
+    assert_is_partition(split, emodb)
+
+
+def test_report_tests_554_of_iemocaps_5531():
+    labels = np.repeat(["angry", "happy", "neutral", "sad"], [1_103, 1_636, 1_708, 1_084])
+    table = pd.DataFrame({"label": labels, "speaker": "s", "session": "1"})
+    table.index = pd.Index([f"utt{i}" for i in range(len(table))], name="id")
+    (split,) = make_splits("report", table, seed=0)
+    assert len(split.test) == 554
+
+
+def test_report_is_stratified(emodb):
+    (split,) = make_splits("report", emodb, seed=3)
+    counts = emodb["label"].value_counts()
+    for part in (split.train, split.dev, split.test):
+        found = emodb.loc[list(part), "label"].value_counts()
+        assert (found - counts * len(part) / 535).abs().max() < 1
+
+
+def test_report_is_the_same_every_time_and_another_for_another_seed(emodb):
+    assert make_splits("report", emodb, seed=0) == make_splits("report", emodb, seed=0)
+    tests = {make_splits("report", emodb, seed=seed)[0].test for seed in range(5)}
+    assert len(tests) == 5
+
+
+@settings(max_examples=10)
+@given(seed=st.integers(0, 99), protocol=st.sampled_from(["report", "speaker"]))
+def test_the_order_of_the_rows_changes_nothing(emodb, seed, protocol):
+    shuffled = emodb.sample(frac=1, random_state=seed)
+    assert make_splits(protocol, shuffled, seed=1) == make_splits(protocol, emodb, seed=1)
+
+
+def test_report_refuses_classes_that_cannot_be_stratified():
+    table = corpus(4)
+    table.iloc[0, table.columns.get_loc("label")] = "fear"
+    with pytest.raises(
+        InputError,
+        match=r"protocol report: expected at least 10 utterances of every class .*"
+        r"got sadness \(8\), anger \(7\), fear \(1\).* use the protocol `speaker`",
+    ) as caught:
+        make_splits("report", table[table["label"] != "neutral"], seed=0)
+    assert caught.value.exit_code == 2
+
+
+def test_every_class_of_ten_gets_into_every_part():
+    counts = {"anger": 10, "fear": 10, "neutral": 413}
+    table = pd.DataFrame({"label": np.repeat(list(counts), list(counts.values()))})
+    table = table.assign(speaker="s", session="")
+    table.index = pd.Index([f"utt{i:03d}" for i in range(len(table))], name="id")
+    for seed in range(20):
+        (split,) = make_splits("report", table, seed=seed)
+        for part in (split.train, split.dev, split.test):
+            assert set(table.loc[list(part), "label"]) == set(counts)
+
+
+def test_speaker_tests_each_speaker_of_emodb_once(emodb):
+    folds = make_splits("speaker", emodb, seed=0)
+    assert [fold.fold for fold in folds] == sorted(emodb["speaker"].unique())
+    for fold in folds:
+        assert speakers(emodb, fold.test) == {fold.fold}
+        assert_is_partition(fold, emodb)
+    assert sorted(id_ for fold in folds for id_ in fold.test) == sorted(emodb.index)
+
+
+@given(num_speakers=st.integers(3, 12), sessions=st.booleans())
+def test_parts_share_no_speaker(num_speakers, sessions):
+    num_speakers *= 2 if sessions else 1
+    table = corpus(num_speakers, sessions=sessions)
+    for fold in make_splits("speaker", table, seed=0):
+        train, dev, test = (speakers(table, p) for p in (fold.train, fold.dev, fold.test))
+        assert train and dev and test
+        assert train.isdisjoint(dev) and train.isdisjoint(test) and dev.isdisjoint(test)
+
+
+@pytest.mark.parametrize(("num_speakers", "num_dev"), [(3, 1), (7, 1), (8, 2), (10, 2)])
+def test_two_speakers_make_dev_from_eight_speakers_on(num_speakers, num_dev):
+    table = corpus(num_speakers)
+    for number, fold in enumerate(make_splits("speaker", table, seed=0)):
+        following = {f"s{(number + i) % num_speakers:02d}" for i in range(1, num_dev + 1)}
+        assert speakers(table, fold.dev) == following
+
+
+def test_with_sessions_one_is_left_out_and_the_next_is_dev():
+    table = corpus(10, sessions=True)
+    folds = make_splits("speaker", table, seed=0)
+    assert [fold.fold for fold in folds] == ["1", "2", "3", "4", "5"]
+    for number, fold in enumerate(folds):
+        assert set(table.loc[list(fold.dev), "session"]) == {str((number + 1) % 5 + 1)}
+        assert set(table.loc[list(fold.test), "session"]) == {fold.fold}
+        assert len(speakers(table, fold.test)) == 2
+
+
+def test_the_seed_does_not_move_the_speakers(emodb):
+    assert make_splits("speaker", emodb, seed=0) == make_splits("speaker", emodb, seed=9)
+
+
+def test_two_speakers_are_too_few():
+    with pytest.raises(
+        InputError, match=r"expected at least 3 values of `speaker`.*got 2 \(s00, s01\)\. Complete"
+    ):
+        make_splits("speaker", corpus(2), seed=0)
+
+
+def test_unknown_speakers_are_no_speaker():
+    table = corpus(5)
+    table.iloc[:3, table.columns.get_loc("speaker")] = ""
+    with pytest.raises(
+        InputError,
+        match=r"at least 3 values of `speaker`.*got utterances without one: utt-0-0, utt",
+    ):
+        make_splits("speaker", table, seed=0)
+
+
+def test_an_unknown_protocol_is_refused_with_the_known_ones():
+    with pytest.raises(SettingsError, match="--protocol: expected one of report, speaker, got 'x'"):
+        make_splits("x", corpus(4), seed=0)
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_missing_labels_are_named(nothing):
+    table = corpus(4)
+    table.iloc[[1, 4], table.columns.get_loc("label")] = nothing
+    with pytest.raises(
+        InputError,
+        match=r"labels: expected a label for every utterance, got none for utt-0-1, utt-0-4\. "
+        r"Classify a corpus with emotion labels",
+    ):
+        make_splits("speaker", table, seed=0)
+
+
+def test_one_class_is_nothing_to_classify():
+    with pytest.raises(InputError, match="expected at least two classes, got anger"):
+        make_splits("speaker", corpus(4).assign(label="anger"), seed=0)
+
+
+def test_no_utterance_at_all_is_said_so():
+    with pytest.raises(InputError, match="expected at least two classes, got no utterance at all"):
+        make_splits("report", corpus(4).iloc[:0], seed=0)

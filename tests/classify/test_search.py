@@ -1,0 +1,278 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tokser.classify import search
+from tokser.classify.grid import Trained, train_stack
+from tokser.classify.linear import fit_predict_logreg
+from tokser.classify.metrics import score
+from tokser.classify.mlp import initialise
+from tokser.classify.protocols import Split, make_splits
+from tokser.classify.search import num_models, search_logreg, search_mlp
+from tokser.config import GridSettings
+
+CPU = torch.device("cpu")
+GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-3, 1e-2), hidden=(8, 6), epochs=4)
+CLASSES = ("anger", "neutral", "sadness")
+
+
+class Corpus:
+    """Four speakers, three emotions, functionals that tell the emotions apart a little."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        ids = pd.Index([f"utt{i:02d}" for i in range(48)], name="id")
+        labels = [CLASSES[i % 3] for i in range(48)]
+        centres = dict(zip(CLASSES, rng.normal(size=(3, 10)), strict=True))
+        values = [centres[label] + 1.1 * rng.normal(size=10) for label in labels]
+        self.functionals = pd.DataFrame(np.array(values, dtype=np.float32), index=ids)
+        self.table = pd.DataFrame(
+            {"label": labels, "speaker": [f"s{i % 4}" for i in range(48)], "session": ""},
+            index=ids,
+        )
+        self.labels = self.table["label"]
+        self.splits = make_splits("speaker", self.table, seed=0)
+
+    def search(self, *, grid=GRID, functionals=None, splits=None, **kwargs):
+        return search_mlp(
+            self.functionals if functionals is None else functionals,
+            self.labels,
+            self.splits if splits is None else splits,
+            grid,
+            seed=0,
+            device=CPU,
+            **kwargs,
+        )
+
+
+@pytest.fixture(scope="module")
+def corpus() -> Corpus:
+    return Corpus()
+
+
+@pytest.fixture(scope="module")
+def found(corpus):
+    return corpus.search()
+
+
+def fake_training(monkeypatch, dev_uar):
+    """Let every model's dev UAR be what `dev_uar(fold, batch size, learning rate)` says."""
+
+    def train(folds, learning_rates, *, batch_size, num_classes, settings, seed, device):
+        del seed, device
+        widths = (folds[0].train.shape[1], *settings.hidden, num_classes)
+        seeds = [
+            (fold.number, batch_size, round(1e4 * rate))
+            for fold, rate in zip(folds, learning_rates, strict=True)
+        ]
+        told = [dev_uar(number, size, rate / 1e4) for number, size, rate in seeds]
+        return Trained(
+            initialise(widths, seeds), np.ones(len(folds), dtype=np.int64), np.array(told)
+        )
+
+    monkeypatch.setattr(search, "train_stack", train)
+
+
+def selected(found):
+    chosen = found.trials[found.trials["selected"]].set_index("fold")
+    return {
+        fold: (int(row["batch_size"]), float(row["learning_rate"]))
+        for fold, row in chosen.iterrows()
+    }
+
+
+def test_every_point_of_every_fold_is_in_the_trials_once(corpus, found):
+    assert list(found.trials.columns) == [
+        "fold", "batch_size", "learning_rate", "best_epoch", "dev_uar", "selected",
+    ]  # fmt: skip
+    points = list(zip(*(found.trials[c] for c in found.trials.columns[:3]), strict=True))
+    assert len(points) == len(set(points)) == num_models(corpus.splits, GRID) == 16
+    assert found.trials["best_epoch"].between(1, 4).all()
+
+
+def test_each_fold_selects_the_best_of_its_own_dev(found):
+    for _, trials in found.trials.groupby("fold"):
+        (chosen,) = trials.index[trials["selected"]]
+        assert chosen == trials["dev_uar"].idxmax()
+
+
+def test_one_folds_dev_does_not_choose_for_another(corpus, monkeypatch):
+    best = {0: (4, 1e-2), 1: (16, 1e-3), 2: (4, 1e-3), 3: (16, 1e-2)}
+    fake_training(
+        monkeypatch, lambda number, size, rate: 0.4 + 0.1 * ((size, rate) == best[number])
+    )
+    assert selected(corpus.search()) == {f"s{number}": point for number, point in best.items()}
+
+
+def test_ties_go_to_the_first_in_the_order_of_the_grid(corpus, monkeypatch):
+    fake_training(monkeypatch, lambda number, size, rate: 0.5 * ((size, rate) != (4, 1e-3)))
+    assert set(selected(corpus.search()).values()) == {(4, 1e-2)}
+    grid = GRID.model_copy(update={"batch_sizes": (16, 4), "learning_rates": (1e-2, 1e-3)})
+    assert set(selected(corpus.search(grid=grid)).values()) == {(16, 1e-2)}
+
+
+def test_a_dev_uar_of_0_everywhere_still_selects(corpus, monkeypatch):
+    fake_training(monkeypatch, lambda number, size, rate: 0.0)
+    assert set(selected(corpus.search()).values()) == {(4, 1e-3)}
+
+
+def test_predictions_come_from_the_best_epoch_of_the_selected_point(corpus, found):
+    for number, split in enumerate(corpus.splits):
+        trial = found.trials[(found.trials["fold"] == split.fold) & found.trials["selected"]].iloc[
+            0
+        ]
+        train, dev, test = (
+            corpus.functionals.loc[list(part)].to_numpy(dtype=np.float64)
+            for part in (split.train, split.dev, split.test)
+        )
+        mean, scale = train.mean(axis=0), train.std(axis=0)
+        scaled = [((part - mean) / scale).astype(np.float32) for part in (train, dev, test)]
+        codes = [
+            np.array([CLASSES.index(label) for label in corpus.labels.loc[list(part)]])
+            for part in (split.train, split.dev)
+        ]
+        trained = train_stack(
+            [search.Fold(number, scaled[0], codes[0], scaled[1], codes[1])],
+            [float(trial["learning_rate"])],
+            batch_size=int(trial["batch_size"]),
+            num_classes=3,
+            settings=GRID,
+            seed=0,
+            device=CPU,
+        )
+        assert trained.best_epoch[0] == trial["best_epoch"]
+        expected = search.predict(trained.stack, torch.from_numpy(scaled[2])[None])[0]
+        own = found.predictions[found.predictions["fold"] == split.fold].set_index("id")
+        told = own.loc[list(split.test), [f"probability_{name}" for name in CLASSES]]
+        np.testing.assert_allclose(told, expected, atol=1e-4)
+
+
+def test_every_test_utterance_is_predicted_once_with_its_own_label(corpus, found):
+    table = found.predictions
+    assert sorted(table["id"]) == sorted(corpus.table.index)
+    for row in table.itertuples():
+        assert row.label == corpus.labels[row.id]
+        assert row.fold == corpus.table.loc[row.id, "speaker"]
+
+
+@pytest.mark.parametrize("kind", ["mlp", "logreg"])
+def test_probabilities_are_named_by_class_sum_to_1_and_choose_the_prediction(corpus, found, kind):
+    if kind == "logreg":
+        found = search_logreg(corpus.functionals, corpus.labels, corpus.splits)
+    columns = [c for c in found.predictions if c.startswith("probability_")]
+    assert columns == [f"probability_{name}" for name in CLASSES]
+    np.testing.assert_allclose(found.predictions[columns].sum(axis=1), 1, rtol=1e-6)
+    best = found.predictions[columns].idxmax(axis=1).str.removeprefix("probability_")
+    assert best.tolist() == found.predictions["prediction"].tolist()
+
+
+def test_rows_are_joined_by_id(corpus, found):
+    shuffled = corpus.functionals.sample(frac=1, random_state=3)
+    again = corpus.search(functionals=shuffled)
+    pd.testing.assert_frame_equal(again.predictions, found.predictions)
+    pd.testing.assert_frame_equal(again.trials, found.trials)
+
+
+def test_small_groups_find_what_one_group_finds(corpus, found, monkeypatch):
+    monkeypatch.setattr(search, "GROUP_BYTES", 3 * 5 * 4 * (10 * 8 + 8 * 6 + 6 * 3))
+    sizes = []
+    small = corpus.search(on_models=sizes.append)
+    assert sizes == [3, 3, 2, 3, 3, 2]
+    pd.testing.assert_frame_equal(small.trials, found.trials)
+    pd.testing.assert_frame_equal(small.predictions, found.predictions, rtol=1e-4, atol=1e-5)
+
+
+def test_all_models_are_counted(corpus):
+    sizes = []
+    corpus.search(on_models=sizes.append)
+    assert sum(sizes) == num_models(corpus.splits, GRID)
+    assert len(sizes) == 2  # as many groups as batch sizes
+
+
+def test_each_fold_looks_at_its_test_once_with_the_selected_point(corpus, found):
+    looks = []
+    corpus.search(before_test=lambda split, chosen: looks.append((split.fold, chosen)))
+    points = selected(found)
+    assert looks == [
+        (split.fold, dict(zip(("batch_size", "learning_rate"), points[split.fold], strict=True)))
+        for split in corpus.splits
+    ]
+    assert all(isinstance(chosen["batch_size"], int) for _, chosen in looks)
+
+
+def test_the_test_part_is_not_touched_before_the_look_is_announced(corpus):
+    class StopHereError(Exception):
+        pass
+
+    def stop(split, chosen):
+        raise StopHereError
+
+    (split,) = corpus.splits[:1]
+    without = corpus.functionals.drop(index=list(split.test))
+    with pytest.raises(StopHereError):
+        corpus.search(functionals=without, splits=[split], before_test=stop)
+    with pytest.raises(StopHereError):
+        search_logreg(without, corpus.labels, [split], before_test=stop)
+
+
+def test_test_values_do_not_reach_scaling_training_or_selection(corpus, found):
+    (split,) = corpus.splits[:1]
+    changed = corpus.functionals.copy()
+    changed.loc[list(split.test)] = 1e6
+    again = corpus.search(functionals=changed, splits=[split])
+    own = found.trials[found.trials["fold"] == split.fold].reset_index(drop=True)
+    np.testing.assert_allclose(again.trials["dev_uar"], own["dev_uar"])
+    assert again.trials["selected"].tolist() == own["selected"].tolist()
+
+
+def test_a_class_that_only_test_has_is_never_predicted_right_and_breaks_nothing(corpus):
+    rare = corpus.splits[0].test[0]
+    labels = corpus.labels.copy()
+    labels[rare] = "fear"
+    for result in (
+        search_mlp(corpus.functionals, labels, corpus.splits[:1], GRID, seed=0, device=CPU),
+        search_logreg(corpus.functionals, labels, corpus.splits[:1]),
+    ):
+        row = result.predictions.set_index("id").loc[rare]
+        assert row["label"] == "fear" != row["prediction"]
+
+
+def test_logistic_regression_learns_from_train_and_dev_together(corpus):
+    looks, counts = [], []
+    found = search_logreg(
+        corpus.functionals,
+        corpus.labels,
+        corpus.splits,
+        on_models=counts.append,
+        before_test=lambda split, chosen: looks.append((split.fold, chosen)),
+    )
+    for split in corpus.splits:
+        known = [*split.train, *split.dev]
+        expected = fit_predict_logreg(
+            corpus.functionals.loc[known].to_numpy(),
+            corpus.labels.loc[known].to_numpy(dtype=object),
+            corpus.functionals.loc[list(split.test)].to_numpy(),
+            CLASSES,
+        )
+        own = found.predictions[found.predictions["fold"] == split.fold]
+        np.testing.assert_array_equal(own.filter(like="probability_"), expected)
+    assert looks == [(split.fold, {"C": 1.0}) for split in corpus.splits]
+    assert counts == [1, 1, 1, 1]
+
+
+def test_logistic_regression_has_no_grid_but_the_grids_columns(corpus, found):
+    trials = search_logreg(corpus.functionals, corpus.labels, corpus.splits[:1]).trials
+    assert len(trials) == 0
+    assert trials.dtypes.to_dict() == found.trials.dtypes.to_dict()
+
+
+def test_both_learn(corpus, found):
+    by_logreg = search_logreg(corpus.functionals, corpus.labels, corpus.splits)
+    for table in (found.predictions, by_logreg.predictions):
+        assert score(table["label"].tolist(), table["prediction"].tolist()).uar > 0.5
+
+
+def test_a_split_of_one_fold_will_do(corpus):
+    whole = Split("random", *(tuple(corpus.table.index[i::3]) for i in range(3)))
+    assert len(corpus.search(splits=[whole]).predictions) == 16
