@@ -1,12 +1,14 @@
 """Stage 5: grids of classifiers on the functionals of a store, under several protocols."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
+import torch
 
 from tokser.classify.audit import Audit, audit_splits
 from tokser.classify.ledger import Ledger
@@ -63,7 +65,7 @@ def classify(settings: ClassifySettings) -> Path:
     if stamp.marks(settings.out):
         say(f"classify: already in {settings.out}")
         return settings.out
-    stamp.claim(settings.out)
+    device = resolve_device(settings.device)
     data = _load(store, features)
     splits: dict[str, list[Split]] = {
         protocol: make_splits(protocol, data.utterances, seed=settings.seed)
@@ -72,10 +74,30 @@ def classify(settings: ClassifySettings) -> Path:
     audits: dict[str, Audit] = {
         protocol: audit_splits(folds, data.utterances) for protocol, folds in splits.items()
     }
-    _run_units(settings, data, splits)
-    _assemble(settings, features, splits, audits)
+    stamp.claim(settings.out)
+    units = [
+        _Unit(feature, protocol, classifier)
+        for feature in features
+        for protocol in splits
+        for classifier in dict.fromkeys(settings.classifiers)
+    ]
+    _run_units(units, settings, data, splits, device)
+    _assemble(units, settings, splits, audits)
     stamp.write(settings.out)
     return settings.out
+
+
+class _Unit(NamedTuple):
+    """What is trained, scored and kept together."""
+
+    features: str
+    protocol: str
+    classifier: str
+
+    def part_files(self, out: Path) -> tuple[Path, Path]:
+        """Where predictions and trials are kept; the predictions, written last, mark it done."""
+        name = digest_of(list(self))[:16]
+        return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"
 
 
 @dataclass(frozen=True)
@@ -102,7 +124,7 @@ def _choose_features(store: Store, settings: ClassifySettings) -> list[str]:
             got=list_some(missing, most=20) or "none",
             remedy=f"Run `tokser pool --store {store.path}`, or name features that are pooled.",
         )
-    return list(settings.features) or store.pooled
+    return list(dict.fromkeys(settings.features)) or store.pooled
 
 
 def _load(store: Store, features: Sequence[str]) -> _Data:
@@ -114,12 +136,12 @@ def _load(store: Store, features: Sequence[str]) -> _Data:
         lost = store.utterances.index.difference(kept)
         say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
     for feature, table in tables.items():
-        broken = list(table.index[table.isna().any(axis=1)])
+        broken = list(table.index[~np.isfinite(table.to_numpy()).all(axis=1)])
         if broken:
             raise InputError(
                 f"{store.path}, {feature}",
                 expected="finite functionals",
-                got=f"NaN for {list_some(broken)}",
+                got=f"NaN or infinity for {list_some(broken)}",
                 remedy="Run `tokser store verify`, then pool again.",
             )
     return _Data(
@@ -127,50 +149,44 @@ def _load(store: Store, features: Sequence[str]) -> _Data:
     )
 
 
-def _run_units(settings: ClassifySettings, data: _Data, splits: dict[str, list[Split]]) -> None:
+def _run_units(
+    units: Sequence[_Unit],
+    settings: ClassifySettings,
+    data: _Data,
+    splits: Mapping[str, Sequence[Split]],
+    device: torch.device,
+) -> None:
     """Run what is not in `parts/` yet, with a bar that counts models."""
-    units = [
-        (feature, protocol, classifier)
-        for feature in data.functionals
-        for protocol in settings.protocols
-        for classifier in settings.classifiers
-    ]
-    pending = [unit for unit in units if not _part_files(settings.out, unit)[0].is_file()]
-    counts = {
-        protocol: {"mlp": num_models(folds, settings.grid), "logreg": len(folds)}
-        for protocol, folds in splits.items()
-    }
-    total = sum(counts[protocol][classifier] for _, protocol, classifier in pending)
+    pending = [unit for unit in units if not unit.part_files(settings.out)[0].is_file()]
+    total = sum(
+        num_models(splits[unit.protocol], settings.grid)
+        if unit.classifier == "mlp"
+        else len(splits[unit.protocol])
+        for unit in pending
+    )
     with progress_bar(f"classify {settings.dataset}", total=total, unit="models") as bar:
         for unit in pending:
-            found = _run_unit(settings, data, unit, splits[unit[1]], bar.advance)
-            predictions_file, trials_file = _part_files(settings.out, unit)
+            found = _run_unit(unit, settings, data, splits[unit.protocol], device, bar.advance)
+            predictions_file, trials_file = unit.part_files(settings.out)
             write_atomically(trials_file, _parquet(found.trials))
             write_atomically(predictions_file, _parquet(found.predictions))
 
 
 def _run_unit(
+    unit: _Unit,
     settings: ClassifySettings,
     data: _Data,
-    unit: tuple[str, str, str],
     splits: Sequence[Split],
+    device: torch.device,
     on_models: Callable[[int], None],
 ) -> Found:
-    feature, protocol, classifier = unit
     ledger = Ledger(settings.out / "ledger.jsonl")
 
     def before_test(split: Split, chosen: dict[str, float]) -> None:
-        ledger.record(
-            split,
-            dataset=settings.dataset,
-            features=feature,
-            protocol=protocol,
-            classifier=classifier,
-            configuration=chosen,
-        )
+        ledger.record(split, dataset=settings.dataset, **unit._asdict(), configuration=chosen)
 
-    functionals, labels = data.functionals[feature], data.utterances["label"]
-    if classifier == "logreg":
+    functionals, labels = data.functionals[unit.features], data.utterances["label"]
+    if unit.classifier == "logreg":
         return search_logreg(
             functionals, labels, splits, on_models=on_models, before_test=before_test
         )
@@ -180,38 +196,30 @@ def _run_unit(
         splits,
         settings.grid,
         seed=settings.seed,
-        device=resolve_device(settings.device),
+        device=device,
         on_models=on_models,
         before_test=before_test,
     )
 
 
-def _part_files(out: Path, unit: tuple[str, str, str]) -> tuple[Path, Path]:
-    name = digest_of(list(unit))[:16]
-    return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"
-
-
 def _assemble(
+    units: Sequence[_Unit],
     settings: ClassifySettings,
-    features: Sequence[str],
-    splits: dict[str, list[Split]],
-    audits: dict[str, Audit],
+    splits: Mapping[str, Sequence[Split]],
+    audits: Mapping[str, Audit],
 ) -> None:
     """Join the parts into the files that users read."""
     rows, predictions, trials = [], [], []
-    for feature in features:
-        for protocol in settings.protocols:
-            for classifier in settings.classifiers:
-                unit = (feature, protocol, classifier)
-                key = {"features": feature, "protocol": protocol, "classifier": classifier}
-                found, tried = (pd.read_parquet(f) for f in _part_files(settings.out, unit))
-                predictions.append(found.assign(**key))
-                trials.append(tried.assign(dataset=settings.dataset, **key))
-                rows.append(
-                    {"dataset": settings.dataset, **key, "seed": settings.seed}
-                    | {"leaks": " ".join(audits[protocol].leaks)}
-                    | _mean_scores(found)
-                )
+    for unit in units:
+        found, tried = (pd.read_parquet(file) for file in unit.part_files(settings.out))
+        key = unit._asdict()
+        predictions.append(found.assign(**key))
+        trials.append(tried.assign(dataset=settings.dataset, **key))
+        rows.append(
+            {"dataset": settings.dataset, **key, "seed": settings.seed}
+            | {"leaks": " ".join(audits[unit.protocol].leaks)}
+            | _mean_scores(found)
+        )
     out = settings.out
     write_atomically(
         out / "splits.json", _json({p: [vars(s) for s in f] for p, f in splits.items()})

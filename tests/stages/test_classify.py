@@ -1,0 +1,327 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tokser.classify.metrics import score
+from tokser.config import ClassifySettings, GridSettings, PoolSettings
+from tokser.errors import InputError, MissingInputError, SettingsError, StoreMismatchError
+from tokser.stages import classify as stage
+from tokser.stages.classify import classify
+from tokser.stages.pool import pool
+from tokser.store import open_store
+
+COLUMNS = (
+    "dataset,features,protocol,classifier,uar,uar_std,accuracy,macro_f1,weighted_f1,"
+    "n_test,num_folds,leaks,seed"
+)
+FEATURES = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
+GRID = GridSettings(batch_sizes=(8, 32), learning_rates=(1e-3, 5e-3), hidden=(6,), epochs=2)
+FILES = ("results.csv", "predictions.parquet", "grid.csv", "splits.json", "audit.json")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def store(stores):
+    """Sixty utterances of four speakers, three emotions, two pooled features."""
+    table = stores.manifest(60)
+    opened = stores.sealed(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
+    pool(PoolSettings(store=opened.path))
+    return open_store(opened.path)
+
+
+@pytest.fixture
+def settings(store, tmp_path):
+    def make(out="results", **changes) -> ClassifySettings:
+        values = {
+            "dataset": "emodb",
+            "store": store.path,
+            "out": tmp_path / out,
+            "classifiers": ("mlp", "logreg"),
+            "grid": GRID,
+            "device": "cpu",
+        }
+        return ClassifySettings(**(values | changes))
+
+    return make
+
+
+def ledger(folder) -> list[dict]:
+    lines = (folder / "ledger.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_results_have_their_columns_and_a_row_for_every_unit(settings):
+    out = classify(settings())
+    lines = (out / "results.csv").read_text().splitlines()
+    assert lines[0] == COLUMNS
+    results = pd.read_csv(out / "results.csv")
+    units = results[["features", "protocol", "classifier"]].apply(tuple, axis=1)
+    assert sorted(units) == sorted(
+        (f, p, c) for f in FEATURES for p in ("report", "speaker") for c in ("mlp", "logreg")
+    )
+    by_protocol = results.set_index("protocol")
+    assert set(by_protocol.loc["report", "n_test"]) == {6}
+    assert set(by_protocol.loc["report", "num_folds"]) == {1}
+    assert by_protocol.loc["report", "uar_std"].isna().all()
+    assert set(by_protocol.loc["report", "leaks"]) == {"speakers sentences"}
+    assert set(by_protocol.loc["speaker", "n_test"]) == {60}
+    assert set(by_protocol.loc["speaker", "num_folds"]) == {4}
+    assert set(by_protocol.loc["speaker", "leaks"]) == {"sentences"}
+
+
+def test_scores_are_those_of_the_predictions_averaged_over_folds(settings):
+    out = classify(settings())
+    predictions = pd.read_parquet(out / "predictions.parquet")
+    results = pd.read_csv(out / "results.csv")
+    for row in results.itertuples():
+        mine = predictions[
+            (predictions["features"] == row.features)
+            & (predictions["protocol"] == row.protocol)
+            & (predictions["classifier"] == row.classifier)
+        ]
+        folds = [
+            score(part["label"].tolist(), part["prediction"].tolist())
+            for _, part in mine.groupby("fold")
+        ]
+        for name in ("uar", "accuracy", "macro_f1", "weighted_f1"):
+            assert getattr(row, name) == pytest.approx(np.mean([getattr(f, name) for f in folds]))
+        if len(folds) > 1:
+            assert row.uar_std == pytest.approx(np.std([fold.uar for fold in folds], ddof=1))
+
+
+def test_predictions_name_utterance_unit_fold_label_and_probabilities(settings, store):
+    out = classify(settings())
+    predictions = pd.read_parquet(out / "predictions.parquet")
+    assert list(predictions.columns) == [
+        "id", "features", "protocol", "classifier", "fold", "label", "prediction",
+        "probability_anger", "probability_neutral", "probability_sadness",
+    ]  # fmt: skip
+    labels = store.utterances["label"]
+    assert predictions["label"].tolist() == labels.loc[predictions["id"]].tolist()
+    np.testing.assert_allclose(predictions.filter(like="probability_").sum(axis=1), 1, rtol=1e-6)
+    splits = json.loads((out / "splits.json").read_text())
+    tests = {(p, s["fold"]): s["test"] for p, folds in splits.items() for s in folds}
+    for key, part in predictions.groupby(["features", "classifier", "protocol", "fold"]):
+        assert part["id"].tolist() == tests[key[2:]]
+
+
+def test_the_grid_holds_whole_numbers_beside_logistic_regression(settings):
+    out = classify(settings())
+    grid = pd.read_csv(out / "grid.csv", dtype=str)
+    assert set(grid["batch_size"]) == {"8", "32"}
+    assert set(grid["best_epoch"]) <= {"1", "2"}
+    assert set(grid["selected"]) == {"True", "False"}
+    assert set(grid["classifier"]) == {"mlp"}
+    chosen = grid[grid["selected"] == "True"]
+    assert len(chosen) == len(FEATURES) * (1 + 4)
+    assert len(grid) == len(chosen) * 4
+
+
+def test_logistic_regression_alone_leaves_a_grid_without_rows(settings):
+    out = classify(settings(classifiers=("logreg",)))
+    header, *rows = (out / "grid.csv").read_text().splitlines()
+    assert rows == []
+    assert header == (
+        "dataset,features,protocol,classifier,fold,batch_size,learning_rate,best_epoch,dev_uar,"
+        "selected"
+    )
+
+
+def test_the_ledger_has_one_look_for_each_unit_and_fold(settings):
+    out = classify(settings())
+    looks = ledger(out)
+    keys = [(k["features"], k["protocol"], k["classifier"], k["fold"]) for k in looks]
+    assert len(keys) == len(set(keys)) == len(FEATURES) * 2 * (1 + 4)
+    assert {look["dataset"] for look in looks} == {"emodb"}
+    of_mlp = [look["configuration"] for look in looks if look["classifier"] == "mlp"]
+    assert {configuration["batch_size"] for configuration in of_mlp} <= {8, 32}
+
+
+def test_the_audit_is_kept_for_each_protocol(settings):
+    out = classify(settings())
+    audit = json.loads((out / "audit.json").read_text())
+    assert audit["report"]["stamp"] == "LEAKS SPEAKERS"
+    assert audit["speaker"]["stamp"] == ""
+
+
+def test_a_second_call_does_nothing(settings):
+    out = classify(settings())
+    before = contents(out)
+    assert classify(settings()) == out
+    assert contents(out) == before
+
+
+def test_stopped_in_the_middle_it_goes_on_and_ends_alike(settings, monkeypatch):
+    whole = classify(settings("whole"))
+    real, calls = stage.search_mlp, []
+
+    def stop_at_the_second(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(stage, "search_mlp", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        classify(settings())
+    out = settings().out
+    assert not (out / "results.csv").exists()
+    assert not (out / "provenance.json").exists()
+    looked_at = len(ledger(out))
+    calls.extend([()] * 10)  # it stops no more
+    num_before = len(calls)
+    classify(settings())
+    assert len(calls) - num_before == 3  # of four searches one was done
+    for name in FILES:
+        assert (out / name).read_bytes() == (whole / name).read_bytes(), name
+    assert 0 < looked_at < len(ledger(out)) == len(ledger(whole))
+
+
+def test_other_settings_into_the_same_folder_are_refused_and_change_nothing(settings):
+    out = classify(settings())
+    before = contents(out)
+    with pytest.raises(SettingsError, match="one begun with other settings or inputs"):
+        classify(settings(seed=1))
+    assert contents(out) == before
+
+
+def test_a_folder_with_other_things_is_left_alone(settings, tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "thesis.tex").write_text("mine")
+    with pytest.raises(SettingsError, match="a new folder"):
+        classify(settings())
+    assert contents(tmp_path / "results") == {"thesis.tex": b"mine"}
+
+
+def test_a_feature_named_twice_is_scored_once(settings):
+    out = classify(
+        settings(
+            features=(FEATURES[0], FEATURES[0]),
+            protocols=("speaker", "speaker"),
+            classifiers=("logreg", "logreg"),
+        )
+    )
+    assert len(pd.read_csv(out / "results.csv")) == 1
+    assert len(ledger(out)) == 4
+
+
+def test_only_the_named_features_are_scored(settings):
+    out = classify(settings(features=FEATURES[1:], classifiers=("logreg",)))
+    assert set(pd.read_csv(out / "results.csv")["features"]) == {FEATURES[1]}
+
+
+def test_the_random_split_follows_the_seed(settings):
+    tests = [
+        json.loads((classify(settings(str(seed), seed=seed)) / "splits.json").read_text())
+        for seed in (0, 1)
+    ]
+    assert tests[0]["report"] != tests[1]["report"]
+    assert tests[0]["speaker"] == tests[1]["speaker"]
+
+
+def refused(settings, error, pattern):
+    with pytest.raises(error, match=pattern) as caught:
+        classify(settings)
+    assert caught.value.exit_code == 2
+    assert not settings.out.exists()
+
+
+def test_another_dataset_is_refused(settings):
+    refused(
+        settings(dataset="iemocap"),
+        StoreMismatchError,
+        r"expected a store of iemocap, got one of emodb\. Name the dataset emodb, or another store",
+    )
+
+
+def test_an_unknown_feature_is_refused_with_the_pooled_ones(settings):
+    refused(
+        settings(features=("whisper-tiny/layer-9",)),
+        SettingsError,
+        r"expected pooled features; it has whisper-tiny/layer-1, whisper-tiny/layer-2, "
+        r"got whisper-tiny/layer-9\. Run `tokser pool --store .*toy\.zarr`, or name",
+    )
+
+
+def test_a_store_without_functionals_names_the_command_that_makes_them(settings, stores):
+    bare = stores.sealed(stores.manifest(60), name="bare.zarr")
+    refused(
+        settings(store=bare.path),
+        SettingsError,
+        r"expected pooled features; it has none, got none\. Run `tokser pool --store .*bare\.zarr`",
+    )
+
+
+def test_no_store_at_all_is_said_so(settings, tmp_path):
+    refused(settings(store=str(tmp_path / "no.zarr")), MissingInputError, r"no\.zarr")
+
+
+def test_an_unknown_device_is_refused_before_anything_is_written(settings):
+    refused(settings(device="cuda:99"), SettingsError, "--device: expected auto, cpu.*got cuda:99")
+
+
+def test_missing_labels_are_refused_before_anything_is_written(settings, stores):
+    table = stores.manifest(60).assign(label="")
+    unlabelled = stores.sealed(table, stores.plan(table), name="unlabelled.zarr")
+    pool(PoolSettings(store=unlabelled.path))
+    refused(settings(store=unlabelled.path), InputError, "expected a label for every utterance")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_functionals_that_were_damaged_on_disk_are_named(settings, store, value):
+    good = store[FEATURES[1]].functionals().loc["utt007"].to_numpy(dtype="<f4")
+    damaged = good.copy()
+    damaged[3] = value
+    folder = Path(store.path, "functionals", FEATURES[1])
+    (file,) = (f for f in folder.rglob("*") if f.is_file() and good.tobytes() in f.read_bytes())
+    file.write_bytes(file.read_bytes().replace(good.tobytes(), damaged.tobytes()))
+    refused(
+        settings(),
+        InputError,
+        r"toy\.zarr, whisper-tiny/layer-2: expected finite functionals, "
+        r"got NaN or infinity for utt007\. Run `tokser store verify`, then pool again",
+    )
+
+
+def test_what_one_feature_lacks_is_left_out_of_all_and_said_so(settings, stores, capsys):
+    table = stores.manifest(60)
+    whole = stores.plan(table, name="whisper-tiny", features={"layer-2": 4})
+    holed = stores.plan(table, name="wavlm-tiny", features={"layer-3": 4})
+    with stores.writer(table, name="holed.zarr") as writer:
+        stores.fill(writer.plan_group(whole), whole)
+        group = writer.plan_group(holed)
+        for shard, features in group.pending().items():
+            first, after = group.layout.shard_utterances(shard)
+            rows = {f: [stores.rows(holed, f, i) for i in range(first, after)] for f in features}
+            reasons = {}
+            if first <= 5 < after:
+                reasons["utt005"] = "too short"
+                rows["layer-3"][5 - first] = None
+            group.commit(shard, rows, reasons)
+    path = str(stores.folder / "holed.zarr")
+    pool(PoolSettings(store=path))
+    out = classify(settings(store=path, classifiers=("logreg",), protocols=("speaker",)))
+    assert "1 utterances lack a feature and are left out: utt005" in capsys.readouterr().err
+    predictions = pd.read_parquet(out / "predictions.parquet")
+    for _, part in predictions.groupby("features"):
+        assert sorted(part["id"]) == sorted(set(table.index) - {"utt005"})
+    assert predictions["features"].nunique() == 2
