@@ -1,5 +1,7 @@
 """Which device the arithmetic runs on."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tokser.errors import SettingsError
@@ -7,7 +9,7 @@ from tokser.errors import SettingsError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["resolve_device"]
+__all__ = ["one_thread", "resolve_device"]
 
 
 def resolve_device(name: str) -> "torch.device":
@@ -33,3 +35,20 @@ def resolve_device(name: str) -> "torch.device":
             remedy="`tokser doctor` shows the devices of this machine.",
         )
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one CPU thread while the block runs.
+
+    Small pieces of work gain little from more, and on a busy machine torch's threads wait for
+    each other many times longer than the work takes.
+    """
+    import torch
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)

@@ -14,6 +14,7 @@ from tokser.classify.linear import fit_predict_logreg
 from tokser.classify.mlp import Stack
 from tokser.classify.protocols import Split
 from tokser.config import GridSettings
+from tokser.device import one_thread
 from tokser.functionals.standardise import Standardiser
 
 __all__ = ["GROUP_BYTES", "Found", "num_models", "search_logreg", "search_mlp"]
@@ -96,7 +97,8 @@ def search_mlp(
         _fold(number, functionals, labels, split, scalings[number], classes)
         for number, split in enumerate(splits)
     ]
-    trials, best = _train_grid(folds, len(classes), grid, seed, device, on_models)
+    with one_thread():
+        trials, best = _train_grid(folds, len(classes), grid, seed, device, on_models)
     parts = []
     for number, split in enumerate(splits):
         chosen, stack = best[number].trial, best[number].stack

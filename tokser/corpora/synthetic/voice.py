@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int16
 
+from tokser.device import one_thread
 from tokser.errors import InputError, MissingPackageError, RunError
 
 __all__ = ["SAMPLING_RATE_HZ", "VOICE_RANGES", "Voice", "synthesise"]
@@ -237,12 +238,8 @@ def _resample(
 
     # In float64, the order of summation on this or that processor does not reach PCM16.
     waveform = torch.from_numpy(samples.astype(np.float64) / 32768)
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on a busy machine, waiting for threads took six times the work
-    try:
+    with one_thread():
         resampled = _resampler(rate_hz)(waveform)
-    finally:
-        torch.set_num_threads(num_threads)
     return np.asarray(resampled.clamp(-1, 1).numpy(), dtype=np.float32)
 
 

@@ -1,0 +1,23 @@
+import pytest
+import torch
+
+from tokser.device import one_thread, resolve_device
+from tokser.errors import SettingsError
+
+
+def test_auto_names_a_device_that_works():
+    device = resolve_device("auto")
+    assert float(torch.ones(2, device=device).sum()) == 2
+
+
+def test_a_device_that_is_not_there_lists_those_that_are():
+    with pytest.raises(SettingsError, match=r"expected auto, cpu.*got cuda:99"):
+        resolve_device("cuda:99")
+
+
+def test_one_thread_is_given_back_also_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), one_thread():
+        assert torch.get_num_threads() == 1
+        _ = 1 / 0
+    assert torch.get_num_threads() == before
