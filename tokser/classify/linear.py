@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Float32, Shaped
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+from threadpoolctl import threadpool_limits
 
 from tokser.functionals.standardise import Standardiser
 
