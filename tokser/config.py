@@ -25,6 +25,7 @@ ProtocolName = Literal["report", "speaker"]
 ClassifierName = Literal["mlp", "logreg"]
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class Settings(BaseModel):
@@ -133,7 +134,7 @@ class PretrainSettings(Settings):
     """Share of speakers held out, where the corpus names no dev part."""
     special_tokens: bool = True
     """Whether [CLS] and [SEP] take part."""
-    seed: int = 0
+    seed: Seed = 0
     device: str = "auto"
 
 
@@ -157,8 +158,10 @@ class PoolSettings(Settings):
 class GridSettings(Settings):
     """The points of a grid, and the training that each of them gets (report, Table 2)."""
 
-    batch_sizes: tuple[Positive, ...] = tuple(2**power for power in range(2, 11))
-    learning_rates: tuple[Rate, ...] = (1e-3, 5e-3)
+    batch_sizes: tuple[Positive, ...] = Field(
+        default=tuple(2**power for power in range(2, 11)), min_length=1
+    )
+    learning_rates: tuple[Rate, ...] = Field(default=(1e-3, 5e-3), min_length=1)
     hidden: tuple[Positive, ...] = (128, 64, 32)
     """Widths of the blocks [Linear, LayerNorm, ReLU]."""
     epochs: Positive = 30
@@ -175,10 +178,10 @@ class ClassifySettings(Settings):
     out: Path
     features: tuple[str, ...] = ()
     """Empty: every pooled feature."""
-    protocols: tuple[ProtocolName, ...] = ("report", "speaker")
-    classifiers: tuple[ClassifierName, ...] = ("mlp",)
+    protocols: tuple[ProtocolName, ...] = Field(default=("report", "speaker"), min_length=1)
+    classifiers: tuple[ClassifierName, ...] = Field(default=("mlp",), min_length=1)
     grid: GridSettings = GridSettings()
-    seed: int = 0
+    seed: Seed = 0
     device: str = "auto"
 
 

@@ -1,0 +1,58 @@
+import pytest
+from pydantic import ValidationError
+
+from tokser.config import ClassifySettings, ExtractSettings, GridSettings, PretrainSettings
+from tokser.errors import SettingsError
+
+
+def classify(**changes):
+    values = {"dataset": "emodb", "store": "s.zarr", "out": "out"}
+    return ClassifySettings.parse(values | changes, where="test.yaml")
+
+
+def test_the_grid_is_that_of_table_2():
+    grid = GridSettings()
+    assert grid.batch_sizes == (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+    assert grid.learning_rates == (1e-3, 5e-3)
+    assert grid.epochs == 30
+
+
+def test_pretraining_is_that_of_section_4_3():
+    settings = PretrainSettings(store="s", out="o")
+    assert (settings.batch_size, settings.learning_rate, settings.temperature) == (64, 1e-4, 0.07)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"protocol": ("speaker",)}, r"unknown key 'protocol' \(nearest known key: 'protocols'\)"),
+        ({"grid": {"learning_rate": 1}}, r"'grid\.learning_rate'.*'learning_rates'"),
+        ({"protocols": ()}, "protocols"),
+        ({"classifiers": ("tree",)}, "tree"),
+        ({"grid": {"batch_sizes": ()}}, "batch_sizes"),
+        ({"grid": {"batch_sizes": (0,)}}, "greater than 0"),
+        ({"seed": -1}, "seed"),
+        ({"dataset": "ravdess"}, "ravdess"),
+    ],
+)
+def test_wrong_settings_are_named_with_the_file(changes, message):
+    with pytest.raises(SettingsError, match=message) as caught:
+        classify(**changes)
+    assert str(caught.value).startswith("test.yaml: expected valid ClassifySettings, got")
+
+
+def test_all_faults_are_told_at_once():
+    with pytest.raises(SettingsError, match=r"sed.*epoch"):
+        classify(sed=1, grid={"epoch": 3})
+
+
+def test_settings_never_change():
+    with pytest.raises(ValidationError):
+        classify().seed = 3
+
+
+def test_an_encoder_is_needed():
+    with pytest.raises(SettingsError, match="encoders"):
+        ExtractSettings.parse(
+            {"dataset": "emodb", "root": ".", "store": "s", "encoders": ()}, where="x"
+        )
