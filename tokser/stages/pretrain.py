@@ -9,10 +9,11 @@ from tokser.config import PretrainSettings
 from tokser.device import resolve_device
 from tokser.errors import SettingsError, list_some
 from tokser.pretrain.attention import ALIGNERS
-from tokser.pretrain.batches import Pairs, split_train_dev, wrong_speech
+from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
 from tokser.pretrain.history import History
 from tokser.pretrain.module import AlignerModule
+from tokser.pretrain.parts import split_train_dev, wrong_speech
 from tokser.pretrain.training import Batches, train
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
