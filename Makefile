@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
-export TOKSER_TEST_DATA ?= $(wildcard ../shared)
+export TOKSER_TEST_DATA ?= $(abspath $(wildcard ../shared))
 
 # extract-librispeech
 ROOT ?= corpora/LibriSpeech

@@ -9,7 +9,7 @@ import tokser
 from tokser.config import ExtractSettings
 from tokser.encoders import load_encoder
 from tokser.encoders.whisper import WhisperSpeechEncoder
-from tokser.errors import QuarantinedError, StoreMismatchError
+from tokser.errors import InputError, QuarantinedError, StoreMismatchError
 from tokser.stages.extract import extract
 from tokser.store import verify_store
 
@@ -136,6 +136,14 @@ def test_a_broken_recording_goes_to_quarantine_and_the_rest_is_kept(settings, em
         with pytest.raises(QuarantinedError, match="in quarantine"):
             store[feature]["08a01Na"]
     assert verify_store(store).is_whole
+
+
+def test_a_corpus_without_a_usable_recording_says_why_and_leaves_no_store(settings, emodb):
+    for path in (emodb / "wav").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(InputError, match=r"usable utterance, got none \(03a01Fa: .*nothing was"):
+        extract(settings())
+    assert not list(emodb.parent.glob("*.zarr*"))
 
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])

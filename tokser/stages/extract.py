@@ -16,6 +16,7 @@ from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import choose_layers, layer_name
 from tokser.encoders.passes import Encoded, encode_speech, encode_text
 from tokser.encoders.rows import Rows, count_frames, count_tokens
+from tokser.errors import InputError, list_some
 from tokser.progress import progress_bar, say
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, StoreWriter, open_store
 
@@ -60,21 +61,18 @@ def extract(settings: ExtractSettings) -> Extraction:
         load_encoder(source, revision=settings.revision, device=device)
         for source in settings.encoders
     ]
-    num_encoded, features = 0, []
+    works = [_Work(encoder, manifest, settings) for encoder in encoders]
     with StoreWriter(
         Path(settings.store),
         dataset=manifest.dataset,
         manifest_text=manifest.csv_text(),
         manifest_digest=manifest.digest,
     ) as writer:
-        for encoder in encoders:
-            work = _Work(encoder, manifest, settings)
-            num_encoded += work.run(writer)
-            features += [f"{encoder.name}/{name}" for name in work.plan.features]
+        num_encoded = sum(work.run(writer) for work in works)
     quarantined = open_store(settings.store).quarantined
     return Extraction(
         settings.store,
-        tuple(name for name in features if not name.endswith(f"/{TOKEN_IDS}")),
+        tuple(f"{work.encoder.name}/{name}" for work in works for name in work.layers),
         len(manifest.table),
         num_encoded,
         quarantined,
@@ -89,6 +87,7 @@ class _Work:
     ) -> None:
         self.encoder, self.manifest, self.settings = encoder, manifest, settings
         self.rows = _count_rows(encoder, manifest)
+        self._require_something(manifest)
         self.layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
         specs = {name: FeatureSpec(dim=encoder.dim, dtype=settings.dtype) for name in self.layers}
         if encoder.kind == "text":
@@ -100,6 +99,17 @@ class _Work:
             lengths=self.rows.lengths,
             provenance=encoder.provenance(),
             shard_bytes=settings.shard_mb * 2**20,
+        )
+
+    def _require_something(self, manifest: Manifest) -> None:
+        if self.rows.lengths.any():
+            return
+        reasons = [f"{manifest.table.index[i]}: {why}" for i, why in self.rows.reasons.items()]
+        raise InputError(
+            f"{manifest.root}, {self.encoder.name}",
+            expected="at least one usable utterance",
+            got=f"none ({list_some(reasons, most=3) or 'the corpus is empty'})",
+            remedy="Mend the recordings or transcripts; nothing was written.",
         )
 
     def run(self, writer: StoreWriter) -> int:

@@ -147,7 +147,7 @@ class StoreWriter:
                 f"{self.path}, {plan.name}",
                 expected="at least one usable utterance",
                 got=f"{len(plan.lengths)} that are not",
-                remedy="See the reasons above; nothing was written.",
+                remedy="Mend the corpus; nothing was written.",
             )
         row_bytes = {name: spec.row_bytes for name, spec in plan.features.items()}
         layout = pack(plan.lengths, row_bytes, plan.shard_bytes)
