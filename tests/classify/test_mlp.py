@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from tokser.classify.mlp import forward, initialise
+from tokser.classify.mlp import flatten, forward, initialise, run_blocks, unflatten
 
 WIDTHS = (10, 8, 6, 4, 3)
 
@@ -64,3 +64,26 @@ def test_drawing_leaves_the_global_generator_alone():
     torch.manual_seed(0)
     initialise(WIDTHS, [(1, 2)])
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_rows_cut_into_parameters_share_their_memory():
+    stack = initialise(WIDTHS, [(0, 0), (0, 1)])
+    rows = flatten(stack)
+    assert rows.shape == (2, sum(p[0].numel() for p in stack))
+    again = unflatten(rows, stack)
+    for parameter, cut in zip(stack, again, strict=True):
+        assert torch.equal(parameter, cut)
+        assert cut.untyped_storage().data_ptr() == rows.untyped_storage().data_ptr()
+    inputs = torch.randn(2, 5, 10)
+    torch.testing.assert_close(forward(again, inputs), forward(stack, inputs))
+
+
+def test_a_block_keeps_rows_of_mean_0_and_deviation_1_and_what_they_were_scaled_by():
+    stack = initialise(WIDTHS, [(0, 0)])
+    for number, block in enumerate(run_blocks(stack, torch.randn(1, 5, 10))):
+        linear = block.inputs @ stack[4 * number] + stack[4 * number + 1]
+        scale = 1 / (linear.var(dim=-1, correction=0, keepdim=True) + 1e-5).sqrt()
+        torch.testing.assert_close(block.scale, scale)
+        torch.testing.assert_close(
+            block.normed, (linear - linear.mean(dim=-1, keepdim=True)) * scale
+        )

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
-from torch.nn import functional
 
+from tokser.classify.gradients import write_gradients
 from tokser.classify.metrics import uar_from_confusion
-from tokser.classify.mlp import Stack, forward, initialise
+from tokser.classify.mlp import Stack, flatten, forward, initialise, unflatten
 from tokser.classify.optimise import Plateau, StackedAdam
 from tokser.config import GridSettings
 
@@ -79,17 +79,18 @@ def train_stack(
     """
     widths = (folds[0].train.shape[1], *settings.hidden, num_classes)
     drawn = initialise(widths, [(seed, fold.number) for fold in folds])
-    stack = [parameter.to(device).requires_grad_() for parameter in drawn]
+    rows = flatten(drawn).to(device)
+    stack = unflatten(rows, drawn)
     train = _Part([f.train for f in folds], [f.train_labels for f in folds], device)
     dev = _Part([f.dev for f in folds], [f.dev_labels for f in folds], device).whole()
-    adam = StackedAdam(stack)
+    adam = StackedAdam(rows)
     plateau = Plateau(
         np.asarray(learning_rates, dtype=np.float64),
         factor=settings.plateau_factor,
         patience=settings.plateau_patience,
     )
     best = Trained(
-        [parameter.detach().clone() for parameter in stack],
+        [parameter.clone() for parameter in stack],
         np.zeros(len(folds), dtype=np.int64),
         np.full(len(folds), -1.0),
     )
@@ -175,17 +176,12 @@ def _train_epoch(
     learning_rates: Sequence[float],
     batch_size: int,
 ) -> None:
+    gradients = unflatten(adam.gradients, stack)
     for first in range(0, order.shape[1], batch_size):
         num_chosen = np.clip(part.sizes - first, 0, batch_size)
         batch = part.take(order[:, first : first + batch_size], num_chosen)
-        logits = forward(stack, batch.inputs)
-        losses = functional.cross_entropy(
-            logits.flatten(0, 1), batch.labels.flatten(), reduction="none"
-        )
-        # The sum over models leaves each of them the gradient that it would have alone.
-        loss = (losses * batch.weights.flatten()).sum()
-        gradients = list(torch.autograd.grad(loss, stack))
-        adam.step(gradients, learning_rates, (num_chosen > 0).tolist())
+        write_gradients(gradients, stack, batch.inputs, batch.labels, batch.weights)
+        adam.step(learning_rates, (num_chosen > 0).tolist())
 
 
 def _evaluate(stack: Stack, dev: _Batch, num_classes: int) -> np.ndarray:
@@ -199,7 +195,6 @@ def _evaluate(stack: Stack, dev: _Batch, num_classes: int) -> np.ndarray:
     return uar_from_confusion(confusion)
 
 
-@torch.no_grad()
 def _keep_better(best: Trained, stack: Stack, dev_uar: np.ndarray, epoch: int) -> None:
     is_better = dev_uar > best.dev_uar
     best.dev_uar = np.where(is_better, dev_uar, best.dev_uar)

@@ -2,17 +2,36 @@
 
 import itertools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
-__all__ = ["Stack", "forward", "initialise"]
+__all__ = ["Block", "Stack", "flatten", "forward", "initialise", "run_blocks", "unflatten"]
 
 Stack = list[Tensor]
 """Parameters of P models, each [P, ...]: per block weight, bias, gain, shift; last weight, bias."""
+
+_EPSILON = 1e-5
+"""Added to variances, as `torch.nn.LayerNorm` does."""
+
+
+class Block(NamedTuple):
+    """What one block [Linear, LayerNorm, ReLU] computes; its gradients follow from these.
+
+    Attributes:
+        inputs: Of the Linear.
+        normed: Its outputs with mean 0 and standard deviation 1 in each row.
+        scale: 1 / standard deviation of each row.
+        outputs: Of the ReLU.
+    """
+
+    inputs: Float[Tensor, "models batch wide"]
+    normed: Float[Tensor, "models batch narrow"]
+    scale: Float[Tensor, "models batch 1"]
+    outputs: Float[Tensor, "models batch narrow"]
 
 
 def initialise(widths: Sequence[int], seeds: Sequence[Sequence[int]]) -> Stack:
@@ -27,6 +46,17 @@ def initialise(widths: Sequence[int], seeds: Sequence[Sequence[int]]) -> Stack:
     """
     models = [_one_model(widths, _generator(seed)) for seed in seeds]
     return [torch.stack(parameters) for parameters in zip(*models, strict=True)]
+
+
+def flatten(stack: Stack) -> Float[Tensor, "models parameters"]:
+    """Copy each model's parameters into one row."""
+    return torch.cat([parameter.flatten(1) for parameter in stack], dim=1)
+
+
+def unflatten(rows: Float[Tensor, "models parameters"], like: Stack) -> Stack:
+    """Cut rows into parameters of the shapes of `like`; they share the rows' memory."""
+    pieces = torch.split(rows, [parameter[0].numel() for parameter in like], dim=1)
+    return [piece.view(p.shape) for piece, p in zip(pieces, like, strict=True)]
 
 
 def forward(
@@ -44,14 +74,24 @@ def forward(
     Source: report, section 4.3. Departs: the widths 128, 64, 32 are the first author's habit,
     the report gives none.
     """
-    *blocks, weight, bias = stack
+    blocks = run_blocks(stack, inputs)
+    hidden = blocks[-1].outputs if blocks else inputs
+    return torch.baddbmm(stack[-1], hidden, stack[-2])
+
+
+def run_blocks(stack: Stack, inputs: Float[Tensor, "models batch features"]) -> list[Block]:
+    """Apply all blocks, and keep what each of them computes."""
+    blocks: list[Block] = []
     hidden = inputs
-    for block in range(0, len(blocks), 4):
-        block_weight, block_bias, gain, shift = blocks[block : block + 4]
-        hidden = torch.baddbmm(block_bias, hidden, block_weight)
-        hidden = functional.layer_norm(hidden, hidden.shape[-1:])
-        hidden = functional.relu(torch.addcmul(shift, hidden, gain))
-    return torch.baddbmm(bias, hidden, weight)
+    for first in range(0, len(stack) - 2, 4):
+        weight, bias, gain, shift = stack[first : first + 4]
+        linear = torch.baddbmm(bias, hidden, weight)
+        centred = linear - linear.mean(dim=-1, keepdim=True)
+        scale = (centred.square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt()
+        normed = centred * scale
+        blocks.append(Block(hidden, normed, scale, torch.addcmul(shift, normed, gain).relu()))
+        hidden = blocks[-1].outputs
+    return blocks
 
 
 def _one_model(widths: Sequence[int], generator: torch.Generator) -> list[Tensor]:

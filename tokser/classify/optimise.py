@@ -9,44 +9,41 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-
-from tokser.classify.mlp import Stack
+from torch import Tensor
 
 __all__ = ["Plateau", "StackedAdam"]
 
 
 class StackedAdam:
-    """torch's own Adam, with one group of parameters for each model of a stack.
+    """torch's own Adam, with one group for each model: its row of parameters.
 
-    Its fused kernel passes over memory once, three to five times faster than the same
-    arithmetic written along the leading axis.
+    The fused kernel passes over memory once, three to five times faster than the same
+    arithmetic written along the leading axis; a row has its bookkeeping done once.
 
     Args:
-        stack: Parameters, each [models, ...]; changed in place.
+        rows: Parameters of each model, [models, parameters]; changed in place.
+
+    Attributes:
+        gradients: Where callers write gradients before a step, [models, parameters].
     """
 
-    def __init__(self, stack: Stack) -> None:
-        models = zip(*(parameter.detach().unbind() for parameter in stack), strict=True)
-        groups = [{"params": list(views)} for views in models]
+    def __init__(self, rows: Float[Tensor, "models parameters"]) -> None:
+        self.gradients = torch.zeros_like(rows)
+        groups = [{"params": [row]} for row in rows.detach().unbind()]
         self._adam = torch.optim.Adam(groups, fused=True)
 
-    def step(
-        self, gradients: Stack, learning_rates: Sequence[float], is_active: Sequence[bool]
-    ) -> None:
+    def step(self, learning_rates: Sequence[float], is_active: Sequence[bool]) -> None:
         """Move every active model by one step; the others keep parameters and moments.
 
         Args:
-            gradients: Of each parameter, [models, ...].
             learning_rates: Of each model, [models].
             is_active: Which models had samples in this step, [models].
         """
-        models = zip(*(gradient.unbind() for gradient in gradients), strict=True)
-        for group, slices, rate, active in zip(
-            self._adam.param_groups, models, learning_rates, is_active, strict=True
+        for group, gradient, rate, active in zip(
+            self._adam.param_groups, self.gradients, learning_rates, is_active, strict=True
         ):
             group["lr"] = rate
-            for view, gradient in zip(group["params"], slices, strict=True):
-                view.grad = gradient if active else None
+            group["params"][0].grad = gradient if active else None
         self._adam.step()
 
 
