@@ -11,6 +11,12 @@ import pytest
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Only a loss of power shows what fsync is for, and it is most of a small write's time."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real recordings and weights; tests that need it skip, loudly, without it."""
@@ -23,8 +29,13 @@ def real_data() -> Path:
 class StoreFactory:
     """Writes small real stores of random activations."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, suffix: str = ".zarr", compression: str = "none") -> None:
+        self.folder, self.suffix, self.compression = folder, suffix, compression
+
+    @property
+    def path(self) -> Path:
+        """Where the store lies, unless another name was given."""
+        return self.folder / f"toy{self.suffix}"
 
     def manifest(self, num_utterances: int = 12) -> pd.DataFrame:
         rng = np.random.default_rng(0)
@@ -47,13 +58,16 @@ class StoreFactory:
         ]
         return pd.DataFrame(rows).set_index("id")
 
-    def writer(self, table: pd.DataFrame, name: str = "toy.zarr", dataset: str = "emodb"):
+    def writer(self, table: pd.DataFrame, name: str | None = None, dataset: str = "emodb"):
         from tokser.store import StoreWriter
 
         text = table.to_csv(lineterminator="\n")
         digest = hashlib.sha256(text.encode()).hexdigest()
         return StoreWriter(
-            self.folder / name, dataset=dataset, manifest_text=text, manifest_digest=digest
+            self.folder / name if name else self.path,
+            dataset=dataset,
+            manifest_text=text,
+            manifest_digest=digest,
         )
 
     def plan(
@@ -73,7 +87,8 @@ class StoreFactory:
         if lengths is None:
             lengths = -(-table["num_samples"].to_numpy() // 1_600)
         specs = {
-            k: FeatureSpec(dim=v, dtype=dtype) for k, v in (features or {"layer-2": 8}).items()
+            k: FeatureSpec(dim=v, dtype=dtype, compression=self.compression)
+            for k, v in (features or {"layer-2": 8}).items()
         }
         return GroupPlan(
             name=name,
@@ -97,7 +112,7 @@ class StoreFactory:
                 rows = {f: [self.rows(plan, f, i) for i in range(first, after)] for f in features}
                 group.commit(shard, rows, {})
 
-    def sealed(self, table: pd.DataFrame | None = None, *plans, name: str = "toy.zarr", **kwargs):
+    def sealed(self, table: pd.DataFrame | None = None, *plans, name: str | None = None, **kwargs):
         """Write and open a store whose groups are whole."""
         from tokser.store import open_store
 
@@ -105,7 +120,7 @@ class StoreFactory:
         with self.writer(table, name=name, **kwargs) as writer:
             for plan in plans or (self.plan(table),):
                 self.fill(writer.plan_group(plan), plan)
-        return open_store(self.folder / name)
+        return open_store(self.folder / name if name else self.path)
 
 
 @pytest.fixture

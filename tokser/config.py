@@ -107,6 +107,8 @@ class ExtractSettings(Settings):
     subset: Literal["all", "recognised"] = "all"
     """EmoDB: all recordings, or those of the report's Table 1."""
     dtype: Literal["float16", "float32"] = "float16"
+    compression: Literal["none", "zstd", "blosc", "gzip"] = "none"
+    """Of the rows: Zarr stores know zstd and blosc, HDF5 stores gzip; only `none` is mapped."""
     shard_mb: Positive = 256
     """Budget of one shard over all its arrays, in MiB."""
     batch_seconds: Rate = 120.0

@@ -8,6 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from tokser.errors import list_some
 from tokser.store import Store
 from tokser.store.verify import Damage
 
@@ -49,8 +50,17 @@ def faults_table(reasons: Mapping[str, str]) -> Table:
 
 def damages_table(damages: Sequence[Damage]) -> Table:
     """List what `verify` found to be damaged."""
-    table = Table("feature", "what", "damage", title=f"{len(damages)} damages")
-    _add_some(table, [(damage.feature, damage.what, damage.reason) for damage in damages])
+    table = Table("what", "shard", "utterances", "damage", title=f"{len(damages)} damages")
+    rows = [
+        (
+            damage.what,
+            "" if damage.shard is None else str(damage.shard),
+            list_some(damage.utterances),
+            damage.reason,
+        )
+        for damage in damages
+    ]
+    _add_some(table, rows)
     return table
 
 

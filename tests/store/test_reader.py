@@ -45,7 +45,7 @@ def test_an_unknown_utterance_is_named(stores):
 def test_nothing_and_something_else_are_no_store(tmp_path):
     with pytest.raises(MissingInputError, match="expected a store, got nothing"):
         tokser.open_store(tmp_path / "none.zarr")
-    with pytest.raises(StoreMismatchError, match="no Zarr group"):
+    with pytest.raises(StoreMismatchError, match="without a store's description"):
         tokser.open_store(tmp_path)
     zarr.create_group(tmp_path / "other.zarr")
     with pytest.raises(StoreMismatchError, match="without tokser attributes"):
@@ -54,8 +54,7 @@ def test_nothing_and_something_else_are_no_store(tmp_path):
 
 def test_a_later_format_is_refused(stores):
     store = stores.sealed()
-    group = zarr.open_group(store.path, mode="r+")
-    group.attrs["tokser"] = group.attrs["tokser"] | {"format": 2}
+    store.backend.write_document("", store.backend.read_document("") | {"format": 2})
     with pytest.raises(StoreMismatchError, match="format 1, got format 2"):
         tokser.open_store(store.path)
 
@@ -65,7 +64,7 @@ def test_an_uncommitted_shard_is_an_error_not_zeros(stores):
     plan = stores.plan(table, shard_bytes=1_000)
     with stores.writer(table) as writer:
         stores.fill(writer.plan_group(plan), plan, only_shards={0})
-    layer = tokser.open_store(stores.folder / "toy.zarr")["whisper-tiny/layer-2"]
+    layer = tokser.open_store(stores.path)["whisper-tiny/layer-2"]
     np.testing.assert_array_equal(layer["utt000"], stores.rows(plan, "layer-2", 0))
     with pytest.raises(StoreNotSealedError, match="again: it goes on"):
         layer["utt019"]
@@ -74,14 +73,14 @@ def test_an_uncommitted_shard_is_an_error_not_zeros(stores):
 
 
 @pytest.mark.parametrize("damage", ["delete", "truncate"])
-def test_a_shard_deleted_or_cut_short_is_an_error_not_zeros(stores, damage):
+def test_a_shard_deleted_or_cut_short_is_an_error_not_zeros(stores, shard_file, damage):
     store = stores.sealed()
-    file = stores.folder / "toy.zarr" / "whisper-tiny" / "layer-2" / "rows" / "c" / "0" / "0"
+    file = shard_file()
     if damage == "delete":
         file.unlink()
     else:
         file.write_bytes(file.read_bytes()[:-100])
-    with pytest.raises(CorruptStoreError, match="shard 0 of"):
+    with pytest.raises(CorruptStoreError, match=r"shard 0: expected \d+ bytes"):
         store["whisper-tiny/layer-2"]["utt000"]
 
 
@@ -93,7 +92,7 @@ def test_a_quarantined_utterance_gives_its_reason_and_leaves_the_ids(stores):
         rows = [stores.rows(plan, "layer-2", i) for i in range(4)]
         rows[2] = None
         group.commit(0, {"layer-2": rows}, {"utt002": "truncated FLAC"})
-    store = tokser.open_store(stores.folder / "toy.zarr")
+    store = tokser.open_store(stores.path)
     layer = store["whisper-tiny/layer-2"]
     assert layer.ids == ["utt000", "utt001", "utt003"]
     assert list(layer.lengths.index) == layer.ids
@@ -125,7 +124,7 @@ def test_a_lookup_feature_reads_like_any_other(stores):
         group = writer.plan_group(plan)
         group.commit(0, {"token_ids": ids}, {"utt002": "empty transcript"})
         group.put_lookup("word", ids="token_ids", keys=keys, table=values)
-    store = tokser.open_store(stores.folder / "toy.zarr")
+    store = tokser.open_store(stores.path)
     assert store.features == ["bert/word"]
     word = store["bert/word"]
     np.testing.assert_array_equal(word["utt000"], values[[0, 2, 2, 1]])

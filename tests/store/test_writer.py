@@ -1,5 +1,8 @@
+import itertools
+
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from tokser.errors import RunError, SettingsError, StoreLockedError, StoreMismatchError
 from tokser.store import open_store
@@ -15,7 +18,7 @@ def test_what_is_committed_is_read_back_whatever_the_order(stores):
             stores.fill(group, plan, only_shards={shard})
         stores.fill(group, plan)
         assert group.pending() == {}
-    store = open_store(stores.folder / "toy.zarr")
+    store = open_store(stores.path)
     for feature in plan.features:
         layer = store[f"whisper-tiny/{feature}"]
         assert layer.is_sealed
@@ -44,7 +47,7 @@ def test_a_layer_added_later_shares_the_rows(stores):
         group = writer.plan_group(both)
         assert all(features == ["layer-1"] for features in group.pending().values())
         stores.fill(group, both)
-    store = open_store(stores.folder / "toy.zarr")
+    store = open_store(stores.path)
     assert store.features == ["whisper-tiny/layer-2", "whisper-tiny/layer-1"]
 
 
@@ -73,7 +76,7 @@ def test_another_corpus_is_refused_naming_both(stores):
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(stores):
-    folder = stores.folder / "toy.zarr"
+    folder = stores.path
     folder.mkdir()
     (folder / "thesis.tex").write_text("precious")
     with (
@@ -84,11 +87,41 @@ def test_a_folder_that_holds_something_else_is_left_alone(stores):
     assert (folder / "thesis.tex").read_text() == "precious"
 
 
-def test_a_second_writer_is_told_to_wait(stores):
+def test_two_writers_share_the_shards(stores):
+    table = stores.manifest(20)
+    plan = stores.plan(table, shard_bytes=1_000)
+    with stores.writer(table) as one, stores.writer(table) as other:
+        first, second = one.plan_group(plan), other.plan_group(plan)
+        mine = first.claims()
+        claim = next(mine)
+        theirs = [taken.shard for taken in itertools.islice(second.claims(), 3)]
+        assert claim.shard not in theirs
+        stores.fill(first, plan, only_shards={claim.shard})
+        mine.close()
+        for claim in second.claims():
+            stores.fill(second, plan, only_shards={claim.shard})
+    assert open_store(stores.path)["whisper-tiny/layer-2"].is_sealed
+    assert not list(stores.folder.glob("*.lock.*"))
+
+
+def test_what_another_writer_committed_is_not_done_again(stores):
+    table = stores.manifest(20)
+    plan = stores.plan(table, shard_bytes=1_000)
+    with stores.writer(table) as one, stores.writer(table) as other:
+        first, second = one.plan_group(plan), other.plan_group(plan)
+        claims = first.claims()
+        next(claims)
+        stores.fill(second, plan)
+        assert all(claim.features == [] for claim in claims)
+
+
+def test_a_plan_that_another_process_is_changing_says_what_holds_it(stores, monkeypatch):
+    monkeypatch.setattr("tokser.store.locks.PATIENCE_S", 0.1)
     table = stores.manifest()
+    stores.sealed(table)
     with (
-        stores.writer(table),
-        pytest.raises(StoreLockedError, match="Wait until"),
+        FileLock(f"{stores.path}.lock"),
+        pytest.raises(StoreLockedError, match="holds the lock"),
         stores.writer(table),
     ):
         pass

@@ -1,15 +1,23 @@
 """Recordings: what their headers state, and their samples, mono at 16 kHz."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
+import xxhash
 from jaxtyping import Float32
 
 from tokser.errors import AudioError, MissingPackageError
 
-__all__ = ["SAMPLING_RATE_HZ", "probe", "read_waveform", "resampled_length"]
+__all__ = [
+    "SAMPLING_RATE_HZ",
+    "Fingerprint",
+    "fingerprint",
+    "probe",
+    "read_waveform",
+    "resampled_length",
+]
 
 SAMPLING_RATE_HZ = 16_000
 _BLOCK_S = 60
@@ -56,6 +64,24 @@ def resampled_length(num_samples: int, from_hz: int, to_hz: int = SAMPLING_RATE_
         The length after, exactly that of `read_waveform`.
     """
     return -(-num_samples * to_hz // from_hz)
+
+
+class Fingerprint(NamedTuple):
+    """What a recording's file was when it was read."""
+
+    digest: str
+    """xxh3-64 (hex) of its bytes."""
+    modified_ns: int
+    """When it had last been changed, in ns since 1970."""
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Take a recording's fingerprint; `AudioError` if its file cannot be read."""
+    try:
+        modified_ns = path.stat().st_mtime_ns
+        return Fingerprint(xxhash.xxh3_64_hexdigest(path.read_bytes()), modified_ns)
+    except OSError as error:
+        raise _unusable(path, str(error.strerror)) from error
 
 
 def read_waveform(path: Path) -> Float32[np.ndarray, " num_samples"]:

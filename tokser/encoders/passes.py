@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokser.corpora.manifest import Manifest
-from tokser.corpora.waveform import SAMPLING_RATE_HZ, read_waveform, resampled_length
+from tokser.corpora.waveform import (
+    SAMPLING_RATE_HZ,
+    Fingerprint,
+    fingerprint,
+    read_waveform,
+    resampled_length,
+)
 from tokser.encoders.base import Activations, SpeechEncoder, TextEncoder
 from tokser.encoders.rows import Rows
 from tokser.errors import AudioError
@@ -20,10 +27,11 @@ SEQUENCES_PER_PASS = 64
 
 @dataclass
 class Encoded:
-    """Activations by position, and why an utterance has none."""
+    """By position: activations, why an utterance has none, and what its recording was."""
 
     activations: dict[int, Activations] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    fingerprints: dict[int, Fingerprint] = field(default_factory=dict)
 
 
 def encode_speech(
@@ -60,8 +68,10 @@ def encode_speech(
         readable: list[int] = []
         waveforms: list[NDArray[np.float32]] = []
         for position in (ordered[i] for i in batch):
+            path = manifest.root / str(manifest.table["path"].iloc[position])
             try:
-                waveforms.append(_read(manifest, position, samples[position]))
+                encoded.fingerprints[position] = fingerprint(path)
+                waveforms.append(_read(path, samples[position]))
                 readable.append(position)
             except AudioError as error:
                 encoded.reasons[position] = str(error)
@@ -91,8 +101,7 @@ def encode_text(
     return encoded
 
 
-def _read(manifest: Manifest, position: int, samples: int) -> NDArray[np.float32]:
-    path = manifest.root / str(manifest.table["path"].iloc[position])
+def _read(path: Path, samples: int) -> NDArray[np.float32]:
     waveform = read_waveform(path)
     if len(waveform) != samples:
         raise AudioError(

@@ -43,7 +43,7 @@ def align(settings: AlignSettings) -> str:
         StoreNotSealedError: A feature is not whole.
     """
     aligner, description = load_aligner(settings.checkpoint)
-    store = open_store(settings.store)
+    store = open_store(settings.store, check=True)
     for role, name in description.features.items():
         _check_provenance(store, name, description.provenance[role])
     device = resolve_device(settings.device)
@@ -60,12 +60,15 @@ def align(settings: AlignSettings) -> str:
     name = f"{plan.name}/{ALIGNED}"
     with StoreWriter.reopen(store) as writer:
         group = writer.plan_group(plan)
-        pending = list(group.pending())
-        if not pending:
+        num_pending = len(group.pending())
+        if not num_pending:
             say(f"{name}: already in {settings.store}")
         aligner.to(device)
-        with progress_bar(f"align {plan.name}", total=len(pending), unit="shards") as bar:
-            for shard in pending:
+        with progress_bar(f"align {plan.name}", total=num_pending, unit="shards") as bar:
+            for shard, features in group.claims():
+                if not features:
+                    bar.advance()
+                    continue
                 first, after = group.layout.shard_utterances(shard)
                 ids = [str(name) for name in store.utterances.index[first:after]]
                 aligned = _align(aligner, pairs, [i for i in ids if i in usable], settings)

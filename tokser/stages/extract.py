@@ -1,8 +1,7 @@
 """Stage 1: run frozen encoders over a corpus, once, into a store."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,16 @@ from tokser.encoders.passes import Encoded, encode_speech, encode_text
 from tokser.encoders.rows import Rows, count_frames, count_tokens
 from tokser.errors import InputError, list_some
 from tokser.progress import progress_bar, say
-from tokser.store import FeatureSpec, GroupPlan, GroupWriter, StoreWriter, open_store
+from tokser.store import (
+    Claim,
+    FeatureSpec,
+    GroupPlan,
+    GroupWriter,
+    Recording,
+    StoreWriter,
+    open_store,
+    store_name,
+)
 
 __all__ = ["Extraction", "extract"]
 
@@ -63,10 +71,11 @@ def extract(settings: ExtractSettings) -> Extraction:
     ]
     works = [_Work(encoder, manifest, settings) for encoder in encoders]
     with StoreWriter(
-        Path(settings.store),
+        settings.store,
         dataset=manifest.dataset,
         manifest_text=manifest.csv_text(),
         manifest_digest=manifest.digest,
+        root=str(manifest.root.resolve()),
     ) as writer:
         num_encoded = sum(work.run(writer) for work in works)
     quarantined = open_store(settings.store).quarantined
@@ -89,9 +98,11 @@ class _Work:
         self.rows = _count_rows(encoder, manifest)
         self._require_something(manifest)
         self.layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
-        specs = {name: FeatureSpec(dim=encoder.dim, dtype=settings.dtype) for name in self.layers}
+        packed = settings.compression
+        spec = FeatureSpec(dim=encoder.dim, dtype=settings.dtype, compression=packed)
+        specs = dict.fromkeys(self.layers, spec)
         if encoder.kind == "text":
-            specs[TOKEN_IDS] = FeatureSpec(dim=None, dtype="int32")
+            specs[TOKEN_IDS] = FeatureSpec(dim=None, dtype="int32", compression=packed)
         self.plan = GroupPlan(
             name=encoder.name,
             kind=encoder.kind,
@@ -113,7 +124,10 @@ class _Work:
         )
 
     def run(self, writer: StoreWriter) -> int:
-        """Compute and commit what the store lacks; return the number of utterances encoded."""
+        """Compute and commit what the store lacks; return the number of utterances encoded here.
+
+        Other processes may do the same at the same time: each shard is computed by one of them.
+        """
         group = writer.plan_group(self.plan)
         if self.encoder.kind == "text" and not group.has_lookup(WORD):
             self._put_words(group, self.encoder)
@@ -123,31 +137,43 @@ class _Work:
         if not pending:
             say(f"{self.encoder.name}: already in {self.settings.store}")
             return 0
-        label = f"{self.encoder.name} -> {Path(self.settings.store).name}"
+        label = f"{self.encoder.name} -> {store_name(self.settings.store)}"
+        num_encoded = 0
         with progress_bar(label, total=total, unit="utterances") as bar:
-            for shard, features in pending.items():
-                self._run_shard(group, shard, features, bar.advance)
-        return total
+            for claim in group.claims():
+                first, after = group.layout.shard_utterances(claim.shard)
+                if claim.features:
+                    self._run_shard(group, claim, bar.advance)
+                    num_encoded += after - first
+                else:
+                    bar.advance(after - first)
+        return num_encoded
 
     def _run_shard(
         self,
         group: GroupWriter,
-        shard: int,
-        features: Sequence[str],
+        claim: Claim,
         on_utterances: Callable[[int], None],
     ) -> None:
-        span = range(*group.layout.shard_utterances(shard))
+        span = range(*group.layout.shard_utterances(claim.shard))
         usable = [position for position in span if position not in self.rows.reasons]
         on_utterances(len(span) - len(usable))
-        layers = [self.layers[name] for name in features if name in self.layers]
+        layers = [self.layers[name] for name in claim.features if name in self.layers]
         encoded = self._encode(usable, layers, on_utterances) if layers else Encoded()
         reasons = self.rows.reasons | encoded.reasons
         index = self.manifest.table.index
         group.commit(
-            shard,
-            {name: [self._values(name, i, encoded) for i in span] for name in features},
+            claim.shard,
+            {name: [self._values(name, i, encoded) for i in span] for name in claim.features},
             {str(index[i]): reasons[i] for i in span if i in reasons},
+            self._recordings(span, encoded),
         )
+
+    def _recordings(self, span: range, encoded: Encoded) -> list[Recording]:
+        if self.encoder.kind == "text":
+            return []
+        found = encoded.fingerprints
+        return [Recording(*found[i]) if i in found else Recording("", 0) for i in span]
 
     def _encode(
         self, positions: list[int], layers: list[int], on_utterances: Callable[[int], None]

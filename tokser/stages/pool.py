@@ -24,7 +24,7 @@ def pool(settings: PoolSettings) -> list[str]:
         SettingsError: The store has no such feature.
         StoreNotSealedError: A feature is not whole yet.
     """
-    store = open_store(settings.store)
+    store = open_store(settings.store, check=True)
     features = list(settings.features) or store.features
     unknown = [name for name in features if name not in store.features]
     if unknown:
@@ -68,7 +68,10 @@ def _pool_group(target: GroupWriter, store: Store, group: str) -> None:
     if not total:
         return
     with progress_bar(f"pool {group}", total=total, unit="utterances") as bar:
-        for shard, names in pending.items():
+        for shard, names in target.claims():
+            if not names:
+                bar.advance((spans[shard][1] - spans[shard][0]) * len(pending[shard]))
+                continue
             here = store.utterances.index[slice(*spans[shard])]
             for name in names:
                 layer = store[f"{group}/{name}"]

@@ -4,20 +4,30 @@ A store holds one fixed, ordered table of utterances and any number of features.
 reads one; `StoreWriter` plans, resumes and commits.
 """
 
+from tokser.store.address import is_remote, store_name
+from tokser.store.gather import PaddedBatch, RaggedBatch
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
-from tokser.store.schema import FeatureSpec, GroupPlan
-from tokser.store.verify import Verification, verify_store
-from tokser.store.writer import GroupWriter, StoreWriter
+from tokser.store.schema import Compression, FeatureSpec, GroupPlan
+from tokser.store.verify import Damage, Verification, verify_store
+from tokser.store.writer import Claim, GroupWriter, Recording, StoreWriter
 
 __all__ = [
+    "Claim",
+    "Compression",
+    "Damage",
     "FeatureSpec",
     "GroupPlan",
     "GroupWriter",
     "Layer",
+    "PaddedBatch",
+    "RaggedBatch",
+    "Recording",
     "Store",
     "StoreWriter",
     "Verification",
+    "is_remote",
     "open_store",
+    "store_name",
     "verify_store",
 ]

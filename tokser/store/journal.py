@@ -4,7 +4,6 @@ A shard exists when its entry is here; what lies on disk without an entry does n
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,45 +22,52 @@ class JournalEntry:
 
     Attributes:
         shard: Number of the shard.
-        layout: Digest of the layout that it was packed by.
+        identity: Digest of what the feature is, see `Layer.identity`.
         first_utterance: Position of its first utterance in the manifest.
         checksums: xxh3-64 (hex) of each utterance's rows, in order; of nothing if it has no rows.
         quarantined: Reasons, by id, of the utterances that were set aside.
-        num_bytes: Size of the shard's file, None where the backend cannot tell.
+        num_bytes: Size of the shard's file.
+        file_digest: xxh3-64 (hex) of the shard's file.
+        recordings: xxh3-64 (hex) of each recording that was encoded, in order; empty for text.
+        modified_ns: When each recording had last been changed, in ns since 1970.
     """
 
     shard: int
-    layout: str
+    identity: str
     first_utterance: int
     checksums: tuple[str, ...]
     quarantined: dict[str, str]
-    num_bytes: int | None
+    num_bytes: int
+    file_digest: str
+    recordings: tuple[str, ...] = ()
+    modified_ns: tuple[int, ...] = ()
 
     def to_text(self) -> str:
-        """Return the entry as JSON that carries its own digest."""
-        content = asdict(self)
-        return json.dumps(content | {"digest": _digest(content)}, ensure_ascii=False)
+        """Return the entry as JSON, after the xxh3-64 (hex) of that JSON and a space."""
+        content = json.dumps(asdict(self), ensure_ascii=False)
+        return f"{_digest(content)} {content}"
 
 
-def parse_entry(text: str, *, shard: int, layout: str, where: str) -> JournalEntry:
+def parse_entry(text: str, *, shard: int, identity: str, where: str) -> JournalEntry:
     """Read an entry back.
 
     Raises:
-        CorruptStoreError: It is damaged, or belongs to another shard or layout.
+        CorruptStoreError: It is damaged, or belongs to another shard, feature or store.
     """
+    digest, _, content = text.partition(" ")
+    if _digest(content) != digest:
+        raise _corrupt(where, f"an entry with digest {digest[:16]}", _digest(content))
     try:
-        content = json.loads(text)
-        digest = content.pop("digest")
-        entry = JournalEntry(**content | {"checksums": tuple(content["checksums"])})
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _corrupt(where, "a journal entry", f"unreadable text ({error})") from error
-    if _digest(asdict(entry)) != digest:
-        raise _corrupt(where, f"an entry with digest {digest}", _digest(asdict(entry)))
-    if (entry.shard, entry.layout) != (shard, layout):
+        fields: dict[str, Any] = json.loads(content)
+        tuples: dict[str, Any] = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
+        entry = JournalEntry(**fields | tuples)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _corrupt(where, "a journal entry", f"other text ({error})") from error
+    if (entry.shard, entry.identity) != (shard, identity):
         raise _corrupt(
             where,
-            f"the entry of shard {shard} of layout {layout}",
-            f"that of shard {entry.shard} of layout {entry.layout}",
+            f"the entry of shard {shard} of what has identity {identity[:12]}",
+            f"that of shard {entry.shard} of {entry.identity[:12]}",
         )
     return entry
 
@@ -80,9 +86,8 @@ def layout_digest(layout: Layout) -> str:
     return hasher.hexdigest()
 
 
-def _digest(content: dict[str, Any]) -> str:
-    sequence: Sequence[Any] = sorted(content.items())
-    return xxhash.xxh3_64_hexdigest(json.dumps(sequence, sort_keys=True).encode())
+def _digest(content: str) -> str:
+    return xxhash.xxh3_64_hexdigest(content.encode(errors="surrogateescape"))
 
 
 def _corrupt(where: str, expected: str, got: str) -> CorruptStoreError:
@@ -90,5 +95,5 @@ def _corrupt(where: str, expected: str, got: str) -> CorruptStoreError:
         where,
         expected=expected,
         got=got,
-        remedy="The journal is damaged: run `tokser store verify`, and extract this store again.",
+        remedy="Run `tokser store repair`, then the same `tokser extract` again.",
     )

@@ -1,5 +1,6 @@
 """One feature of a store: what it is, and the rows of each utterance."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +11,13 @@ from numpy.typing import NDArray
 from tokser.errors import (
     CorruptStoreError,
     QuarantinedError,
-    SettingsError,
     StoreNotSealedError,
     list_some,
 )
-from tokser.store.journal import JournalEntry, layout_digest, parse_entry
+from tokser.store.gather import PaddedBatch, RaggedBatch, gather_padded, gather_ragged
+from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.layout import Layout
+from tokser.store.mapped import MappedShard, MappedShards, map_shard
 from tokser.store.schema import FUNCTIONALS, FeatureSpec, LookupSpec
 
 if TYPE_CHECKING:
@@ -36,15 +38,20 @@ class Layer:
         self._store, self._backend = store, store.backend
         self._group, self._feature = group, feature
         self._attributes = store.group(group)
+        self._mapped = MappedShards()
+        self._unmappable: set[int] = set()
         self.name = f"{group}/{feature}"
         self.kind = self._attributes.kind
 
     def __repr__(self) -> str:
         return f"Layer({self.name!r}, {self.num_rows} x {self.dim} {self.dtype})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self._store).__getitem__, (self._store, self.name)
+
     @property
     def spec(self) -> FeatureSpec:
-        """Width and dtype of the flat array."""
+        """Width, dtype and compression of the flat array."""
         return self._attributes.features[self._feature]
 
     @property
@@ -62,34 +69,21 @@ class Layer:
         """What made the rows."""
         return self._attributes.provenance
 
-    @cached_property
+    @property
+    def identity(self) -> str:
+        """Digest of what the feature is: manifest, name, provenance, layout, dtype."""
+        return self._store.identity(self.name)
+
+    @property
     def layout(self) -> Layout:
         """Where each utterance's rows lie; `CorruptStoreError` if its digest differs."""
-        layout = self._backend.read_layout(self._group, self._attributes)
-        found = layout_digest(layout)
-        if found != self._attributes.layout_digest:
-            raise CorruptStoreError(
-                f"{self._store.path}, {self._group}",
-                expected=f"a layout with digest {self._attributes.layout_digest}",
-                got=found,
-                remedy="row_starts or row_lengths are damaged: extract this store again.",
-            )
-        return layout
+        return self._store.layout(self._group)
 
     @cached_property
-    def entries(self) -> tuple[JournalEntry | None, ...]:
+    def entries(self) -> list[JournalEntry | None]:
         """The journal, an entry per shard; None where it is not committed."""
-        return tuple(
-            parse_entry(
-                text,
-                shard=shard,
-                layout=self._attributes.layout_digest,
-                where=f"{self._store.path}, {self.name}, shard {shard}",
-            )
-            if text
-            else None
-            for shard, text in enumerate(self._backend.journal(self.name))
-        )
+        texts = self._backend.read_journal(self.name, self.layout.num_shards)
+        return [self._parse(shard, text) for shard, text in enumerate(texts)]
 
     @property
     def is_sealed(self) -> bool:
@@ -121,14 +115,13 @@ class Layer:
     def ids(self) -> list[str]:
         """Usable utterances, in store order; `StoreNotSealedError` if any is missing yet."""
         self.require_sealed()
-        return [name for name in self._store.utterances.index if name not in self.quarantined]
+        return [name for name in self._store.ids if name not in self.quarantined]
 
     @cached_property
     def lengths(self) -> "pd.Series[int]":
         """Rows of each usable utterance, int64, index = id."""
-        lengths = pd.Series(
-            self.layout.row_lengths, index=self._store.utterances.index, name="num_rows"
-        )
+        index = pd.Index(self._store.ids, name="id")
+        lengths = pd.Series(self.layout.row_lengths, index=index, name="num_rows")
         return lengths.loc[self.ids]
 
     @property
@@ -137,26 +130,45 @@ class Layer:
         return int(self.layout.row_lengths.sum())
 
     def __getitem__(self, utterance: str) -> NDArray[Any]:
-        """Return the rows of an utterance, [rows, dim].
+        """Return the rows of an utterance, [rows, dim]; read only, and no copy where it can be.
 
         Raises:
-            KeyError: The store has no such utterance.
+            SettingsError: The store has no such utterance.
             QuarantinedError: It was set aside at extraction.
             StoreNotSealedError: Its shard is not committed yet.
-            CorruptStoreError: Its shard is missing or cut short.
+            CorruptStoreError: Its shard is missing or cut short; with `open_store(check=True)`
+                also if a bit of it changed.
         """
-        return self.rows_at(self._position(utterance))
+        return self.rows_at(self._store.position(utterance))
 
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
         layout = self.layout
         shard = int(layout.shard_of[position])
-        utterance = str(self._store.utterances.index[position])
-        self._check_shard(shard, utterance)
+        entry = self.entries[shard] or self._refreshed(shard)
+        if entry.quarantined:
+            self._refuse_quarantined(entry, position)
         start, length = int(layout.row_starts[position]), int(layout.row_lengths[position])
-        rows = self._backend.read_rows(self.name, start, start + length)
-        rows.flags.writeable = False
+        mapped = self._mapped.get(shard)
+        if mapped is None or not mapped.is_there():
+            mapped = self._map(shard, entry)
+        if mapped is not None:
+            first = start - shard * layout.rows_per_shard
+            rows = mapped.rows[first : first + length]
+        else:
+            rows = self._backend.read_rows(self.name, start, start + length, self.spec, layout)
+            rows.flags.writeable = False
+        if self._store.check:
+            self._check(rows, entry, position)
         return rows
+
+    def batch(self, utterances: Sequence[str]) -> PaddedBatch:
+        """Return utterances side by side, zeros after the last row; raises as `layer[id]`."""
+        return gather_padded(*self._gather_arguments(utterances), at_once=self._waits)
+
+    def ragged(self, utterances: Sequence[str]) -> RaggedBatch:
+        """Return utterances one after the other; raises as `layer[id]`."""
+        return gather_ragged(*self._gather_arguments(utterances), at_once=self._waits)
 
     def functionals(self) -> pd.DataFrame:
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
@@ -173,44 +185,82 @@ class Layer:
                 remedy=f"Run `tokser pool --store {self._store.path}`.",
             )
         pooled = self._store[name]
-        keep = self._store.utterances.index.get_indexer(pd.Index(pooled.ids))
-        rows = self._backend.read_rows(name, 0, pooled.layout.num_rows)
-        values = rows[pooled.layout.row_starts[keep]]
         columns = [f"{moment}_{i}" for moment in ("mean", "std") for i in range(self.dim)]
+        values = pooled.ragged(pooled.ids).rows
         return pd.DataFrame(values, index=pd.Index(pooled.ids, name="id"), columns=columns)
 
-    def _position(self, utterance: str) -> int:
-        try:
-            return int(self._store.utterances.index.get_loc(utterance))
-        except KeyError:
-            raise SettingsError(
-                f"{self._store.path}, {self.name}",
-                expected="the id of an utterance in the store",
-                got=repr(utterance),
-                remedy="`store.utterances.index` lists the ids.",
-            ) from None
+    @property
+    def _waits(self) -> bool:
+        """Whether a read waits for a library or a network, so that several at once pay."""
+        return self._backend.objects.local_path("") is None
 
-    def _check_shard(self, shard: int, utterance: str) -> None:
-        entry = self.entries[shard]
+    @property
+    def _empty(self) -> NDArray[Any]:
+        return np.empty((0, *self.spec.row_shape), dtype=self.spec.dtype)
+
+    def _gather_arguments(self, utterances: Sequence[str]) -> tuple[Any, ...]:
+        positions = [self._store.position(name) for name in utterances]
+        return self.rows_at, positions, self.layout.row_lengths[positions], self._empty
+
+    def _parse(self, shard: int, text: str) -> JournalEntry | None:
+        if not text:
+            return None
+        where = f"{self._store.path}, {self.name}, shard {shard}"
+        return parse_entry(text, shard=shard, identity=self.identity, where=where)
+
+    def _refreshed(self, shard: int) -> JournalEntry:
+        """Look again whether a shard was committed since the journal was read."""
+        entry = self._parse(shard, self._backend.read_entry(self.name, shard))
         if entry is None:
             self.require_sealed()
-            return
-        where = f"{self._store.path}, {self.name}, {utterance}"
+            raise AssertionError("a sealed layer has every entry")
+        self.entries[shard] = entry
+        self.__dict__.pop("quarantined", None)
+        return entry
+
+    def _map(self, shard: int, entry: JournalEntry) -> MappedShard | None:
+        """Map a shard after a look at its size; None where only the library can read it."""
+        self._check_size(shard, entry)
+        if shard in self._unmappable:
+            return None
+        raw = self._backend.raw_shard(self.name, shard, self.spec, self.layout)
+        if raw is None:
+            self._unmappable.add(shard)
+            return None
+        first, after = self.layout.shard_rows(shard)
+        mapped = map_shard(raw, (after - first, *self.spec.row_shape), self.spec.dtype)
+        self._mapped.keep(shard, mapped)
+        return mapped
+
+    def _refuse_quarantined(self, entry: JournalEntry, position: int) -> None:
+        utterance = self._store.ids[position]
         if utterance in entry.quarantined:
             raise QuarantinedError(
-                where,
+                f"{self._store.path}, {self.name}, {utterance}",
                 expected="a usable utterance",
                 got=f"one in quarantine: {entry.quarantined[utterance]}",
                 remedy="Mend the recording and extract again, or leave the utterance out.",
             )
-        num_axes = 1 if self.spec.dim is None else 2
-        found = self._backend.shard_bytes(self.name, shard, num_axes)
+
+    def _check_size(self, shard: int, entry: JournalEntry) -> None:
+        found = self._backend.objects.size(self._backend.shard_key(self.name, shard, self.spec))
         if found != entry.num_bytes:
             raise CorruptStoreError(
-                where,
-                expected=f"shard {shard} of {entry.num_bytes} bytes",
+                f"{self._store.path}, {self.name}, shard {shard}",
+                expected=f"{entry.num_bytes} bytes",
                 got="no file" if found is None else f"{found} bytes",
-                remedy="Run `tokser store verify` to see what is damaged.",
+                remedy="Run `tokser store repair`, then the same `tokser extract` again.",
+            )
+
+    def _check(self, rows: NDArray[Any], entry: JournalEntry, position: int) -> None:
+        wanted = entry.checksums[position - entry.first_utterance]
+        found = checksum(np.ascontiguousarray(rows))
+        if found != wanted:
+            raise CorruptStoreError(
+                f"{self._store.path}, {self.name}, {self._store.ids[position]}",
+                expected=f"rows with checksum {wanted} as in the journal",
+                got=found,
+                remedy="Run `tokser store repair`, then the same `tokser extract` again.",
             )
 
 
@@ -235,20 +285,39 @@ class LookupLayer(Layer):
     @cached_property
     def keys_and_table(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The distinct integers, int32 [keys], and their rows, [keys, dim]."""
-        return self._backend.read_lookup(self._group, self._feature)
+        keys, table = self._backend.read_lookup(self.name)
+        if self._store.check and table_checksum(keys, table) != self.lookup.checksum:
+            raise CorruptStoreError(
+                f"{self._store.path}, {self.name}",
+                expected=f"a table with checksum {self.lookup.checksum}",
+                got=table_checksum(keys, table),
+                remedy="Run `tokser store repair`, then the same `tokser extract` again.",
+            )
+        return keys, table
 
-    @cached_property
-    def _ids_layer(self) -> Layer:
-        return Layer(self._store, self._group, self.lookup.ids)
+    @property
+    def _integers(self) -> Layer:
+        return self._store[f"{self._group}/{self.lookup.ids}"]
 
-    @cached_property
-    def entries(self) -> tuple[JournalEntry | None, ...]:
+    @property
+    def entries(self) -> list[JournalEntry | None]:
         """The journal of the integers."""
-        return self._ids_layer.entries
+        return self._integers.entries
 
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
         keys, table = self.keys_and_table
-        rows: NDArray[Any] = table[np.searchsorted(keys, self._ids_layer.rows_at(position))]
+        places = np.searchsorted(keys, self._integers.rows_at(position))
+        rows: NDArray[Any] = table[np.minimum(places, len(keys) - 1)]
         rows.flags.writeable = False
         return rows
+
+    @property
+    def _empty(self) -> NDArray[Any]:
+        return np.empty((0, self.dim), dtype=self.dtype)
+
+
+def table_checksum(keys: NDArray[Any], table: NDArray[Any]) -> str:
+    """Return the xxh3-64 (hex) of the keys' bytes followed by the table's."""
+    parts = [np.ascontiguousarray(part).reshape(-1).view(np.uint8) for part in (keys, table)]
+    return checksum(np.concatenate(parts))

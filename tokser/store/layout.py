@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CHUNK_BYTES", "Layout", "pack"]
+__all__ = ["CHUNK_BYTES", "Layout", "pack", "pack_into"]
 
 CHUNK_BYTES = 2**20
 """What an inner chunk of the widest array holds, about."""
@@ -77,6 +77,11 @@ def pack(lengths: NDArray[np.int64], row_bytes: Mapping[str, int], shard_bytes: 
     wanted = min(max(budget, longest, 1), max(total, 1))
     rows_per_chunk = min(chunk, wanted)
     rows_per_shard = _round_up(wanted, rows_per_chunk)
+    return pack_into(lengths, rows_per_shard, rows_per_chunk)
+
+
+def pack_into(lengths: NDArray[np.int64], rows_per_shard: int, rows_per_chunk: int) -> Layout:
+    """Pack utterances, in their order, whole into shards of a given size."""
     starts = np.empty_like(lengths)
     cursor = 0
     for position, length in enumerate(lengths.tolist()):

@@ -4,29 +4,42 @@ import io
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from tokser.errors import SettingsError, list_some
+from tokser.errors import CorruptStoreError, SettingsError, list_some
 from tokser.provenance import digest_of
+from tokser.store.address import existing_backend
+from tokser.store.backend import Backend
+from tokser.store.documents import checked
+from tokser.store.journal import layout_digest
 from tokser.store.layer import Layer, LookupLayer
-from tokser.store.schema import FUNCTIONALS, GroupAttributes, RootAttributes
-from tokser.store.zarr_backend import ZarrBackend
+from tokser.store.layout import Layout
+from tokser.store.schema import (
+    FORMAT,
+    FUNCTIONALS,
+    GroupAttributes,
+    RootAttributes,
+    not_a_store,
+)
 
-__all__ = ["Store", "open_store", "parse_manifest"]
+__all__ = ["Store", "open_store", "parse_manifest", "read_root"]
 
 
-def open_store(path: str | Path) -> "Store":
+def open_store(path: str | Path, *, check: bool = False) -> "Store":
     """Open a store, read only.
 
     Args:
-        path: Folder of the store, for instance `emodb.zarr`.
+        path: Folder or URL of the store, for instance `emodb.zarr`.
+        check: Hold everything that is read against its checksum.
 
     Raises:
         MissingInputError: There is nothing at `path`.
         StoreMismatchError: What is there is not a store of this format.
+        CorruptStoreError: What the store says about itself is damaged.
     """
-    return Store(ZarrBackend.open(Path(path)))
+    return Store(existing_backend(str(path)), check=check)
 
 
 def parse_manifest(text: str) -> pd.DataFrame:
@@ -39,40 +52,45 @@ def parse_manifest(text: str) -> pd.DataFrame:
     return table
 
 
+def read_root(backend: Backend) -> RootAttributes:
+    """Read what a store says about itself; refuse what is no store of this format."""
+    content = backend.read_document("")
+    if content.get("format") != FORMAT:
+        raise not_a_store(backend.address, f"format {content.get('format')}")
+    return RootAttributes.model_validate(checked(content, backend.address))
+
+
 class Store:
     """One corpus and its features.
 
     Attributes:
-        path: Where the store lies.
+        path: Folder or URL of the store.
         dataset: Name of the corpus.
         backend: Raw reads.
         attributes: What the store says about itself.
+        check: Whether everything that is read is held against its checksum.
     """
 
-    def __init__(self, backend: ZarrBackend) -> None:
-        self.backend = backend
-        self.path = str(backend.path)
-        self.attributes: RootAttributes = backend.root_attributes()
+    def __init__(self, backend: Backend, *, check: bool = False) -> None:
+        self.backend, self.check = backend, check
+        self.path = backend.address
+        self.attributes: RootAttributes = read_root(backend)
         self.dataset = self.attributes.dataset
-        self._groups = {name: backend.group_attributes(name) for name in self.attributes.groups}
+        self._groups = {name: self._read_group(name) for name in self.attributes.groups}
+        self._layouts: dict[str, Layout] = {}
+        self._layers: dict[str, Layer] = {}
 
     def __repr__(self) -> str:
         return f"Store({self.path!r}, {self.dataset}, {len(self.features)} features)"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.path, self.check)
+
     def __getitem__(self, feature: str) -> "Layer":
         """Return a feature by name; `SettingsError` lists the names there are."""
-        group, _, name = feature.rpartition("/")
-        attributes = self._groups.get(group)
-        if attributes and name in attributes.features:
-            return Layer(self, group, name)
-        if attributes and name in attributes.lookups:
-            return LookupLayer(self, group, name)
-        raise SettingsError(
-            self.path,
-            expected=f"one of the features {list_some(self.features, most=20)}",
-            got=repr(feature),
-            remedy="Name one of these, or add it with `tokser extract`.",
-        )
+        if feature not in self._layers:
+            self._layers[feature] = self._layer(feature)
+        return self._layers[feature]
 
     def __contains__(self, feature: str) -> bool:
         group, _, name = feature.rpartition("/")
@@ -91,6 +109,23 @@ class Store:
     def manifest_text(self) -> str:
         """The manifest's CSV text."""
         return self.backend.manifest_text()
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Ids of the utterances, in store order."""
+        found = self.backend.ids()
+        if len(found) != self.attributes.num_utterances:
+            raise CorruptStoreError(
+                f"{self.path}, ids",
+                expected=f"{self.attributes.num_utterances} ids",
+                got=str(len(found)),
+                remedy="Run `tokser store verify` to see what is damaged.",
+            )
+        return found
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {utterance: position for position, utterance in enumerate(self.ids)}
 
     @property
     def features(self) -> list[str]:
@@ -111,6 +146,11 @@ class Store:
             for feature in self.features
             if (name := f"{FUNCTIONALS}/{feature}") in self and self[name].is_sealed
         ]
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups: features that share rows, shards and provenance."""
+        return tuple(self._groups)
 
     @property
     def arrays(self) -> list[str]:
@@ -135,6 +175,83 @@ class Store:
         """What a group says about itself."""
         return self._groups[name]
 
+    def layout(self, group: str) -> Layout:
+        """Where each utterance's rows lie; `CorruptStoreError` if its digest differs."""
+        if group not in self._layouts:
+            self._layouts[group] = read_layout(self.backend, group, self._groups[group])
+        return self._layouts[group]
+
+    def position(self, utterance: str) -> int:
+        """Place of an utterance in the manifest; `SettingsError` if it is not in the store."""
+        try:
+            return self._positions[utterance]
+        except KeyError:
+            raise SettingsError(
+                self.path,
+                expected="the id of an utterance in the store",
+                got=repr(utterance),
+                remedy="`store.ids` lists them.",
+            ) from None
+
     def identity(self, feature: str) -> str:
-        """Digest of what a feature is: the manifest, its provenance, its name."""
-        return digest_of([self.attributes.manifest_digest, feature, self[feature].provenance])
+        """Digest of what a feature is: the manifest, its name, provenance, layout and dtype."""
+        group, _, name = feature.rpartition("/")
+        return feature_identity(self.attributes, group, name, self._groups[group])
+
+    def _layer(self, feature: str) -> Layer:
+        group, _, name = feature.rpartition("/")
+        attributes = self._groups.get(group)
+        if attributes and name in attributes.features:
+            return Layer(self, group, name)
+        if attributes and name in attributes.lookups:
+            return LookupLayer(self, group, name)
+        raise SettingsError(
+            self.path,
+            expected=f"one of the features {list_some(self.features, most=20)}",
+            got=repr(feature),
+            remedy="Name one of these, or add it with `tokser extract`.",
+        )
+
+    def _read_group(self, name: str) -> GroupAttributes:
+        return read_group(self.backend, name)
+
+
+def read_group(backend: Backend, name: str) -> GroupAttributes:
+    """Read what a group says about itself; `CorruptStoreError` if that is damaged."""
+    content = checked(backend.read_document(name), f"{backend.address}, {name}")
+    return GroupAttributes.model_validate(content)
+
+
+def read_layout(backend: Backend, group: str, attributes: GroupAttributes) -> Layout:
+    """Read a group's layout; `CorruptStoreError` if its digest differs."""
+    starts, lengths = backend.read_layout(group)
+    layout = Layout(starts, lengths, attributes.rows_per_shard, attributes.rows_per_chunk)
+    found = layout_digest(layout)
+    if found != attributes.layout_digest:
+        raise CorruptStoreError(
+            f"{backend.address}, {group}",
+            expected=f"a layout with digest {attributes.layout_digest}",
+            got=found,
+            remedy="row_starts or row_lengths are damaged: run the same `tokser extract` again.",
+        )
+    return layout
+
+
+def feature_identity(
+    root: RootAttributes, group: str, name: str, attributes: GroupAttributes
+) -> str:
+    """Return the sha256 (hex) of what a feature is."""
+    spec = (attributes.features | attributes.lookups)[name]
+    return digest_of(
+        [
+            root.manifest_digest,
+            f"{group}/{name}",
+            attributes.provenance,
+            attributes.layout_digest,
+            spec.model_dump(mode="json"),
+        ]
+    )
+
+
+def _reopen(path: str, check: bool) -> Store:
+    return open_store(path, check=check)

@@ -13,12 +13,14 @@ __all__ = [
     "FORMAT",
     "FUNCTIONALS",
     "RESERVED",
+    "Compression",
     "FeatureSpec",
     "GroupAttributes",
     "GroupPlan",
     "Kind",
     "LookupSpec",
     "RootAttributes",
+    "not_a_store",
 ]
 
 FORMAT = 1
@@ -29,6 +31,7 @@ RESERVED = ("manifest", FUNCTIONALS)
 """Names at a store's root that no encoder or run may carry."""
 
 Kind = Literal["speech", "text", "aligned", "functionals"]
+Compression = Literal["none", "zstd", "blosc", "gzip"]
 
 
 class _Attributes(BaseModel):
@@ -40,6 +43,12 @@ class FeatureSpec(_Attributes):
 
     dim: int | None
     dtype: Literal["float16", "float32", "int32"]
+    compression: Compression = "none"
+
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """Shape of one row: `(dim,)` or `()`."""
+        return () if self.dim is None else (self.dim,)
 
     @property
     def row_bytes(self) -> int:
@@ -79,6 +88,9 @@ class RootAttributes(_Attributes):
 
     format: Literal[1] = 1
     dataset: str
+    """Name of the corpus."""
+    root: str = ""
+    """Folder that the recordings were read from; it may have moved since."""
     manifest_digest: str
     """sha256 of the manifest's CSV text."""
     num_utterances: int
@@ -140,3 +152,13 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, st
         for key in keys
         if digest_of(old.get(key)) != digest_of(new.get(key))
     ]
+
+
+def not_a_store(address: str, got: str) -> StoreMismatchError:
+    """Return the error for what is no store that this version reads."""
+    return StoreMismatchError(
+        address,
+        expected=f"a tokser store of format {FORMAT}",
+        got=got,
+        remedy="Correct the path; nothing was changed.",
+    )

@@ -1,24 +1,39 @@
-"""Is a store whole? Every committed row is read again and held against its checksum."""
+"""Is a store whole? Every byte is read again and held against the journal."""
 
+import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+import xxhash
 
 from tokser.errors import CorruptStoreError
-from tokser.store.journal import JournalEntry, checksum
-from tokser.store.layer import Layer, LookupLayer
-from tokser.store.reader import Store
+from tokser.store.journal import JournalEntry, checksum, parse_entry
+from tokser.store.layer import Layer, LookupLayer, table_checksum
+from tokser.store.reader import Store, parse_manifest
 
 __all__ = ["Damage", "Verification", "verify_store"]
+
+_PIECE_BYTES = 16 * 2**20
+
+OnBytes = Callable[[int], None]
 
 
 @dataclass(frozen=True)
 class Damage:
-    """One fault: what of which feature, and how it shows."""
+    """One fault.
 
-    feature: str
+    Attributes:
+        what: Feature, group or file that it is in.
+        shard: Number of the shard, None where the fault is in no shard.
+        utterances: Those whose rows are lost; empty where rows are as they were.
+        reason: How it shows.
+    """
+
     what: str
+    shard: int | None
+    utterances: tuple[str, ...]
     reason: str
 
 
@@ -29,76 +44,153 @@ class Verification:
     Attributes:
         damages: Every fault.
         missing: Shards not committed yet, by feature.
-        num_bytes: Bytes of activations that were read.
+        num_bytes: Bytes that were read.
+        seconds: How long that took.
     """
 
     damages: list[Damage] = field(default_factory=list)
     missing: dict[str, list[int]] = field(default_factory=dict)
     num_bytes: int = 0
+    seconds: float = 0.0
 
     @property
     def is_whole(self) -> bool:
         """Whether nothing is damaged; shards that are still to come are no damage."""
         return not self.damages
 
+    def add(self, what: str, shard: int | None, utterances: tuple[str, ...], reason: str) -> None:
+        """Note a fault."""
+        self.damages.append(Damage(what, shard, utterances, reason))
 
-def verify_store(
-    store: Store, on_utterances: Callable[[int], None] = lambda count: None
-) -> Verification:
-    """Read everything that the journal says is there, and compare the checksums.
+
+def verify_store(store: Store, on_bytes: OnBytes = lambda count: None) -> Verification:
+    """Hold everything in a store against its digests and checksums.
 
     Args:
         store: The store.
-        on_utterances: Called with the number of utterances that were checked since the last call.
+        on_bytes: Called with the number of bytes that were read since the last call.
     """
-    found = Verification()
-    for name in store.arrays:
-        layer = store[name]
-        try:
-            entries = layer.entries
-            layer.layout  # noqa: B018  reading it checks its digest
-        except CorruptStoreError as error:
-            found.damages.append(Damage(name, "journal or layout", str(error)))
-            continue
-        missing = [shard for shard, entry in enumerate(entries) if entry is None]
-        if missing:
-            found.missing[name] = missing
-        for entry in entries:
-            if entry is not None:
-                _verify_shard(store, layer, entry, found)
-                on_utterances(len(entry.checksums))
-    _verify_lookups(store, found)
+    found, start = Verification(), time.perf_counter()
+    _verify_everything(store, found, on_bytes)
+    found.seconds = time.perf_counter() - start
     return found
 
 
-def _verify_shard(store: Store, layer: Layer, entry: JournalEntry, found: Verification) -> None:
+def _verify_everything(store: Store, found: Verification, on_bytes: OnBytes) -> None:
+    if not _verify_manifest(store, found):
+        return
+    whole_groups = [group for group in store.groups if _verify_layout(store, group, found)]
+    for name in store.arrays:
+        if name.rpartition("/")[0] in whole_groups:
+            _verify_layer(store, store[name], found, on_bytes)
+    lookups = [name for name in store.features if _is_whole_lookup(store, name, found)]
+    _verify_metadata(store, whole_groups, lookups, found)
+
+
+def _verify_manifest(store: Store, found: Verification) -> bool:
+    """Check manifest and ids; without them nothing can be named."""
+    try:
+        digest = hashlib.sha256(store.manifest_text.encode()).hexdigest()
+        ids = [str(name) for name in parse_manifest(store.manifest_text).index]
+        as_planned = digest == store.attributes.manifest_digest and ids == store.ids
+        reason = "" if as_planned else "its digest or its ids differ"
+    except (CorruptStoreError, ValueError) as error:
+        reason = str(error)
+    if reason:
+        found.add("manifest", None, (), reason)
+    return not reason
+
+
+def _verify_layout(store: Store, group: str, found: Verification) -> bool:
+    try:
+        store.layout(group)
+    except CorruptStoreError as error:
+        found.add(f"{group}, layout", None, (), str(error))
+        return False
+    return True
+
+
+def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnBytes) -> None:
+    texts = store.backend.read_journal(layer.name, layer.layout.num_shards)
+    for shard, text in enumerate(texts):
+        if not text:
+            found.missing.setdefault(layer.name, []).append(shard)
+            continue
+        where = f"{store.path}, {layer.name}, shard {shard}"
+        try:
+            entry = parse_entry(text, shard=shard, identity=layer.identity, where=where)
+        except CorruptStoreError as error:
+            found.add(layer.name, shard, _utterances(store, layer, shard), str(error))
+            continue
+        _verify_shard(store, layer, entry, found, on_bytes)
+
+
+def _verify_shard(
+    store: Store, layer: Layer, entry: JournalEntry, found: Verification, on_bytes: OnBytes
+) -> None:
+    key = store.backend.shard_key(layer.name, entry.shard, layer.spec)
+    size = store.backend.objects.size(key)
+    if size != entry.num_bytes:
+        got = "its file is gone" if size is None else f"its file has {size} bytes"
+        reason = f"{got}, the journal says {entry.num_bytes}"
+        found.add(layer.name, entry.shard, _utterances(store, layer, entry.shard), reason)
+        return
+    hasher = xxhash.xxh3_64()
+    for first in range(0, size, _PIECE_BYTES):
+        piece = store.backend.objects.get_range(key, first, min(first + _PIECE_BYTES, size))
+        hasher.update(piece)
+        found.num_bytes += len(piece)
+        on_bytes(len(piece))
+    if hasher.hexdigest() != entry.file_digest:
+        _name_damage(store, layer, entry, found)
+
+
+def _name_damage(store: Store, layer: Layer, entry: JournalEntry, found: Verification) -> None:
+    """Say which utterances of a damaged file are lost."""
+    lost, reasons = [], []
+    spec, layout = layer.spec, layer.layout
     for position, wanted in enumerate(entry.checksums, start=entry.first_utterance):
-        utterance = str(store.utterances.index[position])
-        if utterance in entry.quarantined:
-            continue
+        start, length = int(layout.row_starts[position]), int(layout.row_lengths[position])
         try:
-            rows = np.ascontiguousarray(layer.rows_at(position))
+            rows = store.backend.read_rows(layer.name, start, start + length, spec, layout)
+            damaged = checksum(np.ascontiguousarray(rows)) != wanted
         except CorruptStoreError as error:
-            found.damages.append(Damage(layer.name, utterance, str(error)))
-            continue
-        found.num_bytes += rows.nbytes
-        got = checksum(rows)
-        if got != wanted:
-            reason = f"checksum {got}, the journal says {wanted}"
-            found.damages.append(Damage(layer.name, utterance, reason))
+            damaged = True
+            reasons.append(str(error))
+        if damaged:
+            lost.append(store.ids[position])
+    fallback = "their checksums differ" if lost else "its padding or index changed, no rows"
+    found.add(layer.name, entry.shard, tuple(lost), reasons[0] if reasons else fallback)
 
 
-def _verify_lookups(store: Store, found: Verification) -> None:
-    for name in store.features:
-        layer = store[name]
-        if not isinstance(layer, LookupLayer):
-            continue
-        try:
-            keys, table = layer.keys_and_table
-        except CorruptStoreError as error:
-            found.damages.append(Damage(name, "table", str(error)))
-            continue
-        flat = np.concatenate([keys.view(np.uint8), table.ravel().view(np.uint8)])
-        found.num_bytes += flat.nbytes
-        if checksum(flat) != layer.lookup.checksum:
-            found.damages.append(Damage(name, "table", "its checksum differs"))
+def _is_whole_lookup(store: Store, name: str, found: Verification) -> bool:
+    """Check a lookup's table; tells whether the feature is a lookup that can be read."""
+    layer = store[name]
+    if not isinstance(layer, LookupLayer):
+        return False
+    try:
+        keys, table = store.backend.read_lookup(name)
+    except CorruptStoreError as error:
+        found.add(f"{name}, table", None, (), str(error))
+        return False
+    found.num_bytes += keys.nbytes + table.nbytes
+    if table_checksum(keys, table) != layer.lookup.checksum:
+        found.add(f"{name}, table", None, (), "its checksum differs")
+    return True
+
+
+def _verify_metadata(
+    store: Store, groups: list[str], lookups: list[str], found: Verification
+) -> None:
+    arrays = [name for name in store.arrays if name.rpartition("/")[0] in groups]
+    faults = store.backend.metadata_faults(
+        {group: store.layout(group) for group in groups},
+        {name: (store[name].spec, store[name].layout) for name in arrays},
+        lookups,
+    )
+    for key, reason in faults.items():
+        found.add(key, None, (), reason)
+
+
+def _utterances(store: Store, layer: Layer, shard: int) -> tuple[str, ...]:
+    return tuple(store.ids[slice(*layer.layout.shard_utterances(shard))])

@@ -1,20 +1,32 @@
-"""Writing a store: plan groups, commit shards, in any order, with resume."""
+"""Writing a store: plan groups, commit shards, in any order, by any number of processes."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from tokser.errors import RunError, SettingsError, StoreLockedError, StoreMismatchError
-from tokser.store.journal import JournalEntry, checksum, layout_digest
-from tokser.store.layer import Layer
-from tokser.store.layout import Layout, pack
-from tokser.store.reader import Store, parse_manifest
+from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
+from tokser.store.address import backend_at, is_store
+from tokser.store.backend import Backend
+from tokser.store.documents import with_digest
+from tokser.store.journal import JournalEntry, checksum, layout_digest, parse_entry
+from tokser.store.layer import table_checksum
+from tokser.store.layout import Layout, pack, pack_into
+from tokser.store.locks import Locks
+from tokser.store.objects import LocalObjects
+from tokser.store.reader import (
+    Store,
+    feature_identity,
+    parse_manifest,
+    read_group,
+    read_layout,
+    read_root,
+)
 from tokser.store.schema import (
     RESERVED,
     FeatureSpec,
@@ -22,65 +34,87 @@ from tokser.store.schema import (
     GroupPlan,
     LookupSpec,
     RootAttributes,
+    not_a_store,
 )
-from tokser.store.zarr_backend import ZarrBackend
 
-__all__ = ["GroupWriter", "StoreWriter"]
+__all__ = ["Claim", "GroupWriter", "Recording", "StoreWriter"]
+
+POLL_S = 0.5
+"""How often a process looks again at shards that others are computing."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a recording was when it was encoded."""
+
+    digest: str
+    """xxh3-64 (hex) of its file."""
+    modified_ns: int
+    """When it had last been changed, in ns since 1970."""
+
+
+class Claim(NamedTuple):
+    """A shard that is this process's to compute, until the next one is asked for.
+
+    Attributes:
+        shard: Its number.
+        features: What it lacks; empty if another process has written it in the meantime.
+    """
+
+    shard: int
+    features: list[str]
 
 
 class StoreWriter:
-    """The one writer of a store, for as long as the `with` block lasts.
+    """Adds to a store; any number of processes may, each shard is computed by one of them.
 
     Args:
-        path: Folder of the store; made if it is not there.
+        path: Folder or URL of the store; made if it is not there.
         dataset: Name of the corpus.
         manifest_text: CSV text of the manifest; must be the one the store was made from.
         manifest_digest: sha256 of that text.
+        root: Folder that the recordings are read from.
 
     Raises:
-        StoreLockedError: Another process is writing.
+        StoreLockedError: Another process is stuck while it changes the store's plan.
         StoreMismatchError: The store belongs to another corpus or manifest.
     """
 
     def __init__(
-        self, path: Path, *, dataset: str, manifest_text: str, manifest_digest: str
+        self,
+        path: str | Path,
+        *,
+        dataset: str,
+        manifest_text: str,
+        manifest_digest: str,
+        root: str = "",
     ) -> None:
-        self.path = path
-        self._utterances = parse_manifest(manifest_text).index
+        self.path = str(path)
+        self._manifest_text = manifest_text
+        self._ids = [str(name) for name in parse_manifest(manifest_text).index]
         self._wanted = RootAttributes(
             dataset=dataset,
+            root=root,
             manifest_digest=manifest_digest,
-            num_utterances=len(self._utterances),
+            num_utterances=len(self._ids),
         )
-        self._manifest_text = manifest_text
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(f"{path}.lock")
+        self._backend = backend_at(self.path)
+        self._locks = Locks(self._backend)
 
     @classmethod
     def reopen(cls, store: Store) -> "StoreWriter":
         """Return a writer that adds to a store which exists."""
         return cls(
-            Path(store.path),
+            store.path,
             dataset=store.dataset,
             manifest_text=store.manifest_text,
             manifest_digest=store.attributes.manifest_digest,
+            root=store.attributes.root,
         )
 
     def __enter__(self) -> "StoreWriter":
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise StoreLockedError(
-                self.path,
-                expected="no other writer",
-                got="one that holds the lock",
-                remedy="Wait until the other tokser is done with this store, then run this again.",
-            ) from error
-        try:
-            self._backend = self._open_or_create()
-        except BaseException:
-            self._lock.release()
-            raise
+        with self._locks.plan():
+            self._open_or_create()
         return self
 
     def __exit__(
@@ -89,14 +123,16 @@ class StoreWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._lock.release()
+        """Nothing is held between writes."""
 
-    def _open_or_create(self) -> ZarrBackend:
-        try:
-            backend = ZarrBackend.open(self.path, writable=True)
-        except (FileNotFoundError, StoreMismatchError):
-            return ZarrBackend.create(self.path, self._wanted, self._manifest_text)
-        found = backend.root_attributes()
+    def _open_or_create(self) -> None:
+        if not is_store(self._backend):
+            if isinstance(self._backend.objects, LocalObjects):
+                _refuse_unless_unfinished(self._backend.objects.folder)
+            document = with_digest(self._wanted.model_dump(mode="json"))
+            self._backend.create(document, self._manifest_text, self._ids)
+            return
+        found = read_root(self._backend)
         for key in ("dataset", "manifest_digest"):
             old, new = getattr(found, key), getattr(self._wanted, key)
             if old != new:
@@ -107,15 +143,34 @@ class StoreWriter:
                     remedy="The corpus differs from the one this store holds: "
                     "write to another store.",
                 )
-        return backend
 
     def plan_group(self, plan: GroupPlan) -> "GroupWriter":
         """Lay down a group, or find it again and check that the plan continues it.
 
         Raises:
             StoreMismatchError: The store holds a group of this name made otherwise.
-            SettingsError: The name is one that stores keep for themselves.
+            SettingsError: The name is one that stores keep for themselves, or a compression
+                is not one of this format's.
         """
+        self._refuse_settings(plan)
+        with self._locks.plan():
+            root = read_root(self._backend)
+            if plan.name in root.groups:
+                attributes, layout = self._continue_group(plan)
+            else:
+                attributes, layout = self._create_group(plan)
+                root = root.model_copy(update={"groups": (*root.groups, plan.name)})
+                self._backend.write_document("", with_digest(root.model_dump(mode="json")))
+            missing = {k: v for k, v in plan.features.items() if k not in attributes.features}
+            for name, spec in missing.items():
+                self._backend.create_feature(f"{plan.name}/{name}", spec, layout)
+            if missing:
+                features = attributes.features | missing
+                attributes = attributes.model_copy(update={"features": features})
+                _write_group(self._backend, plan.name, attributes)
+        return GroupWriter(self._backend, self._locks, root, plan, attributes, layout, self._ids)
+
+    def _refuse_settings(self, plan: GroupPlan) -> None:
         if plan.name in RESERVED:
             raise SettingsError(
                 f"{self.path}, {plan.name}",
@@ -123,25 +178,28 @@ class StoreWriter:
                 got=plan.name,
                 remedy="Rename the folder of the encoder or run.",
             )
-        root = self._backend.root_attributes()
-        if plan.name in root.groups:
-            attributes = self._backend.group_attributes(plan.name)
-            layout = self._backend.read_layout(plan.name, attributes)
-            plan.refuse_unless_same(attributes, layout.row_lengths, str(self.path))
-        else:
-            layout, attributes = self._create_group(plan)
-            self._backend.set_root_attributes(
-                root.model_copy(update={"groups": (*root.groups, plan.name)})
-            )
-        missing = {k: v for k, v in plan.features.items() if k not in attributes.features}
-        for name, spec in missing.items():
-            self._backend.create_feature(plan.name, name, spec, layout)
-        if missing:
-            attributes = attributes.model_copy(update={"features": attributes.features | missing})
-            self._backend.set_group_attributes(plan.name, attributes)
-        return GroupWriter(self._backend, plan, attributes, layout, self._utterances)
+        for spec in plan.features.values():
+            if spec.compression not in self._backend.compressions:
+                raise SettingsError(
+                    f"{self.path}, {plan.name}",
+                    expected=f"a compression out of {', '.join(self._backend.compressions)}",
+                    got=spec.compression,
+                    remedy=f"These are what {self._backend.name} stores can use.",
+                )
 
-    def _create_group(self, plan: GroupPlan) -> tuple[Layout, GroupAttributes]:
+    def _continue_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
+        attributes = read_group(self._backend, plan.name)
+        try:
+            layout = read_layout(self._backend, plan.name, attributes)
+        except CorruptStoreError:
+            layout = pack_into(plan.lengths, attributes.rows_per_shard, attributes.rows_per_chunk)
+            if layout_digest(layout) != attributes.layout_digest:
+                raise
+            self._backend.write_layout(plan.name, layout)
+        plan.refuse_unless_same(attributes, layout.row_lengths, self.path)
+        return attributes, layout
+
+    def _create_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
         if not plan.lengths.any():
             raise RunError(
                 f"{self.path}, {plan.name}",
@@ -159,9 +217,9 @@ class StoreWriter:
             layout_digest=layout_digest(layout),
             provenance=plan.provenance,
         )
-        self._backend.create_group(plan.name, layout)
-        self._backend.set_group_attributes(plan.name, attributes)
-        return layout, attributes
+        self._backend.write_layout(plan.name, layout)
+        _write_group(self._backend, plan.name, attributes)
+        return attributes, layout
 
 
 class GroupWriter:
@@ -173,30 +231,53 @@ class GroupWriter:
 
     def __init__(
         self,
-        backend: ZarrBackend,
+        backend: Backend,
+        locks: Locks,
+        root: RootAttributes,
         plan: GroupPlan,
         attributes: GroupAttributes,
         layout: Layout,
-        utterances: "pd.Index[str]",
+        ids: Sequence[str],
     ) -> None:
-        self._backend, self._plan, self._attributes = backend, plan, attributes
-        self.layout, self._utterances = layout, utterances
+        self._backend, self._locks, self._root = backend, locks, root
+        self._plan, self._attributes = plan, attributes
+        self.layout, self._ids = layout, ids
 
     def pending(self) -> dict[int, list[str]]:
         """Return the planned features that each shard still lacks, by shard."""
-        store = Store(self._backend)
         missing: dict[int, list[str]] = {}
         for feature in self._plan.features:
-            for shard, entry in enumerate(Layer(store, self._plan.name, feature).entries):
-                if entry is None:
+            texts = self._backend.read_journal(self._key(feature), self.layout.num_shards)
+            for shard, text in enumerate(texts):
+                if not self._is_entry(feature, shard, text):
                     missing.setdefault(shard, []).append(feature)
         return dict(sorted(missing.items()))
+
+    def claims(self) -> Iterator[Claim]:
+        """Yield every pending shard once, each under its lock; commit it before the next.
+
+        Shards that another process is computing come last: when it has committed them, with
+        nothing left to do, or, should it die, to be computed here.
+        """
+        waiting = list(self.pending())
+        while waiting:
+            left = []
+            for shard in waiting:
+                with self._locks.shard(self._plan.name, shard) as ours:
+                    if ours:
+                        yield Claim(shard, self._lacking(shard))
+                    else:
+                        left.append(shard)
+            if len(left) == len(waiting):
+                time.sleep(POLL_S)
+            waiting = left
 
     def commit(
         self,
         shard: int,
         rows: Mapping[str, Sequence[NDArray[Any] | None]],
         quarantined: Mapping[str, str],
+        recordings: Sequence[Recording] = (),
     ) -> None:
         """Write one whole shard of each named feature, then its journal entries.
 
@@ -205,6 +286,7 @@ class GroupWriter:
             rows: For each feature, an array [rows, dim] per utterance of the shard, in order;
                 None for an utterance in quarantine.
             quarantined: Reasons, by id.
+            recordings: What was encoded, for each utterance in order; none for text.
 
         Raises:
             RunError: Row counts differ from the plan, or a value does not fit the dtype.
@@ -212,18 +294,20 @@ class GroupWriter:
         for feature, blocks in rows.items():
             spec = self._attributes.features[feature]
             flat, checksums = self._assemble(shard, feature, spec, blocks)
-            name = f"{self._plan.name}/{feature}"
-            first_row, _ = self.layout.shard_rows(shard)
-            num_bytes = self._backend.write_shard(name, shard, first_row, flat)
+            name = self._key(feature)
+            written = self._backend.write_shard(name, shard, flat, spec, self.layout)
             entry = JournalEntry(
                 shard=shard,
-                layout=self._attributes.layout_digest,
+                identity=self._identity(feature),
                 first_utterance=self.layout.shard_utterances(shard)[0],
                 checksums=checksums,
                 quarantined=dict(quarantined),
-                num_bytes=num_bytes,
+                num_bytes=written.num_bytes,
+                file_digest=written.digest,
+                recordings=tuple(recording.digest for recording in recordings),
+                modified_ns=tuple(recording.modified_ns for recording in recordings),
             )
-            self._backend.commit(name, shard, entry.to_text())
+            self._backend.write_entry(name, shard, entry.to_text())
 
     def has_lookup(self, name: str) -> bool:
         """Whether the group has this lookup feature already."""
@@ -233,13 +317,36 @@ class GroupWriter:
         self, name: str, *, ids: str, keys: NDArray[np.int32], table: NDArray[Any]
     ) -> None:
         """Write a lookup feature: sorted keys [keys] and their rows [keys, dim]."""
-        digest = checksum(np.concatenate([keys.view(np.uint8), table.ravel().view(np.uint8)]))
         dtype: Literal["float16", "float32"] = "float32" if table.dtype == np.float32 else "float16"
+        digest = table_checksum(keys, table)
         spec = LookupSpec(ids=ids, dim=table.shape[1], dtype=dtype, checksum=digest)
-        self._backend.put_lookup(self._plan.name, name, {"keys": keys, "table": table})
-        lookups = self._attributes.lookups | {name: spec}
-        self._attributes = self._attributes.model_copy(update={"lookups": lookups})
-        self._backend.set_group_attributes(self._plan.name, self._attributes)
+        with self._locks.plan():
+            self._backend.put_lookup(self._key(name), {"keys": keys, "table": table})
+            found = read_group(self._backend, self._plan.name)
+            lookups = found.lookups | {name: spec}
+            self._attributes = found.model_copy(update={"lookups": lookups})
+            _write_group(self._backend, self._plan.name, self._attributes)
+
+    def _key(self, feature: str) -> str:
+        return f"{self._plan.name}/{feature}"
+
+    def _identity(self, feature: str) -> str:
+        return feature_identity(self._root, self._plan.name, feature, self._attributes)
+
+    def _lacking(self, shard: int) -> list[str]:
+        return [
+            feature
+            for feature in self._plan.features
+            if not self._is_entry(
+                feature, shard, self._backend.read_entry(self._key(feature), shard)
+            )
+        ]
+
+    def _is_entry(self, feature: str, shard: int, text: str) -> bool:
+        """Tell whether a journal's text is an entry; damage is an error, not work to redo."""
+        where = f"{self._backend.address}, {self._key(feature)}, shard {shard}"
+        identity = self._identity(feature)
+        return bool(text) and bool(parse_entry(text, shard=shard, identity=identity, where=where))
 
     def _assemble(
         self, shard: int, feature: str, spec: FeatureSpec, blocks: Sequence[NDArray[Any] | None]
@@ -248,21 +355,20 @@ class GroupWriter:
         layout = self.layout
         first, after = layout.shard_utterances(shard)
         first_row, after_row = layout.shard_rows(shard)
-        wide = () if spec.dim is None else (spec.dim,)
-        flat = np.zeros((after_row - first_row, *wide), dtype=spec.dtype)
+        flat = np.zeros((after_row - first_row, *spec.row_shape), dtype=spec.dtype)
         checksums = []
         for position, block in zip(range(first, after), blocks, strict=True):
             start = int(layout.row_starts[position]) - first_row
             target = flat[start : start + int(layout.row_lengths[position])]
             if block is not None:
-                self._copy(block, target, feature, str(self._utterances[position]))
+                self._copy(block, target, feature, self._ids[position])
             checksums.append(checksum(target))
         return flat, tuple(checksums)
 
     def _copy(
         self, block: NDArray[Any], target: NDArray[Any], feature: str, utterance: str
     ) -> None:
-        where = f"{self._backend.path}, {self._plan.name}/{feature}, {utterance}"
+        where = f"{self._backend.address}, {self._plan.name}/{feature}, {utterance}"
         if block.shape != target.shape:
             raise RunError(
                 where,
@@ -288,3 +394,18 @@ def _require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> N
         remedy="Store this encoder with `--dtype float32`; if that fails too, "
         "its weights are damaged.",
     )
+
+
+def _write_group(backend: Backend, name: str, attributes: GroupAttributes) -> None:
+    backend.write_document(name, with_digest(attributes.model_dump(mode="json")))
+
+
+def _refuse_unless_unfinished(folder: Path) -> None:
+    """Raise unless a folder is new, empty, or a store whose creation was cut short."""
+    ours = {"manifest", "ids", "utterances.h5"}
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise not_a_store(str(folder), "a file")
+    if {entry.name for entry in folder.iterdir() if not entry.name.endswith(".partial")} - ours:
+        raise not_a_store(str(folder), "a folder that holds something else")

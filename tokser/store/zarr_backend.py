@@ -1,241 +1,345 @@
 """A store as a Zarr v3 hierarchy. The only file that imports zarr."""
 
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.errors import GroupNotFoundError
+from zarr.abc.store import Store as ZarrStore
+from zarr.codecs import BloscCodec, ZstdCodec
 
-from tokser.errors import CorruptStoreError, MissingInputError, StoreMismatchError
-from tokser.provenance import sync_to_disk
+from tokser.errors import CorruptStoreError, StoreMismatchError
+from tokser.store.backend import RawShard, WrittenShard
 from tokser.store.layout import Layout
-from tokser.store.schema import FORMAT, FeatureSpec, GroupAttributes, RootAttributes
+from tokser.store.objects import LocalObjects, Objects
+from tokser.store.remote_objects import RemoteObjects
+from tokser.store.schema import Compression, FeatureSpec, not_a_store
+from tokser.store.zarr_shard import digest_of_parts, index_bytes, raw_shard_parts
 
-__all__ = ["ZarrBackend"]
+__all__ = ["ROOT_DOCUMENT", "ZarrBackend", "local_zarr", "remote_zarr"]
 
-_KEY = "tokser"
+ROOT_DOCUMENT = "zarr.json"
+_ATTRIBUTES = "tokser"
+_COMPRESSORS = {"zstd": ZstdCodec(level=3), "blosc": BloscCodec(cname="zstd", clevel=3)}
+_LAYOUT = ("row_starts", "row_lengths")
+_LOOKUP = ("keys", "table")
 
 
 class ZarrBackend:
-    """Raw reads and writes of one store; knows keys and bytes, not what they mean.
+    """What lies where, with `G` a group's name and `F` a feature's.
 
-    The hierarchy, with `G` a group's name and `F` a feature's:
+    manifest                      string [1]: the manifest's CSV text
+    ids                           string [utterances]
+    G/row_starts, G/row_lengths   int64 [utterances]
+    G/F/rows                      [rows, dim], sharded
+    G/F/journal                   string [shards]; empty: not committed
+    G/F/keys, G/F/table           of a lookup feature
 
-        manifest                string [1]: the manifest's CSV text
-        G/row_starts, G/row_lengths   int64 [utterances]
-        G/F/rows                [rows, dim], sharded
-        G/F/journal             string [shards]; empty: not committed
-        G/F_keys, G/F_table     of a lookup feature
+    Writes go through `objects`, so that a file is there whole or not at all; zarr-python encodes
+    what is not a raw shard, and reads everything that cannot be mapped.
     """
 
-    def __init__(self, path: Path, root: "zarr.Group") -> None:
-        self.path, self._root = path, root
-        self._arrays: dict[str, Any] = {}
+    name: ClassVar[str] = "zarr"
+    compressions: ClassVar[tuple[Compression, ...]] = ("none", "zstd", "blosc")
 
-    @classmethod
-    def open(cls, path: Path, *, writable: bool = False) -> "ZarrBackend":
-        """Open a store that exists.
+    def __init__(self, objects: Objects, store: ZarrStore) -> None:
+        self.objects, self._store = objects, store
+        self._arrays: dict[str, zarr.Array[Any]] = {}
 
-        Raises:
-            MissingInputError: There is nothing at `path`.
-            StoreMismatchError: What is there is no store, or of a later format.
-        """
-        if not path.is_dir():
-            raise MissingInputError(
-                path,
-                expected="a store",
-                got="nothing",
-                remedy="Write one with `tokser extract --store`, or correct the path.",
-            )
+    @property
+    def address(self) -> str:
+        """Folder or URL of the store."""
+        return self.objects.address
+
+    def create(self, document: dict[str, Any], manifest: str, ids: Sequence[str]) -> None:
+        """Lay down an empty store; its document comes last, and makes it one."""
+        self._put_array("manifest", np.array([manifest], dtype=object))
+        self._put_array("ids", np.array(ids, dtype=object))
+        self.write_document("", document)
+
+    def read_document(self, group: str) -> dict[str, Any]:
+        """Read a group's `tokser` attributes; `CorruptStoreError` if there are none."""
+        key = _join(group, ROOT_DOCUMENT)
         try:
-            root = zarr.open_group(path, mode="r+" if writable else "r", zarr_format=3)
-        except GroupNotFoundError as error:
-            raise _not_a_store(path, "a folder that is no Zarr group") from error
-        if _KEY not in root.attrs:
-            raise _not_a_store(path, "a Zarr group without tokser attributes")
-        return cls(path, root)
+            node = json.loads(self.objects.get(key) or b"")
+            if (node["zarr_format"], node["node_type"]) != (3, "group"):
+                raise ValueError(f"node of type {node['node_type']}")
+            if not group and _ATTRIBUTES not in node.get("attributes", {}):
+                raise not_a_store(self.address, "a Zarr group without tokser attributes")
+            content: dict[str, Any] = node["attributes"][_ATTRIBUTES]
+        except StoreMismatchError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptStoreError(
+                f"{self.address}/{key}",
+                expected="a Zarr v3 group with tokser attributes",
+                got=f"{type(error).__name__}: {error}",
+                remedy="Restore this file, or extract into a new store.",
+            ) from error
+        return content
 
-    @classmethod
-    def create(cls, path: Path, attributes: RootAttributes, manifest: str) -> "ZarrBackend":
-        """Lay down an empty store; its attributes come last, and make it one.
-
-        Raises:
-            StoreMismatchError: Something else is at `path` already.
-        """
-        if path.exists() and not _is_unfinished(path):
-            raise _not_a_store(path, "a folder that holds something else")
-        root = zarr.create_group(path, overwrite=True, zarr_format=3)
-        array = root.create_array("manifest", shape=(1,), chunks=(1,), dtype="string")
-        array[0] = manifest
-        root.attrs[_KEY] = attributes.model_dump(mode="json")
-        _sync_tree(path)
-        return cls(path, root)
-
-    def root_attributes(self) -> RootAttributes:
-        """Read what the store says about itself."""
-        content: Any = self._root.attrs[_KEY]
-        if content.get("format") != FORMAT:
-            raise _not_a_store(self.path, f"format {content.get('format')}")
-        return RootAttributes.model_validate(content)
-
-    def set_root_attributes(self, attributes: RootAttributes) -> None:
-        """Replace what the store says about itself."""
-        self._root.attrs[_KEY] = attributes.model_dump(mode="json")
+    def write_document(self, group: str, document: dict[str, Any]) -> None:
+        """Replace a group's `tokser` attributes, making the groups above it if need be."""
+        parts = group.split("/")
+        for depth in range(1, len(parts)):
+            self._put_plain_group("/".join(parts[:depth]))
+        self._put_group(group, {_ATTRIBUTES: document})
 
     def manifest_text(self) -> str:
         """Read the manifest's CSV text."""
-        return str(self._read("manifest", slice(0, 1))[0])
+        return str(self._read("manifest", slice(None))[0])
 
-    def group_attributes(self, group: str) -> GroupAttributes:
-        """Read what a group says about itself."""
-        return GroupAttributes.model_validate(self._group(group).attrs[_KEY])
+    def ids(self) -> list[str]:
+        """Read the ids of the utterances, in store order."""
+        found: list[str] = self._read("ids", slice(None)).tolist()
+        return found
 
-    def set_group_attributes(self, group: str, attributes: GroupAttributes) -> None:
-        """Replace what a group says about itself."""
-        self._group(group).attrs[_KEY] = attributes.model_dump(mode="json")
+    def write_layout(self, group: str, layout: Layout) -> None:
+        """Write where each utterance's rows lie."""
+        for name in _LAYOUT:
+            self._put_array(f"{group}/{name}", getattr(layout, name))
 
-    def create_group(self, group: str, layout: Layout) -> None:
-        """Lay down a group without features."""
-        node = self._root.require_group(group)
-        for name in ("row_starts", "row_lengths"):
-            self._put_array(node, name, getattr(layout, name))
-        _sync_tree(self.path / group)
+    def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Read first row and number of rows of each utterance, int64 [utterances]."""
+        starts, lengths = (self._read(f"{group}/{name}", slice(None)) for name in _LAYOUT)
+        return starts.astype(np.int64), lengths.astype(np.int64)
 
-    def read_layout(self, group: str, attributes: GroupAttributes) -> Layout:
-        """Read where each utterance's rows lie."""
-        starts, lengths = (
-            np.asarray(self._read(f"{group}/{name}", slice(None)), dtype=np.int64)
-            for name in ("row_starts", "row_lengths")
-        )
-        return Layout(starts, lengths, attributes.rows_per_shard, attributes.rows_per_chunk)
+    def create_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> None:
+        """Lay down the empty arrays of a feature, dropping what was there."""
+        self.objects.delete(feature)
+        self._forget(feature)
+        for name, metadata in _feature_metadata(spec, layout).items():
+            self.objects.put(f"{feature}/{name}/zarr.json", [metadata])
+        self._put_plain_group(feature)
 
-    def create_feature(self, group: str, feature: str, spec: FeatureSpec, layout: Layout) -> None:
-        """Lay down the empty arrays of a feature, dropping what an interrupted call left."""
-        self._arrays.clear()
-        node = self._group(group).create_group(feature, overwrite=True)
-        wide = () if spec.dim is None else (spec.dim,)
-        node.create_array(
-            "rows",
-            shape=(layout.num_rows, *wide),
-            shards=(layout.rows_per_shard, *wide),
-            chunks=(layout.rows_per_chunk, *wide),
-            dtype=spec.dtype,
-            compressors=None,
-            filters=None,
-            dimension_names=("row", "dim")[: 1 + len(wide)],
-        )
-        node.create_array(
-            "journal", shape=(layout.num_shards,), chunks=(1,), dtype="string", compressors=None
-        )
-        _sync_tree(self.path / group / feature)
+    def write_shard(
+        self, feature: str, shard: int, rows: NDArray[Any], spec: FeatureSpec, layout: Layout
+    ) -> WrittenShard:
+        """Write one whole shard, [rows, dim]."""
+        if spec.compression == "none":
+            parts = raw_shard_parts(rows, spec, layout)
+        else:
+            parts = [_encode_shard(rows, spec, layout)]
+        self.objects.put(self.shard_key(feature, shard, spec), parts)
+        return WrittenShard(sum(len(part) for part in parts), digest_of_parts(parts))
 
-    def write_shard(self, feature: str, shard: int, first_row: int, rows: NDArray[Any]) -> int:
-        """Write one whole shard, once, down to the disk; return its size in bytes."""
-        array = self._root[f"{feature}/rows"]
-        # Rows of zeros are data here; leaving their chunks out would make the shard sparse.
-        with zarr.config.set({"array.write_empty_chunks": True}):
-            array[first_row : first_row + len(rows)] = rows  # type: ignore[index]
-        file = self._shard_file(feature, shard, rows.ndim)
-        _sync(file)
-        return file.stat().st_size
+    def shard_key(self, feature: str, shard: int, spec: FeatureSpec) -> str:
+        """Key of a shard's file among the objects."""
+        return "/".join([feature, "rows", "c", str(shard), *["0"] * len(spec.row_shape)])
 
-    def shard_bytes(self, feature: str, shard: int, num_axes: int) -> int | None:
-        """Size of a shard's file, None if it is missing."""
-        file = self._shard_file(feature, shard, num_axes)
-        return file.stat().st_size if file.is_file() else None
+    def raw_shard(
+        self, feature: str, shard: int, spec: FeatureSpec, layout: Layout
+    ) -> RawShard | None:
+        """Say where a shard's rows can be mapped: local, uncompressed, chunks in order."""
+        key = self.shard_key(feature, shard, spec)
+        path = self.objects.local_path(key)
+        if path is None or spec.compression != "none":
+            return None
+        first, after = layout.shard_rows(shard)
+        index = index_bytes(after - first, spec, layout)
+        size = self.objects.size(key) or 0
+        in_order = self.objects.get_range(key, max(size - len(index), 0), size) == index
+        return RawShard(path, 0) if in_order else None
 
-    def commit(self, feature: str, shard: int, entry: str) -> None:
-        """Write a journal entry, down to the disk: from now on the shard counts."""
-        self._root[f"{feature}/journal"][shard] = entry  # type: ignore[index]
-        _sync(self.path / feature / "journal" / "c" / str(shard))
+    def read_rows(
+        self, feature: str, first: int, after: int, spec: FeatureSpec, layout: Layout
+    ) -> NDArray[Any]:
+        """Read rows through zarr-python; `CorruptStoreError` if it cannot decode them."""
+        rows = self._read(f"{feature}/rows", slice(first, after))
+        if rows.shape != (after - first, *spec.row_shape) or rows.dtype != spec.dtype:
+            raise CorruptStoreError(
+                f"{self.address}/{feature}/rows",
+                expected=f"{(after - first, *spec.row_shape)} {spec.dtype}",
+                got=f"{rows.shape} {rows.dtype}",
+                remedy="Its zarr.json is damaged: run `tokser store repair`.",
+            )
+        return rows
 
-    def journal(self, feature: str) -> list[str]:
-        """Read a feature's journal, a text per shard; empty where it is not committed."""
-        return [str(text) for text in self._read(f"{feature}/journal", slice(None))]
+    def read_journal(self, feature: str, num_shards: int) -> list[str]:
+        """Read the journal's texts, one per shard; empty where a shard is not committed."""
+        keys = [_entry_key(feature, shard) for shard in range(num_shards)]
+        return [_decode_text(found) for found in self.objects.get_many(keys)]
 
-    def read_rows(self, feature: str, first: int, after: int) -> NDArray[Any]:
-        """Read rows of a feature.
+    def read_entry(self, feature: str, shard: int) -> str:
+        """Read one shard's text, empty if it is not committed."""
+        return _decode_text(self.objects.get(_entry_key(feature, shard)))
 
-        Raises:
-            CorruptStoreError: The library cannot decode them.
-        """
-        return self._read(f"{feature}/rows", slice(first, after))
+    def write_entry(self, feature: str, shard: int, text: str) -> None:
+        """Write one shard's text: from now on the shard counts."""
+        content = text.encode()
+        header = struct.pack("<II", 1, len(content))
+        self.objects.put(_entry_key(feature, shard), [header, content])
 
-    def put_lookup(self, group: str, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def drop_entry(self, feature: str, shard: int) -> None:
+        """Take a shard out of the journal: from now on it does not count."""
+        self.objects.delete(_entry_key(feature, shard))
+
+    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Write the key and table arrays of a lookup feature."""
-        self._arrays.clear()
-        for suffix, values in arrays.items():
-            self._put_array(self._group(group), f"{name}_{suffix}", values)
-        _sync_tree(self.path / group)
+        for name, values in arrays.items():
+            self._put_array(f"{feature}/{name}", values)
+        self._put_plain_group(feature)
 
-    def read_lookup(self, group: str, name: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
-        return (
-            self._read(f"{group}/{name}_keys", slice(None)),
-            self._read(f"{group}/{name}_table", slice(None)),
-        )
+        keys, table = (self._read(f"{feature}/{name}", slice(None)) for name in _LOOKUP)
+        return keys, table
+
+    def metadata_faults(
+        self,
+        groups: Mapping[str, Layout],
+        features: Mapping[str, tuple[FeatureSpec, Layout]],
+        lookups: Sequence[str],
+    ) -> dict[str, str]:
+        """Hold every zarr.json against the one that would be written now; faults by key."""
+        wanted: dict[str, bytes] = {}
+        for feature, (spec, layout) in features.items():
+            for name, metadata in _feature_metadata(spec, layout).items():
+                wanted[f"{feature}/{name}/zarr.json"] = metadata
+        num_utterances = len(self.ids())
+        wanted["manifest/zarr.json"] = _metadata(np.empty(1, dtype=object))
+        wanted["ids/zarr.json"] = _metadata(np.empty(num_utterances, dtype=object))
+        for group in groups:
+            for name in _LAYOUT:
+                wanted[f"{group}/{name}/zarr.json"] = _metadata(np.empty(num_utterances, "i8"))
+        for lookup in lookups:
+            for name, values in zip(_LOOKUP, self.read_lookup(lookup), strict=True):
+                wanted[f"{lookup}/{name}/zarr.json"] = _metadata(values)
+        plain = {*features, *lookups, *(g.rpartition("/")[0] for g in groups if "/" in g)}
+        wanted |= {f"{name}/zarr.json": _group_node({}) for name in plain}
+        faults = {}
+        for key, metadata in wanted.items():
+            fault = _difference(self.objects.get(key), metadata)
+            if fault:
+                faults[key] = fault
+        return faults
 
     def _read(self, key: str, rows: slice) -> NDArray[Any]:
         try:
             if key not in self._arrays:  # opening one reads and parses its metadata
-                self._arrays[key] = self._root[key]
+                self._arrays[key] = zarr.open_array(self._store, path=key, mode="r", zarr_format=3)
             return np.asarray(self._arrays[key][rows])
-        except Exception as error:  # zarr and its codecs raise whatever they like
+        except Exception as error:
             raise CorruptStoreError(
-                self.path / key,
+                f"{self.address}/{key}",
                 expected=f"readable rows {rows.start or 0} to {rows.stop or 'the end'}",
                 got=f"{type(error).__name__}: {error}",
                 remedy="Run `tokser store verify` to see what is damaged.",
             ) from error
 
-    def _group(self, name: str) -> "zarr.Group":
-        node = self._root[name]
-        if not isinstance(node, zarr.Group):
-            raise _not_a_store(self.path / name, "an array where a group belongs")
-        return node
+    def _put_array(self, key: str, values: NDArray[Any]) -> None:
+        """Write an array as one uncompressed chunk; its metadata comes last."""
+        self._forget(key)
+        files = _encode(values, chunks=tuple(max(size, 1) for size in values.shape))
+        metadata = files.pop("zarr.json")
+        for name, content in files.items():
+            self.objects.put(f"{key}/{name}", [content])
+        self.objects.put(f"{key}/zarr.json", [metadata])
 
-    @staticmethod
-    def _put_array(node: "zarr.Group", name: str, values: NDArray[Any]) -> None:
-        shape = tuple(max(size, 1) for size in values.shape)
-        array = node.create_array(
-            name, shape=values.shape, chunks=shape, dtype=values.dtype, overwrite=True
-        )
-        array[...] = values
+    def _put_plain_group(self, name: str) -> None:
+        if self.objects.size(f"{name}/zarr.json") is None:
+            self._put_group(name, {})
 
-    def _shard_file(self, feature: str, shard: int, num_axes: int) -> Path:
-        rest = ["0"] * (num_axes - 1)
-        return self.path.joinpath(feature, "rows", "c", str(shard), *rest)
+    def _put_group(self, name: str, attributes: dict[str, Any]) -> None:
+        self.objects.put(_join(name, "zarr.json"), [_group_node(attributes)])
+
+    def _forget(self, key: str) -> None:
+        self._arrays = {k: v for k, v in self._arrays.items() if not f"{k}/".startswith(f"{key}/")}
 
 
-def _not_a_store(path: Path, got: str) -> StoreMismatchError:
-    return StoreMismatchError(
-        path,
-        expected=f"a tokser store of format {FORMAT}",
-        got=got,
-        remedy="Correct the path; nothing was changed.",
+def local_zarr(objects: LocalObjects) -> ZarrBackend:
+    """Return the backend of a folder on this machine."""
+    return ZarrBackend(objects, zarr.storage.LocalStore(objects.folder))
+
+
+def remote_zarr(objects: RemoteObjects) -> ZarrBackend:
+    """Return the backend of a URL."""
+    return ZarrBackend(objects, zarr.storage.ObjectStore(objects.bucket, read_only=True))
+
+
+def _feature_metadata(spec: FeatureSpec, layout: Layout) -> dict[str, bytes]:
+    """Return the zarr.json of a feature's arrays, by name."""
+    compressors = _COMPRESSORS.get(spec.compression)
+    rows = _encode(
+        None,
+        shape=(layout.num_rows, *spec.row_shape),
+        shards=(layout.rows_per_shard, *spec.row_shape),
+        chunks=(layout.rows_per_chunk, *spec.row_shape),
+        dtype=spec.dtype,
+        compressors=compressors,
+        dimension_names=("row", "dim")[: 1 + len(spec.row_shape)],
     )
+    journal = _encode(None, shape=(layout.num_shards,), chunks=(1,), dtype="string")
+    return {"rows": rows["zarr.json"], "journal": journal["zarr.json"]}
 
 
-def _is_unfinished(path: Path) -> bool:
-    """Tell whether a folder is empty, or a store whose creation was cut short."""
-    if not path.is_dir() or {entry.name for entry in path.iterdir()} - {"zarr.json", "manifest"}:
-        return False
+def _encode_shard(rows: NDArray[Any], spec: FeatureSpec, layout: Layout) -> bytes:
+    """Return the bytes of a compressed shard."""
+    shard_shape = (layout.rows_per_shard, *spec.row_shape)
+    files = _encode(
+        rows,
+        shape=shard_shape,
+        shards=shard_shape,
+        chunks=(layout.rows_per_chunk, *spec.row_shape),
+        dtype=spec.dtype,
+        compressors=_COMPRESSORS[spec.compression],
+    )
+    del files["zarr.json"]
+    (content,) = files.values()
+    return content
+
+
+def _encode(values: NDArray[Any] | None, **settings: Any) -> dict[str, bytes]:
+    """Return the files that zarr-python makes of an array, by key, in memory."""
+    if values is not None and "shape" not in settings:
+        dtype = "string" if values.dtype == object else values.dtype
+        settings |= {"shape": values.shape, "dtype": dtype}
+    files: dict[str, Any] = {}
+    options = {"compressors": None, "filters": None} | settings
+    if options["dtype"] == "string":
+        del options["filters"]
+    # Rows of zeros are data here; leaving their chunks out would make the shard sparse.
+    with zarr.config.set({"array.write_empty_chunks": True}):
+        array = zarr.create_array(zarr.storage.MemoryStore(files), zarr_format=3, **options)
+        if values is not None and len(values):
+            array[: len(values)] = values
+    return {key: buffer.to_bytes() for key, buffer in files.items()}
+
+
+def _metadata(values: NDArray[Any]) -> bytes:
+    chunks = tuple(max(size, 1) for size in values.shape)
+    dtype = "string" if values.dtype == object else values.dtype
+    return _encode(None, shape=values.shape, chunks=chunks, dtype=dtype)["zarr.json"]
+
+
+def _group_node(attributes: dict[str, Any]) -> bytes:
+    node = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+    return json.dumps(node, ensure_ascii=False, indent=1).encode()
+
+
+def _difference(found: bytes | None, wanted: bytes) -> str | None:
+    if found is None:
+        return "no file"
     try:
-        return not dict(zarr.open_group(path, mode="r", zarr_format=3).attrs)
-    except GroupNotFoundError:
-        return True
+        return None if json.loads(found) == json.loads(wanted) else "other content than planned"
+    except ValueError as error:
+        return f"no JSON ({error})"
 
 
-def _sync(file: Path) -> None:
-    """Force a file, and the folders that lead to it, down to the disk."""
-    for path in (file, *list(file.parents)[:3]):
-        sync_to_disk(path)
+def _entry_key(feature: str, shard: int) -> str:
+    return f"{feature}/journal/c/{shard}"
 
 
-def _sync_tree(folder: Path) -> None:
-    files: Iterable[Path] = (entry for entry in folder.rglob("*") if entry.is_file())
-    for file in files:
-        _sync(file)
+def _decode_text(content: bytes | None) -> str:
+    """Undo the codec vlen-utf8 of an array with one string."""
+    if content is None:
+        return ""
+    whole = content[:8] == struct.pack("<II", 1, len(content) - 8) if len(content) > 8 else False
+    return content[8:].decode(errors="replace") if whole else "damaged"
+
+
+def _join(group: str, name: str) -> str:
+    return f"{group}/{name}" if group else name

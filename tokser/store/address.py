@@ -1,0 +1,80 @@
+"""From a store's address to its backend: what a path ends in, or what lies there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tokser.errors import MissingInputError, SettingsError
+from tokser.store import hdf5_backend, zarr_backend
+from tokser.store.backend import Backend
+from tokser.store.objects import LocalObjects
+from tokser.store.remote_objects import RemoteObjects
+from tokser.store.schema import not_a_store
+
+__all__ = ["backend_at", "existing_backend", "is_remote", "store_name"]
+
+HDF5_SUFFIXES = (".h5", ".hdf5")
+
+
+def is_remote(address: str) -> bool:
+    """Tell whether an address is a URL."""
+    return "://" in address
+
+
+def store_name(address: str) -> str:
+    """Return the last part of an address without its suffix: `emodb` of `s3://b/emodb.zarr`."""
+    return Path(address.rstrip("/")).stem
+
+
+def backend_at(address: str) -> Backend:
+    """Return the backend for a store that may not exist yet: HDF5 by suffix, else Zarr.
+
+    Raises:
+        SettingsError: The address is a URL that cannot be used.
+    """
+    if not is_remote(address):
+        local = LocalObjects(Path(address))
+        if address.endswith(HDF5_SUFFIXES):
+            return hdf5_backend.HDF5Backend(local)
+        return zarr_backend.local_zarr(local)
+    if address.endswith(HDF5_SUFFIXES):
+        raise SettingsError(
+            address,
+            expected="a Zarr store at a URL",
+            got="the suffix of HDF5",
+            remedy="HDF5 stores are local folders: use a name that ends in .zarr.",
+        )
+    return zarr_backend.remote_zarr(RemoteObjects(address))
+
+
+def existing_backend(address: str) -> Backend:
+    """Return the backend of a store that exists.
+
+    Raises:
+        MissingInputError: There is nothing at the address.
+        StoreMismatchError: What is there is no store.
+    """
+    backend = backend_at(address)
+    others: dict[str, Callable[[LocalObjects], Backend]] = {
+        zarr_backend.ROOT_DOCUMENT: zarr_backend.local_zarr,
+        hdf5_backend.ROOT_DOCUMENT: hdf5_backend.HDF5Backend,
+    }
+    if is_store(backend):
+        return backend
+    if isinstance(backend.objects, LocalObjects):
+        for document, kind in others.items():
+            if backend.objects.size(document) is not None:
+                return kind(backend.objects)
+        if backend.objects.folder.exists():
+            raise not_a_store(address, "a folder or file without a store's description")
+    raise MissingInputError(
+        address,
+        expected="a store",
+        got="nothing",
+        remedy="Write one with `tokser extract --store`, or correct the path.",
+    )
+
+
+def is_store(backend: Backend) -> bool:
+    """Tell whether a backend's root document is there."""
+    documents = {"zarr": zarr_backend.ROOT_DOCUMENT, "hdf5": hdf5_backend.ROOT_DOCUMENT}
+    return backend.objects.size(documents[backend.name]) is not None
