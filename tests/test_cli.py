@@ -1,5 +1,8 @@
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import click
 import pytest
@@ -137,3 +140,34 @@ def test_info_shows_features_and_quarantine(stores):
     assert result.exit_code == 0
     for word in ("whisper-tiny/layer-2", "100 %", "utt001", "broken"):
         assert word in result.output
+
+
+@pytest.mark.parametrize("place", ["x.csv", "x/y.csv"])
+def test_a_file_where_a_folder_is_wanted_is_named(tmp_path, place, real_data):
+    (tmp_path / "file").write_text("")
+    root = real_data / "data" / "emodb"
+    result = run("manifest", "emodb", "--root", root, "--out", tmp_path / "file" / place)
+    assert result.exit_code == 2
+    assert "expected a folder" in result.output
+    assert ".partial" not in result.output
+
+
+def test_sigterm_stops_as_ctrl_c_does(monkeypatch):
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setattr("tokser.stages.doctor.doctor", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    result = run("doctor")
+    assert result.exit_code == 1
+    assert "Stopped. What is done is kept" in result.output
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_demo_leaves_foreign_folders_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    result = run("demo", "--out", tmp_path)
+    assert result.exit_code == 2
+    assert "one that holds other things" in result.output
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]

@@ -68,3 +68,21 @@ def test_a_wrong_override_is_refused(file, override, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"none\.yaml"):
         load_pipeline(tmp_path / "none.yaml")
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "p.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingsError, match="expected YAML in UTF-8"):
+        load_pipeline(tmp_path / "p.yaml")
+
+
+def test_an_override_that_is_no_yaml_is_refused(tmp_path):
+    (tmp_path / "p.yaml").write_text("name: p\nvariables: {workspace: a}\n")
+    with pytest.raises(SettingsError, match=r"--set workspace=\[1,: expected YAML"):
+        load_pipeline(tmp_path / "p.yaml", ["workspace=[1,"])
+
+
+def test_variables_that_refer_to_variables_are_refused(tmp_path):
+    (tmp_path / "p.yaml").write_text("name: p\nvariables: {a: x, b: '${a}/y'}\n")
+    with pytest.raises(SettingsError, match="cannot refer to each other"):
+        load_pipeline(tmp_path / "p.yaml")

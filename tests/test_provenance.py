@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tokser.errors import RunError, SettingsError
 from tokser.provenance import Stamp, digest_of, versions, write_atomically
 
 
@@ -28,3 +29,27 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_another_process_works_in_is_refused(tmp_path):
+    stamp = Stamp("pretrain", {"epochs": 3}, {})
+    with (
+        stamp.claim(tmp_path / "run"),
+        pytest.raises(RunError, match="no other pretrain at work there"),
+        Stamp("pretrain", {"epochs": 3}, {}).claim(tmp_path / "run"),
+    ):
+        pass
+    with stamp.claim(tmp_path / "run"):
+        pass
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_begun_otherwise_is_refused_naming_what_differs(tmp_path):
+    with Stamp("pretrain", {"epochs": 3, "seed": 0}, {"text": "abc"}).claim(tmp_path / "run"):
+        pass
+    other = Stamp("pretrain", {"epochs": 4, "seed": 0}, {"text": "xyz"})
+    with (
+        pytest.raises(SettingsError, match=r"epochs 3, now 4; text abc, now xyz"),
+        other.claim(tmp_path / "run"),
+    ):
+        pass

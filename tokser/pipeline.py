@@ -18,7 +18,7 @@ from tokser.config import (
     ReportSettings,
     Settings,
 )
-from tokser.errors import MissingInputError, SettingsError
+from tokser.errors import MissingInputError, SettingsError, list_some
 
 __all__ = ["Pipeline", "load_pipeline"]
 
@@ -60,9 +60,9 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError(
-            path, expected="YAML", got=str(error), remedy="Correct the named line."
+            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
         ) from error
     if not isinstance(content, dict):
         raise SettingsError(
@@ -71,6 +71,14 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
     for override in overrides:
         _override(content, override)
     variables = content.get("variables") or {}
+    for name, value in variables.items():
+        if isinstance(value, str) and _REFERENCE.search(value):
+            raise SettingsError(
+                f"{path}, variable {name}",
+                expected="a value without references",
+                got=value,
+                remedy="Write the value out: variables cannot refer to each other.",
+            )
     stages = {key: value for key, value in content.items() if key != "variables"}
     filled = _fill(stages, variables, where=str(path))
     return Pipeline.parse(filled | {"variables": variables}, where=str(path))
@@ -80,7 +88,12 @@ def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
         raise _unknown(f"--set {override}", "key=value", override, ())
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text) if text else ""
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            f"--set {override}", expected="YAML", got=str(error), remedy="Correct the value."
+        ) from error
     if key in (content.get("variables") or {}):
         content["variables"][key] = value
         return
@@ -124,6 +137,10 @@ def _fill(value: Any, variables: Mapping[str, Any], *, where: str) -> Any:
 
 
 def _unknown(where: str, expected: str, got: str, known: Sequence[str]) -> SettingsError:
-    near = difflib.get_close_matches(got, known, n=1, cutoff=0.0)
-    remedy = f"The nearest known one is {near[0]!r}." if near else "Correct it."
+    near = difflib.get_close_matches(got, known, n=1, cutoff=0.5)
+    remedy = (
+        f"The nearest known one is {near[0]!r}."
+        if near
+        else f"Known ones: {list_some(known, most=20) or 'none'}."
+    )
     return SettingsError(where, expected=expected, got=repr(got), remedy=remedy)

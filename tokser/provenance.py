@@ -4,12 +4,15 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tokser.errors import SettingsError
+from filelock import FileLock, Timeout
+
+from tokser.errors import RunError, SettingsError
 
 __all__ = [
     "Stamp",
@@ -107,17 +110,39 @@ class Stamp:
         path = folder / STAMP_NAME
         return path.is_file() and _digest_of_stamp(json.loads(path.read_text())) == self.digest
 
-    def claim(self, folder: Path) -> None:
+    @contextmanager
+    def claim(self, folder: Path) -> Iterator[None]:
         """Begin an artefact in a new folder, or go on with one that this stamp began.
 
         Raises:
             SettingsError: The folder holds something else; nothing in it is changed.
+            RunError: Another process is at work there.
         """
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(f"{folder.resolve()}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise RunError(
+                folder,
+                expected=f"no other {self.content['stage']} at work there",
+                got="one that holds its lock",
+                remedy="Wait until it is done, or name another folder with --out.",
+            ) from error
+        try:
+            self._begin(folder)
+            yield
+        finally:
+            Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
+
+    def _begin(self, folder: Path) -> None:
         file = folder / CLAIM_NAME
         if file.is_file():
-            if _digest_of_stamp(json.loads(file.read_text())) == self.digest:
+            begun = json.loads(file.read_text())
+            if _digest_of_stamp(begun) == self.digest:
                 return
-            got = "one begun with other settings or inputs"
+            got = f"one begun otherwise ({_differences(begun, self.content)})"
         elif folder.is_dir() and any(folder.iterdir()):
             got = "one that holds other things"
         else:
@@ -134,6 +159,22 @@ class Stamp:
         """Mark `folder` as done; call it when everything else is on disk."""
         text = _canonical(self.content | {"versions": versions()}, indent=2)
         write_atomically(folder / STAMP_NAME, text.encode())
+
+
+def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """Name what two stamps differ in: `learning_rate 0.1, now 0.01`."""
+    found = []
+    for part in ("settings", "inputs"):
+        old, new = begun.get(part, {}), now[part]
+        for key in sorted(old.keys() | new.keys()):
+            if key not in Stamp.PLACES and digest_of(old.get(key)) != digest_of(new.get(key)):
+                found.append(f"{key} {_short(old.get(key))}, now {_short(new.get(key))}")
+    return "; ".join(found) or f"stage {begun.get('stage')}"
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _digest_of_stamp(content: Mapping[str, Any]) -> str:

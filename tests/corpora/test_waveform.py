@@ -205,3 +205,23 @@ def test_a_torchaudio_that_does_not_fit_is_named_with_its_remedy(
         read_waveform(write(tmp_path / "a.wav", noise(100), 8_000))
     # What is at 16 kHz already needs no torchaudio.
     assert read_waveform(write(tmp_path / "b.wav", noise(100))).shape == (100,)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_a_truncated_wav_is_an_audio_error(tmp_path: Path, subtype: str) -> None:
+    path = write(tmp_path / "a.wav", noise(4_000), subtype=subtype)
+    path.write_bytes(path.read_bytes()[:5_000])
+    with pytest.raises(AudioError, match=r"\d+ of the \d+ bytes that its header states"):
+        probe(path)
+
+
+@pytest.mark.parametrize("length", [0, 2**32 - 1])
+def test_a_wav_that_was_streamed_and_does_not_know_its_length_is_read(
+    tmp_path: Path, length: int
+) -> None:
+    path = write(tmp_path / "a.wav", noise(4_000))
+    data = bytearray(path.read_bytes())
+    place = data.index(b"data") + 4
+    data[place : place + 4] = length.to_bytes(4, "little")
+    path.write_bytes(data)
+    waveform._refuse_cut_wav(path)

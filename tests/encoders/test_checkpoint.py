@@ -100,3 +100,23 @@ def test_weights_are_identified_by_their_bytes(tiny, copy):
     weights["model.encoder.layer_norm.bias"] += 1
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert find_checkpoint(str(folder)).weights_sha256() != original
+
+
+def test_weights_that_were_cut_are_an_error_that_says_so(copy):
+    folder = copy("tiny-whisper")
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:2_000])
+    with pytest.raises(CheckpointError, match="expected weights that can be read"):
+        encode(folder)
+
+
+def test_a_damaged_config_is_an_error_that_says_so(copy):
+    folder = copy("tiny-whisper")
+    (folder / "config.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"config\.json that holds a JSON object"):
+        find_checkpoint(str(folder))
+
+
+def test_a_path_that_is_no_folder_is_not_looked_up_on_the_hub():
+    with pytest.raises(MissingInputError, match="got no such folder"):
+        find_checkpoint("./nosuchfolder")

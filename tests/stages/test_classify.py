@@ -199,7 +199,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_alike(settings, monkeypatch):
 def test_other_settings_into_the_same_folder_are_refused_and_change_nothing(settings):
     out = classify(settings())
     before = contents(out)
-    with pytest.raises(SettingsError, match="one begun with other settings or inputs"):
+    with pytest.raises(SettingsError, match="one begun otherwise"):
         classify(settings(seed=1))
     assert contents(out) == before
 

@@ -176,7 +176,7 @@ def test_a_second_call_has_nothing_to_do(run, toy, capsys):
 
 def test_a_folder_of_another_run_is_refused_and_left_alone(run, toy):
     before = {file: file.stat().st_mtime_ns for file in run.rglob("*")}
-    with pytest.raises(SettingsError, match="begun with other settings or inputs"):
+    with pytest.raises(SettingsError, match="begun otherwise"):
         pretrain(toy.settings(run, temperature=0.1))
     assert {file: file.stat().st_mtime_ns for file in run.rglob("*")} == before
 

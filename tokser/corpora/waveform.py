@@ -1,5 +1,6 @@
 """Recordings: what their headers state, and their samples, mono at 16 kHz."""
 
+import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,8 @@ __all__ = [
 SAMPLING_RATE_HZ = 16_000
 _BLOCK_S = 60
 _LONGEST_S = 24 * 3600
+_STREAMED = (0, 2**32 - 1)
+"""Lengths in a WAV's header that mean: not known when it was begun."""
 
 
 def probe(path: Path) -> tuple[int, int]:
@@ -44,6 +47,7 @@ def probe(path: Path) -> tuple[int, int]:
         raise _unusable(path, f"a file that is not audio ({_reason(error)})") from error
     if num_samples == 0:
         raise _unusable(path, "a recording of zero samples")
+    _refuse_cut_wav(path)
     # A FLAC stream of unknown length counts as 2^63 - 1 samples.
     if num_samples > _LONGEST_S * sampling_rate_hz:
         raise _unusable(path, "a header without a credible length (unknown, or above 24 h)")
@@ -94,8 +98,8 @@ def read_waveform(path: Path) -> Float32[np.ndarray, " num_samples"]:
         float32 `[num_samples]` at 16 kHz, nominally in [-1, 1].
 
     Raises:
-        AudioError: The file is unusable, holds fewer samples than its header states (libsndfile
-            itself corrects the header of a WAV that was cut), or holds NaN or infinity.
+        AudioError: The file is unusable, holds fewer samples than its header states, or holds
+            NaN or infinity.
         MissingPackageError: torchaudio is needed to resample and cannot be imported.
     """
     num_samples, sampling_rate_hz = probe(path)
@@ -162,6 +166,26 @@ def _check_file(path: Path) -> None:
         raise _unusable(path, "something that is not a file")
     if size == 0:
         raise _unusable(path, "an empty file (0 bytes)")
+
+
+def _refuse_cut_wav(path: Path) -> None:
+    """Raise if a WAV ends before its header says; libsndfile would correct the header."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12))
+        if (riff, wave) != (b"RIFF", b"WAVE"):
+            return
+        position = 12
+        while len(header := file.read(8)) == 8:
+            name, length = struct.unpack("<4sI", header)
+            position += 8
+            if name == b"data":
+                if length not in _STREAMED and position + length > size:
+                    got = f"{size - position} of the {length} bytes that its header states"
+                    raise _unusable(path, got)
+                return
+            position += length + length % 2
+            file.seek(position)
 
 
 def _reason(error: Exception) -> str:

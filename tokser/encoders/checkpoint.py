@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,13 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
         CheckpointError: It has no config.json or no weights.
     """
     local = Path(source).expanduser().absolute()
+    if source.startswith((".", "/", "~")) and not local.is_dir():
+        raise MissingInputError(
+            f"--encoder {source}",
+            expected="a local model folder",
+            got="no such folder",
+            remedy="Correct the path, or name a model on the hub without ./ before it.",
+        )
     folder = local if local.is_dir() else _fetch(source, revision)
     config_file = folder / "config.json"
     if not config_file.is_file():
@@ -74,7 +82,7 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
         name=local.name if local.is_dir() else source.rpartition("/")[2],
         folder=folder,
         revision="" if local.is_dir() else folder.name,
-        config=json.loads(config_file.read_text()),
+        config=_read_config(source, config_file),
     )
     if not found.weight_files:
         raise CheckpointError(
@@ -110,7 +118,7 @@ def load_weights(
     import torch
 
     mapping = {rf"^{prefix}": ""} if prefix else None
-    with quiet_transformers():
+    with quiet_transformers(), _readable(checkpoint):
         found: Any = model_class.from_pretrained(
             checkpoint.folder,
             key_mapping=mapping,
@@ -149,6 +157,37 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(level)
         if bars:
             logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def _readable(checkpoint: Checkpoint) -> Iterator[None]:
+    """Say of weights that cannot be read that they are damaged."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            checkpoint.folder,
+            expected="weights that can be read",
+            got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            remedy="A file is damaged or of another model: fetch it again.",
+        ) from error
+
+
+def _read_config(source: str, file: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(file.read_text())
+        if not isinstance(config, dict):
+            raise ValueError(f"a {type(config).__name__}")
+    except ValueError as error:
+        raise CheckpointError(
+            source,
+            expected="a config.json that holds a JSON object",
+            got=str(error),
+            remedy="The file is damaged: fetch the model again.",
+        ) from error
+    return config
 
 
 def _fetch(source: str, revision: str | None) -> Path:

@@ -74,16 +74,16 @@ def classify(settings: ClassifySettings) -> Path:
     audits: dict[str, Audit] = {
         protocol: audit_splits(folds, data.utterances) for protocol, folds in splits.items()
     }
-    stamp.claim(settings.out)
     units = [
         _Unit(feature, protocol, classifier)
         for feature in features
         for protocol in splits
         for classifier in dict.fromkeys(settings.classifiers)
     ]
-    _run_units(units, settings, data, splits, device)
-    _assemble(units, settings, splits, audits)
-    stamp.write(settings.out)
+    with stamp.claim(settings.out):
+        _run_units(units, settings, data, splits, device)
+        _assemble(units, settings, splits, audits)
+        stamp.write(settings.out)
     return settings.out
 
 

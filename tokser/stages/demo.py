@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tokser.corpora.registry import scan_corpus
+from tokser.errors import SettingsError
 from tokser.pipeline import load_pipeline
 from tokser.progress import say
 from tokser.provenance import write_atomically
@@ -30,6 +31,7 @@ def demo(out: Path) -> PipelineResult:
     """
     from tokser.report.tables import merge_results
 
+    _refuse_foreign(out)
     _synthesise(out / "corpora")
     _build_encoders(out / "encoders", out / "corpora")
     path = shipped_file("pipelines", "demo.yaml")
@@ -38,6 +40,16 @@ def demo(out: Path) -> PipelineResult:
     scores = merge_results(result.results)
     write_atomically(out / "results.csv", scores.to_csv(index=False).encode())
     return result
+
+
+def _refuse_foreign(out: Path) -> None:
+    if out.is_dir() and any(out.iterdir()) and not (out / "corpora").is_dir():
+        raise SettingsError(
+            f"--out {out}",
+            expected="a new folder, or one that a demo began",
+            got="one that holds other things",
+            remedy="Name another folder; nothing was written.",
+        )
 
 
 def _synthesise(corpora: Path) -> None:

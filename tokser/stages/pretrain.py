@@ -66,25 +66,25 @@ def pretrain(settings: PretrainSettings) -> Path:
         settings.special_tokens,
     )
     data, device = _split(settings, store, pairs), resolve_device(settings.device)
-    stamp.claim(settings.out)
-    text = settings.model_dump_json(indent=2)
-    write_atomically(settings.out / "settings.json", text.encode())
-    history = History(settings.out, settings.epochs)
-    train(_untrained(settings, pairs), data, history, epochs=settings.epochs, device=device)
-    best = history.best_row()
-    description = AlignerDescription(
-        name=name_of_run,
-        variant=VARIANT,
-        text_dim=pairs.teacher.dim,
-        speech_dim=pairs.speech.dim,
-        special_tokens=settings.special_tokens,
-        features=names,
-        provenance={role: store[name].provenance for role, name in names.items()},
-        best_epoch=int(best["epoch"]),
-        scores={key: float(value) for key, value in best.items() if key != "epoch"},
-    )
-    save_aligner(settings.out, load_file(history.best), description)
-    stamp.write(settings.out)
+    with stamp.claim(settings.out):
+        text = settings.model_dump_json(indent=2)
+        write_atomically(settings.out / "settings.json", text.encode())
+        history = History(settings.out, settings.epochs)
+        train(_untrained(settings, pairs), data, history, epochs=settings.epochs, device=device)
+        best = history.best_row()
+        description = AlignerDescription(
+            name=name_of_run,
+            variant=VARIANT,
+            text_dim=pairs.teacher.dim,
+            speech_dim=pairs.speech.dim,
+            special_tokens=settings.special_tokens,
+            features=names,
+            provenance={role: store[name].provenance for role, name in names.items()},
+            best_epoch=int(best["epoch"]),
+            scores={key: float(value) for key, value in best.items() if key != "epoch"},
+        )
+        save_aligner(settings.out, load_file(history.best), description)
+        stamp.write(settings.out)
     return settings.out
 
 

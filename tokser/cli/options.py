@@ -1,0 +1,152 @@
+"""What commands share: options, types, errors as messages, exit codes."""
+
+import errno
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tokser.errors import TokserError
+
+__all__ = [
+    "DATASETS",
+    "EXIT_CODES",
+    "FILE",
+    "FOLDER",
+    "QUARANTINED_EXIT",
+    "device_option",
+    "exit_if_quarantined",
+    "only_given",
+    "reports_errors",
+    "show_results",
+    "splits_option",
+    "store_option",
+    "subset_option",
+    "workspace_option",
+    "workspace_or_default",
+]
+
+QUARANTINED_EXIT = 3
+EXIT_CODES = (
+    "Exit codes: 0 ok; 1 the run failed; 2 the input or the call is wrong; "
+    "3 finished, with utterances in quarantine."
+)
+DATASETS = click.Choice(["librispeech", "emodb", "iemocap"])
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+_ROOM = "Make room, then run the same command again: what was finished is kept."
+_RIGHT = "Get the right to write there, or name another place."
+_NAME = "Name another place: a file is where a folder should be, or the other way round."
+_DISK_FAULTS = {
+    errno.ENOSPC: (1, "room on the disk", _ROOM),
+    errno.EDQUOT: (1, "room on the disk", _ROOM),
+    errno.EFBIG: (1, "room for a file of this size", _ROOM),
+    errno.EROFS: (2, "a place to write to", _RIGHT),
+    errno.EACCES: (2, "a place to write to", _RIGHT),
+    errno.EPERM: (2, "a place to write to", _RIGHT),
+    errno.EEXIST: (2, "a folder", _NAME),
+    errno.ENOTDIR: (2, "a folder", _NAME),
+    errno.EISDIR: (2, "a file", _NAME),
+}
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def reports_errors(command: Command) -> Command:
+    """Print what went wrong as one message, exit with its code; SIGTERM stops as Ctrl-C does."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            command(*args, **kwargs)
+        except TokserError as error:
+            _exit(error.exit_code, str(error))
+        except OSError as error:
+            if error.errno not in _DISK_FAULTS:
+                raise
+            code, expected, remedy = _DISK_FAULTS[error.errno]
+            where = _without_partial(str(error.filename or "disk"))
+            _exit(code, f"{where}: expected {expected}, got {error.strerror}. {remedy}")
+        except KeyboardInterrupt:
+            click.secho("Stopped. What is done is kept: run the same command again.", err=True)
+            sys.exit(1)
+        finally:
+            signal.signal(signal.SIGTERM, before)
+
+    return wrapped  # type: ignore[return-value]  # click only looks at the wrapped name and options
+
+
+def _exit(code: int, message: str) -> None:
+    click.secho(f"Error: {message}", fg="red", err=True)
+    sys.exit(code)
+
+
+def _without_partial(path: str) -> str:
+    """Name the file that was to be written, not the one that it is written to first."""
+    folder, name = os.path.split(path)
+    parts = name.removeprefix(".").removesuffix(".partial").rsplit(".", 1)
+    return os.path.join(folder, parts[0]) if name.endswith(".partial") else path  # noqa: PTH118
+
+
+def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop the options that were not given, so that the settings' own defaults hold."""
+    return {key: value for key, value in values.items() if value is not None and value != ()}
+
+
+def workspace_or_default(chosen: Path | None) -> Path:
+    """Return the folder of stores, runs and results."""
+    return chosen or Path(os.environ.get("TOKSER_HOME", "workspace"))
+
+
+workspace_option = click.option(
+    "--workspace",
+    type=FOLDER,
+    help="Folder of stores, runs and results.  [default: $TOKSER_HOME, else ./workspace]",
+)
+device_option = click.option(
+    "--device", help="auto, cpu, cuda, cuda:1 or mps.  [default: auto, a GPU where there is one]"
+)
+store_option = click.option(
+    "--store",
+    type=click.Path(),
+    required=True,
+    help="Folder or URL of the store: feats.zarr, feats.h5 (HDF5) or s3://bucket/feats.zarr.",
+)
+splits_option = click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    help="LibriSpeech part, e.g. train-clean-100; may be repeated.  [default: all that are there]",
+)
+subset_option = click.option(
+    "--subset",
+    type=click.Choice(["all", "recognised"]),
+    help="EmoDB: all 535 recordings, or the 493 of the report's Table 1.  [default: all]",
+)
+
+
+def show_results(folders: list[Path]) -> None:
+    """Print the scores of results folders."""
+    from tokser.terminal import results_tables, show
+
+    for table in results_tables(folders):
+        show(table)
+
+
+def exit_if_quarantined(quarantined: Mapping[str, Mapping[str, str]]) -> None:
+    """Print the reasons of each store, and exit with 3, if an utterance was set aside."""
+    from tokser.terminal import faults_table, show
+
+    for path, reasons in quarantined.items():
+        if reasons:
+            click.echo(path)
+            show(faults_table(reasons))
+    if any(quarantined.values()):
+        sys.exit(QUARANTINED_EXIT)
