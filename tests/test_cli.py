@@ -30,7 +30,7 @@ def run(*arguments):
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
         *("doctor", "manifest", "extract", "pretrain", "align", "pool", "classify", "report"),
-        *("store info", "store verify", "run", "demo"),
+        *("store info", "store verify", "store repair", "run", "demo"),
     }
 
 

@@ -1,10 +1,11 @@
 """`tokser store`: look into a store, check it, mend it, move it."""
 
 import sys
+from pathlib import Path
 
 import click
 
-from tokser.cli.options import reports_errors
+from tokser.cli.options import FOLDER, reports_errors
 
 __all__ = ["store"]
 
@@ -26,6 +27,33 @@ def info(path: str) -> None:
     show(store_table(opened))
     if opened.quarantined:
         show(faults_table(opened.quarantined))
+
+
+@store.command()
+@click.argument("path", type=click.Path())
+@click.option(
+    "--root",
+    type=FOLDER,
+    help="Folder of the corpus: recordings that changed since are encoded again, too.  "
+    "[default: look at the store only]",
+)
+@reports_errors
+def repair(path: str, root: Path | None) -> None:
+    """Mend the store at PATH: the next extract, align or pool computes damaged shards again."""
+    from tokser.stages.repair import repair as mend
+    from tokser.terminal import damages_table, show
+
+    done = mend(path, root)
+    if done.damages:
+        show(damages_table(done.damages))
+    for stale in done.stale:
+        click.echo(f"{stale.group}, {stale.utterance}: {stale.reason}")
+    for feature, shards in done.requeued.items():
+        click.echo(f"{feature}: {len(shards)} shards to be computed again")
+    if not done.damages and not done.stale:
+        click.echo(f"{path}: nothing to mend")
+    else:
+        click.echo("Run the command that wrote them again (extract, align or pool) to mend it.")
 
 
 @store.command()

@@ -15,8 +15,9 @@ from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import choose_layers, layer_name
 from tokser.encoders.passes import Encoded, encode_speech, encode_text
 from tokser.encoders.rows import Rows, count_frames, count_tokens
-from tokser.errors import InputError, list_some
+from tokser.errors import InputError, StoreMismatchError, list_some
 from tokser.progress import progress_bar, say
+from tokser.stages.staleness import stale_recordings
 from tokser.store import (
     Claim,
     FeatureSpec,
@@ -129,6 +130,7 @@ class _Work:
         Other processes may do the same at the same time: each shard is computed by one of them.
         """
         group = writer.plan_group(self.plan)
+        self._refuse_stale()
         if self.encoder.kind == "text" and not group.has_lookup(WORD):
             self._put_words(group, self.encoder)
         pending = group.pending()
@@ -148,6 +150,19 @@ class _Work:
                 else:
                     bar.advance(after - first)
         return num_encoded
+
+    def _refuse_stale(self) -> None:
+        """Raise if recordings changed since they were encoded."""
+        store = open_store(self.settings.store)
+        stale = stale_recordings(store, self.manifest.root, groups=(self.encoder.name,))
+        if stale:
+            raise StoreMismatchError(
+                f"{self.settings.store}, {self.encoder.name}",
+                expected="the recordings that were encoded",
+                got=list_some([f"{one.utterance}: {one.reason}" for one in stale], most=3),
+                remedy=f"Restore them, or run `tokser store repair {self.settings.store} "
+                f"--root {self.manifest.root}` to have them encoded again.",
+            )
 
     def _run_shard(
         self,

@@ -8,6 +8,7 @@ from tokser.store.address import is_remote, store_name
 from tokser.store.gather import PaddedBatch, RaggedBatch
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
+from tokser.store.repair import requeue
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
 from tokser.store.verify import Damage, Verification, verify_store
 from tokser.store.writer import Claim, GroupWriter, Recording, StoreWriter
@@ -28,6 +29,7 @@ __all__ = [
     "Verification",
     "is_remote",
     "open_store",
+    "requeue",
     "store_name",
     "verify_store",
 ]

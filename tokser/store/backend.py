@@ -12,7 +12,10 @@ from tokser.store.layout import Layout
 from tokser.store.objects import Objects
 from tokser.store.schema import Compression, FeatureSpec
 
-__all__ = ["Backend", "RawShard", "WrittenShard"]
+__all__ = ["Backend", "Digests", "RawShard", "WrittenShard"]
+
+Digests = dict[str, str]
+"""xxh3-64 (hex) of small files, by key."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Backend(Protocol):
     """Raw reads and writes of one store; knows keys and bytes, not what they mean.
 
     A group is addressed by its name, `""` is the root; a feature by `group/name`. Every write is
-    whole or not at all, and on the disk when the call returns.
+    whole or not at all, and on the disk when the call returns. Small files are returned with
+    their digests, for the documents of the root and of the groups.
     """
 
     name: ClassVar[str]
@@ -51,8 +55,8 @@ class Backend(Protocol):
     def address(self) -> str:
         """Folder or URL of the store."""
 
-    def create(self, document: dict[str, Any], manifest: str, ids: Sequence[str]) -> None:
-        """Lay down an empty store; its document comes last, and makes it one."""
+    def write_manifest(self, manifest: str, ids: Sequence[str]) -> Digests:
+        """Write the manifest's CSV text, and the ids in store order."""
 
     def read_document(self, group: str) -> dict[str, Any]:
         """Read what the root or a group says about itself."""
@@ -66,14 +70,14 @@ class Backend(Protocol):
     def ids(self) -> list[str]:
         """Read the ids of the utterances, in store order."""
 
-    def write_layout(self, group: str, layout: Layout) -> None:
+    def write_layout(self, group: str, layout: Layout) -> Digests:
         """Write where each utterance's rows lie."""
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
 
-    def create_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> None:
-        """Lay down what a feature needs before its shards, dropping what was there."""
+    def describe_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> Digests:
+        """Write what readers of the format must know of a feature before its shards."""
 
     def write_shard(
         self, feature: str, shard: int, rows: NDArray[Any], spec: FeatureSpec, layout: Layout
@@ -105,16 +109,8 @@ class Backend(Protocol):
     def drop_entry(self, feature: str, shard: int) -> None:
         """Take a shard out of the journal: from now on it does not count."""
 
-    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> Digests:
         """Write the key and table arrays of a lookup feature."""
 
     def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
-
-    def metadata_faults(
-        self,
-        groups: Mapping[str, Layout],
-        features: Mapping[str, tuple[FeatureSpec, Layout]],
-        lookups: Sequence[str],
-    ) -> dict[str, str]:
-        """Hold the format's own descriptions against what they should be; faults by key."""

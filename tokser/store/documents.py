@@ -1,13 +1,15 @@
 """What a store says about itself, as JSON that carries its own digest."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import xxhash
 
 from tokser.errors import CorruptStoreError
+from tokser.store.backend import Backend
 
-__all__ = ["canonical", "checked", "with_digest"]
+__all__ = ["canonical", "checked", "damaged_files", "with_digest"]
 
 DIGEST = "digest"
 
@@ -38,3 +40,13 @@ def checked(content: dict[str, Any], where: str) -> dict[str, Any]:
             remedy="They were damaged or edited: restore this file, or extract into a new store.",
         )
     return rest
+
+
+def damaged_files(backend: Backend, files: Mapping[str, str]) -> list[str]:
+    """Return the keys of small files that are not what their document says."""
+    contents = backend.objects.get_many(list(files))
+    return [
+        key
+        for (key, digest), content in zip(files.items(), contents, strict=True)
+        if content is None or xxhash.xxh3_64_hexdigest(content) != digest
+    ]

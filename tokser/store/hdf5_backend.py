@@ -13,7 +13,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from tokser.errors import CorruptStoreError
-from tokser.store.backend import RawShard, WrittenShard
+from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
 from tokser.store.objects import LocalObjects
 from tokser.store.schema import Compression, FeatureSpec
@@ -53,10 +53,10 @@ class HDF5Backend:
         """Folder of the store."""
         return self.objects.address
 
-    def create(self, document: dict[str, Any], manifest: str, ids: Sequence[str]) -> None:
-        """Lay down an empty store; its document comes last, and makes it one."""
-        self._put_file("utterances.h5", {"manifest": manifest, "ids": np.array(ids, dtype=object)})
-        self.write_document("", document)
+    def write_manifest(self, manifest: str, ids: Sequence[str]) -> Digests:
+        """Write the manifest's CSV text, and the ids in store order."""
+        names = np.array(ids, dtype=object)
+        return self._put_small("utterances.h5", {"manifest": manifest, "ids": names})
 
     def read_document(self, group: str) -> dict[str, Any]:
         """Read a document; `CorruptStoreError` if there is none."""
@@ -88,9 +88,10 @@ class HDF5Backend:
         """Read the ids of the utterances, in store order."""
         return [name.decode() for name in self._read("utterances.h5", "ids", slice(None))]
 
-    def write_layout(self, group: str, layout: Layout) -> None:
+    def write_layout(self, group: str, layout: Layout) -> Digests:
         """Write where each utterance's rows lie."""
-        self._put_file(f"{group}/layout.h5", {name: getattr(layout, name) for name in _LAYOUT})
+        arrays = {name: getattr(layout, name) for name in _LAYOUT}
+        return self._put_small(f"{group}/layout.h5", arrays)
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
@@ -100,9 +101,9 @@ class HDF5Backend:
         )
         return starts, lengths
 
-    def create_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> None:
-        """Drop what was there; shards describe themselves."""
-        self.objects.delete(feature)
+    def describe_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> Digests:
+        """Write nothing: shards describe themselves."""
+        return {}
 
     def write_shard(
         self, feature: str, shard: int, rows: NDArray[Any], spec: FeatureSpec, layout: Layout
@@ -164,9 +165,9 @@ class HDF5Backend:
         """Take a shard out of the journal: from now on it does not count."""
         self.objects.delete(_entry_key(feature, shard))
 
-    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> Digests:
         """Write the key and table arrays of a lookup feature."""
-        self._put_file(f"{feature}/table.h5", arrays)
+        return self._put_small(f"{feature}/table.h5", arrays)
 
     def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
@@ -175,26 +176,8 @@ class HDF5Backend:
         )
         return keys, table
 
-    def metadata_faults(
-        self,
-        groups: Mapping[str, Layout],
-        features: Mapping[str, tuple[FeatureSpec, Layout]],
-        lookups: Sequence[str],
-    ) -> dict[str, str]:
-        """Hold the small files against what would be written now; faults by key."""
-        wanted: dict[str, Mapping[str, Any]] = {}
-        ids = np.array(self.ids(), dtype=object)
-        wanted["utterances.h5"] = {"manifest": self.manifest_text(), "ids": ids}
-        for group, layout in groups.items():
-            wanted[f"{group}/layout.h5"] = {name: getattr(layout, name) for name in _LAYOUT}
-        for lookup in lookups:
-            arrays = zip(_LOOKUP, self.read_lookup(lookup), strict=True)
-            wanted[f"{lookup}/table.h5"] = dict(arrays)
-        return {
-            key: "other bytes than planned"
-            for key, arrays in wanted.items()
-            if self.objects.get(key) != _encode(arrays).tobytes()
-        }
+    def _put_small(self, key: str, arrays: Mapping[str, Any]) -> Digests:
+        return {key: self._put_file(key, arrays).digest}
 
     def _put_file(self, key: str, arrays: Mapping[str, Any], **options: Any) -> WrittenShard:
         self._open_file = None

@@ -47,6 +47,12 @@ class JournalEntry:
         content = json.dumps(asdict(self), ensure_ascii=False)
         return f"{_digest(content)} {content}"
 
+    def require_size(self, found: int | None, where: str) -> None:
+        """Raise `CorruptStoreError` unless the shard's file has its size."""
+        if found != self.num_bytes:
+            got = "no file" if found is None else f"{found} bytes"
+            raise _corrupt(where, f"{self.num_bytes} bytes", got)
+
 
 def parse_entry(text: str, *, shard: int, identity: str, where: str) -> JournalEntry:
     """Read an entry back.

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from tokser.errors import (
@@ -21,6 +20,8 @@ from tokser.store.mapped import MappedShard, MappedShards, map_shard
 from tokser.store.schema import FUNCTIONALS, FeatureSpec, LookupSpec
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tokser.store.reader import Store
 
 __all__ = ["Layer", "LookupLayer"]
@@ -39,6 +40,7 @@ class Layer:
         self._group, self._feature = group, feature
         self._attributes = store.group(group)
         self._mapped = MappedShards()
+        self._committed: dict[int, JournalEntry] = {}
         self._unmappable: set[int] = set()
         self.name = f"{group}/{feature}"
         self.kind = self._attributes.kind
@@ -69,12 +71,12 @@ class Layer:
         """What made the rows."""
         return self._attributes.provenance
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """Digest of what the feature is: manifest, name, provenance, layout, dtype."""
         return self._store.identity(self.name)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """Where each utterance's rows lie; `CorruptStoreError` if its digest differs."""
         return self._store.layout(self._group)
@@ -83,7 +85,9 @@ class Layer:
     def entries(self) -> list[JournalEntry | None]:
         """The journal, an entry per shard; None where it is not committed."""
         texts = self._backend.read_journal(self.name, self.layout.num_shards)
-        return [self._parse(shard, text) for shard, text in enumerate(texts)]
+        found = [self._parse(shard, text) for shard, text in enumerate(texts)]
+        self._committed |= {shard: entry for shard, entry in enumerate(found) if entry}
+        return found
 
     @property
     def is_sealed(self) -> bool:
@@ -120,6 +124,8 @@ class Layer:
     @cached_property
     def lengths(self) -> "pd.Series[int]":
         """Rows of each usable utterance, int64, index = id."""
+        import pandas as pd
+
         index = pd.Index(self._store.ids, name="id")
         lengths = pd.Series(self.layout.row_lengths, index=index, name="num_rows")
         return lengths.loc[self.ids]
@@ -144,11 +150,11 @@ class Layer:
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
         layout = self.layout
-        shard = int(layout.shard_of[position])
-        entry = self.entries[shard] or self._refreshed(shard)
+        shard = layout.shard_of.item(position)
+        entry = self._committed.get(shard) or self._look_up(shard)
         if entry.quarantined:
             self._refuse_quarantined(entry, position)
-        start, length = int(layout.row_starts[position]), int(layout.row_lengths[position])
+        start, length = layout.row_starts.item(position), layout.row_lengths.item(position)
         mapped = self._mapped.get(shard)
         if mapped is None or not mapped.is_there():
             mapped = self._map(shard, entry)
@@ -170,7 +176,7 @@ class Layer:
         """Return utterances one after the other; raises as `layer[id]`."""
         return gather_ragged(*self._gather_arguments(utterances), at_once=self._waits)
 
-    def functionals(self) -> pd.DataFrame:
+    def functionals(self) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
 
         Raises:
@@ -184,6 +190,8 @@ class Layer:
                 got="none",
                 remedy=f"Run `tokser pool --store {self._store.path}`.",
             )
+        import pandas as pd
+
         pooled = self._store[name]
         columns = [f"{moment}_{i}" for moment in ("mean", "std") for i in range(self.dim)]
         values = pooled.ragged(pooled.ids).rows
@@ -208,19 +216,23 @@ class Layer:
         where = f"{self._store.path}, {self.name}, shard {shard}"
         return parse_entry(text, shard=shard, identity=self.identity, where=where)
 
-    def _refreshed(self, shard: int) -> JournalEntry:
-        """Look again whether a shard was committed since the journal was read."""
+    def _look_up(self, shard: int) -> JournalEntry:
+        """Read a shard's entry, which may have been committed since the journal was read."""
         entry = self._parse(shard, self._backend.read_entry(self.name, shard))
         if entry is None:
             self.require_sealed()
-            raise AssertionError("a sealed layer has every entry")
-        self.entries[shard] = entry
-        self.__dict__.pop("quarantined", None)
+            return self._look_up(shard)  # committed between the two looks
+        self._committed[shard] = entry
+        if "entries" in self.__dict__:
+            self.entries[shard] = entry
+            self.__dict__.pop("quarantined", None)
         return entry
 
     def _map(self, shard: int, entry: JournalEntry) -> MappedShard | None:
         """Map a shard after a look at its size; None where only the library can read it."""
-        self._check_size(shard, entry)
+        key = self._backend.shard_key(self.name, shard, self.spec)
+        where = f"{self._store.path}, {self.name}, shard {shard}"
+        entry.require_size(self._backend.objects.size(key), where)
         if shard in self._unmappable:
             return None
         raw = self._backend.raw_shard(self.name, shard, self.spec, self.layout)
@@ -240,16 +252,6 @@ class Layer:
                 expected="a usable utterance",
                 got=f"one in quarantine: {entry.quarantined[utterance]}",
                 remedy="Mend the recording and extract again, or leave the utterance out.",
-            )
-
-    def _check_size(self, shard: int, entry: JournalEntry) -> None:
-        found = self._backend.objects.size(self._backend.shard_key(self.name, shard, self.spec))
-        if found != entry.num_bytes:
-            raise CorruptStoreError(
-                f"{self._store.path}, {self.name}, shard {shard}",
-                expected=f"{entry.num_bytes} bytes",
-                got="no file" if found is None else f"{found} bytes",
-                remedy="Run `tokser store repair`, then the same `tokser extract` again.",
             )
 
     def _check(self, rows: NDArray[Any], entry: JournalEntry, position: int) -> None:

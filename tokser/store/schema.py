@@ -81,6 +81,8 @@ class GroupAttributes(_Attributes):
     num_rows: int
     layout_digest: str
     provenance: dict[str, Any]
+    files: dict[str, str] = Field(default_factory=dict)
+    """xxh3-64 (hex) of the group's small files, by key."""
 
 
 class RootAttributes(_Attributes):
@@ -95,6 +97,8 @@ class RootAttributes(_Attributes):
     """sha256 of the manifest's CSV text."""
     num_utterances: int
     groups: tuple[str, ...] = ()
+    files: dict[str, str] = Field(default_factory=dict)
+    """xxh3-64 (hex) of the manifest's files, by key."""
 
 
 class GroupPlan(_Attributes):

@@ -9,6 +9,7 @@ import numpy as np
 import xxhash
 
 from tokser.errors import CorruptStoreError
+from tokser.store.documents import damaged_files
 from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.layer import Layer, LookupLayer, table_checksum
 from tokser.store.reader import Store, parse_manifest
@@ -77,14 +78,21 @@ def verify_store(store: Store, on_bytes: OnBytes = lambda count: None) -> Verifi
 
 
 def _verify_everything(store: Store, found: Verification, on_bytes: OnBytes) -> None:
+    files = dict(store.attributes.files)
+    for group in store.groups:
+        files |= store.group(group).files
+    for key in damaged_files(store.backend, files):
+        found.add(key, None, (), "its digest differs, or it is gone")
     if not _verify_manifest(store, found):
         return
     whole_groups = [group for group in store.groups if _verify_layout(store, group, found)]
     for name in store.arrays:
         if name.rpartition("/")[0] in whole_groups:
             _verify_layer(store, store[name], found, on_bytes)
-    lookups = [name for name in store.features if _is_whole_lookup(store, name, found)]
-    _verify_metadata(store, whole_groups, lookups, found)
+    for name in store.features:
+        layer = store[name]
+        if isinstance(layer, LookupLayer):
+            _verify_lookup(store, layer, found)
 
 
 def _verify_manifest(store: Store, found: Verification) -> bool:
@@ -163,33 +171,15 @@ def _name_damage(store: Store, layer: Layer, entry: JournalEntry, found: Verific
     found.add(layer.name, entry.shard, tuple(lost), reasons[0] if reasons else fallback)
 
 
-def _is_whole_lookup(store: Store, name: str, found: Verification) -> bool:
-    """Check a lookup's table; tells whether the feature is a lookup that can be read."""
-    layer = store[name]
-    if not isinstance(layer, LookupLayer):
-        return False
+def _verify_lookup(store: Store, layer: LookupLayer, found: Verification) -> None:
     try:
-        keys, table = store.backend.read_lookup(name)
+        keys, table = store.backend.read_lookup(layer.name)
     except CorruptStoreError as error:
-        found.add(f"{name}, table", None, (), str(error))
-        return False
+        found.add(f"{layer.name}, table", None, (), str(error))
+        return
     found.num_bytes += keys.nbytes + table.nbytes
     if table_checksum(keys, table) != layer.lookup.checksum:
-        found.add(f"{name}, table", None, (), "its checksum differs")
-    return True
-
-
-def _verify_metadata(
-    store: Store, groups: list[str], lookups: list[str], found: Verification
-) -> None:
-    arrays = [name for name in store.arrays if name.rpartition("/")[0] in groups]
-    faults = store.backend.metadata_faults(
-        {group: store.layout(group) for group in groups},
-        {name: (store[name].spec, store[name].layout) for name in arrays},
-        lookups,
-    )
-    for key, reason in faults.items():
-        found.add(key, None, (), reason)
+        found.add(f"{layer.name}, table", None, (), "its checksum differs")
 
 
 def _utterances(store: Store, layer: Layer, shard: int) -> tuple[str, ...]:

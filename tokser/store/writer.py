@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
 from tokser.store.address import backend_at, is_store
 from tokser.store.backend import Backend
-from tokser.store.documents import with_digest
+from tokser.store.documents import damaged_files, with_digest
 from tokser.store.journal import JournalEntry, checksum, layout_digest, parse_entry
 from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout, pack, pack_into
@@ -129,8 +129,7 @@ class StoreWriter:
         if not is_store(self._backend):
             if isinstance(self._backend.objects, LocalObjects):
                 _refuse_unless_unfinished(self._backend.objects.folder)
-            document = with_digest(self._wanted.model_dump(mode="json"))
-            self._backend.create(document, self._manifest_text, self._ids)
+            self._write_root(self._wanted)
             return
         found = read_root(self._backend)
         for key in ("dataset", "manifest_digest"):
@@ -143,6 +142,12 @@ class StoreWriter:
                     remedy="The corpus differs from the one this store holds: "
                     "write to another store.",
                 )
+        if damaged_files(self._backend, found.files):
+            self._write_root(found)
+
+    def _write_root(self, root: RootAttributes) -> None:
+        files = self._backend.write_manifest(self._manifest_text, self._ids)
+        _write_root(self._backend, root.model_copy(update={"files": files}))
 
     def plan_group(self, plan: GroupPlan) -> "GroupWriter":
         """Lay down a group, or find it again and check that the plan continues it.
@@ -160,14 +165,12 @@ class StoreWriter:
             else:
                 attributes, layout = self._create_group(plan)
                 root = root.model_copy(update={"groups": (*root.groups, plan.name)})
-                self._backend.write_document("", with_digest(root.model_dump(mode="json")))
+                _write_root(self._backend, root)
             missing = {k: v for k, v in plan.features.items() if k not in attributes.features}
-            for name, spec in missing.items():
-                self._backend.create_feature(f"{plan.name}/{name}", spec, layout)
+            for name in missing:
+                self._backend.objects.delete(f"{plan.name}/{name}")
             if missing:
-                features = attributes.features | missing
-                attributes = attributes.model_copy(update={"features": features})
-                _write_group(self._backend, plan.name, attributes)
+                attributes = self._describe(plan.name, attributes, layout, missing)
         return GroupWriter(self._backend, self._locks, root, plan, attributes, layout, self._ids)
 
     def _refuse_settings(self, plan: GroupPlan) -> None:
@@ -188,16 +191,40 @@ class StoreWriter:
                 )
 
     def _continue_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
+        """Find a group again; small files of it that were damaged are written anew."""
         attributes = read_group(self._backend, plan.name)
+        damaged = damaged_files(self._backend, attributes.files)
         try:
             layout = read_layout(self._backend, plan.name, attributes)
         except CorruptStoreError:
             layout = pack_into(plan.lengths, attributes.rows_per_shard, attributes.rows_per_chunk)
             if layout_digest(layout) != attributes.layout_digest:
                 raise
-            self._backend.write_layout(plan.name, layout)
         plan.refuse_unless_same(attributes, layout.row_lengths, self.path)
+        if damaged:
+            files = attributes.files | self._backend.write_layout(plan.name, layout)
+            lost = {n for n in attributes.lookups if any(f"/{n}/" in key for key in damaged)}
+            lookups = {n: spec for n, spec in attributes.lookups.items() if n not in lost}
+            update = {"files": files, "lookups": lookups}
+            attributes = attributes.model_copy(update=update)
+            attributes = self._describe(plan.name, attributes, layout, attributes.features)
         return attributes, layout
+
+    def _describe(
+        self,
+        group: str,
+        attributes: GroupAttributes,
+        layout: Layout,
+        features: Mapping[str, FeatureSpec],
+    ) -> GroupAttributes:
+        """Write the descriptions of features, and the group's document."""
+        files = dict(attributes.files)
+        for name, spec in features.items():
+            files |= self._backend.describe_feature(f"{group}/{name}", spec, layout)
+        update = {"features": attributes.features | dict(features), "files": files}
+        attributes = attributes.model_copy(update=update)
+        _write_group(self._backend, group, attributes)
+        return attributes
 
     def _create_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
         if not plan.lengths.any():
@@ -216,8 +243,8 @@ class StoreWriter:
             num_rows=layout.num_rows,
             layout_digest=layout_digest(layout),
             provenance=plan.provenance,
+            files=self._backend.write_layout(plan.name, layout),
         )
-        self._backend.write_layout(plan.name, layout)
         _write_group(self._backend, plan.name, attributes)
         return attributes, layout
 
@@ -321,10 +348,10 @@ class GroupWriter:
         digest = table_checksum(keys, table)
         spec = LookupSpec(ids=ids, dim=table.shape[1], dtype=dtype, checksum=digest)
         with self._locks.plan():
-            self._backend.put_lookup(self._key(name), {"keys": keys, "table": table})
+            files = self._backend.put_lookup(self._key(name), {"keys": keys, "table": table})
             found = read_group(self._backend, self._plan.name)
-            lookups = found.lookups | {name: spec}
-            self._attributes = found.model_copy(update={"lookups": lookups})
+            update = {"lookups": found.lookups | {name: spec}, "files": found.files | files}
+            self._attributes = found.model_copy(update=update)
             _write_group(self._backend, self._plan.name, self._attributes)
 
     def _key(self, feature: str) -> str:
@@ -344,9 +371,15 @@ class GroupWriter:
 
     def _is_entry(self, feature: str, shard: int, text: str) -> bool:
         """Tell whether a journal's text is an entry; damage is an error, not work to redo."""
-        where = f"{self._backend.address}, {self._key(feature)}, shard {shard}"
-        identity = self._identity(feature)
-        return bool(text) and bool(parse_entry(text, shard=shard, identity=identity, where=where))
+        if not text:
+            return False
+        key = self._key(feature)
+        where = f"{self._backend.address}, {key}, shard {shard}"
+        entry = parse_entry(text, shard=shard, identity=self._identity(feature), where=where)
+        if isinstance(self._backend.objects, LocalObjects):
+            file = self._backend.shard_key(key, shard, self._attributes.features[feature])
+            entry.require_size(self._backend.objects.size(file), where)
+        return True
 
     def _assemble(
         self, shard: int, feature: str, spec: FeatureSpec, blocks: Sequence[NDArray[Any] | None]
@@ -394,6 +427,10 @@ def _require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> N
         remedy="Store this encoder with `--dtype float32`; if that fails too, "
         "its weights are damaged.",
     )
+
+
+def _write_root(backend: Backend, root: RootAttributes) -> None:
+    backend.write_document("", with_digest(root.model_dump(mode="json")))
 
 
 def _write_group(backend: Backend, name: str, attributes: GroupAttributes) -> None:

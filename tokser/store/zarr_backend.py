@@ -12,7 +12,7 @@ from zarr.abc.store import Store as ZarrStore
 from zarr.codecs import BloscCodec, ZstdCodec
 
 from tokser.errors import CorruptStoreError, StoreMismatchError
-from tokser.store.backend import RawShard, WrittenShard
+from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
 from tokser.store.objects import LocalObjects, Objects
 from tokser.store.remote_objects import RemoteObjects
@@ -54,11 +54,10 @@ class ZarrBackend:
         """Folder or URL of the store."""
         return self.objects.address
 
-    def create(self, document: dict[str, Any], manifest: str, ids: Sequence[str]) -> None:
-        """Lay down an empty store; its document comes last, and makes it one."""
-        self._put_array("manifest", np.array([manifest], dtype=object))
-        self._put_array("ids", np.array(ids, dtype=object))
-        self.write_document("", document)
+    def write_manifest(self, manifest: str, ids: Sequence[str]) -> Digests:
+        """Write the manifest's CSV text, and the ids in store order."""
+        text, names = (np.array(values, dtype=object) for values in ([manifest], ids))
+        return self._put_array("manifest", text) | self._put_array("ids", names)
 
     def read_document(self, group: str) -> dict[str, Any]:
         """Read a group's `tokser` attributes; `CorruptStoreError` if there are none."""
@@ -82,11 +81,8 @@ class ZarrBackend:
         return content
 
     def write_document(self, group: str, document: dict[str, Any]) -> None:
-        """Replace a group's `tokser` attributes, making the groups above it if need be."""
-        parts = group.split("/")
-        for depth in range(1, len(parts)):
-            self._put_plain_group("/".join(parts[:depth]))
-        self._put_group(group, {_ATTRIBUTES: document})
+        """Replace a group's `tokser` attributes."""
+        self._put(_join(group, ROOT_DOCUMENT), _group_node({_ATTRIBUTES: document}))
 
     def manifest_text(self) -> str:
         """Read the manifest's CSV text."""
@@ -97,23 +93,28 @@ class ZarrBackend:
         found: list[str] = self._read("ids", slice(None)).tolist()
         return found
 
-    def write_layout(self, group: str, layout: Layout) -> None:
-        """Write where each utterance's rows lie."""
+    def write_layout(self, group: str, layout: Layout) -> Digests:
+        """Write where each utterance's rows lie, and the plain groups above."""
+        above = group.split("/")[:-1]
+        digests: Digests = {}
+        for depth in range(len(above)):
+            digests |= self._put_plain_group("/".join(above[: depth + 1]))
         for name in _LAYOUT:
-            self._put_array(f"{group}/{name}", getattr(layout, name))
+            digests |= self._put_array(f"{group}/{name}", getattr(layout, name))
+        return digests
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
         starts, lengths = (self._read(f"{group}/{name}", slice(None)) for name in _LAYOUT)
         return starts.astype(np.int64), lengths.astype(np.int64)
 
-    def create_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> None:
-        """Lay down the empty arrays of a feature, dropping what was there."""
-        self.objects.delete(feature)
+    def describe_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> Digests:
+        """Write the metadata of a feature's arrays."""
         self._forget(feature)
+        digests = self._put_plain_group(feature)
         for name, metadata in _feature_metadata(spec, layout).items():
-            self.objects.put(f"{feature}/{name}/zarr.json", [metadata])
-        self._put_plain_group(feature)
+            digests |= self._put(f"{feature}/{name}/zarr.json", metadata)
+        return digests
 
     def write_shard(
         self, feature: str, shard: int, rows: NDArray[Any], spec: FeatureSpec, layout: Layout
@@ -177,45 +178,17 @@ class ZarrBackend:
         """Take a shard out of the journal: from now on it does not count."""
         self.objects.delete(_entry_key(feature, shard))
 
-    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> Digests:
         """Write the key and table arrays of a lookup feature."""
+        digests = self._put_plain_group(feature)
         for name, values in arrays.items():
-            self._put_array(f"{feature}/{name}", values)
-        self._put_plain_group(feature)
+            digests |= self._put_array(f"{feature}/{name}", values)
+        return digests
 
     def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
         keys, table = (self._read(f"{feature}/{name}", slice(None)) for name in _LOOKUP)
         return keys, table
-
-    def metadata_faults(
-        self,
-        groups: Mapping[str, Layout],
-        features: Mapping[str, tuple[FeatureSpec, Layout]],
-        lookups: Sequence[str],
-    ) -> dict[str, str]:
-        """Hold every zarr.json against the one that would be written now; faults by key."""
-        wanted: dict[str, bytes] = {}
-        for feature, (spec, layout) in features.items():
-            for name, metadata in _feature_metadata(spec, layout).items():
-                wanted[f"{feature}/{name}/zarr.json"] = metadata
-        num_utterances = len(self.ids())
-        wanted["manifest/zarr.json"] = _metadata(np.empty(1, dtype=object))
-        wanted["ids/zarr.json"] = _metadata(np.empty(num_utterances, dtype=object))
-        for group in groups:
-            for name in _LAYOUT:
-                wanted[f"{group}/{name}/zarr.json"] = _metadata(np.empty(num_utterances, "i8"))
-        for lookup in lookups:
-            for name, values in zip(_LOOKUP, self.read_lookup(lookup), strict=True):
-                wanted[f"{lookup}/{name}/zarr.json"] = _metadata(values)
-        plain = {*features, *lookups, *(g.rpartition("/")[0] for g in groups if "/" in g)}
-        wanted |= {f"{name}/zarr.json": _group_node({}) for name in plain}
-        faults = {}
-        for key, metadata in wanted.items():
-            fault = _difference(self.objects.get(key), metadata)
-            if fault:
-                faults[key] = fault
-        return faults
 
     def _read(self, key: str, rows: slice) -> NDArray[Any]:
         try:
@@ -230,21 +203,21 @@ class ZarrBackend:
                 remedy="Run `tokser store verify` to see what is damaged.",
             ) from error
 
-    def _put_array(self, key: str, values: NDArray[Any]) -> None:
+    def _put_array(self, key: str, values: NDArray[Any]) -> Digests:
         """Write an array as one uncompressed chunk; its metadata comes last."""
         self._forget(key)
         files = _encode(values, chunks=tuple(max(size, 1) for size in values.shape))
-        metadata = files.pop("zarr.json")
-        for name, content in files.items():
-            self.objects.put(f"{key}/{name}", [content])
-        self.objects.put(f"{key}/zarr.json", [metadata])
+        digests: Digests = {}
+        for name in sorted(files, key="zarr.json".__eq__):
+            digests |= self._put(f"{key}/{name}", files[name])
+        return digests
 
-    def _put_plain_group(self, name: str) -> None:
-        if self.objects.size(f"{name}/zarr.json") is None:
-            self._put_group(name, {})
+    def _put_plain_group(self, name: str) -> Digests:
+        return self._put(f"{name}/zarr.json", _group_node({}))
 
-    def _put_group(self, name: str, attributes: dict[str, Any]) -> None:
-        self.objects.put(_join(name, "zarr.json"), [_group_node(attributes)])
+    def _put(self, key: str, content: bytes) -> Digests:
+        self.objects.put(key, [content])
+        return {key: digest_of_parts([content])}
 
     def _forget(self, key: str) -> None:
         self._arrays = {k: v for k, v in self._arrays.items() if not f"{k}/".startswith(f"{key}/")}
@@ -309,24 +282,9 @@ def _encode(values: NDArray[Any] | None, **settings: Any) -> dict[str, bytes]:
     return {key: buffer.to_bytes() for key, buffer in files.items()}
 
 
-def _metadata(values: NDArray[Any]) -> bytes:
-    chunks = tuple(max(size, 1) for size in values.shape)
-    dtype = "string" if values.dtype == object else values.dtype
-    return _encode(None, shape=values.shape, chunks=chunks, dtype=dtype)["zarr.json"]
-
-
 def _group_node(attributes: dict[str, Any]) -> bytes:
     node = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     return json.dumps(node, ensure_ascii=False, indent=1).encode()
-
-
-def _difference(found: bytes | None, wanted: bytes) -> str | None:
-    if found is None:
-        return "no file"
-    try:
-        return None if json.loads(found) == json.loads(wanted) else "other content than planned"
-    except ValueError as error:
-        return f"no JSON ({error})"
 
 
 def _entry_key(feature: str, shard: int) -> str:
