@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -171,3 +172,31 @@ def test_a_demo_leaves_foreign_folders_alone(tmp_path):
     assert result.exit_code == 2
     assert "one that holds other things" in result.output
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_info_prints_json(stores):
+    store = stores.sealed()
+    result = run("store", "info", store.path, "--json")
+    content = json.loads(result.stdout)
+    (feature,) = content["features"]
+    assert feature["name"] == "whisper-tiny/layer-2"
+    assert feature["sealed_percent"] == 100.0
+    assert feature["num_rows"] == store["whisper-tiny/layer-2"].num_rows
+    assert content["provenance"]["whisper-tiny"] == {"model": "whisper-tiny"}
+
+
+def test_info_shows_features_and_what_made_them(stores):
+    result = run("store", "info", stores.sealed().path)
+    assert result.exit_code == 0
+    for part in ("whisper-tiny/layer-2", "100 %", "model whisper-tiny", "zarr, format 1"):
+        assert part in result.output
+
+
+def test_repair_says_what_will_be_computed_again(stores):
+    store = stores.sealed()
+    assert "nothing to mend" in run("store", "repair", store.path).output
+    (file,) = (file for file in (stores.path / "whisper-tiny").rglob("rows/c/0/0"))
+    file.unlink()
+    result = run("store", "repair", store.path)
+    assert result.exit_code == 0
+    assert "whisper-tiny/layer-2: 1 shards to be computed again" in result.output

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -9,13 +10,18 @@ from rich.console import Console
 from rich.table import Table
 
 from tokser.errors import list_some
-from tokser.store import Store
-from tokser.store.verify import Damage
+from tokser.stages.estimate import Estimate
+from tokser.stages.recompute import Recomputed
+from tokser.store import Damage
+from tokser.store.schema import FUNCTIONALS
 
 __all__ = [
     "counts_table",
     "damages_table",
+    "estimate_table",
     "faults_table",
+    "provenance_table",
+    "recomputed_table",
     "results_tables",
     "show",
     "store_table",
@@ -64,30 +70,68 @@ def damages_table(damages: Sequence[Damage]) -> Table:
     return table
 
 
-def store_table(store: Store) -> Table:
-    """Show the features of a store: shape, size, how much of it is committed."""
-    utterances = store.attributes.num_utterances
-    title = (
-        f"{store.path}: {store.dataset}, {utterances} utterances, format {store.attributes.format}"
+def store_table(content: Mapping[str, Any]) -> Table:
+    """Show the features of a store as `stages.info` describes it: shape, size, what is there."""
+    table = Table(
+        title=f"{content['path']}: {content['dataset']}, {content['num_utterances']:,} utterances, "
+        f"{content['backend']}, format {content['format']}"
     )
-    table = Table(title=title)
     table.add_column("feature", no_wrap=True)
     for heading in ("rows", "dim", "dtype", "GB", "sealed", "pooled"):
         table.add_column(heading, justify="right")
-    pooled = set(store.pooled)
-    for name in store.features:
-        layer = store[name]
-        done = sum(entry is not None for entry in layer.entries)
+    for feature in content["features"]:
+        packed = "" if feature["compression"] == "none" else f" ({feature['compression']})"
         table.add_row(
-            name,
-            f"{layer.num_rows:,}",
-            str(layer.dim),
-            str(layer.dtype),
-            f"{layer.num_rows * layer.dim * layer.dtype.itemsize / 1e9:.3f}",
-            f"{100 * done / len(layer.entries):.0f} %",
-            "yes" if name in pooled else "no",
+            feature["name"],
+            f"{feature['num_rows']:,}",
+            str(feature["dim"]),
+            feature["dtype"],
+            f"{feature['num_bytes'] / 1e9:.3f}{packed}",
+            f"{feature['sealed_percent']:.0f} %",
+            "yes" if feature["pooled"] else "no",
         )
     return table
+
+
+def provenance_table(content: Mapping[str, Any]) -> Table:
+    """Show what made each group of a store's features."""
+    table = Table("made by", "what", title="provenance")
+    for group, provenance in content["provenance"].items():
+        if group.startswith(FUNCTIONALS):
+            continue
+        facts = [f"{key} {_short(value)}" for key, value in provenance.items() if value != ""]
+        table.add_row(group, ", ".join(facts))
+    return table
+
+
+def estimate_table(found: Estimate) -> Table:
+    """Show what an extraction will write."""
+    table = Table("feature", "rows", "GB", "shards", "there already")
+    for feature in found.features:
+        table.add_row(
+            feature.name,
+            f"{feature.num_rows:,}",
+            f"{feature.num_bytes / 1e9:.3f}",
+            str(feature.num_shards),
+            str(feature.num_shards_done),
+        )
+    return table
+
+
+def recomputed_table(found: Sequence[Recomputed]) -> Table:
+    """Show by feature how far stored rows lie from what the encoders give now."""
+    table = Table("feature", "utterances", "largest relative distance", "not the same")
+    for name in dict.fromkeys(one.feature for one in found):
+        here = [one for one in found if one.feature == name]
+        unlike = [one.utterance for one in here if not one.is_same]
+        largest = max(one.distance for one in here)
+        table.add_row(name, str(len(here)), f"{largest:.1e}", list_some(unlike))
+    return table
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"
 
 
 def results_tables(folders: Sequence[Path]) -> Iterator[Table]:

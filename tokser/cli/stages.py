@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from tokser.cli.options import (
     workspace_option,
     workspace_or_default,
 )
+
+if TYPE_CHECKING:
+    from tokser.config import ExtractSettings
 
 __all__ = ["align", "classify", "extract", "manifest", "pool", "pretrain", "report"]
 
@@ -79,17 +82,28 @@ def manifest(
     help="Audio in one forward pass at most, padding included, in seconds.  [default: 120]",
 )
 @device_option
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only tell rows, GB, files, free disk and expected hours (from a few seconds of each "
+    "encoder).  [default: extract]",
+)
 @reports_errors
-def extract(**options: Any) -> None:
+def extract(dry_run: bool, **options: Any) -> None:
     """Run frozen encoders over a corpus, once, into a store.
 
-    Run it again to go on where it was stopped, or with another encoder to add features.
+    Run it again to go on where it was stopped, or with another encoder to add features. Several
+    processes, also on several machines, may run it at the same time: they share the work.
     """
     from tokser.config import ExtractSettings
     from tokser.stages.extract import extract as run
     from tokser.terminal import faults_table, show
 
-    done = run(ExtractSettings.parse(only_given(options), where="tokser extract"))
+    settings = ExtractSettings.parse(only_given(options), where="tokser extract")
+    if dry_run:
+        _show_estimate(settings)
+        return
+    done = run(settings)
     click.echo(f"{done.store}: {done.num_utterances} utterances, {', '.join(done.features)}")
     if done.quarantined:
         show(faults_table(done.quarantined))
@@ -247,6 +261,21 @@ def report(**options: Any) -> None:
 
     page = draw(ReportSettings.parse(only_given(options), where="tokser report"))
     click.echo(f"report -> {page}")
+
+
+def _show_estimate(settings: "ExtractSettings") -> None:
+    from tokser.stages.estimate import estimate
+    from tokser.terminal import estimate_table, show
+
+    found = estimate(settings)
+    show(estimate_table(found))
+    free = "unknown" if found.free_bytes is None else f"{found.free_bytes / 1e9:.1f} GB free"
+    click.echo(
+        f"{settings.store}: {found.num_bytes_to_write / 1e9:.3f} GB to write in "
+        f"{found.num_files} files, disk {free}; {found.audio_hours:.2f} h of audio"
+    )
+    for encoder, seconds in found.seconds.items():
+        click.echo(f"{encoder}: about {seconds / 3600:.2f} h on this machine")
 
 
 def _grid(name: str | None) -> dict[str, Any]:

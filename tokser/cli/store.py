@@ -1,11 +1,12 @@
 """`tokser store`: look into a store, check it, mend it, move it."""
 
+import json
 import sys
 from pathlib import Path
 
 import click
 
-from tokser.cli.options import FOLDER, reports_errors
+from tokser.cli.options import FOLDER, device_option, reports_errors
 
 __all__ = ["store"]
 
@@ -17,16 +18,21 @@ def store() -> None:
 
 @store.command()
 @click.argument("path", type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.  [default: tables]")
 @reports_errors
-def info(path: str) -> None:
+def info(path: str, as_json: bool) -> None:
     """Show what is in the store at PATH."""
-    from tokser.store import open_store
-    from tokser.terminal import faults_table, show, store_table
+    from tokser.stages.info import info as describe
+    from tokser.terminal import faults_table, provenance_table, show, store_table
 
-    opened = open_store(path)
-    show(store_table(opened))
-    if opened.quarantined:
-        show(faults_table(opened.quarantined))
+    content = describe(path)
+    if as_json:
+        click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+        return
+    show(store_table(content))
+    show(provenance_table(content))
+    if content["quarantined"]:
+        show(faults_table(content["quarantined"]))
 
 
 @store.command()
@@ -58,11 +64,38 @@ def repair(path: str, root: Path | None) -> None:
 
 @store.command()
 @click.argument("path", type=click.Path())
+@click.option(
+    "--recompute",
+    "number",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Encode K random utterances of each encoder again, too, and compare.  [default: none]",
+)
+@click.option(
+    "--root",
+    type=FOLDER,
+    help="With --recompute: folder of the corpus.  [default: where it was at extraction]",
+)
+@click.option(
+    "--encoder",
+    "encoders",
+    multiple=True,
+    help="With --recompute: a model's folder now; may be repeated.  "
+    "[default: where it was at extraction]",
+)
+@device_option
 @reports_errors
-def verify(path: str) -> None:
+def verify(
+    path: str,
+    number: int | None,
+    root: Path | None,
+    encoders: tuple[str, ...],
+    device: str | None,
+) -> None:
     """Read everything in the store at PATH and compare the checksums."""
+    from tokser.stages.recompute import recompute
     from tokser.stages.verify import verify as check
-    from tokser.terminal import damages_table, show
+    from tokser.terminal import damages_table, recomputed_table, show
 
     found = check(path)
     for name, shards in found.missing.items():
@@ -73,3 +106,9 @@ def verify(path: str) -> None:
     rate = found.num_bytes / 1e9 / max(found.seconds, 1e-9)
     state = "nothing damaged, not finished" if found.missing else "whole"
     click.echo(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
+    if number:
+        again = recompute(path, number, root=root, encoders=encoders, device=device or "auto")
+        show(recomputed_table(again))
+        if not all(one.is_same for one in again):
+            click.secho("Error: some rows are not what the encoders give now", fg="red", err=True)
+            sys.exit(1)

@@ -11,7 +11,7 @@ from tokser.store.reader import Store, open_store
 from tokser.store.repair import requeue
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
 from tokser.store.verify import Damage, Verification, verify_store
-from tokser.store.writer import Claim, GroupWriter, Recording, StoreWriter
+from tokser.store.writer import Claim, GroupWriter, Recording, StoreWriter, pack_plan
 
 __all__ = [
     "Claim",
@@ -29,6 +29,7 @@ __all__ = [
     "Verification",
     "is_remote",
     "open_store",
+    "pack_plan",
     "requeue",
     "store_name",
     "verify_store",

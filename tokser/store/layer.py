@@ -67,6 +67,16 @@ class Layer:
         return np.dtype(self.spec.dtype)
 
     @property
+    def compression(self) -> str:
+        """How the rows are packed; `none` where they can be mapped."""
+        return self.spec.compression
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of its committed shards, as they lie on the disk."""
+        return sum(entry.num_bytes for entry in self.entries if entry)
+
+    @property
     def provenance(self) -> dict[str, Any]:
         """What made the rows."""
         return self._attributes.provenance
@@ -219,13 +229,13 @@ class Layer:
     def _look_up(self, shard: int) -> JournalEntry:
         """Read a shard's entry, which may have been committed since the journal was read."""
         entry = self._parse(shard, self._backend.read_entry(self.name, shard))
+        if entry is None or "entries" in self.__dict__:
+            self.__dict__.pop("entries", None)  # what they say is out of date
+            self.__dict__.pop("quarantined", None)
         if entry is None:
             self.require_sealed()
             return self._look_up(shard)  # committed between the two looks
         self._committed[shard] = entry
-        if "entries" in self.__dict__:
-            self.entries[shard] = entry
-            self.__dict__.pop("quarantined", None)
         return entry
 
     def _map(self, shard: int, entry: JournalEntry) -> MappedShard | None:
@@ -296,6 +306,16 @@ class LookupLayer(Layer):
                 remedy="Run `tokser store repair`, then the same `tokser extract` again.",
             )
         return keys, table
+
+    @property
+    def compression(self) -> str:
+        """Tables are not packed."""
+        return "none"
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the table."""
+        return sum(part.nbytes for part in self.keys_and_table)
 
     @property
     def _integers(self) -> Layer:

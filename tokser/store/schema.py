@@ -81,6 +81,8 @@ class GroupAttributes(_Attributes):
     num_rows: int
     layout_digest: str
     provenance: dict[str, Any]
+    source: str = ""
+    """Where the model was, a hub id or a folder; it may have moved since."""
     files: dict[str, str] = Field(default_factory=dict)
     """xxh3-64 (hex) of the group's small files, by key."""
 
@@ -110,6 +112,7 @@ class GroupPlan(_Attributes):
         features: Arrays to be written, by name.
         lengths: Rows of each utterance, in store order.
         provenance: What makes the rows: model, revision, weights, precision and so on.
+        source: Where the model is, a hub id or a folder.
         shard_bytes: Budget of one shard over all arrays of this plan.
     """
 
@@ -120,6 +123,7 @@ class GroupPlan(_Attributes):
     features: dict[str, FeatureSpec]
     lengths: NDArray[np.int64]
     provenance: dict[str, Any]
+    source: str = ""
     shard_bytes: int = 256 * 2**20
 
     def refuse_unless_same(
@@ -130,9 +134,7 @@ class GroupPlan(_Attributes):
         Raises:
             StoreMismatchError: Kind, provenance, row counts or a feature's shape differ.
         """
-        differences = _differences(found.provenance, self.provenance)
-        if found.kind != self.kind:
-            differences.append(("kind", found.kind, self.kind))
+        differences = self._unlike(found)
         if not np.array_equal(found_lengths, self.lengths):
             differences.append(
                 ("rows", str(int(found_lengths.sum())), str(int(self.lengths.sum())))
@@ -140,6 +142,19 @@ class GroupPlan(_Attributes):
         for name, spec in self.features.items():
             if name in found.features and found.features[name] != spec:
                 differences.append((name, repr(found.features[name]), repr(spec)))
+        self._refuse(differences, where)
+
+    def refuse_another_model(self, found: GroupAttributes, where: str) -> None:
+        """Raise `StoreMismatchError`, naming both sides, unless the provenance is the store's."""
+        self._refuse(self._unlike(found), where)
+
+    def _unlike(self, found: GroupAttributes) -> list[tuple[str, str, str]]:
+        differences = _differences(found.provenance, self.provenance)
+        if found.kind != self.kind:
+            differences.append(("kind", found.kind, self.kind))
+        return differences
+
+    def _refuse(self, differences: list[tuple[str, str, str]], where: str) -> None:
         if differences:
             raise StoreMismatchError(
                 f"{where}, {self.name}",

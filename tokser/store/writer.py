@@ -19,6 +19,7 @@ from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout, pack, pack_into
 from tokser.store.locks import Locks
 from tokser.store.objects import LocalObjects
+from tokser.store.overflow import all_finite
 from tokser.store.reader import (
     Store,
     feature_identity,
@@ -37,7 +38,7 @@ from tokser.store.schema import (
     not_a_store,
 )
 
-__all__ = ["Claim", "GroupWriter", "Recording", "StoreWriter"]
+__all__ = ["Claim", "GroupWriter", "Recording", "StoreWriter", "pack_plan"]
 
 POLL_S = 0.5
 """How often a process looks again at shards that others are computing."""
@@ -234,8 +235,7 @@ class StoreWriter:
                 got=f"{len(plan.lengths)} that are not",
                 remedy="Mend the corpus; nothing was written.",
             )
-        row_bytes = {name: spec.row_bytes for name, spec in plan.features.items()}
-        layout = pack(plan.lengths, row_bytes, plan.shard_bytes)
+        layout = pack_plan(plan)
         attributes = GroupAttributes(
             kind=plan.kind,
             rows_per_shard=layout.rows_per_shard,
@@ -243,10 +243,17 @@ class StoreWriter:
             num_rows=layout.num_rows,
             layout_digest=layout_digest(layout),
             provenance=plan.provenance,
+            source=plan.source,
             files=self._backend.write_layout(plan.name, layout),
         )
         _write_group(self._backend, plan.name, attributes)
         return attributes, layout
+
+
+def pack_plan(plan: GroupPlan) -> Layout:
+    """Return the layout that a planned group will have."""
+    row_bytes = {name: spec.row_bytes for name, spec in plan.features.items()}
+    return pack(plan.lengths, row_bytes, plan.shard_bytes)
 
 
 class GroupWriter:
@@ -416,7 +423,7 @@ class GroupWriter:
 
 def _require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> None:
     """Raise if a value was not finite, or no longer is in the stored dtype."""
-    if stored.dtype.kind != "f" or np.isfinite(stored).all():
+    if all_finite(stored):
         return
     largest = float(np.abs(source[np.isfinite(source)]).max(initial=0.0))
     num_bad = int((~np.isfinite(source)).sum())

@@ -1,0 +1,46 @@
+"""What is in a store, as plain values."""
+
+from typing import Any
+
+from tokser.store import Store, open_store
+
+__all__ = ["info"]
+
+
+def info(path: str) -> dict[str, Any]:
+    """Describe a store: features, shapes, bytes, how much is committed, provenance, quarantine.
+
+    Raises:
+        MissingInputError: There is no store at `path`.
+    """
+    store = open_store(path)
+    pooled = set(store.pooled)
+    return {
+        "path": store.path,
+        "dataset": store.dataset,
+        "format": store.attributes.format,
+        "backend": store.backend.name,
+        "num_utterances": store.attributes.num_utterances,
+        "manifest_digest": store.attributes.manifest_digest,
+        "root": store.attributes.root,
+        "features": [_feature(store, name) | {"pooled": name in pooled} for name in store.features],
+        "provenance": {name: store.group(name).provenance for name in store.groups},
+        "quarantined": store.quarantined,
+    }
+
+
+def _feature(store: Store, name: str) -> dict[str, Any]:
+    layer = store[name]
+    num_done = sum(entry is not None for entry in layer.entries)
+    return {
+        "name": name,
+        "kind": layer.kind,
+        "num_rows": layer.num_rows,
+        "dim": layer.dim,
+        "dtype": str(layer.dtype),
+        "compression": layer.compression,
+        "num_bytes": layer.num_bytes,
+        "num_shards": len(layer.entries),
+        "num_shards_committed": num_done,
+        "sealed_percent": round(100 * num_done / len(layer.entries), 1),
+    }
