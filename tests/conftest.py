@@ -2,7 +2,11 @@
 
 import hashlib
 import os
+import subprocess
+import sys
+import uuid
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pandas as pd
@@ -126,3 +130,55 @@ class StoreFactory:
 @pytest.fixture
 def stores(tmp_path: Path) -> StoreFactory:
     return StoreFactory(tmp_path)
+
+
+class RemoteStoreFactory(StoreFactory):
+    """The same at a URL."""
+
+    def __init__(self, bucket: str, folder: Path, compression: str = "none") -> None:
+        super().__init__(folder, compression=compression)
+        self.bucket = bucket
+
+    @property
+    def path(self) -> str:
+        return f"{self.bucket}/some folder/toy.zarr"
+
+
+_S3_SERVER = """
+import sys
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()  # until the tests end, however they end
+"""
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """Endpoint of an S3 server on this machine, in a process of its own."""
+    command = [sys.executable, "-c", _S3_SERVER]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **pipes, text=True) as server:
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        server.kill()
+
+
+@pytest.fixture
+def s3_bucket(s3_server, monkeypatch) -> str:
+    """URL of a new bucket, which the environment says how to reach."""
+    name = f"bucket-{uuid.uuid4().hex[:12]}"
+    with urlopen(Request(f"{s3_server}/{name}", method="PUT"), timeout=10):
+        pass
+    monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "tests")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return f"s3://{name}"
+
+
+@pytest.fixture
+def remote_stores(s3_bucket, tmp_path: Path) -> RemoteStoreFactory:
+    return RemoteStoreFactory(s3_bucket, tmp_path)

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.store import ByteRequest
 from zarr.abc.store import Store as ZarrStore
 from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.core.buffer import Buffer, BufferPrototype
 
-from tokser.errors import CorruptStoreError, StoreMismatchError
+from tokser.errors import CorruptStoreError, RunError, StoreMismatchError
 from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
 from tokser.store.objects import LocalObjects, Objects
@@ -195,6 +197,8 @@ class ZarrBackend:
             if key not in self._arrays:  # opening one reads and parses its metadata
                 self._arrays[key] = zarr.open_array(self._store, path=key, mode="r", zarr_format=3)
             return np.asarray(self._arrays[key][rows])
+        except RunError:
+            raise
         except Exception as error:
             raise CorruptStoreError(
                 f"{self.address}/{key}",
@@ -230,7 +234,22 @@ def local_zarr(objects: LocalObjects) -> ZarrBackend:
 
 def remote_zarr(objects: RemoteObjects) -> ZarrBackend:
     """Return the backend of a URL."""
-    return ZarrBackend(objects, zarr.storage.ObjectStore(objects.bucket, read_only=True))
+    return ZarrBackend(objects, _RemoteStore(objects))
+
+
+class _RemoteStore(zarr.storage.ObjectStore[Any]):
+    """What zarr-python reads at a URL; a service that does not answer is no damaged array."""
+
+    def __init__(self, objects: RemoteObjects) -> None:
+        super().__init__(objects.bucket, read_only=True)
+        self._objects = objects
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Read an object, or some bytes of it; `RunError` if the service does not answer."""
+        with self._objects.reached(key):
+            return await super().get(key, prototype, byte_range)
 
 
 def _feature_metadata(spec: FeatureSpec, layout: Layout) -> dict[str, bytes]:
