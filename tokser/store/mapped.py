@@ -1,11 +1,11 @@
 """Shards mapped into memory: their rows are read like an array, at the speed of the page cache."""
 
+import math
 import mmap
 import os
 import resource
 import threading
 from collections import deque
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,20 +16,29 @@ from tokser.store.backend import RawShard
 __all__ = ["MappedShard", "MappedShards", "map_shard"]
 
 
-@dataclass(frozen=True, slots=True)
 class MappedShard:
-    """Rows of a shard, and the file they lie in."""
+    """Rows of a shard, and the file they lie in.
 
-    rows: NDArray[Any]
-    path: str
-    num_bytes: int
+    Attributes:
+        rows: [rows, dim], read only.
+    """
+
+    __slots__ = ("_descriptor", "_num_bytes", "rows")
+
+    def __init__(self, descriptor: int, num_bytes: int, rows: NDArray[Any]) -> None:
+        self._descriptor, self._num_bytes, self.rows = descriptor, num_bytes, rows
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
 
     def is_there(self) -> bool:
-        """Tell whether the file has its size still: touching lost rows would kill the process."""
-        try:
-            return os.stat(self.path).st_size == self.num_bytes  # noqa: PTH116  in every read
-        except OSError:
-            return False
+        """Tell whether the file is the shard's still: neither removed, replaced nor cut short.
+
+        Touching rows that were cut off would kill the process. Asked in every read, so through the
+        open file, which takes a third of the time that its path would.
+        """
+        found = os.fstat(self._descriptor)
+        return found.st_nlink > 0 and found.st_size == self._num_bytes
 
 
 def map_shard(raw: RawShard, shape: tuple[int, ...], dtype: str) -> MappedShard:
@@ -40,17 +49,21 @@ def map_shard(raw: RawShard, shape: tuple[int, ...], dtype: str) -> MappedShard:
         shape: [rows, dim].
         dtype: Of the numbers.
     """
-    with raw.path.open("rb") as file:
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    count = int(np.prod(shape))
-    rows = np.frombuffer(memory, dtype=dtype, count=count, offset=raw.offset).reshape(shape)
-    return MappedShard(rows, str(raw.path), len(memory))
+    descriptor = os.open(raw.path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+        count = math.prod(shape)
+        rows = np.frombuffer(memory, dtype=dtype, count=count, offset=raw.offset).reshape(shape)
+        return MappedShard(descriptor, len(memory), rows)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 class MappedShards(dict[int, MappedShard]):
     """The maps of one layer, by shard.
 
-    A map holds a file descriptor, so a process keeps a limited number over all layers and drops
+    A map holds two file descriptors, so a process keeps a limited number over all layers and drops
     the oldest; arrays that were handed out stay valid.
     """
 
@@ -69,4 +82,4 @@ class MappedShards(dict[int, MappedShard]):
 
 def _most_maps() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, min(soft // 2, 8_192))
+    return max(16, min(soft // 4, 8_192))

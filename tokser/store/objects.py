@@ -12,6 +12,8 @@ from tokser.provenance import sync_to_disk
 
 __all__ = ["LocalObjects", "Objects"]
 
+_PIECE_BYTES = 2 * 2**20
+
 Bytes = Any
 """Anything with the buffer protocol."""
 
@@ -139,7 +141,16 @@ def _make_folder(folder: Path) -> list[Path]:
 def _write_all(file: Any, part: Bytes) -> None:
     view = memoryview(part).cast("B")
     while len(view):
-        view = view[file.write(view) :]
+        start = file.tell()
+        written = file.write(view[:_PIECE_BYTES])
+        _begin_flush(file.fileno(), start, written)
+        view = view[written:]
+
+
+def _begin_flush(descriptor: int, start: int, size: int) -> None:
+    """Let the disk begin with a piece while the next one is copied: fsync then waits less."""
+    if hasattr(os, "posix_fadvise") and size == _PIECE_BYTES:
+        os.posix_fadvise(descriptor, start, size, os.POSIX_FADV_DONTNEED)
 
 
 def _remove_if_there(path: Path) -> None:

@@ -4,9 +4,7 @@ import io
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from tokser.errors import CorruptStoreError, SettingsError, list_some
 from tokser.provenance import digest_of
@@ -23,6 +21,9 @@ from tokser.store.schema import (
     RootAttributes,
     not_a_store,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Store", "open_store", "parse_manifest", "read_root"]
 
@@ -42,8 +43,10 @@ def open_store(path: str | Path, *, check: bool = False) -> "Store":
     return Store(existing_backend(str(path)), check=check)
 
 
-def parse_manifest(text: str) -> pd.DataFrame:
+def parse_manifest(text: str) -> "pd.DataFrame":
     """Read a manifest's CSV text; index = id, empty text stays empty."""
+    import pandas as pd  # most of what importing this package would take
+
     table = pd.read_csv(io.StringIO(text), dtype={"id": str}, keep_default_na=False, engine="c")
     table = table.set_index("id")
     for column in ("speaker", "sex", "session", "language", "transcript", "label", "sentence"):
@@ -101,7 +104,7 @@ class Store:
         return iter(self.features)
 
     @cached_property
-    def utterances(self) -> pd.DataFrame:
+    def utterances(self) -> "pd.DataFrame":
         """The manifest's table, [utterances, columns], index = id, in store order."""
         return parse_manifest(self.manifest_text)
 
@@ -125,7 +128,7 @@ class Store:
 
     @cached_property
     def _positions(self) -> dict[str, int]:
-        return {utterance: position for position, utterance in enumerate(self.ids)}
+        return dict(zip(self.ids, range(len(self.ids)), strict=True))
 
     @property
     def features(self) -> list[str]:

@@ -1,5 +1,6 @@
 """Writing a store: plan groups, commit shards, in any order, by any number of processes."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -276,6 +277,7 @@ class GroupWriter:
         self._backend, self._locks, self._root = backend, locks, root
         self._plan, self._attributes = plan, attributes
         self.layout, self._ids = layout, ids
+        self._buffer = np.empty(0, dtype=np.uint8)
 
     def pending(self) -> dict[int, list[str]]:
         """Return the planned features that each shard still lacks, by shard."""
@@ -395,15 +397,26 @@ class GroupWriter:
         layout = self.layout
         first, after = layout.shard_utterances(shard)
         first_row, after_row = layout.shard_rows(shard)
-        flat = np.zeros((after_row - first_row, *spec.row_shape), dtype=spec.dtype)
+        flat = self._shard_buffer((after_row - first_row, *spec.row_shape), spec.dtype)
+        flat[int(layout.row_lengths[first:after].sum()) :] = 0
         checksums = []
         for position, block in zip(range(first, after), blocks, strict=True):
             start = int(layout.row_starts[position]) - first_row
             target = flat[start : start + int(layout.row_lengths[position])]
-            if block is not None:
+            if block is None:
+                target[...] = 0
+            else:
                 self._copy(block, target, feature, self._ids[position])
             checksums.append(checksum(target))
         return flat, tuple(checksums)
+
+    def _shard_buffer(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
+        """Return rows for one shard; memory that the last one used, since new pages are slow."""
+        num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._buffer.nbytes < num_bytes:
+            self._buffer = np.empty(num_bytes, dtype=np.uint8)
+        rows: NDArray[Any] = self._buffer[:num_bytes].view(dtype).reshape(shape)
+        return rows
 
     def _copy(
         self, block: NDArray[Any], target: NDArray[Any], feature: str, utterance: str

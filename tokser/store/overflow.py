@@ -1,0 +1,27 @@
+"""Whether numbers are all finite, from their bits: for float16, isfinite takes 16 times as long."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+__all__ = ["all_finite"]
+
+_INFINITY = {2: 0x7C00, 4: 0x7F80_0000, 8: 0x7FF0_0000_0000_0000}
+"""Bits of +inf by itemsize; those of NaN are larger, those of any finite number are smaller."""
+
+
+def all_finite(values: NDArray[Any]) -> bool:
+    """Tell whether no value is infinite or NaN; whole numbers always are finite.
+
+    As signed integers, the bits of positive numbers stand in the numbers' order, above those of
+    all negative ones; as unsigned integers, those of negative numbers stand above the positive.
+
+    Args:
+        values: Of any shape.
+    """
+    if values.dtype.kind != "f" or not values.size:
+        return True
+    size = values.dtype.itemsize
+    infinity, sign = _INFINITY[size], 1 << (8 * size - 1)
+    positive, negative = values.view(f"i{size}"), values.view(f"u{size}")
+    return int(positive.max()) < infinity and int(negative.max()) < (sign | infinity)
