@@ -32,6 +32,7 @@ def backend_at(address: str) -> Backend:
         SettingsError: The address is a URL that cannot be used.
     """
     if not is_remote(address):
+        _refuse_lost_slash(address)
         local = LocalObjects(Path(address))
         if address.endswith(HDF5_SUFFIXES):
             return hdf5_backend.HDF5Backend(local)
@@ -72,6 +73,18 @@ def existing_backend(address: str) -> Backend:
         got="nothing",
         remedy="Write one with `tokser extract --store`, or correct the path.",
     )
+
+
+def _refuse_lost_slash(address: str) -> None:
+    """Refuse `s3:/bucket/x`, which is what `Path` makes of a URL."""
+    scheme, found, rest = address.partition(":/")
+    if found and scheme.lower() in ("s3", "s3a", "gs", "az", "abfs", "http", "https"):
+        raise SettingsError(
+            address,
+            expected=f"a URL with two slashes, {scheme}://{rest}",
+            got="one slash, as in a URL that was made a Path",
+            remedy="Give the URL as text.",
+        )
 
 
 def is_store(backend: Backend) -> bool:
