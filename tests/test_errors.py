@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 
 from tokser import errors
@@ -32,3 +34,10 @@ def test_an_error_is_also_the_builtin_a_caller_expects(kind, builtin, code):
 def test_long_lists_are_cut_and_counted():
     assert errors.list_some(["a", "b"]) == "a, b"
     assert errors.list_some(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_an_error_survives_the_way_out_of_a_worker():
+    error = errors.CorruptStoreError("a.zarr", expected="b", got="c", remedy="Mend it.")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is errors.CorruptStoreError
+    assert (str(again), again.remedy) == (str(error), "Mend it.")

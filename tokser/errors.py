@@ -1,6 +1,7 @@
 """Every error that tokser raises on purpose, and the exit code each one means."""
 
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = [
     "AudioError",
@@ -39,9 +40,19 @@ class TokserError(Exception):
         self.where, self.expected, self.got, self.remedy = str(where), expected, got, remedy
         super().__init__(f"{where}: expected {expected}, got {got}. {remedy}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process hands its error over by pickle, which knows no keyword arguments.
+        return _again, (type(self), self.where, self.expected, self.got, self.remedy)
+
     def __str__(self) -> str:
         # KeyError, a base of some children, would print the repr of the message.
         return str(self.args[0])
+
+
+def _again(
+    kind: type[TokserError], where: str, expected: str, got: str, remedy: str
+) -> TokserError:
+    return kind(where, expected=expected, got=got, remedy=remedy)
 
 
 class InputError(TokserError, ValueError):
