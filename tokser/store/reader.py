@@ -243,7 +243,7 @@ def read_layout(backend: Backend, group: str, attributes: GroupAttributes) -> La
 def feature_identity(
     root: RootAttributes, group: str, name: str, attributes: GroupAttributes
 ) -> str:
-    """Return the sha256 (hex) of what a feature is."""
+    """Return the sha256 (hex) of what a feature is, however it is packed."""
     spec = (attributes.features | attributes.lookups)[name]
     return digest_of(
         [
@@ -251,7 +251,7 @@ def feature_identity(
             f"{group}/{name}",
             attributes.provenance,
             attributes.layout_digest,
-            spec.model_dump(mode="json"),
+            spec.model_dump(mode="json", exclude={"compression"}),
         ]
     )
 

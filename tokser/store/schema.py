@@ -114,6 +114,7 @@ class GroupPlan(_Attributes):
         provenance: What makes the rows: model, revision, weights, precision and so on.
         source: Where the model is, a hub id or a folder.
         shard_bytes: Budget of one shard over all arrays of this plan.
+        cut: Rows per shard and per chunk, where they are not to follow from the budget.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -125,6 +126,7 @@ class GroupPlan(_Attributes):
     provenance: dict[str, Any]
     source: str = ""
     shard_bytes: int = 256 * 2**20
+    cut: tuple[int, int] | None = None
 
     def refuse_unless_same(
         self, found: GroupAttributes, found_lengths: NDArray[np.int64], where: str

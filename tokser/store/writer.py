@@ -104,10 +104,10 @@ class StoreWriter:
         self._locks = Locks(self._backend)
 
     @classmethod
-    def reopen(cls, store: Store) -> "StoreWriter":
-        """Return a writer that adds to a store which exists."""
+    def reopen(cls, store: Store, *, at: str | None = None) -> "StoreWriter":
+        """Return a writer that adds to a store which exists, or to its like at another place."""
         return cls(
-            store.path,
+            at or store.path,
             dataset=store.dataset,
             manifest_text=store.manifest_text,
             manifest_digest=store.attributes.manifest_digest,
@@ -253,6 +253,8 @@ class StoreWriter:
 
 def pack_plan(plan: GroupPlan) -> Layout:
     """Return the layout that a planned group will have."""
+    if plan.cut is not None:
+        return pack_into(plan.lengths, *plan.cut)
     row_bytes = {name: spec.row_bytes for name, spec in plan.features.items()}
     return pack(plan.lengths, row_bytes, plan.shard_bytes)
 
@@ -314,7 +316,7 @@ class GroupWriter:
         rows: Mapping[str, Sequence[NDArray[Any] | None]],
         quarantined: Mapping[str, str],
         recordings: Sequence[Recording] = (),
-    ) -> None:
+    ) -> dict[str, JournalEntry]:
         """Write one whole shard of each named feature, then its journal entries.
 
         Args:
@@ -324,9 +326,13 @@ class GroupWriter:
             quarantined: Reasons, by id.
             recordings: What was encoded, for each utterance in order; none for text.
 
+        Returns:
+            What the journal says of the shard now, by feature.
+
         Raises:
             RunError: Row counts differ from the plan, or a value does not fit the dtype.
         """
+        entries = {}
         for feature, blocks in rows.items():
             spec = self._attributes.features[feature]
             flat, checksums = self._assemble(shard, feature, spec, blocks)
@@ -344,6 +350,8 @@ class GroupWriter:
                 modified_ns=tuple(recording.modified_ns for recording in recordings),
             )
             self._backend.write_entry(name, shard, entry.to_text())
+            entries[feature] = entry
+        return entries
 
     def has_lookup(self, name: str) -> bool:
         """Whether the group has this lookup feature already."""
