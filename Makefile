@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+BENCH_VENV := .venv-bench
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export TOKSER_TEST_DATA ?= $(abspath $(wildcard ../shared))
@@ -16,7 +17,7 @@ LAYERS ?= last
 OUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test bench demo extract-librispeech clean
+.PHONY: help install requirements format lint types layers test bench bench-store demo extract-librispeech clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -34,6 +35,8 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 requirements: install ## Pin what pyproject.toml asks for, by hash
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
 	  --no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group bench \
+	  --no-emit-index-url --no-annotate --no-header --upgrade --constraints requirements.txt -o requirements-bench.txt
 
 format: install ## Lay the code out
 	$(BIN)/ruff format .
@@ -55,6 +58,16 @@ test: install ## Run the whole suite
 bench: install ## Measure against peers
 	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' --override-ini addopts= --import-mode=importlib -s
 
+bench-store: $(BENCH_VENV)/.installed ## Measure the store against every peer, write docs/benchmarks.md
+	$(BENCH_VENV)/bin/python tests/benchmarks/bench_store.py docs/benchmarks.md
+
+$(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml $(VENV)/.installed
+	test -x $(BENCH_VENV)/bin/python || $(BIN)/python -m venv $(BENCH_VENV)
+	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BENCH_VENV)/bin/python \
+	  --requirement requirements.txt --requirement requirements-bench.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BENCH_VENV)/bin/python --editable .
+	touch $@
+
 demo: install ## Run the main job on synthetic speech, no download
 	$(BIN)/tokser demo --out $(OUT)
 
@@ -63,5 +76,5 @@ extract-librispeech: install ## ROOT= SPLITS="train-clean-100 …" ENCODERS="ID 
 	  $(foreach split,$(SPLITS),--split $(split)) $(foreach encoder,$(ENCODERS),--encoder $(encoder))
 
 clean: ## Remove what was built, not what was extracted
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find tokser tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,55 +1,280 @@
-"""Reading random utterances from a store, against a plain np.memmap copy and plain zarr.
+"""The store against its peers: reads, writes, opening, memory.
 
-200 utterances of LibriSpeech's lengths, 512 wide, fp16, warm cache.
+1,000 utterances of LibriSpeech's lengths, 512 wide, float16, medians of five turns, warm cache.
+`make bench-store` runs it with every peer installed and writes `docs/benchmarks.md`.
 """
 
+import shutil
+import statistics
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
+
 import numpy as np
-import pandas as pd
-import zarr
-from ratios import medians, report
+import store_peers
+import store_probe
+import torch
+from ratios import (
+    BUILD,
+    machine,
+    markdown_table,
+    medians,
+    replace_section,
+    versions,
+    write_figures,
+)
+from rich.console import Console
+from rich.markdown import Markdown
+from store_data import (
+    FEATURE,
+    Corpus,
+    commit_all,
+    librispeech_like,
+    plan_store,
+    save_arrays,
+    short_utterances,
+    write_store,
+)
+from torch.nn.utils.rnn import pad_sequence
 
-from tokser.store import FeatureSpec, GroupPlan, StoreWriter, open_store
+from tokser.store import open_store, verify_store
 
-UTTERANCES, DIM = 200, 512
+UTTERANCES, BATCH, TURNS = 1_000, 64, 5
+MANY_UTTERANCES, MANY_SHARD_BYTES = 300_000, 2**20
+LARGE_UTTERANCES, LARGE_ROWS = 6_600, 60_000
+DISK_GB = 14
+PACKAGES = ("zarr", "zarrs", "tensorstore", "h5py", "datasets", "webdataset", "lhotse", "torch")
+TARGETS = {
+    "read_vs_memmap": (0.8, np.inf),
+    "read_vs_zarr": (10, np.inf),
+    "read_vs_best_peer": (1, np.inf),
+    "write_vs_npsave": (0.7, np.inf),
+    "open_300k_s": (0, 1),
+    "open_300k_mb": (0, 300),
+    "memory_growth_mb": (-np.inf, 50),
+}
+
+Figures = dict[str, float]
 
 
-def test_random_utterances_against_a_memory_map(tmp_path):
-    rng = np.random.default_rng(0)
-    lengths = rng.integers(100, 800, UTTERANCES)
-    blocks = [rng.normal(size=(length, DIM)).astype(np.float16) for length in lengths]
-    names = [f"utt{i:04d}" for i in range(UTTERANCES)]
-    text = pd.DataFrame({"id": names, "num_samples": lengths * 320}).to_csv(index=False)
-    plan = GroupPlan(
-        name="whisper",
-        kind="speech",
-        features={"layer-6": FeatureSpec(dim=DIM, dtype="float16")},
-        lengths=lengths,
-        provenance={},
+def measure(folder: Path) -> tuple[Figures, str]:
+    """Measure everything; returns the figures by name, and the page's section."""
+    corpus = librispeech_like(UTTERANCES)
+    store = folder / "store.zarr"
+    write_store(store, corpus)
+    parts = [
+        _reads(folder, store, corpus),
+        _writes(folder, store, corpus),
+        _batches(store, corpus),
+        _opening(folder / "many.zarr"),
+        _memory(folder / "large.zarr"),
+    ]
+    figures = {key: value for found, _ in parts for key, value in found.items()}
+    return figures, "\n\n".join([_preamble(corpus), *(text for _, text in parts)])
+
+
+def _reads(folder: Path, store: Path, corpus: Corpus) -> tuple[Figures, str]:
+    readers = {
+        "tokser, copied": store_peers.tokser_copy(store, corpus),
+        "tokser, read-only view": store_peers.tokser_view(store, corpus),
+        "np.memmap, copied": store_peers.memory_map(folder, corpus),
+    }
+    peers, absent = {}, {}
+    for name, peer in (store_peers.OF_THE_STORE | store_peers.OF_A_FOLDER).items():
+        try:
+            place = store if name in store_peers.OF_THE_STORE else folder
+            peers[name] = peer(place, corpus)
+        except ImportError as error:
+            absent[name] = f"not installed ({error.name})"
+    readers |= peers
+    for name, read in readers.items():
+        np.testing.assert_array_equal(next(iter(read([0]))), corpus.rows(0), err_msg=name)
+    order = np.random.default_rng(1).permutation(UTTERANCES).tolist()
+    seconds = medians(
+        {name: partial(_take, read, order) for name, read in readers.items()}, rounds=TURNS
     )
-    path = tmp_path / "bench.zarr"
-    with StoreWriter(path, dataset="emodb", manifest_text=text, manifest_digest="0") as writer:
-        group = writer.plan_group(plan)
-        for shard in group.pending():
-            first, after = group.layout.shard_utterances(shard)
-            group.commit(shard, {"layer-6": blocks[first:after]}, {})
-    flat = np.concatenate(blocks)
-    flat.tofile(tmp_path / "flat.bin")
-    mapped = np.memmap(tmp_path / "flat.bin", np.float16, "r", shape=flat.shape)
-    starts = np.cumsum(lengths) - lengths
-    layer, array = (
-        open_store(path)["whisper/layer-6"],
-        zarr.open_group(path)["whisper/layer-6/rows"],
-    )
-    order, stored = rng.permutation(UTTERANCES), layer.layout.row_starts
+    ours = seconds["tokser, copied"]
+    figures = {
+        "read_vs_memmap": seconds["np.memmap, copied"] / ours,
+        "read_vs_zarr": seconds["zarr-python"] / ours,
+        "read_vs_best_peer": min(seconds[name] for name in peers) / ours,
+        "read_gb_per_s": corpus.num_bytes / ours / 1e9,
+        **{f"read_vs_{_slug(name)}": seconds[name] / ours for name in peers},
+    }
+
+    def _copied(name: str) -> str:
+        return "nothing copied" if "view" in name else _speed(corpus, seconds[name])
+
+    rows = [
+        [name, f"{1e6 * value / UTTERANCES:.1f}", _copied(name), f"{value / ours:.2f}"]
+        for name, value in seconds.items()
+    ]
+    rows += [[name, reason, "", ""] for name, reason in absent.items()]
+    header = ["Random utterances", "µs each", "GB/s", "time, tokser = 1"]
+    return figures, markdown_table(header, rows)
+
+
+def _writes(folder: Path, store: Path, corpus: Corpus) -> tuple[Figures, str]:
+    layout = open_store(store)[FEATURE].layout
+    shards = [layout.shard_utterances(shard) for shard in range(layout.num_shards)]
+    planned, saved = folder / "planned.zarr", folder / "saved"
+    group = [plan_store(planned, corpus)]
+
+    def clear() -> None:
+        shutil.rmtree(saved, ignore_errors=True)
+        if not group[0].pending():
+            shutil.rmtree(planned)
+            group[0] = plan_store(planned, corpus)
+
     seconds = medians(
         {
-            "tokser": lambda: [layer[names[i]] for i in order],
-            "plain zarr": lambda: [array[stored[i] : stored[i] + lengths[i]] for i in order],
-            "np.memmap": lambda: [mapped[starts[i] : starts[i] + lengths[i]].copy() for i in order],
-        }
+            "tokser, checksums and journal included": lambda: commit_all(group[0], corpus),
+            "np.save, the same bytes, files and fsync": lambda: save_arrays(saved, corpus, shards),
+        },
+        rounds=TURNS,
+        between=clear,
     )
-    ratios = {
-        "read_vs_memmap": seconds["np.memmap"] / seconds["tokser"],
-        "read_vs_zarr": seconds["plain zarr"] / seconds["tokser"],
+    ours, plain = seconds.values()
+    rows = [[name, f"{value:.2f}", _speed(corpus, value)] for name, value in seconds.items()]
+    header = [f"Writing {len(shards)} shards", "s", "GB/s"]
+    return {"write_vs_npsave": plain / ours}, markdown_table(header, rows)
+
+
+def _batches(store: Path, corpus: Corpus) -> tuple[Figures, str]:
+    layer = open_store(store)[FEATURE]
+    names = [corpus.names[i] for i in np.random.default_rng(2).permutation(UTTERANCES)]
+    chosen = [names[first : first + BATCH] for first in range(0, UTTERANCES, BATCH)]
+
+    def loop_and_pad(part: list[str]) -> torch.Tensor:
+        rows = [torch.from_numpy(np.array(layer[name])) for name in part]
+        return pad_sequence(rows, batch_first=True)
+
+    seconds = medians(
+        {
+            f"`layer.batch`, {BATCH} at a time": lambda: _exhaust(map(layer.batch, chosen)),
+            f"`layer.ragged`, {BATCH} at a time": lambda: _exhaust(map(layer.ragged, chosen)),
+            "a loop and `pad_sequence`": lambda: _exhaust(map(loop_and_pad, chosen)),
+            "`tokser store verify`": lambda: _verify(store),
+        },
+        rounds=TURNS,
+    )
+    batch, _, loop, verify = seconds.values()
+    figures = {
+        "batch_vs_loop": loop / batch,
+        "batch_gb_per_s": corpus.num_bytes / batch / 1e9,
+        "verify_gb_per_s": corpus.num_bytes / verify / 1e9,
     }
-    report("store", seconds, ratios)
+    rows = [[name, f"{1e3 * value:.0f}", _speed(corpus, value)] for name, value in seconds.items()]
+    return figures, markdown_table([f"All {UTTERANCES:,} utterances", "ms", "GB/s"], rows)
+
+
+def _opening(store: Path) -> tuple[Figures, str]:
+    corpus = short_utterances(MANY_UTTERANCES)
+    write_store(store, corpus, shard_bytes=MANY_SHARD_BYTES, transcripts=True)
+    num_shards = open_store(store)[FEATURE].layout.num_shards
+    asked = corpus.names[MANY_UTTERANCES // 2]
+    turns = [store_probe.run("open", str(store), asked) for _ in range(TURNS)]
+    found = {key: statistics.median(turn[key] for turn in turns) for key in turns[0]}
+    figures = {
+        "open_300k_s": found["open_s"],
+        "open_300k_mb": max(turn["open_mb"] for turn in turns),
+        "import_s": found["import_s"],
+        "import_mb": found["import_mb"],
+        "open_300k_shards": num_shards,
+    }
+    rows = [
+        ["`import tokser.store`", f"{figures['import_s']:.2f}", f"{figures['import_mb']:.0f}"],
+        [
+            "`open_store` to the first utterance",
+            f"{figures['open_300k_s']:.2f}",
+            f"{figures['open_300k_mb']:.0f}",
+        ],
+    ]
+    header = [f"{MANY_UTTERANCES:,} utterances, {num_shards} shards", "s", "MB, process so far"]
+    return figures, markdown_table(header, rows)
+
+
+def _memory(store: Path) -> tuple[Figures, str]:
+    write_store(store, librispeech_like(LARGE_UTTERANCES, most_rows=LARGE_ROWS))
+    found = store_probe.run("read", str(store))
+    figures = {
+        "memory_store_gb": found["read_gb"],
+        "memory_anonymous_mb": found["anonymous_peak_mb"],
+        "memory_growth_mb": found["anonymous_growth_mb"],
+    }
+    rows = [
+        ["peak of anonymous memory", f"{figures['memory_anonymous_mb']:.0f}"],
+        ["its growth after the first tenth", f"{figures['memory_growth_mb']:.1f}"],
+    ]
+    limit = f"{store_probe.ANONYMOUS_LIMIT // 2**20:,} MiB"
+    header = [f"Reading {found['read_gb']:.1f} GB in a process limited to {limit}", "MB"]
+    return figures, markdown_table(header, rows)
+
+
+def _verify(store: Path) -> None:
+    verification = verify_store(open_store(store))
+    if not verification.is_whole:
+        raise RuntimeError(str(verification.damages))
+
+
+def _take(read: store_peers.Read, order: list[int]) -> None:
+    _exhaust(read(order))
+
+
+def _exhaust(values: Iterable[object]) -> None:
+    """Take one value after the other, and keep none."""
+    deque(values, maxlen=0)
+
+
+def _speed(corpus: Corpus, seconds: float) -> str:
+    return f"{corpus.num_bytes / seconds / 1e9:.2f}"
+
+
+def _slug(name: str) -> str:
+    return "_".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
+
+
+def _preamble(corpus: Corpus) -> str:
+    return (
+        f"{UTTERANCES:,} utterances of LibriSpeech's lengths ({corpus.lengths.mean() / 50:.1f} s "
+        f"on average), 512 wide, float16, not compressed, {corpus.num_bytes / 1e9:.2f} GB; "
+        f"medians of {TURNS} turns, the ways taking turns; warm cache. Every way of reading ends "
+        "with a numpy array of its own, but for the read-only view.\n\n"
+        f"Measured on {machine()}; {versions(('tokser', 'numpy', *PACKAGES))}."
+    )
+
+
+def faults(figures: Mapping[str, float]) -> list[str]:
+    """Name the figures that miss their targets."""
+    return [
+        f"{name} {figures[name]:.3g}, wanted {least} to {most}"
+        for name, (least, most) in TARGETS.items()
+        if not least <= figures[name] <= most
+    ]
+
+
+def run() -> tuple[Figures, str]:
+    """Measure on the disk that holds this checkout; leaves nothing behind."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    free_gb = shutil.disk_usage(BUILD).free / 1e9
+    if free_gb < DISK_GB:
+        raise SystemExit(f"{BUILD}: expected {DISK_GB} GB of free disk, got {free_gb:.1f}.")
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        figures, text = measure(Path(folder))
+    write_figures("store", figures)
+    Console().print(Markdown(text))
+    return figures, text
+
+
+def test_the_store_against_its_peers():
+    figures, _ = run()
+    assert faults(figures) == []
+
+
+if __name__ == "__main__":
+    found, section = run()
+    replace_section(Path(sys.argv[1]), "The store", section)
+    sys.exit("\n".join(faults(found)) or None)

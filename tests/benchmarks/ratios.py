@@ -1,9 +1,12 @@
 """Timing two ways of doing the same work side by side, and writing down the ratio."""
 
 import json
+import os
+import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
@@ -12,16 +15,23 @@ from rich.table import Table
 BUILD = Path(__file__).resolve().parents[2] / "build" / "bench"
 
 
-def medians(ways: Mapping[str, Callable[[], object]], *, rounds: int = 5) -> dict[str, float]:
-    """Time each way, in turns, and return the median seconds of each."""
+def medians(
+    ways: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int = 5,
+    between: Callable[[], object] = lambda: None,
+) -> dict[str, float]:
+    """Time each way, in turns, and return the median seconds of each; `between` is not timed."""
     for way in ways.values():
         way()
+        between()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             start = time.perf_counter()
             way()
             seconds[name].append(time.perf_counter() - start)
+            between()
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
@@ -34,5 +44,52 @@ def report(name: str, seconds: Mapping[str, float], ratios: Mapping[str, float])
     for ratio, value in ratios.items():
         table.add_row(ratio, f"{value:.2f}")
     Console().print(table)
+    write_figures(name, ratios)
+
+
+def write_figures(name: str, figures: Mapping[str, float]) -> None:
+    """Write `build/bench/NAME.json`, one flat object."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    (BUILD / f"{name}.json").write_text(json.dumps(dict(ratios), indent=1))
+    (BUILD / f"{name}.json").write_text(json.dumps(dict(figures), indent=1) + "\n")
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out a table whose first column is text and whose others are numbers."""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
+
+
+def replace_section(page: Path, heading: str, text: str) -> None:
+    """Write a section of a Markdown page anew, and leave the others as they are."""
+    parts = page.read_text(encoding="utf-8").split("\n## ")
+    section = f"{heading}\n\n{text.strip()}\n"
+    places = [place for place, part in enumerate(parts) if part.split("\n")[0] == heading]
+    if places:
+        parts[places[0]] = section
+    else:
+        parts = [*(part.rstrip("\n") + "\n" for part in parts), section]
+    page.write_text("\n## ".join(parts), encoding="utf-8")
+
+
+def machine() -> str:
+    """Say in words what this machine is."""
+    memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores ({_processor()}), {memory_gb:.0f} GB of memory, {platform.system()}"
+
+
+def versions(packages: Sequence[str]) -> str:
+    """Name the versions of Python and of packages."""
+    found = [f"{package} {metadata.version(package)}" for package in packages if _has(package)]
+    return ", ".join([f"Python {platform.python_version()}", *found])
+
+
+def _has(package: str) -> bool:
+    return bool(list(metadata.distributions(name=package)))
+
+
+def _processor() -> str:
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.is_file() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
