@@ -17,7 +17,7 @@ LAYERS ?= last
 OUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test bench bench-store demo extract-librispeech clean
+.PHONY: help install requirements format lint types layers test test-faults bench bench-store demo extract-librispeech clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ layers: install ## Check that data flows one way
 
 test: install ## Run the whole suite
 	$(BIN)/python -m pytest
+
+test-faults: install ## Kill, flip and fill: the big counts
+	TOKSER_FAULTS=full $(BIN)/python -m pytest tests/faults tests/store/test_stateful.py --override-ini timeout=3600
 
 bench: install ## Measure against peers
 	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' --override-ini addopts= --import-mode=importlib -s
