@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,20 +20,39 @@ def medians(
     ways: Mapping[str, Callable[[], object]],
     *,
     rounds: int = 5,
+    turn_s: float = 0.2,
     between: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
-    """Time each way, in turns, and return the median seconds of each; `between` is not timed."""
-    for way in ways.values():
-        way()
-        between()
+    """Time each way, in turns, and return the median seconds of each.
+
+    Args:
+        ways: What to time.
+        rounds: Turns of each way; their order changes from round to round, since a way may find
+            caches and free memory as the one before has left them.
+        turn_s: A way that is faster is repeated for about so long in each of its turns.
+        between: Called after every pass, not timed.
+    """
+    passes = {}
+    for name, way in ways.items():
+        passes[name] = max(1, round(turn_s / _timed([way], between)))
+    order, rng = list(ways), random.Random(0)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            seconds[name].append(time.perf_counter() - start)
-            between()
+        rng.shuffle(order)
+        for name in order:
+            turn = _timed([ways[name]] * passes[name], between)
+            seconds[name].append(turn / passes[name])
     return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def _timed(calls: Sequence[Callable[[], object]], between: Callable[[], object]) -> float:
+    total = 0.0
+    for call in calls:
+        start = time.perf_counter()
+        call()
+        total += time.perf_counter() - start
+        between()
+    return total
 
 
 def report(name: str, seconds: Mapping[str, float], ratios: Mapping[str, float]) -> None:
@@ -72,10 +92,11 @@ def replace_section(page: Path, heading: str, text: str) -> None:
 
 
 def machine() -> str:
-    """Say in words what this machine is."""
+    """Say in words what this machine is, and how busy."""
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     cores = len(os.sched_getaffinity(0))
-    return f"{cores} cores ({_processor()}), {memory_gb:.0f} GB of memory, {platform.system()}"
+    busy = f"load average {os.getloadavg()[1]:.1f} over the last five minutes"
+    return f"{cores} cores ({_processor()}; {busy}), {memory_gb:.0f} GB of memory"
 
 
 def versions(packages: Sequence[str]) -> str:
