@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,9 @@ def child(work: Callable[[], object]) -> int:
         torch.set_num_threads(1)
         work()
         code = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         os._exit(code)
 

@@ -1,7 +1,7 @@
 """What a store says about itself, as JSON that carries its own digest."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xxhash
@@ -9,7 +9,7 @@ import xxhash
 from tokser.errors import CorruptStoreError
 from tokser.store.backend import Backend
 
-__all__ = ["canonical", "checked", "damaged_files", "with_digest"]
+__all__ = ["canonical", "checked", "damaged_files", "ids_digest", "with_digest"]
 
 DIGEST = "digest"
 
@@ -40,6 +40,11 @@ def checked(content: dict[str, Any], where: str) -> dict[str, Any]:
             remedy="They were damaged or edited: restore this file, or extract into a new store.",
         )
     return rest
+
+
+def ids_digest(ids: Sequence[str]) -> str:
+    """Return the xxh3-64 (hex) of ids, a line feed between."""
+    return xxhash.xxh3_64_hexdigest("\n".join(ids).encode())
 
 
 def damaged_files(backend: Backend, files: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from tokser.errors import CorruptStoreError, SettingsError, list_some
 from tokser.provenance import digest_of
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
-from tokser.store.documents import checked
+from tokser.store.documents import checked, ids_digest
 from tokser.store.journal import layout_digest
 from tokser.store.layer import Layer, LookupLayer
 from tokser.store.layout import Layout
@@ -110,19 +111,28 @@ class Store:
 
     @property
     def manifest_text(self) -> str:
-        """The manifest's CSV text."""
-        return self.backend.manifest_text()
+        """The manifest's CSV text; with `check`, `CorruptStoreError` if its digest differs."""
+        text = self.backend.manifest_text()
+        if self.check and sha256(text.encode()).hexdigest() != self.attributes.manifest_digest:
+            raise CorruptStoreError(
+                f"{self.path}, manifest",
+                expected=f"text with sha256 {self.attributes.manifest_digest}",
+                got="other text",
+                remedy="Run the same `tokser extract` again: it writes it anew.",
+            )
+        return text
 
     @cached_property
     def ids(self) -> list[str]:
-        """Ids of the utterances, in store order."""
+        """Ids of the utterances, in store order; `CorruptStoreError` if their digest differs."""
         found = self.backend.ids()
-        if len(found) != self.attributes.num_utterances:
+        digest = ids_digest(found)
+        if digest != self.attributes.ids_digest:
             raise CorruptStoreError(
                 f"{self.path}, ids",
-                expected=f"{self.attributes.num_utterances} ids",
-                got=str(len(found)),
-                remedy="Run `tokser store verify` to see what is damaged.",
+                expected=f"ids with digest {self.attributes.ids_digest}",
+                got=digest,
+                remedy="Run the same `tokser extract` again: it writes them anew.",
             )
         return found
 

@@ -55,6 +55,10 @@ class FeatureSpec(_Attributes):
         """Bytes of one row."""
         return (self.dim or 1) * np.dtype(self.dtype).itemsize
 
+    def holds_the_same(self, other: "FeatureSpec") -> bool:
+        """Tell whether both hold the same rows, however they are packed."""
+        return (self.dim, self.dtype) == (other.dim, other.dtype)
+
 
 class LookupSpec(_Attributes):
     """A feature whose row is `table[position of ids[row] in keys]`: stored once per key.
@@ -98,6 +102,8 @@ class RootAttributes(_Attributes):
     manifest_digest: str
     """sha256 of the manifest's CSV text."""
     num_utterances: int
+    ids_digest: str
+    """xxh3-64 (hex) of the ids, a line feed between."""
     groups: tuple[str, ...] = ()
     files: dict[str, str] = Field(default_factory=dict)
     """xxh3-64 (hex) of the manifest's files, by key."""
@@ -142,7 +148,7 @@ class GroupPlan(_Attributes):
                 ("rows", str(int(found_lengths.sum())), str(int(self.lengths.sum())))
             )
         for name, spec in self.features.items():
-            if name in found.features and found.features[name] != spec:
+            if name in found.features and not found.features[name].holds_the_same(spec):
                 differences.append((name, repr(found.features[name]), repr(spec)))
         self._refuse(differences, where)
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
 from tokser.store.address import backend_at, is_store
 from tokser.store.backend import Backend
-from tokser.store.documents import damaged_files, with_digest
+from tokser.store.documents import damaged_files, ids_digest, with_digest
 from tokser.store.journal import JournalEntry, checksum, layout_digest, parse_entry
 from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout, pack, pack_into
@@ -99,6 +99,7 @@ class StoreWriter:
             root=root,
             manifest_digest=manifest_digest,
             num_utterances=len(self._ids),
+            ids_digest=ids_digest(self._ids),
         )
         self._backend = backend_at(self.path)
         self._locks = Locks(self._backend)
