@@ -1,15 +1,22 @@
 """One store into another format or packing, shard by shard, checksums compared."""
 
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from tokser.errors import CorruptStoreError, SettingsError, list_some
+from tokser.errors import CorruptStoreError, SettingsError, StoreMismatchError, list_some
+from tokser.store.address import backend_at, is_remote
+from tokser.store.choice import choose_features
+from tokser.store.documents import damaged_files
 from tokser.store.journal import JournalEntry
 from tokser.store.layer import Layer, LookupLayer
 from tokser.store.reader import Store, open_store
+from tokser.store.repair import requeue
 from tokser.store.schema import FUNCTIONALS, Compression, GroupPlan
+from tokser.store.shards import read_shard
 from tokser.store.writer import GroupWriter, Recording, StoreWriter
 
-__all__ = ["convert_store"]
+__all__ = ["convert_store", "num_bytes_to_convert"]
 
 OnBytes = Callable[[int], None]
 
@@ -24,10 +31,13 @@ def convert_store(
 ) -> Store:
     """Copy a store; shards that the target has already are kept, so the same call goes on.
 
+    Shards are cut as in the source, so that every feature stays the same feature: what was made
+    from it, and a later `extract` or `pool`, fit the copy as they fit the original.
+
     Args:
-        source: Store to read; every row is held against its checksum.
+        source: Folder or URL of the store; every row is held against its checksum.
         target: Folder or URL; the suffix decides the format.
-        compression: Packing of the target's rows.
+        compression: Packing of the target's rows; functionals are never packed.
         features: Which to copy, with their functionals; all by default.
         on_bytes: Called with the number of bytes of rows done since the last call.
 
@@ -35,16 +45,18 @@ def convert_store(
         The target, opened.
 
     Raises:
+        SettingsError: Source and target overlap, or the source has no such feature, or the
+            target's format no such compression.
         StoreNotSealedError: A feature is not whole.
-        CorruptStoreError: Rows of the source are damaged; nothing of their shard is written.
+        CorruptStoreError: The source is damaged; nothing of that shard is written.
         StoreMismatchError: The target holds something else.
+        RunError: The target cannot be written to.
     """
+    _refuse_overlap(source, target)
+    _refuse_compression(target, compression)
     store = open_store(source, check=True)
-    if source.rstrip("/") == target.rstrip("/"):
-        raise SettingsError(
-            target, expected="another place", got="the source", remedy="Name another target."
-        )
     chosen = _choose(store, features)
+    _refuse_damaged(store, chosen)
     for name in chosen:
         store[name].require_sealed()
     with StoreWriter.reopen(store, at=target) as writer:
@@ -55,17 +67,52 @@ def convert_store(
     return open_store(target)
 
 
+def num_bytes_to_convert(store: Store, features: Sequence[str] = ()) -> int:
+    """Count the bytes of rows that `convert_store` will go through.
+
+    Raises:
+        SettingsError: The store has no such feature.
+    """
+    layers = [store[name] for name in _choose(store, features)]
+    return sum(
+        layer.layout.num_rows * layer.spec.row_bytes
+        for layer in layers
+        if not isinstance(layer, LookupLayer)
+    )
+
+
+def _refuse_overlap(source: str, target: str) -> None:
+    old, new = (_parts(address) for address in (source, target))
+    shared = min(len(old), len(new))
+    if old[:shared] == new[:shared]:
+        raise SettingsError(
+            target,
+            expected="another place than the source",
+            got="the source" if old == new else f"one that overlaps with {source}",
+            remedy="Name another target.",
+        )
+
+
+def _parts(address: str) -> tuple[str, ...]:
+    if is_remote(address):
+        return tuple(part for part in address.split("/") if part)
+    return Path(address).resolve().parts
+
+
+def _refuse_compression(target: str, compression: Compression) -> None:
+    backend = backend_at(target)
+    if compression not in backend.compressions:
+        raise SettingsError(
+            target,
+            expected=f"a compression out of {', '.join(backend.compressions)}",
+            got=compression,
+            remedy=f"These are what {backend.name} stores can use.",
+        )
+
+
 def _choose(store: Store, features: Sequence[str]) -> list[str]:
     """Name everything to be copied: features, the integers of lookups, functionals."""
-    unknown = [name for name in features if name not in store.features]
-    if unknown:
-        raise SettingsError(
-            store.path,
-            expected=f"some of the features {list_some(store.features, most=20)}",
-            got=list_some(unknown),
-            remedy="`tokser store info` lists them.",
-        )
-    chosen = list(features) or store.features
+    chosen = choose_features(store, features)
     for name in tuple(chosen):
         layer = store[name]
         if isinstance(layer, LookupLayer):
@@ -73,6 +120,24 @@ def _choose(store: Store, features: Sequence[str]) -> list[str]:
         if f"{FUNCTIONALS}/{name}" in store:
             chosen.append(f"{FUNCTIONALS}/{name}")
     return list(dict.fromkeys(chosen))
+
+
+def _refuse_damaged(store: Store, chosen: Sequence[str]) -> None:
+    """Raise if a small file is damaged: it would be copied with a digest that makes it right."""
+    files = dict(store.attributes.files)
+    for group in {name.rpartition("/")[0] for name in chosen}:
+        files |= store.group(group).files
+    damaged = damaged_files(store.backend, files)
+    if not damaged:
+        digest = hashlib.sha256(store.manifest_text.encode()).hexdigest()
+        damaged = [] if digest == store.attributes.manifest_digest else ["manifest"]
+    if damaged:
+        raise CorruptStoreError(
+            store.path,
+            expected="files with the digests that the store says",
+            got=f"others, or none, of {list_some(damaged)}",
+            remedy="Run the same `tokser extract` again: it writes them anew.",
+        )
 
 
 def _convert_group(
@@ -83,64 +148,112 @@ def _convert_group(
     compression: Compression,
     on_bytes: OnBytes,
 ) -> None:
-    found, layout = store.group(group), store.layout(group)
     layers = {name.rpartition("/")[2]: store[name] for name in names}
     arrays = {n: layer for n, layer in layers.items() if not isinstance(layer, LookupLayer)}
-    plan = GroupPlan(
+    target = writer.plan_group(_plan(store, group, arrays, compression))
+    copy = open_store(writer.path)
+    for layer in layers.values():
+        _refuse_other_content(store, layer, copy, compression)
+    for name, layer in layers.items():
+        if isinstance(layer, LookupLayer) and not target.has_lookup(name):
+            keys, table = layer.keys_and_table
+            target.put_lookup(name, ids=layer.lookup.ids, keys=keys, table=table)
+    sizes = {name: _shard_bytes(layer) for name, layer in arrays.items()}
+    pending = target.pending()
+    everything = sum(sum(by_shard) for by_shard in sizes.values())
+    on_bytes(everything - sum(sizes[n][shard] for shard in pending for n in pending[shard]))
+    for shard, lacking in target.claims():
+        for name in pending[shard]:
+            if name in lacking:
+                _convert_shard(store, arrays[name], name, shard, target, writer.path)
+            on_bytes(sizes[name][shard])
+
+
+def _plan(
+    store: Store, group: str, arrays: dict[str, Layer], compression: Compression
+) -> GroupPlan:
+    found, layout = store.group(group), store.layout(group)
+    packed = "none" if found.kind == "functionals" else compression
+    specs = {
+        name: layer.spec.model_copy(update={"compression": packed})
+        for name, layer in arrays.items()
+    }
+    return GroupPlan(
         name=group,
         kind=found.kind,
-        features={
-            name: layer.spec.model_copy(update={"compression": compression})
-            for name, layer in arrays.items()
-        },
+        features=specs,
         lengths=layout.row_lengths,
         provenance=found.provenance,
         source=found.source,
         cut=(layout.rows_per_shard, layout.rows_per_chunk),
     )
-    target = writer.plan_group(plan)
-    for name, layer in layers.items():
-        if isinstance(layer, LookupLayer) and not target.has_lookup(name):
-            keys, table = layer.keys_and_table
-            target.put_lookup(name, ids=layer.lookup.ids, keys=keys, table=table)
-    for shard, lacking in target.claims():
-        for name in lacking:
-            _convert_shard(store, arrays[name], name, shard, target)
-        first, after = layout.shard_rows(shard)
-        row_bytes = sum(layer.spec.row_bytes for layer in arrays.values())
-        on_bytes((after - first) * row_bytes)
 
 
-def _convert_shard(store: Store, layer: Layer, name: str, shard: int, target: GroupWriter) -> None:
+def _shard_bytes(layer: Layer) -> list[int]:
+    spans = [layer.layout.shard_rows(shard) for shard in range(layer.layout.num_shards)]
+    return [(after - first) * layer.spec.row_bytes for first, after in spans]
+
+
+def _refuse_other_content(
+    store: Store, layer: Layer, copy: Store, compression: Compression
+) -> None:
+    """Raise unless what the target has of a feature already is what the source has."""
+    if layer.name not in copy:
+        return
+    there = copy[layer.name]
+    unlike: list[str] = []
+    if isinstance(layer, LookupLayer) and isinstance(there, LookupLayer):
+        unlike = [] if there.lookup == layer.lookup else ["the table"]
+    else:
+        for old, new in zip(layer.entries, there.entries, strict=True):
+            unlike += _unlike(store, old, new) if old and new else []
+    if unlike:
+        raise StoreMismatchError(
+            f"{copy.path}, {layer.name}",
+            expected=f"nothing, or the rows of {store.path}",
+            got=f"other rows of {list_some(unlike)}",
+            remedy="Name a new target; nothing was changed.",
+        )
+    packed = "none" if layer.kind == "functionals" else compression
+    if not isinstance(layer, LookupLayer) and there.compression != packed:
+        raise StoreMismatchError(
+            f"{copy.path}, {layer.name}",
+            expected=f"compression {there.compression} as in the store",
+            got=packed,
+            remedy="Name a new target, or the compression that this one has.",
+        )
+
+
+def _convert_shard(
+    store: Store, layer: Layer, name: str, shard: int, target: GroupWriter, path: str
+) -> None:
     entry = layer.entries[shard]
     if entry is None:
-        raise AssertionError("a sealed layer has every entry")
-    rows = [
-        None if store.ids[position] in entry.quarantined else layer.rows_at(position)
-        for position in range(*layer.layout.shard_utterances(shard))
-    ]
+        layer.require_sealed()
+        return
+    rows = list(read_shard(store, layer, shard))
     recordings = [
         Recording(digest, modified_ns)
         for digest, modified_ns in zip(entry.recordings, entry.modified_ns, strict=True)
     ]
     written = target.commit(shard, {name: rows}, entry.quarantined, recordings)[name]
-    _refuse_other_rows(store, layer, entry, written)
-
-
-def _refuse_other_rows(
-    store: Store, layer: Layer, entry: JournalEntry, written: JournalEntry
-) -> None:
-    """Raise unless the target's checksums are the source's."""
-    pairs = zip(entry.checksums, written.checksums, strict=True)
-    unlike = [
-        store.ids[entry.first_utterance + place]
-        for place, (old, new) in enumerate(pairs)
-        if old != new
-    ]
+    unlike = _unlike(store, entry, written)
     if unlike:
+        requeue(open_store(path), [(layer.name, shard)])
         raise CorruptStoreError(
-            f"{store.path}, {layer.name}",
-            expected="the rows that its journal says",
+            f"{path}, {layer.name}",
+            expected=f"rows with the checksums in the journal of {store.path}",
             got=f"others of {list_some(unlike)}",
-            remedy="Run `tokser store repair` and `tokser extract` on the source first.",
+            remedy="This machine's memory or disk may be at fault; the shard was taken back.",
         )
+
+
+def _unlike(store: Store, old: JournalEntry, new: JournalEntry) -> list[str]:
+    """Name the utterances of a shard whose rows, or whose quarantine, differ."""
+    pairs = zip(old.checksums, new.checksums, strict=True)
+    ids = store.ids[old.first_utterance : old.first_utterance + len(old.checksums)]
+    return [
+        name
+        for name, (before, after) in zip(ids, pairs, strict=True)
+        if before != after or old.quarantined.get(name) != new.quarantined.get(name)
+    ]

@@ -1,0 +1,110 @@
+"""Whole shards, read at once: for what goes through a store from its beginning to its end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokser.errors import CorruptStoreError
+from tokser.store.journal import JournalEntry, checksum
+from tokser.store.layer import Layer, LookupLayer
+from tokser.store.reader import Store
+
+__all__ = ["read_shard"]
+
+
+def read_shard(store: Store, layer: Layer, shard: int) -> Iterator[NDArray[Any] | None]:
+    """Yield the rows of a shard's utterances, each held against its checksum.
+
+    A packed shard is decoded once, not once per utterance.
+
+    Args:
+        store: The store, opened with `check`.
+        layer: One of its features, sealed.
+        shard: Number of the shard.
+
+    Yields:
+        An array [rows, dim] per utterance, in order, read only; None for one in quarantine.
+
+    Raises:
+        CorruptStoreError: The shard is gone, or the rows of an utterance, which is named, changed.
+    """
+    if isinstance(layer, LookupLayer):
+        group = layer.name.rpartition("/")[0]
+        yield from _look_up(store, layer, store[f"{group}/{layer.lookup.ids}"], shard)
+        return
+    entry = _entry(layer, shard)
+    block = _decode(store, layer, entry)
+    for position in range(*layer.layout.shard_utterances(shard)):
+        if store.ids[position] in entry.quarantined:
+            yield None
+        elif block is None:
+            yield _one(store, layer, position)
+        else:
+            yield _cut(store, layer, entry, block, position)
+
+
+def _entry(layer: Layer, shard: int) -> JournalEntry:
+    entry = layer.entries[shard]
+    if entry is None:
+        layer.require_sealed()
+        return _entry(layer, shard)
+    return entry
+
+
+def _look_up(
+    store: Store, layer: LookupLayer, integers: Layer, shard: int
+) -> Iterator[NDArray[Any] | None]:
+    keys, table = layer.keys_and_table
+    for found in read_shard(store, integers, shard):
+        yield None if found is None else table[np.searchsorted(keys, found)]
+
+
+def _decode(store: Store, layer: Layer, entry: JournalEntry) -> NDArray[Any] | None:
+    """Return all rows of a shard; None where they are better, or only, read one by one."""
+    backend, spec, layout = store.backend, layer.spec, layer.layout
+    key = backend.shard_key(layer.name, entry.shard, spec)
+    where = f"{store.path}, {layer.name}, shard {entry.shard}"
+    entry.require_size(backend.objects.size(key), where)
+    try:
+        if backend.raw_shard(layer.name, entry.shard, spec, layout) is not None:
+            return None
+        return backend.read_rows(layer.name, *layout.shard_rows(entry.shard), spec, layout)
+    except CorruptStoreError:
+        return None  # one by one, the utterance at fault can be named
+
+
+def _one(store: Store, layer: Layer, position: int) -> NDArray[Any]:
+    try:
+        return layer.rows_at(position)
+    except CorruptStoreError as error:
+        if store.ids[position] in error.where:
+            raise
+        raise _damaged(store, layer, position, "readable rows", error.got) from error
+
+
+def _cut(
+    store: Store, layer: Layer, entry: JournalEntry, block: NDArray[Any], position: int
+) -> NDArray[Any]:
+    layout = layer.layout
+    first = int(layout.row_starts[position]) - layout.shard_rows(entry.shard)[0]
+    rows = block[first : first + int(layout.row_lengths[position])]
+    rows.flags.writeable = False
+    wanted = entry.checksums[position - entry.first_utterance]
+    found = checksum(rows)
+    if found != wanted:
+        expected = f"rows with checksum {wanted} as in the journal"
+        raise _damaged(store, layer, position, expected, found)
+    return rows
+
+
+def _damaged(
+    store: Store, layer: Layer, position: int, expected: str, got: str
+) -> CorruptStoreError:
+    return CorruptStoreError(
+        f"{store.path}, {layer.name}, {store.ids[position]}",
+        expected=expected,
+        got=got,
+        remedy="Run `tokser store repair`, then the same `tokser extract` again.",
+    )
