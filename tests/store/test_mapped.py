@@ -1,18 +1,157 @@
-"""What a reader notices of files that change under it, and how many it holds open."""
+"""Mapped rows are what was written; what a reader notices of files that change under it."""
 
+import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
+import pandas as pd
 import pytest
+import zarr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tokser.errors import CorruptStoreError
-from tokser.store import mapped
+from tokser.store import FeatureSpec, GroupPlan, StoreWriter, mapped, open_store
 from tokser.store.backend import RawShard
 
 FEATURE = "whisper-tiny/layer-2"
+
+
+@st.composite
+def plans(draw):
+    """Any lengths, width, dtype and cut."""
+    lengths = np.array(draw(st.lists(st.integers(0, 40), min_size=1, max_size=12)))
+    if not lengths.any():
+        lengths[0] = 1
+    dtype = draw(st.sampled_from(["float16", "float32", "int32"]))
+    chunk = draw(st.integers(1, 9))
+    num_chunks = -(-int(lengths.max()) // chunk) + draw(st.integers(0, 4))
+    dim = None if dtype == "int32" else draw(st.integers(1, 9))
+    return GroupPlan(
+        name="whisper-tiny",
+        kind="speech",
+        features={"layer-2": FeatureSpec(dim=dim, dtype=dtype)},
+        lengths=lengths,
+        provenance={},
+        cut=(num_chunks * chunk, chunk),
+    )
+
+
+def _write(plan, path):
+    """Write random rows; return the store, and the rows of each utterance."""
+    spec, rng = plan.features["layer-2"], np.random.default_rng(0)
+    rows = [(rng.normal(size=(n, *spec.row_shape)) * 100).astype(spec.dtype) for n in plan.lengths]
+    ids = [f"utt{i:03d}" for i in range(len(rows))]
+    text = pd.DataFrame({"id": ids, "num_samples": 1}).to_csv(index=False)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    with StoreWriter(path, dataset="x", manifest_text=text, manifest_digest=digest) as writer:
+        group = writer.plan_group(plan)
+        for shard in group.pending():
+            span = slice(*group.layout.shard_utterances(shard))
+            group.commit(shard, {"layer-2": rows[span]}, {})
+    return open_store(path), dict(zip(ids, rows, strict=True))
+
+
+def _through_the_library(store, name):
+    layer = store[FEATURE]
+    start = int(layer.layout.row_starts[store.position(name)])
+    after = start + int(layer.layout.row_lengths[store.position(name)])
+    return store.backend.read_rows(FEATURE, start, after, layer.spec, layer.layout)
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])
+@settings(max_examples=15, deadline=None)
+@given(plan=plans())
+def test_mapped_rows_are_the_librarys_and_those_written(suffix, plan):
+    with tempfile.TemporaryDirectory() as folder:
+        store, written = _write(plan, Path(folder) / f"toy{suffix}")
+        layer = store[FEATURE]
+        for name, expected in written.items():
+            found = layer[name]
+            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+            np.testing.assert_array_equal(found, expected)
+            np.testing.assert_array_equal(_through_the_library(store, name), expected)
+        shards = {int(layer.layout.shard_of[store.position(name)]) for name in written}
+        assert set(layer._mapped) == shards
+
+
+@settings(max_examples=15, deadline=None)
+@given(plan=plans())
+def test_raw_shards_are_those_of_zarr_python_byte_for_byte(plan):
+    with tempfile.TemporaryDirectory() as folder:
+        store, written = _write(plan, Path(folder) / "toy.zarr")
+        layout, spec = store[FEATURE].layout, plan.features["layer-2"]
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            array = zarr.create_array(
+                Path(folder) / "theirs",
+                shape=(layout.num_rows, *spec.row_shape),
+                shards=(layout.rows_per_shard, *spec.row_shape),
+                chunks=(layout.rows_per_chunk, *spec.row_shape),
+                dtype=spec.dtype,
+                compressors=None,
+                filters=None,
+            )
+            flat = np.zeros(array.shape, dtype=spec.dtype)
+            for start, rows in zip(layout.row_starts, written.values(), strict=True):
+                flat[start : start + len(rows)] = rows
+            array[...] = flat
+        ours = Path(store.path) / FEATURE / "rows" / "c"
+        files = {file.relative_to(ours) for file in ours.rglob("*") if file.is_file()}
+        assert len(files) == layout.num_shards
+        for file in files:
+            assert (ours / file).read_bytes() == (Path(folder) / "theirs/c" / file).read_bytes()
+
+
+@pytest.mark.parametrize("stores", ["zarr", "hdf5"], indirect=True)
+def test_a_mapped_read_is_no_copy_and_read_only(stores):
+    layer = stores.sealed()[FEATURE]
+    rows = layer["utt000"]
+    assert not rows.flags.owndata
+    assert np.shares_memory(rows, layer["utt000"])
+    with pytest.raises(ValueError, match="read-only"):
+        rows[0, 0] = 1
+
+
+@pytest.mark.parametrize("stores", ["zarr-zstd", "zarr-blosc", "hdf5-gzip"], indirect=True)
+def test_a_packed_shard_is_not_mapped_and_read_only(stores):
+    layer = stores.sealed()[FEATURE]
+    with pytest.raises(ValueError, match="read-only"):
+        layer["utt000"][0, 0] = 1
+    assert not layer._mapped
+
+
+@settings(max_examples=15, deadline=None)
+@given(plan=plans(), data=st.data())
+def test_a_shard_with_chunks_in_another_order_is_read_through_the_library(plan, data):
+    with tempfile.TemporaryDirectory() as folder:
+        store, written = _write(plan, Path(folder) / "toy.zarr")
+        layout, spec = store[FEATURE].layout, plan.features["layer-2"]
+        file = Path(folder) / "toy.zarr" / store.backend.shard_key(FEATURE, 0, spec)
+        first, after = layout.shard_rows(0)
+        num_chunks = -(-(after - first) // layout.rows_per_chunk)
+        order = data.draw(st.permutations(range(num_chunks)))
+        _reorder(file, order, layout.rows_per_chunk * spec.row_bytes, layout)
+        layer = open_store(store.path)[FEATURE]
+        for name, expected in written.items():
+            np.testing.assert_array_equal(layer[name], expected)
+        assert (0 in layer._mapped) == (order == sorted(order))
+
+
+def _reorder(file, order, chunk_bytes, layout):
+    """Rewrite a shard with its chunks in another order, and an index that says so."""
+    content = file.read_bytes()
+    num_slots = layout.rows_per_shard // layout.rows_per_chunk
+    index = np.frombuffer(content[-(16 * num_slots + 4) : -4], dtype="<u8").reshape(-1, 2).copy()
+    chunks = [content[chunk * chunk_bytes :][:chunk_bytes] for chunk in order]
+    for place, chunk in enumerate(order):
+        index[chunk, 0] = place * chunk_bytes
+    crc = int(google_crc32c.value(index.tobytes())).to_bytes(4, "little")
+    file.write_bytes(b"".join([*chunks, index.tobytes(), crc]))
 
 
 @pytest.fixture

@@ -140,7 +140,8 @@ class HDF5Backend:
         self, feature: str, first: int, after: int, spec: FeatureSpec, layout: Layout
     ) -> NDArray[Any]:
         """Read rows of one shard through h5py; `CorruptStoreError` if it cannot decode them."""
-        shard = first // layout.rows_per_shard
+        # An utterance without rows may lie behind the last shard.
+        shard = min(first // layout.rows_per_shard, layout.num_shards - 1)
         start = first - shard * layout.rows_per_shard
         key = self.shard_key(feature, shard, spec)
         rows: NDArray[Any] = self._read(key, "rows", slice(start, start + after - first))

@@ -243,7 +243,7 @@ class Layer:
         key = self._backend.shard_key(self.name, shard, self.spec)
         where = f"{self._store.path}, {self.name}, shard {shard}"
         entry.require_size(self._backend.objects.size(key), where)
-        if shard in self._unmappable:
+        if shard in self._unmappable or not MappedShards.have_room():
             return None
         raw = self._backend.raw_shard(self.name, shard, self.spec, self.layout)
         if raw is None:

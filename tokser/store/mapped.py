@@ -5,6 +5,7 @@ import mmap
 import os
 import resource
 import threading
+import weakref
 from collections import deque
 from typing import Any, ClassVar
 
@@ -14,6 +15,10 @@ from numpy.typing import NDArray
 from tokser.store.backend import RawShard
 
 __all__ = ["MappedShard", "MappedShards", "map_shard"]
+
+
+_alive: "weakref.WeakSet[mmap.mmap]" = weakref.WeakSet()
+"""Maps that are kept, or that arrays which were handed out hold."""
 
 
 class MappedShard:
@@ -54,6 +59,7 @@ def map_shard(raw: RawShard, shape: tuple[int, ...], dtype: str) -> MappedShard:
         memory = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
         count = math.prod(shape)
         rows = np.frombuffer(memory, dtype=dtype, count=count, offset=raw.offset).reshape(shape)
+        _alive.add(memory)
         return MappedShard(descriptor, len(memory), rows)
     except BaseException:
         os.close(descriptor)
@@ -64,11 +70,16 @@ class MappedShards(dict[int, MappedShard]):
     """The maps of one layer, by shard.
 
     A map holds two file descriptors, so a process keeps a limited number over all layers and drops
-    the oldest; arrays that were handed out stay valid.
+    the oldest; arrays that were handed out stay valid, and each of their shards holds one.
     """
 
     _oldest: ClassVar["deque[tuple[MappedShards, int]]"] = deque()
     _lock: ClassVar = threading.Lock()
+
+    @staticmethod
+    def have_room() -> bool:
+        """Tell whether one more map leaves file descriptors for everything else."""
+        return len(_alive) < 2 * _most_maps()
 
     def keep(self, shard: int, mapped: MappedShard) -> None:
         """Add a map."""

@@ -1,0 +1,77 @@
+"""Batches against a plain loop over utterances."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tokser.errors import QuarantinedError, SettingsError
+from tokser.store import open_store
+from tokser.store.gather import gather_padded, gather_ragged
+
+FEATURE = "whisper-tiny/layer-2"
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(places=st.lists(st.integers(0, 11), max_size=8))
+def test_batches_are_what_a_loop_gives(stores, places):
+    layer = open_store(stores.path)[FEATURE] if stores.path.exists() else stores.sealed()[FEATURE]
+    ids = [f"utt{place:03d}" for place in places]
+    rows = [np.array(layer[name]) for name in ids]
+    lengths = [len(found) for found in rows]
+    ragged, padded = layer.ragged(ids), layer.batch(ids)
+    assert ragged.lengths.tolist() == padded.lengths.tolist() == lengths
+    np.testing.assert_array_equal(ragged.rows, np.concatenate([np.empty((0, 8)), *rows]))
+    assert padded.rows.shape == (len(ids), max(lengths, default=0), 8)
+    for place, found in enumerate(rows):
+        np.testing.assert_array_equal(padded.rows[place, : len(found)], found)
+        assert not padded.rows[place, len(found) :].any()
+    assert ragged.rows.dtype == padded.rows.dtype == np.float16
+
+
+def test_batches_belong_to_the_caller(stores):
+    layer = stores.sealed()[FEATURE]
+    before = np.array(layer["utt000"])
+    for rows in (layer.ragged(["utt000"]).rows, layer.batch(["utt000"]).rows):
+        rows[...] = 0
+    np.testing.assert_array_equal(layer["utt000"], before)
+
+
+@pytest.mark.parametrize("gather", ["batch", "ragged"])
+def test_an_utterance_in_quarantine_or_unknown_is_named(stores, gather):
+    table = stores.manifest()
+    plan = stores.plan(table)
+    with stores.writer(table) as writer:
+        group = writer.plan_group(plan)
+        for shard in group.pending():
+            span = range(*group.layout.shard_utterances(shard))
+            rows = [None if i == 3 else stores.rows(plan, "layer-2", i) for i in span]
+            group.commit(shard, {"layer-2": rows}, {"utt003": "cut short"} if 3 in span else {})
+    layer = open_store(stores.path)[FEATURE]
+    with pytest.raises(QuarantinedError, match=r"utt003: expected.*cut short"):
+        getattr(layer, gather)(["utt000", "utt003"])
+    with pytest.raises(SettingsError, match="'nobody'"):
+        getattr(layer, gather)(["utt000", "nobody"])
+
+
+@pytest.mark.parametrize("gather", [gather_padded, gather_ragged])
+def test_reading_several_at_once_gives_the_same(gather):
+    lengths = np.array([3, 0, 7, 1] * 5)
+    rows = [np.full((length, 2), place, np.float32) for place, length in enumerate(lengths)]
+    positions, empty = range(len(rows)), np.empty((0, 2), np.float32)
+    one = gather(rows.__getitem__, positions, lengths, empty, at_once=False)
+    many = gather(rows.__getitem__, positions, lengths, empty, at_once=True)
+    np.testing.assert_array_equal(one.rows, many.rows)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_an_error_of_one_read_is_not_lost(at_once):
+    def read(position):
+        raise KeyError(position)
+
+    with pytest.raises(KeyError):
+        gather_ragged(read, [0, 1], np.array([1, 1]), np.empty((0, 2)), at_once=at_once)
