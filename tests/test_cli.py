@@ -6,6 +6,7 @@ import sys
 import time
 
 import click
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -31,7 +32,15 @@ def run(*arguments):
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
         *("doctor", "manifest", "extract", "pretrain", "align", "pool", "classify", "report"),
-        *("store info", "store verify", "store repair", "run", "demo"),
+        *(
+            "store info",
+            "store verify",
+            "store repair",
+            "store convert",
+            "store export",
+            "run",
+            "demo",
+        ),
     }
 
 
@@ -200,3 +209,15 @@ def test_repair_says_what_will_be_computed_again(stores):
     result = run("store", "repair", store.path)
     assert result.exit_code == 0
     assert "whisper-tiny/layer-2: 1 shards to be computed again" in result.output
+
+
+def test_a_store_is_converted_and_exported(stores, tmp_path):
+    store = stores.sealed()
+    result = run("store", "convert", store.path, tmp_path / "copy.h5")
+    assert result.exit_code == 0
+    assert "1 features" in result.output
+    assert run("store", "verify", tmp_path / "copy.h5").exit_code == 0
+    result = run("store", "export", tmp_path / "copy.h5", tmp_path / "out", "--as", "parquet")
+    assert result.exit_code == 0
+    table = pd.read_parquet(tmp_path / "out" / "whisper-tiny" / "layer-2.parquet")
+    assert set(store.ids) <= set(table.astype(str).to_numpy().ravel())

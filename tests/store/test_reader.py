@@ -129,3 +129,14 @@ def test_a_lookup_feature_reads_like_any_other(stores):
     word = store["bert/word"]
     np.testing.assert_array_equal(word["utt000"], values[[0, 2, 2, 1]])
     assert (word.dim, word.ids) == (4, ["utt000", "utt001"])
+
+
+def test_a_document_of_another_version_is_refused_naming_the_key(stores):
+    from tokser.store.documents import with_digest
+
+    store = stores.sealed()
+    content = store.backend.read_document("") | {"colour": "blue"}
+    content.pop("digest")
+    store.backend.write_document("", with_digest(content))
+    with pytest.raises(StoreMismatchError, match="another version.*colour"):
+        tokser.open_store(store.path)

@@ -3,12 +3,24 @@
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tokser.cli.options import FOLDER, device_option, reports_errors
 
+if TYPE_CHECKING:
+    from tokser.stages.export import ExportFormat
+    from tokser.store import Compression
+
 __all__ = ["store"]
+
+features_option = click.option(
+    "--features",
+    default="all",
+    metavar="all|F,...",
+    help="Names from `tokser store info`, with commas between.  [default: all]",
+)
 
 
 @click.group()
@@ -112,3 +124,62 @@ def verify(
         if not all(one.is_same for one in again):
             click.secho("Error: some rows are not what the encoders give now", fg="red", err=True)
             sys.exit(1)
+
+
+@store.command()
+@click.argument("source", type=click.Path())
+@click.argument("target", type=click.Path())
+@click.option(
+    "--compression",
+    type=click.Choice(["none", "zstd", "blosc", "gzip"]),
+    default="none",
+    help="Of the copy's rows: zstd or blosc for Zarr, gzip for HDF5.  [default: none]",
+)
+@features_option
+@reports_errors
+def convert(source: str, target: str, compression: "Compression", features: str) -> None:
+    """Copy the store SOURCE to TARGET, in the format that its suffix says: .zarr or .h5.
+
+    Every utterance's checksum is compared. Run it again to go on where it was stopped.
+    """
+    from tokser.stages.convert import convert as copy
+
+    done = copy(source, target, compression=compression, features=_names(features))
+    rate = done.num_bytes / 1e9 / max(done.seconds, 1e-9)
+    click.echo(
+        f"{done.store}: {len(done.features)} features, {done.num_bytes / 1e9:.3f} GB compared, "
+        f"{rate:.2f} GB/s"
+    )
+
+
+@store.command()
+@click.argument("path", type=click.Path())
+@click.argument("out", type=click.Path(file_okay=False))
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["npz", "parquet", "datasets"]),
+    required=True,
+    help="npz: arrays for numpy; parquet: a table per feature, for pandas, polars and DuckDB; "
+    "datasets: a Hugging Face dataset per feature.",
+)
+@click.option(
+    "--functionals",
+    is_flag=True,
+    help="Write mean and std over the rows instead of the rows.  [default: the rows]",
+)
+@features_option
+@reports_errors
+def export(path: str, out: str, form: "ExportFormat", features: str, functionals: bool) -> None:
+    """Write features of the store at PATH into the folder OUT, for other programs."""
+    from tokser.stages.export import export as write
+
+    done = write(path, out, format=form, features=_names(features), functionals=functionals)
+    for feature, where in done.paths.items():
+        click.echo(f"{feature} -> {where}")
+    if done.quarantined:
+        click.echo(f"{len(done.quarantined)} utterances in quarantine were left out")
+
+
+def _names(features: str) -> tuple[str, ...]:
+    return () if features == "all" else tuple(features.split(","))

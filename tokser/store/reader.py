@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
 
 from tokser.errors import CorruptStoreError, SettingsError, list_some
 from tokser.provenance import digest_of
@@ -25,6 +27,8 @@ from tokser.store.schema import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Document = TypeVar("Document", RootAttributes, GroupAttributes)
 
 __all__ = ["Store", "open_store", "parse_manifest", "read_root"]
 
@@ -61,7 +65,7 @@ def read_root(backend: Backend) -> RootAttributes:
     content = backend.read_document("")
     if content.get("format") != FORMAT:
         raise not_a_store(backend.address, f"format {content.get('format')}")
-    return RootAttributes.model_validate(checked(content, backend.address))
+    return _parse(RootAttributes, checked(content, backend.address), backend.address)
 
 
 class Store:
@@ -232,7 +236,7 @@ class Store:
 def read_group(backend: Backend, name: str) -> GroupAttributes:
     """Read what a group says about itself; `CorruptStoreError` if that is damaged."""
     content = checked(backend.read_document(name), f"{backend.address}, {name}")
-    return GroupAttributes.model_validate(content)
+    return _parse(GroupAttributes, content, f"{backend.address}, {name}")
 
 
 def read_layout(backend: Backend, group: str, attributes: GroupAttributes) -> Layout:
@@ -248,6 +252,14 @@ def read_layout(backend: Backend, group: str, attributes: GroupAttributes) -> La
             remedy="row_starts or row_lengths are damaged: run the same `tokser extract` again.",
         )
     return layout
+
+
+def _parse(kind: type[Document], content: dict[str, Any], where: str) -> Document:
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        raise not_a_store(where, f"a document of another version ({list_some(faults)})") from error
 
 
 def feature_identity(
