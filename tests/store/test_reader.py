@@ -138,5 +138,5 @@ def test_a_document_of_another_version_is_refused_naming_the_key(stores):
     content = store.backend.read_document("") | {"colour": "blue"}
     content.pop("digest")
     store.backend.write_document("", with_digest(content))
-    with pytest.raises(StoreMismatchError, match="another version.*colour"):
+    with pytest.raises(StoreMismatchError, match=r"another version.*colour"):
         tokser.open_store(store.path)
