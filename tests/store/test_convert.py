@@ -315,3 +315,14 @@ class TestOneFormat:
         (tmp_path / "copy.zarr" / "thesis.tex").write_text("")
         with pytest.raises(StoreMismatchError, match="holds something else"):
             convert_store(str(source.path), str(tmp_path / "copy.zarr"))
+
+
+@pytest.mark.parametrize("stores", ["zarr", "hdf5"], indirect=True)
+def test_a_store_goes_to_a_bucket_and_back(source, s3_bucket, tmp_path):
+    address = f"{s3_bucket}/copy.zarr"
+    convert_store(str(source.path), address, compression="zstd")
+    back = convert_store(address, str(tmp_path / "back.zarr"))
+    assert verify_store(back).is_whole
+    assert (back.arrays, back.quarantined) == (source.arrays, source.quarantined)
+    for name in back[SPEECH].ids:
+        np.testing.assert_array_equal(back[SPEECH][name], source[SPEECH][name])

@@ -13,21 +13,24 @@ from tokser.errors import (
     StoreNotSealedError,
 )
 from tokser.store import FeatureSpec, GroupPlan, open_store
-from tokser.store.export import huggingface, pieces
+from tokser.store.export import huggingface, npz, parquet
 from tokser.store.export.folder import new_folder
 from tokser.store.export.huggingface import write_dataset
 from tokser.store.export.npz import write_npz
 from tokser.store.export.parquet import write_parquet
-from tokser.store.export.pieces import choose_layers
+from tokser.store.export.pieces import choose_layers, pieces
 
 SPEECH = "whisper-tiny/layer-2"
 QUARANTINED = "utt003"
+PIECE_BYTES = 1_500
 
 
 @pytest.fixture
 def store(stores, monkeypatch):
     """A store with an utterance in quarantine, a lookup and functionals, in several pieces."""
-    monkeypatch.setattr(pieces, "PIECE_BYTES", 1_500)
+    monkeypatch.setattr(npz, "ARCHIVE_BYTES", PIECE_BYTES)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", PIECE_BYTES)
+    monkeypatch.setattr(huggingface, "BATCH_BYTES", PIECE_BYTES)
     table = stores.manifest()
     plan = stores.plan(table).model_copy(update={"cut": (64, 16)})
     with stores.writer(table) as writer:
@@ -83,11 +86,11 @@ def _ignore(count):
 
 @pytest.mark.parametrize("feature", [SPEECH, "bert/word"])
 def test_pieces_are_the_usable_utterances_in_order(store, feature):
-    layer, found = store[feature], list(pieces.pieces(store, store[feature]))
+    layer, found = store[feature], list(pieces(store, store[feature], PIECE_BYTES))
     assert len(found) > (feature == SPEECH)
     assert [name for piece in found for name in piece.ids] == layer.ids
     for piece in found:
-        assert piece.rows.nbytes <= 1_500
+        assert piece.rows.nbytes <= PIECE_BYTES
         for name, rows in piece.each():
             np.testing.assert_array_equal(rows, layer[name])
             assert rows.dtype == layer.dtype
@@ -147,7 +150,7 @@ class TestFormats:
 
     def test_parquet_has_a_row_group_per_piece(self, store, tmp_path):
         write_parquet(store, store[SPEECH], tmp_path / "f.parquet", _ignore)
-        number = len(list(pieces.pieces(store, store[SPEECH])))
+        number = len(list(pieces(store, store[SPEECH], PIECE_BYTES)))
         assert pq.ParquetFile(tmp_path / "f.parquet").num_row_groups == number > 1
 
     def test_pandas_reads_functionals_as_columns(self, store, tmp_path):

@@ -14,6 +14,8 @@ from tokser.store.reader import Store
 
 __all__ = ["require_datasets", "write_dataset"]
 
+BATCH_BYTES = 64 * 2**20
+
 
 def require_datasets() -> Any:
     """Return the package `datasets`; `MissingPackageError` if it is not installed."""
@@ -50,7 +52,7 @@ def write_dataset(store: Store, layer: Layer, folder: Path, on_rows: Callable[[i
     temporary = folder.with_name(f".{folder.name}.arrow")
     try:
         with writer_of(path=str(temporary), features=features) as writer:
-            for piece in pieces(store, layer):
+            for piece in pieces(store, layer, BATCH_BYTES):
                 writer.write_table(tables.table(piece))
                 on_rows(len(piece.rows))
             writer.finalize()

@@ -19,6 +19,8 @@ from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["INDEX", "write_npz"]
 
+ARCHIVE_BYTES = 64 * 2**20
+"""What an archive holds at most, unless one utterance is larger."""
 INDEX = "utterances.csv"
 
 
@@ -38,7 +40,7 @@ def write_npz(store: Store, layer: Layer, folder: Path, on_rows: Callable[[int],
 
     folder.mkdir(parents=True)
     found: list[tuple[str, str, int]] = []
-    for number, piece in enumerate(pieces(store, layer)):
+    for number, piece in enumerate(pieces(store, layer, ARCHIVE_BYTES)):
         file = f"{number:05d}.npz"
         _write_archive(folder / file, layer, piece)
         lengths = piece.lengths.tolist()

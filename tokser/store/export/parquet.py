@@ -12,6 +12,9 @@ from tokser.store.reader import Store
 
 __all__ = ["write_parquet"]
 
+ROW_GROUP_BYTES = 16 * 2**20
+"""pyarrow needs twelve times as much memory to write them."""
+
 
 def write_parquet(store: Store, layer: Layer, file: Path, on_rows: Callable[[int], None]) -> None:
     """Write a feature into a new file: id, the manifest's columns, and `rows`.
@@ -33,6 +36,6 @@ def write_parquet(store: Store, layer: Layer, file: Path, on_rows: Callable[[int
         "write_statistics": tables.labels,
     }
     with pq.ParquetWriter(file, tables.schema, **options) as writer:
-        for piece in pieces(store, layer):
+        for piece in pieces(store, layer, ROW_GROUP_BYTES):
             writer.write_table(tables.table(piece), row_group_size=len(piece.ids))
             on_rows(len(piece.rows))

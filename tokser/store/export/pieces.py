@@ -14,10 +14,7 @@ from tokser.store.reader import Store
 from tokser.store.schema import FUNCTIONALS
 from tokser.store.shards import read_shard
 
-__all__ = ["PIECE_BYTES", "Piece", "choose_layers", "pieces"]
-
-PIECE_BYTES = 64 * 2**20
-"""What a piece holds at most, unless one utterance is larger."""
+__all__ = ["Piece", "choose_layers", "pieces"]
 
 
 @dataclass(frozen=True)
@@ -64,12 +61,13 @@ def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -
     return layers
 
 
-def pieces(store: Store, layer: Layer) -> Iterator[Piece]:
+def pieces(store: Store, layer: Layer, most_bytes: int) -> Iterator[Piece]:
     """Yield the usable utterances of a feature, each held against its checksum.
 
     Args:
         store: The store, opened with `check`.
         layer: One of its features, sealed.
+        most_bytes: What a piece holds at most, unless one utterance is larger.
 
     Raises:
         CorruptStoreError: The rows of an utterance, which is named, changed.
@@ -78,7 +76,7 @@ def pieces(store: Store, layer: Layer) -> Iterator[Piece]:
     rows: list[NDArray[Any]] = []
     num_bytes = 0
     for name, found in _utterances(store, layer):
-        if ids and num_bytes + found.nbytes > PIECE_BYTES:
+        if ids and num_bytes + found.nbytes > most_bytes:
             yield _piece(ids, rows)
             ids, rows, num_bytes = [], [], 0
         ids.append(name)
