@@ -217,7 +217,7 @@ def test_a_store_is_converted_and_exported(stores, tmp_path):
     assert result.exit_code == 0
     assert "1 features" in result.output
     assert run("store", "verify", tmp_path / "copy.h5").exit_code == 0
-    result = run("store", "export", tmp_path / "copy.h5", tmp_path / "out", "--as", "parquet")
+    result = run("store", "export", tmp_path / "copy.h5", tmp_path / "out", "--format", "parquet")
     assert result.exit_code == 0
     table = pd.read_parquet(tmp_path / "out" / "whisper-tiny" / "layer-2.parquet")
     assert set(store.ids) <= set(table.astype(str).to_numpy().ravel())

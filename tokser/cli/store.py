@@ -156,12 +156,12 @@ def convert(source: str, target: str, compression: "Compression", features: str)
 @click.argument("path", type=click.Path())
 @click.argument("out", type=click.Path(file_okay=False))
 @click.option(
-    "--as",
+    "--format",
     "form",
     type=click.Choice(["npz", "parquet", "datasets"]),
     required=True,
-    help="npz: arrays for numpy; parquet: a table per feature, for pandas, polars and DuckDB; "
-    "datasets: a Hugging Face dataset per feature.",
+    help="npz: archives for numpy; parquet: a table per feature, for pandas, polars and DuckDB; "
+    "datasets: a Hugging Face dataset per feature (needs tokser[export]).",
 )
 @click.option(
     "--functionals",
