@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich import box
@@ -10,10 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from tokser.errors import list_some
-from tokser.stages.estimate import Estimate
-from tokser.stages.recompute import Recomputed
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
+
+if TYPE_CHECKING:
+    from tokser.stages.estimate import Estimate
+    from tokser.stages.recompute import Recomputed
 
 __all__ = [
     "counts_table",
@@ -104,7 +106,7 @@ def provenance_table(content: Mapping[str, Any]) -> Table:
     return table
 
 
-def estimate_table(found: Estimate) -> Table:
+def estimate_table(found: "Estimate") -> Table:
     """Show what an extraction will write."""
     table = Table("feature", "rows", "GB", "shards", "there already")
     for feature in found.features:
@@ -118,7 +120,7 @@ def estimate_table(found: Estimate) -> Table:
     return table
 
 
-def recomputed_table(found: Sequence[Recomputed]) -> Table:
+def recomputed_table(found: "Sequence[Recomputed]") -> Table:
     """Show by feature how far stored rows lie from what the encoders give now."""
     table = Table("feature", "utterances", "largest relative distance", "not the same")
     for name in dict.fromkeys(one.feature for one in found):

@@ -105,7 +105,6 @@ def verify(
     device: str | None,
 ) -> None:
     """Read everything in the store at PATH and compare the checksums."""
-    from tokser.stages.recompute import recompute
     from tokser.stages.verify import verify as check
     from tokser.terminal import damages_table, recomputed_table, show
 
@@ -119,6 +118,8 @@ def verify(
     state = "nothing damaged, not finished" if found.missing else "whole"
     click.echo(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
     if number:
+        from tokser.stages.recompute import recompute  # torch and transformers take seconds
+
         again = recompute(path, number, root=root, encoders=encoders, device=device or "auto")
         show(recomputed_table(again))
         if not all(one.is_same for one in again):
