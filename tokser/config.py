@@ -12,9 +12,11 @@ from tokser.errors import SettingsError
 __all__ = [
     "AlignSettings",
     "ClassifySettings",
+    "ContextName",
     "ExtractSettings",
     "GridSettings",
     "PoolSettings",
+    "PrecisionName",
     "PretrainSettings",
     "ReportSettings",
     "Settings",
@@ -23,6 +25,8 @@ __all__ = [
 DatasetName = Literal["librispeech", "emodb", "iemocap"]
 ProtocolName = Literal["report", "speaker"]
 ClassifierName = Literal["mlp", "logreg"]
+PrecisionName = Literal["fp32", "bf16", "fp16"]
+ContextName = Literal["pad", "fit"]
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
@@ -113,6 +117,10 @@ class ExtractSettings(Settings):
     """Budget of one shard over all its arrays, in MiB."""
     batch_seconds: Rate = 120.0
     """Audio that one forward pass may hold, padding included, in seconds."""
+    precision: PrecisionName = "fp32"
+    """Of the encoders' weights and matrix products; what comes out is stored as `dtype` says."""
+    context: ContextName = "pad"
+    """What Whisper sees: 30 s, padded and trimmed again, or the utterance alone (`fit`)."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
 

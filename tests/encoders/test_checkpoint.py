@@ -74,7 +74,7 @@ def test_an_unknown_family_lists_the_known_ones(copy):
     folder = copy("tiny-bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "gpt2"}))
-    with pytest.raises(CheckpointError, match=r"whisper, wavlm, bert, got 'gpt2'"):
+    with pytest.raises(CheckpointError, match=r"whisper, wavlm, .*bert, got 'gpt2'"):
         load_encoder(str(folder), revision=None, device=CPU)
 
 

@@ -1,14 +1,27 @@
 """What every encoder offers, whatever model is inside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokser.config import PrecisionName
 from tokser.errors import SettingsError
 
-__all__ = ["Activations", "Encoder", "SpeechEncoder", "TextEncoder", "choose_layers", "layer_name"]
+__all__ = [
+    "PRECISIONS",
+    "Activations",
+    "Encoder",
+    "SpeechEncoder",
+    "TextEncoder",
+    "choose_layers",
+    "layer_name",
+    "precision_of",
+]
+
+PRECISIONS: dict[PrecisionName, str] = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Number type of an encoder's weights and products, as provenance names it."""
 
 Activations: TypeAlias = dict[int, NDArray[np.float32]]
 """Rows [rows, dim] of one utterance, by layer; 0 is the embedding output, 1..L the blocks."""
@@ -117,3 +130,9 @@ def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
             remedy="Name layers that this encoder has.",
         )
     return chosen
+
+
+def precision_of(provenance: Mapping[str, Any]) -> PrecisionName:
+    """Read the precision back that provenance names; fp32 if it names none."""
+    named = provenance.get("precision", "float32")
+    return next(precision for precision, name in PRECISIONS.items() if name == named)

@@ -1,4 +1,4 @@
-"""BERT: word-embedding rows as queries T, final-layer activations as teacher B."""
+"""BERT and its kin: word-embedding rows as queries T, final-layer activations as teacher B."""
 
 import functools
 from collections.abc import Sequence
@@ -7,17 +7,37 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, BertModel
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    BertModel,
+    DistilBertModel,
+    PreTrainedModel,
+    RobertaModel,
+    XLMRobertaModel,
+)
 
+from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import Activations
 from tokser.encoders.checkpoint import Checkpoint, load_weights, quiet_transformers
 from tokser.provenance import digest_of
 
 __all__ = ["BertTextEncoder"]
 
+_NO_POOLER: dict[str, Any] = {"add_pooling_layer": False}
+_CLASSES: dict[str, tuple[type[PreTrainedModel], dict[str, Any]]] = {
+    "bert": (BertModel, _NO_POOLER),
+    "roberta": (RobertaModel, _NO_POOLER),
+    "xlm-roberta": (XLMRobertaModel, _NO_POOLER),
+    "distilbert": (DistilBertModel, {}),
+}
+_COUNT_FROM_PADDING = ("roberta", "xlm-roberta")
+"""Families whose first position has the number after the padding token's id."""
+
 
 class BertTextEncoder:
-    """Any BERT, of one language or many.
+    """BERT, RoBERTa, XLM-R and DistilBERT, of one language or many.
 
     A transcript all in capitals, as LibriSpeech writes them, carries no case: it is put into
     lower case, or a cased vocabulary would spell it letter by letter.
@@ -27,16 +47,21 @@ class BertTextEncoder:
 
     kind: Literal["text"] = "text"
 
-    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
-        self._checkpoint, self._device = checkpoint, device
+    def __init__(self, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
+        self._checkpoint, self._arithmetic = checkpoint, arithmetic
+        config = AutoConfig.from_pretrained(checkpoint.folder)
+        self._family = str(checkpoint.config["model_type"])
         self.name = checkpoint.name
-        self.dim = int(checkpoint.config["hidden_size"])
-        self.num_layers = int(checkpoint.config["num_hidden_layers"])
-        self.max_tokens = int(checkpoint.config["max_position_embeddings"])
+        self.dim = int(config.hidden_size)
+        self.num_layers = int(config.num_hidden_layers)
+        self.max_tokens = int(config.max_position_embeddings)
+        if self._family in _COUNT_FROM_PADDING:
+            self.max_tokens -= int(config.pad_token_id) + 1
 
     @functools.cached_property
-    def _model(self) -> BertModel:
-        return load_weights(BertModel, self._checkpoint, self._device, add_pooling_layer=False)
+    def _model(self) -> Any:
+        model_class, options = _CLASSES[self._family]
+        return self._arithmetic.place(load_weights(model_class, self._checkpoint, **options))
 
     @functools.cached_property
     def _tokenizer(self) -> Any:
@@ -47,39 +72,35 @@ class BertTextEncoder:
         """Model, weights and tokenizer."""
         return {
             "model": self.name,
-            "model_type": "bert",
+            "model_type": self._family,
             "revision": self._checkpoint.revision,
             "weights_sha256": self._checkpoint.weights_sha256(),
-            "precision": "float32",
+            "precision": self._arithmetic.name,
             "tokenizer_digest": digest_of(self._tokenizer.backend_tokenizer.to_str()),
             "special_token_ids": [self._tokenizer.cls_token_id, self._tokenizer.sep_token_id],
             "capitals_only_transcripts": "lower case",
         }
 
     def tokenize(self, transcripts: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Return [CLS], word pieces, [SEP] of each transcript."""
+        """Return [CLS], word pieces, [SEP] of each transcript, or <s>, pieces, </s>."""
         texts = [text.lower() if text.isupper() else text for text in transcripts]
         with quiet_transformers():  # sequences beyond max_tokens are the caller's to refuse
             encoded = self._tokenizer(texts, add_special_tokens=True)["input_ids"]
         return [np.asarray(ids, dtype=np.int32) for ids in encoded]
 
-    @torch.inference_mode()
     def encode(
         self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]
     ) -> list[Activations]:
         """Run one forward pass over padded sequences; padding is masked and dropped."""
-        longest = max(len(ids) for ids in token_ids)
-        padded = torch.full((len(token_ids), longest), int(self._tokenizer.pad_token_id))
-        mask = torch.zeros_like(padded)
-        for row, ids in enumerate(token_ids):
-            padded[row, : len(ids)] = torch.from_numpy(ids)
-            mask[row, : len(ids)] = 1
-        output = self._model(
-            padded.to(self._device),
-            attention_mask=mask.to(self._device),
-            output_hidden_states=True,
-        )
-        hidden = {layer: output.hidden_states[layer].cpu().numpy() for layer in layers}
+        device, padding = self._arithmetic.device, int(self._tokenizer.pad_token_id)
+        sequences = [torch.from_numpy(ids).long() for ids in token_ids]
+        padded = pad_sequence(sequences, batch_first=True, padding_value=padding)
+        mask = pad_sequence([torch.ones_like(ids) for ids in sequences], batch_first=True)
+        with self._arithmetic.forward():
+            output = self._model(
+                padded.to(device), attention_mask=mask.to(device), output_hidden_states=True
+            )
+        hidden = {layer: output.hidden_states[layer].float().cpu().numpy() for layer in layers}
         return [
             {layer: states[row, : len(ids)] for layer, states in hidden.items()}
             for row, ids in enumerate(token_ids)

@@ -12,7 +12,6 @@ from tokser.errors import CheckpointError, MissingInputError, list_some
 from tokser.provenance import digest_of, sha256_of_file
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 __all__ = ["Checkpoint", "find_checkpoint", "load_weights", "quiet_transformers"]
@@ -97,7 +96,6 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
 def load_weights(
     model_class: type[ModelT],
     checkpoint: Checkpoint,
-    device: "torch.device",
     *,
     prefix: str = "",
     **options: Any,
@@ -107,10 +105,9 @@ def load_weights(
     Args:
         model_class: Class of the part that is used; the checkpoint may hold more.
         checkpoint: Where the weights lie.
-        device: Where the model goes.
         prefix: Pattern of what the checkpoint's names have in front, for instance
             `model.encoder.`, dropped while loading.
-        options: Further arguments of the model's constructor.
+        options: Further arguments of the model's constructor, and settings of its configuration.
 
     Raises:
         CheckpointError: A weight is missing, or has another shape than the config says.
@@ -140,7 +137,7 @@ def load_weights(
             f"({list_some(missing + mismatched)})",
             remedy="The checkpoint is incomplete or of another model: fetch it again.",
         )
-    return cast(ModelT, model.requires_grad_(False).eval().to(device))
+    return cast(ModelT, model.requires_grad_(False).eval())
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, cast
 
+from tokser.config import ContextName, PrecisionName
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.encoders.checkpoint import Checkpoint, find_checkpoint
 from tokser.errors import CheckpointError, MissingPackageError
@@ -11,12 +12,19 @@ if TYPE_CHECKING:
 
 __all__ = ["MODEL_TYPES", "load_encoder"]
 
-MODEL_TYPES = ("whisper", "wavlm", "bert")
+_WAVEFORM = ("wavlm", "hubert", "wav2vec2", "data2vec-audio")
+_TEXT = ("bert", "roberta", "xlm-roberta", "distilbert")
+MODEL_TYPES = ("whisper", *_WAVEFORM, *_TEXT)
 """Values of `model_type` in config.json that tokser has an encoder for."""
 
 
 def load_encoder(
-    source: str, *, revision: str | None, device: "torch.device"
+    source: str,
+    *,
+    revision: str | None,
+    device: "torch.device",
+    precision: PrecisionName = "fp32",
+    context: ContextName = "pad",
 ) -> SpeechEncoder | TextEncoder:
     """Return the encoder of a model; its weights are read at the first forward pass.
 
@@ -24,8 +32,11 @@ def load_encoder(
         source: Local folder, or hub id such as `openai/whisper-base`.
         revision: Branch, tag or commit on the hub; None for the newest.
         device: Where the model runs.
+        precision: Type of its weights and matrix products.
+        context: What a Whisper sees of the 30 s it was trained on; nothing to other encoders.
 
     Raises:
+        SettingsError: The device has no use for this precision.
         MissingInputError: There is no such model.
         CheckpointError: It is incomplete, or of a family that is not supported.
         MissingPackageError: transformers cannot be imported.
@@ -40,7 +51,7 @@ def load_encoder(
             remedy="Choose a model of one of these families.",
         )
     try:
-        return _build(model_type, checkpoint, device)
+        return _build(checkpoint, device, precision, context)
     except (ImportError, OSError) as error:
         raise MissingPackageError(
             "transformers",
@@ -51,17 +62,21 @@ def load_encoder(
 
 
 def _build(
-    model_type: str, checkpoint: Checkpoint, device: "torch.device"
+    checkpoint: Checkpoint, device: "torch.device", precision: PrecisionName, context: ContextName
 ) -> SpeechEncoder | TextEncoder:
     # Each family imports its own part of transformers, which takes seconds.
+    from tokser.encoders.arithmetic import Arithmetic
+
+    arithmetic = Arithmetic(device, precision)
+    model_type = checkpoint.config["model_type"]
     if model_type == "whisper":
         from tokser.encoders.whisper import WhisperSpeechEncoder
 
-        return cast(SpeechEncoder, WhisperSpeechEncoder(checkpoint, device))
-    if model_type == "wavlm":
-        from tokser.encoders.wavlm import WavLMSpeechEncoder
+        return cast(SpeechEncoder, WhisperSpeechEncoder(checkpoint, arithmetic, context))
+    if model_type in _WAVEFORM:
+        from tokser.encoders.wav2vec2 import Wav2Vec2SpeechEncoder
 
-        return cast(SpeechEncoder, WavLMSpeechEncoder(checkpoint, device))
+        return cast(SpeechEncoder, Wav2Vec2SpeechEncoder(checkpoint, arithmetic))
     from tokser.encoders.bert import BertTextEncoder
 
-    return cast(TextEncoder, BertTextEncoder(checkpoint, device))
+    return cast(TextEncoder, BertTextEncoder(checkpoint, arithmetic))

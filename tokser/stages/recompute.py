@@ -11,6 +11,7 @@ from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
 from tokser.device import resolve_device
 from tokser.encoders import load_encoder
+from tokser.encoders.base import precision_of
 from tokser.errors import MissingInputError, SettingsError
 from tokser.progress import progress_bar
 from tokser.stages.work import TOKEN_IDS, Work
@@ -72,10 +73,13 @@ def recompute(
     manifest = Manifest(store.dataset, where, store.utterances, ())
     found: list[Recomputed] = []
     for group, source in _sources(store, encoders).items():
+        made_by = store.group(group).provenance
         encoder = load_encoder(
             source,
-            revision=store.group(group).provenance.get("revision") or None,
+            revision=made_by.get("revision") or None,
             device=resolve_device(device),
+            precision=precision_of(made_by),
+            context=made_by.get("context", "pad"),
         )
         settings = ExtractSettings.model_construct(
             layers="all", dtype="float32", compression="none", shard_mb=256, batch_seconds=120.0

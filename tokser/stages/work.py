@@ -32,7 +32,13 @@ def plan_works(settings: ExtractSettings) -> tuple[Manifest, list["Work"]]:
         settings.dataset, settings.root, splits=settings.splits, subset=settings.subset
     )
     encoders = [
-        load_encoder(source, revision=settings.revision, device=device)
+        load_encoder(
+            source,
+            revision=settings.revision,
+            device=device,
+            precision=settings.precision,
+            context=settings.context,
+        )
         for source in settings.encoders
     ]
     works = [Work(encoder, manifest, settings) for encoder in encoders]

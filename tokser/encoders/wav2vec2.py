@@ -1,0 +1,137 @@
+"""wav2vec 2.0 and what is built like it: frames straight from the waveform."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.utils import parametrize
+from torch.nn.utils.rnn import pad_sequence
+from transformers import (
+    Data2VecAudioModel,
+    HubertModel,
+    PreTrainedModel,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WavLMModel,
+)
+
+from tokser.encoders.alone import EachAlone
+from tokser.encoders.arithmetic import Arithmetic
+from tokser.encoders.base import Activations
+from tokser.encoders.batching import near_equal
+from tokser.encoders.checkpoint import Checkpoint, load_weights
+from tokser.encoders.frames import conv_frames, conv_min_samples
+from tokser.encoders.wavlm_attention import fuse_attention
+from tokser.errors import CheckpointError
+
+__all__ = ["Wav2Vec2SpeechEncoder"]
+
+SAMPLING_RATE_HZ = 16_000
+_CLASSES: dict[str, type[PreTrainedModel]] = {
+    "wavlm": WavLMModel,
+    "hubert": HubertModel,
+    "wav2vec2": Wav2Vec2Model,
+    "data2vec-audio": Data2VecAudioModel,
+}
+
+
+class Wav2Vec2SpeechEncoder:
+    """WavLM, HuBERT, wav2vec 2.0, XLS-R and data2vec-audio; all layers' outputs, 13 of base.
+
+    Waveforms of near-equal length share a forward pass: what padding would reach (the
+    convolutions with their norms) runs on each alone, the blocks between mask it.
+
+    Source: report, section 4.2.
+    """
+
+    kind: Literal["speech"] = "speech"
+
+    def __init__(self, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
+        self._checkpoint, self._arithmetic = checkpoint, arithmetic
+        if not (checkpoint.folder / "preprocessor_config.json").is_file():
+            raise CheckpointError(
+                checkpoint.folder,
+                expected="preprocessor_config.json, which says whether waveforms are normalised",
+                got="none",
+                remedy="Copy it from where the model was published.",
+            )
+        config = checkpoint.config
+        self.name = checkpoint.name
+        self.dim = int(config["hidden_size"])
+        self.num_layers = int(config["num_hidden_layers"])
+        self._kernels, self._strides = config["conv_kernel"], config["conv_stride"]
+        self.min_samples = conv_min_samples(self._kernels, self._strides)
+
+    @functools.cached_property
+    def _model(self) -> Any:
+        # Masks and adapters serve training alone; not every checkpoint has weights for them.
+        unused: dict[str, Any] = {
+            "mask_time_prob": 0.0,
+            "mask_feature_prob": 0.0,
+            "add_adapter": False,
+        }
+        model_class = _CLASSES[self._checkpoint.config["model_type"]]
+        model: Any = load_weights(model_class, self._checkpoint, **unused)
+        for part in list(model.modules()):
+            if parametrize.is_parametrized(part, "weight"):  # weight norm, of frozen weights
+                parametrize.remove_parametrizations(part, "weight")
+        if isinstance(model, WavLMModel):
+            fuse_attention(model)
+        model.feature_extractor = EachAlone(model.feature_extractor, time=2)
+        model.encoder.pos_conv_embed = EachAlone(model.encoder.pos_conv_embed, time=1)
+        return self._arithmetic.place(model)
+
+    @functools.cached_property
+    def _normaliser(self) -> Wav2Vec2FeatureExtractor:
+        return Wav2Vec2FeatureExtractor.from_pretrained(self._checkpoint.folder)
+
+    def provenance(self) -> dict[str, Any]:
+        """Model, weights and preprocessing."""
+        return {
+            "model": self.name,
+            "model_type": self._checkpoint.config["model_type"],
+            "revision": self._checkpoint.revision,
+            "weights_sha256": self._checkpoint.weights_sha256(),
+            "precision": self._arithmetic.name,
+            "sampling_rate_hz": SAMPLING_RATE_HZ,
+            "normalise_waveform": bool(self._normaliser.do_normalize),
+        }
+
+    def num_frames(self, num_samples: int) -> int:
+        """Frames of a waveform, (num_samples - 400) // 320 + 1."""
+        return conv_frames(num_samples, self._kernels, self._strides)
+
+    def batches(self, num_samples: Sequence[int], batch_seconds: float) -> list[list[int]]:
+        """Group waveforms of near-equal length, within the budget."""
+        return near_equal(num_samples, int(batch_seconds * SAMPLING_RATE_HZ))
+
+    def encode(
+        self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]
+    ) -> list[Activations]:
+        """Run one forward pass; waveforms of near-equal length waste least."""
+        samples = [len(waveform) for waveform in waveforms]
+        frames = [self.num_frames(length) for length in samples]
+        self._model.feature_extractor.lengths = samples
+        self._model.encoder.pos_conv_embed.lengths = frames
+        padded = pad_sequence([self._normalised(waveform) for waveform in waveforms], True)
+        mask = None
+        if min(frames) < max(frames):
+            mask = torch.arange(padded.shape[1]) < torch.tensor(samples)[:, None]
+            mask = mask.long().to(self._arithmetic.device)
+        with self._arithmetic.forward():
+            output = self._model(
+                padded.to(self._arithmetic.device), attention_mask=mask, output_hidden_states=True
+            )
+        hidden = {layer: output.hidden_states[layer].float().cpu().numpy() for layer in layers}
+        return [
+            {layer: states[row, :count] for layer, states in hidden.items()}
+            for row, count in enumerate(frames)
+        ]
+
+    def _normalised(self, waveform: NDArray[np.float32]) -> torch.Tensor:
+        inputs = self._normaliser(waveform, sampling_rate=SAMPLING_RATE_HZ, return_tensors="pt")
+        values: torch.Tensor = inputs.input_values[0]
+        return values
