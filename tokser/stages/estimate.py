@@ -12,7 +12,12 @@ import numpy as np
 
 from tokser.config import ExtractSettings
 from tokser.corpora.waveform import SAMPLING_RATE_HZ, resampled_length
-from tokser.errors import InputError, MissingInputError, StoreMismatchError
+from tokser.errors import (
+    CorruptStoreError,
+    InputError,
+    MissingInputError,
+    StoreMismatchError,
+)
 from tokser.progress import say
 from tokser.stages.work import Work, plan_works
 from tokser.store import GroupPlan, is_remote, open_store, pack_plan
@@ -125,13 +130,14 @@ def _done(path: str, plan: GroupPlan) -> dict[str, int]:
     """Count the shards of each planned feature that the store has."""
     try:
         store = open_store(path)
-    except (MissingInputError, StoreMismatchError):
-        return {}  # not there yet, or another process is laying it down; the writer will say more
-    names = [name for name in plan.features if f"{plan.name}/{name}" in store]
-    return {
-        name: sum(entry is not None for entry in store[f"{plan.name}/{name}"].entries)
-        for name in names
-    }
+        names = [name for name in plan.features if f"{plan.name}/{name}" in store]
+        return {
+            name: sum(entry is not None for entry in store[f"{plan.name}/{name}"].entries)
+            for name in names
+        }
+    except (MissingInputError, StoreMismatchError, CorruptStoreError):
+        # Not there yet, or another process is laying it down, or damaged: the writer says more.
+        return {}
 
 
 def _free_bytes(path: str) -> int | None:
