@@ -16,7 +16,9 @@ DIGEST = "digest"
 
 def canonical(content: Any) -> bytes:
     """Return JSON with sorted keys and no spaces, in UTF-8: what digests are taken of."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+        errors="surrogatepass"  # one flipped bit of a Korean letter gives what no text may hold
+    )
 
 
 def with_digest(content: dict[str, Any]) -> dict[str, Any]:

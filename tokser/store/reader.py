@@ -13,7 +13,7 @@ from tokser.errors import CorruptStoreError, SettingsError, list_some
 from tokser.provenance import digest_of
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
-from tokser.store.documents import checked, ids_digest
+from tokser.store.documents import checked, damaged_files, ids_digest
 from tokser.store.journal import layout_digest
 from tokser.store.layer import Layer, LookupLayer
 from tokser.store.layout import Layout
@@ -116,6 +116,7 @@ class Store:
     @property
     def manifest_text(self) -> str:
         """The manifest's CSV text; with `check`, `CorruptStoreError` if its digest differs."""
+        self._refuse_damaged("manifest")
         text = self.backend.manifest_text()
         if self.check and sha256(text.encode()).hexdigest() != self.attributes.manifest_digest:
             raise CorruptStoreError(
@@ -129,6 +130,7 @@ class Store:
     @cached_property
     def ids(self) -> list[str]:
         """Ids of the utterances, in store order; `CorruptStoreError` if their digest differs."""
+        self._refuse_damaged("ids")
         found = self.backend.ids()
         digest = ids_digest(found)
         if digest != self.attributes.ids_digest:
@@ -231,6 +233,21 @@ class Store:
 
     def _read_group(self, name: str) -> GroupAttributes:
         return read_group(self.backend, name)
+
+    def _refuse_damaged(self, part: str) -> None:
+        """Look at digests first: one wrong bit in a text's length keeps HDF5 busy for ever."""
+        files = {
+            key: digest
+            for key, digest in self.attributes.files.items()
+            if key.partition("/")[0] in (part, "utterances.h5")
+        }
+        for key in damaged_files(self.backend, files):
+            raise CorruptStoreError(
+                f"{self.path}/{key}",
+                expected=f"a file with digest {files[key]}",
+                got="another, or none",
+                remedy="Run the same `tokser extract` again: it writes it anew.",
+            )
 
 
 def read_group(backend: Backend, name: str) -> GroupAttributes:
