@@ -1,26 +1,59 @@
 """What every encoder promises, held against plain transformers."""
 
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from transformers import (
-    AutoFeatureExtractor,
-    AutoTokenizer,
-    BertModel,
-    WavLMModel,
-    WhisperModel,
-)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, WhisperModel
 
-from tokser.encoders import load_encoder
-from tokser.encoders.base import choose_layers, layer_name
+from tokser.corpora.manifest import Manifest
+from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
+from tokser.encoders.base import choose_layers, layer_name, precision_of
+from tokser.encoders.checkpoint import quiet_transformers
+from tokser.encoders.rows import count_frames, count_tokens
 from tokser.errors import SettingsError
 
 CPU = torch.device("cpu")
-SPEECH = ("tiny-whisper", "tiny-wavlm", "tiny-wavlm-large")
+WHISPER = ("tiny-whisper", "tiny-whisper-128")
+WAVEFORM = (
+    "tiny-wavlm",
+    "tiny-wavlm-large",
+    "tiny-hubert",
+    "tiny-hubert-large",
+    "tiny-wav2vec2",
+    "tiny-wav2vec2-large",
+    "tiny-data2vec",
+)
+TEXT = ("tiny-bert", "tiny-bert-cased", "tiny-roberta", "tiny-xlm-roberta", "tiny-distilbert")
+SPEECH = (*WHISPER, *WAVEFORM)
+TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}
+"""Relative L2 distance that neighbours in a forward pass may make."""
+
+LOADED: dict = {}
 
 
-def load(tiny, name):
-    return load_encoder(str(tiny / name), revision=None, device=CPU)
+def load(tiny, name, **options):
+    key = (name, *sorted(options.items()))
+    if key not in LOADED:
+        LOADED[key] = load_encoder(str(tiny / name), revision=None, device=CPU, **options)
+    return LOADED[key]
+
+
+def noise(num_samples, seed=0):
+    return np.random.default_rng(seed).normal(0, 0.1, num_samples).astype(np.float32)
+
+
+def distance(found, wanted):
+    return np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
+
+
+def plain_model(folder, kind=AutoModel):
+    with quiet_transformers():
+        return kind.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 def plain_speech(tiny, name, waveform):
@@ -28,12 +61,11 @@ def plain_speech(tiny, name, waveform):
     extractor = AutoFeatureExtractor.from_pretrained(tiny / name)
     inputs = extractor(waveform, sampling_rate=16_000, return_tensors="pt")
     with torch.no_grad():
-        if name == "tiny-whisper":
-            model = WhisperModel.from_pretrained(tiny / name, dtype=torch.float32).eval()
+        if name in WHISPER:
+            model = plain_model(tiny / name, WhisperModel)
             output = model.encoder(inputs.input_features, output_hidden_states=True)
         else:
-            model = WavLMModel.from_pretrained(tiny / name, dtype=torch.float32).eval()
-            output = model(inputs.input_values, output_hidden_states=True)
+            output = plain_model(tiny / name)(inputs.input_values, output_hidden_states=True)
     return [states[0].numpy() for states in output.hidden_states]
 
 
@@ -41,7 +73,7 @@ def plain_speech(tiny, name, waveform):
 def test_speech_layers_equal_plain_transformers(tiny, waveforms, name):
     encoder = load(tiny, name)
     layers = choose_layers(encoder, "all")
-    for waveform in waveforms:
+    for waveform in waveforms[1:]:
         (found,) = encoder.encode([waveform], layers)
         wanted = plain_speech(tiny, name, waveform)
         assert len(wanted) == encoder.num_layers + 1 == len(layers)
@@ -51,72 +83,230 @@ def test_speech_layers_equal_plain_transformers(tiny, waveforms, name):
             np.testing.assert_allclose(found[layer], frames, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SPEECH)
-def test_neighbours_do_not_change_an_utterance(tiny, waveforms, name):
+@pytest.mark.parametrize("name", TEXT)
+def test_text_layers_equal_plain_transformers(tiny, name):
     encoder = load(tiny, name)
-    last = [encoder.num_layers]
-    alone = [encoder.encode([waveform], last)[0][last[0]] for waveform in waveforms]
-    together = {}
-    for batch in encoder.batches([len(waveform) for waveform in waveforms], 120.0):
-        results = encoder.encode([waveforms[i] for i in batch], last)
-        together |= {i: result[last[0]] for i, result in zip(batch, results, strict=True)}
-    for position, wanted in enumerate(alone):
-        error = np.linalg.norm(together[position] - wanted) / np.linalg.norm(wanted)
-        assert error < 1e-5
-
-
-@pytest.mark.parametrize("name", SPEECH)
-def test_every_waveform_is_in_one_batch_within_the_budget(tiny, waveforms, name):
-    encoder = load(tiny, name)
-    lengths = [len(waveform) for waveform in waveforms] * 5
-    batches = encoder.batches(lengths, batch_seconds=60.0)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
-    assert all(batches)
-    if name == "tiny-whisper":
-        assert max(map(len, batches)) == 2
-
-
-def test_long_audio_is_cut_into_windows_of_thirty_seconds(tiny):
-    encoder = load(tiny, "tiny-whisper")
-    long = np.random.default_rng(1).normal(0, 0.1, 16_000 * 70).astype(np.float32)
-    (found,) = encoder.encode([long], [2])
-    assert found[2].shape == (3_500, encoder.dim)
-    (second,) = encoder.encode([long[480_000:960_000]], [2])
-    np.testing.assert_allclose(found[2][1_500:3_000], second[2], rtol=1e-4, atol=1e-5)
-
-
-def test_one_sample_has_one_frame(tiny):
-    (found,) = load(tiny, "tiny-whisper").encode([np.zeros(1, dtype=np.float32)], [2])
-    assert found[2].shape == (1, 64)
-
-
-def test_text_layers_equal_plain_transformers(tiny):
-    encoder = load(tiny, "tiny-bert")
     texts = ["Das will sie am Mittwoch abgeben.", "a man", "Tüten"]
-    model = BertModel.from_pretrained(tiny / "tiny-bert", dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(tiny / "tiny-bert")
+    model, tokenizer = plain_model(tiny / name), AutoTokenizer.from_pretrained(tiny / name)
+    layers = choose_layers(encoder, "all")
     ids = encoder.tokenize(texts)
-    found = encoder.encode(ids, [0, 1, 2])
-    for text, token_ids, layers in zip(texts, ids, found, strict=True):
+    for text, token_ids, found in zip(texts, ids, encoder.encode(ids, layers), strict=True):
         inputs = tokenizer(text, return_tensors="pt")
         assert inputs["input_ids"][0].tolist() == token_ids.tolist()
         with torch.no_grad():
             wanted = model(**inputs, output_hidden_states=True).hidden_states
-        for layer in (0, 1, 2):
-            np.testing.assert_allclose(layers[layer], wanted[layer][0], rtol=1e-4, atol=1e-5)
+        assert len(wanted) == len(layers)
+        for layer in layers:
+            np.testing.assert_allclose(found[layer], wanted[layer][0], rtol=1e-4, atol=1e-5)
 
 
-def test_word_embeddings_are_rows_of_the_table(tiny):
-    encoder = load(tiny, "tiny-bert")
-    table = BertModel.from_pretrained(tiny / "tiny-bert").embeddings.word_embeddings.weight
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("name", SPEECH)
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_neighbours_do_not_change_an_utterance(tiny, name, precision, data):
+    encoder = load(tiny, name, precision=precision, context="fit")
+    lengths = data.draw(
+        st.lists(st.integers(encoder.min_samples, 12_000), min_size=2, max_size=5), label="lengths"
+    )
+    waveforms = [noise(length, seed) for seed, length in enumerate(lengths)]
+    layers = choose_layers(encoder, "all")
+    # Together whatever their lengths: `batches` would only ever put near-equal ones into a pass.
+    for waveform, together in zip(waveforms, encoder.encode(waveforms, layers), strict=True):
+        (alone,) = encoder.encode([waveform], layers)
+        for layer in layers:
+            assert together[layer].dtype == np.float32
+            assert distance(together[layer], alone[layer]) < TOLERANCE[precision]
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+def test_neighbours_do_not_change_a_padded_window(tiny, precision):
+    encoder = load(tiny, "tiny-whisper", precision=precision)
+    waveforms = [noise(length, length) for length in (800, 20_803, 8_000)]
+    for waveform, together in zip(waveforms, encoder.encode(waveforms, [2]), strict=True):
+        (alone,) = encoder.encode([waveform], [2])
+        assert distance(together[2], alone[2]) < TOLERANCE[precision]
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+@pytest.mark.parametrize("name", TEXT)
+@settings(max_examples=6, deadline=None)
+@given(texts=st.lists(st.text("abc Tü.", min_size=1, max_size=80), min_size=2, max_size=6))
+def test_neighbours_do_not_change_a_transcript(tiny, name, precision, texts):
+    encoder = load(tiny, name, precision=precision)
+    layers = choose_layers(encoder, "all")
+    ids = encoder.tokenize(texts)
+    for token_ids, together in zip(ids, encoder.encode(ids, layers), strict=True):
+        (alone,) = encoder.encode([token_ids], layers)
+        for layer in layers:
+            assert together[layer].dtype == np.float32
+            assert distance(together[layer], alone[layer]) < TOLERANCE[precision]
+
+
+@pytest.mark.parametrize("context", ["pad", "fit"])
+@pytest.mark.parametrize("name", SPEECH)
+def test_every_waveform_is_in_one_batch_within_the_budget(tiny, name, context):
+    encoder = load(tiny, name, context=context)
+    lengths = np.random.default_rng(0).integers(8_000, 240_000, 200).tolist()
+    batches = encoder.batches(lengths, batch_seconds=60.0)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert all(batches)
+    if name in WHISPER and context == "pad":
+        assert max(map(len, batches)) == 2
+    else:
+        padded = [max(lengths[i] for i in batch) * len(batch) for batch in batches]
+        assert max(padded) <= 60 * 16_000
+        assert sum(lengths) >= 0.95 * sum(padded)
+        assert len(batches) < 60
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_any_choice_of_layers_is_one_pass_and_gives_the_same(tiny, name, monkeypatch):
+    encoder = load(tiny, name)
+    given = [noise(8_000)] if name in SPEECH else encoder.tokenize(["a man said"])
+    everything = choose_layers(encoder, "all")
+    passes = []
+    handle = encoder._model.register_forward_pre_hook(lambda *_: passes.append(1))
+    embedding = encoder._model.get_input_embeddings() if name in TEXT else None
+    (whole,) = encoder.encode(given, everything)
+    handle.remove()
+    assert len(passes) == (0 if name in WHISPER else 1)
+    assert embedding is None or embedding.weight.dtype == torch.float32
+    for layer in everything:
+        (one,) = encoder.encode(given, [layer])
+        assert list(one) == [layer]
+        np.testing.assert_array_equal(one[layer], whole[layer])
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_bf16_is_near_fp32(tiny, name):
+    encoders = [load(tiny, name, precision=precision) for precision in ("fp32", "bf16")]
+    given = [noise(8_000)] if name in SPEECH else encoders[0].tokenize(["a man said"])
+    last = encoders[0].num_layers
+    exact, short = (encoder.encode(given, [last])[0][last] for encoder in encoders)
+    assert 1e-5 < distance(short, exact) < 3e-2
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_provenance_tells_model_weights_and_arithmetic(tiny, name):
+    config = json.loads((tiny / name / "config.json").read_text())
+    for precision, written in (("fp32", "float32"), ("bf16", "bfloat16")):
+        encoder = load(tiny, name, precision=precision, context="fit")
+        found = encoder.provenance()
+        assert found["model"] == name == encoder.name
+        assert found["model_type"] == config["model_type"]
+        assert len(found["weights_sha256"]) == 64
+        assert found["precision"] == written
+        assert precision_of(found) == precision
+        assert found.get("context") == ("fit" if name in WHISPER else None)
+        json.dumps(found)
+        assert isinstance(encoder, SpeechEncoder if name in SPEECH else TextEncoder)
+    if name in WAVEFORM:
+        assert found["normalise_waveform"] == (name != "tiny-wavlm")
+    if name in TEXT:
+        tokenizer = AutoTokenizer.from_pretrained(tiny / name)
+        ids = tokenizer("a")["input_ids"]
+        assert found["special_token_ids"] == [ids[0], ids[-1]]
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_fp16_is_refused_on_a_processor(tiny, name):
+    with pytest.raises(SettingsError, match=r"fp32 or bf16 on a CPU.*Choose --precision bf16"):
+        load_encoder(str(tiny / name), revision=None, device=CPU, precision="fp16")
+
+
+def one_utterance(tmp_path, **columns):
+    row = {"path": "a.wav", "num_samples": 8_000, "sampling_rate_hz": 16_000, "transcript": "a"}
+    return Manifest("emodb", tmp_path, pd.DataFrame([row | columns], index=["a"]), ())
+
+
+@pytest.mark.parametrize("name", WAVEFORM)
+def test_what_is_too_short_for_a_frame_is_set_aside(tiny, tmp_path, name):
+    encoder = load(tiny, name)
+    assert encoder.min_samples == 400
+    short = count_frames(encoder, one_utterance(tmp_path, num_samples=399))
+    assert short.reasons == {0: f"399 samples at 16 kHz, {name} needs 400"}
+    enough = count_frames(encoder, one_utterance(tmp_path, num_samples=400))
+    assert enough.lengths.tolist() == [1]
+    (found,) = encoder.encode([noise(400)], [1])
+    assert found[1].shape == (1, 64)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_text_beyond_the_positions_is_set_aside_and_within_is_encoded(tiny, tmp_path, name):
+    encoder = load(tiny, name)
+    assert encoder.max_tokens == 512
+    one, two = (len(ids) for ids in encoder.tokenize(["a", "a a"]))
+    words = (512 - one) // (two - one) + 1
+    within = count_tokens(encoder, one_utterance(tmp_path, transcript="a " * words))
+    num_tokens = one + (words - 1) * (two - one)
+    assert within.lengths.tolist() == [num_tokens]
+    (found,) = encoder.encode(within.token_ids, [encoder.num_layers])
+    assert found[encoder.num_layers].shape == (num_tokens, 64)
+    beyond = count_tokens(encoder, one_utterance(tmp_path, transcript="a " * (words + 1)))
+    assert beyond.reasons == {0: f"{num_tokens + two - one} tokens, {name} takes 512"}
+
+
+@pytest.mark.parametrize("context", ["pad", "fit"])
+@pytest.mark.parametrize("name", WHISPER)
+def test_one_sample_has_one_frame(tiny, name, context):
+    (found,) = load(tiny, name, context=context).encode([np.zeros(1, dtype=np.float32)], [2])
+    assert found[2].shape == (1, 64)
+
+
+@pytest.mark.parametrize("context", ["pad", "fit"])
+def test_long_audio_is_cut_into_windows_of_thirty_seconds(tiny, context):
+    encoder = load(tiny, "tiny-whisper", context=context)
+    long = noise(16_000 * 70)
+    (found,) = encoder.encode([long], [2])
+    assert found[2].shape == (3_500, encoder.dim)
+    (second,) = encoder.encode([long[480_000:960_000]], [2])
+    assert distance(found[2][1_500:3_000], second[2]) < 1e-5
+    (third,) = encoder.encode([long[960_000:]], [2])
+    assert distance(found[2][3_000:], third[2]) < 1e-5
+
+
+def test_fit_and_pad_agree_where_nothing_is_to_be_padded(tiny):
+    whole, half = noise(480_000), noise(240_000)
+    pad, fit = (load(tiny, "tiny-whisper", context=context) for context in ("pad", "fit"))
+    assert distance(fit.encode([whole], [2])[0][2], pad.encode([whole], [2])[0][2]) < 1e-5
+    assert distance(fit.encode([half], [2])[0][2], pad.encode([half], [2])[0][2]) > 1e-2
+
+
+def test_fit_is_the_plain_encoder_with_its_positions_cut(tiny):
+    waveform = noise(16_000)
+    model = plain_model(tiny / "tiny-whisper", WhisperModel).encoder
+    extractor = AutoFeatureExtractor.from_pretrained(tiny / "tiny-whisper")
+    mel = extractor(waveform, sampling_rate=16_000, padding=False, return_tensors="pt")
+    model.config.max_source_positions = 50
+    model.embed_positions = torch.nn.Embedding.from_pretrained(model.embed_positions.weight[:50])
+    with torch.no_grad():
+        wanted = model(mel.input_features, output_hidden_states=True).hidden_states
+    (found,) = load(tiny, "tiny-whisper", context="fit").encode([waveform], [0, 1, 2])
+    for layer in (0, 1, 2):
+        np.testing.assert_allclose(found[layer], wanted[layer][0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_word_embeddings_are_rows_of_the_table(tiny, name):
+    table = plain_model(tiny / name).get_input_embeddings().weight.detach().numpy()
     ids = np.array([0, 7, 7, 3], dtype=np.int32)
-    np.testing.assert_array_equal(encoder.word_embeddings(ids), table[ids].detach().numpy())
+    for precision in ("fp32", "bf16"):
+        rows = load(tiny, name, precision=precision).word_embeddings(ids)
+        np.testing.assert_array_equal(rows, table[ids])
 
 
-def test_capitals_without_case_are_read_as_lower_case(tiny):
-    encoder = load(tiny, "tiny-bert")
+@pytest.mark.parametrize("name", TEXT)
+def test_capitals_without_case_are_read_as_lower_case(tiny, name):
+    encoder = load(tiny, name)
     capitals, lower = encoder.tokenize(["A MAN SAID", "a man said"])
     assert capitals.tolist() == lower.tolist()
+
+
+def test_case_is_kept_where_there_is_case_and_the_model_knows_it(tiny):
+    for name in ("tiny-bert-cased", "tiny-roberta", "tiny-xlm-roberta"):
+        with_case, lower = load(tiny, name).tokenize(["Das Tuch", "das tuch"])
+        assert with_case.tolist() != lower.tolist()
 
 
 def test_layers_have_names_of_their_own(tiny):

@@ -67,12 +67,8 @@ class Wav2Vec2SpeechEncoder:
 
     @functools.cached_property
     def _model(self) -> Any:
-        # Masks and adapters serve training alone; not every checkpoint has weights for them.
-        unused: dict[str, Any] = {
-            "mask_time_prob": 0.0,
-            "mask_feature_prob": 0.0,
-            "add_adapter": False,
-        }
+        # Masks serve training alone; not every checkpoint has the weights for them.
+        unused: dict[str, Any] = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}
         model_class = _CLASSES[self._checkpoint.config["model_type"]]
         model: Any = load_weights(model_class, self._checkpoint, **unused)
         for part in list(model.modules()):

@@ -1,0 +1,33 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokser.encoders.batching import MAX_WASTE, near_equal
+
+LENGTHS = st.lists(st.integers(1, 300_000), max_size=60)
+
+
+@given(lengths=LENGTHS, budget=st.integers(1, 1_000_000), waste=st.floats(0, 0.9))
+def test_every_utterance_is_in_one_group_within_budget_and_waste(lengths, budget, waste):
+    groups = near_equal(lengths, budget, max_waste=waste)
+    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
+    for group in groups:
+        padded = max(lengths[i] for i in group) * len(group)
+        assert len(group) == 1 or padded <= budget
+        assert sum(lengths[i] for i in group) >= (1 - waste) * padded - 1e-6
+
+
+@given(lengths=LENGTHS)
+def test_the_longest_come_first(lengths):
+    flat = [lengths[i] for group in near_equal(lengths, 480_000) for i in group]
+    assert flat == sorted(lengths, reverse=True)
+
+
+def test_equal_lengths_fill_the_budget():
+    assert list(map(len, near_equal([10] * 7, 30))) == [3, 3, 1]
+
+
+def test_waste_is_what_padding_takes_of_the_whole():
+    # 100 and 90 in one pass: 10 of 200 is padding.
+    assert MAX_WASTE == 0.05
+    assert near_equal([100, 90], 1_000) == [[0, 1]]
+    assert near_equal([100, 89], 1_000) == [[0], [1]]
