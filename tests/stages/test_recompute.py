@@ -7,6 +7,7 @@ from tokser.encoders.tiny import build_tiny_whisper
 from tokser.errors import MissingInputError, SettingsError, StoreMismatchError
 from tokser.stages.extract import extract
 from tokser.stages.recompute import recompute
+from tokser.store import open_store
 
 
 @pytest.fixture
@@ -25,6 +26,19 @@ def test_encoders_give_what_the_store_holds(store):
     features = {one.feature for one in found}
     assert {"tiny-whisper/layer-1", "tiny-wavlm/layer-3", "tiny-bert/contextual"} <= features
     assert all(sum(one.feature == feature for one in found) == 3 for feature in features)
+
+
+def test_precision_and_context_are_those_of_the_store(emodb, tiny, tmp_path):
+    encoders = tuple(str(tiny / f"tiny-{name}") for name in ("whisper", "wavlm", "bert"))
+    path, options = str(tmp_path / "short.zarr"), {"precision": "bf16", "context": "fit"}
+    extract(ExtractSettings(dataset="emodb", root=emodb, store=path, encoders=encoders, **options))
+    made_by = open_store(path).group("tiny-whisper").provenance
+    assert (made_by["precision"], made_by["context"]) == ("bfloat16", "fit")
+    found = recompute(path, 6)
+    assert found
+    assert all(one.is_same for one in found)
+    with pytest.raises(StoreMismatchError, match="context fit.*precision bfloat16 as in the store"):
+        extract(ExtractSettings(dataset="emodb", root=emodb, store=path, encoders=encoders))
 
 
 def test_a_recording_that_changed_is_far_from_its_rows(store, emodb):
