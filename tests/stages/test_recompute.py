@@ -37,7 +37,9 @@ def test_precision_and_context_are_those_of_the_store(emodb, tiny, tmp_path):
     found = recompute(path, 6)
     assert found
     assert all(one.is_same for one in found)
-    with pytest.raises(StoreMismatchError, match="context fit.*precision bfloat16 as in the store"):
+    with pytest.raises(
+        StoreMismatchError, match=r"context fit.*precision bfloat16 as in the store"
+    ):
         extract(ExtractSettings(dataset="emodb", root=emodb, store=path, encoders=encoders))
 
 
