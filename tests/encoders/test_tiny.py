@@ -2,6 +2,7 @@ import hashlib
 import json
 import random
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,24 @@ from safetensors.torch import load_file
 from transformers import (
     AutoTokenizer,
     BertModel,
+    Data2VecAudioModel,
+    DistilBertForMaskedLM,
+    HubertModel,
+    RobertaForMaskedLM,
+    Wav2Vec2ForPreTraining,
     WavLMModel,
     WhisperForConditionalGeneration,
+    XLMRobertaForMaskedLM,
 )
 
 from tokser.encoders import load_encoder
-from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
+from tokser.encoders.tiny import (
+    build_tiny_bert,
+    build_tiny_text,
+    build_tiny_wav2vec2,
+    build_tiny_wavlm,
+    build_tiny_whisper,
+)
 from tokser.errors import InputError
 
 TEXTS = [
@@ -34,8 +47,25 @@ def build_wavlm_large(folder: Path, seed: int = 0) -> None:
     build_tiny_wavlm(folder, seed=seed, layer_norm=True)
 
 
-BUILDERS = [build_tiny_whisper, build_tiny_wavlm, build_wavlm_large, build_bert]
-SPEECH_BUILDERS = BUILDERS[:3]
+build_hubert = partial(build_tiny_wav2vec2, family="hubert")
+build_wav2vec2 = partial(build_tiny_wav2vec2, family="wav2vec2")
+build_xls_r = partial(build_tiny_wav2vec2, family="wav2vec2", layer_norm=True)
+build_data2vec = partial(build_tiny_wav2vec2, family="data2vec-audio")
+build_roberta = partial(build_tiny_text, transcripts=TEXTS, family="roberta")
+build_xlm_r = partial(build_tiny_text, transcripts=TEXTS, family="xlm-roberta")
+build_distilbert = partial(build_tiny_text, transcripts=TEXTS, family="distilbert")
+
+SPEECH_BUILDERS = [
+    build_tiny_whisper,
+    build_tiny_wavlm,
+    build_wavlm_large,
+    build_hubert,
+    build_wav2vec2,
+    build_xls_r,
+    build_data2vec,
+]
+TEXT_BUILDERS = [build_bert, build_roberta, build_xlm_r, build_distilbert]
+BUILDERS = [*SPEECH_BUILDERS, *TEXT_BUILDERS]
 Builder = Callable[..., None]
 
 
@@ -133,7 +163,13 @@ def test_nothing_is_said_and_only_safetensors_are_written(
         (build_tiny_whisper, WhisperForConditionalGeneration),
         (build_tiny_wavlm, WavLMModel),
         (build_wavlm_large, WavLMModel),
+        (build_hubert, HubertModel),
+        (build_wav2vec2, Wav2Vec2ForPreTraining),
+        (build_data2vec, Data2VecAudioModel),
         (build_bert, BertModel),
+        (build_roberta, RobertaForMaskedLM),
+        (build_xlm_r, XLMRobertaForMaskedLM),
+        (build_distilbert, DistilBertForMaskedLM),
     ],
 )
 def test_every_weight_is_loaded_back(tmp_path: Path, build: Builder, model_class):
@@ -187,8 +223,9 @@ def test_speech_activations_differ_between_utterances(tmp_path: Path, build: Bui
         assert one[layer].std(axis=0).mean() > 0.1 * np.abs(one[layer]).mean()
 
 
-def test_text_activations_differ_between_texts_and_contexts(tmp_path: Path):
-    build_bert(tmp_path / "model")
+@pytest.mark.parametrize("build", TEXT_BUILDERS)
+def test_text_activations_differ_between_texts_and_contexts(tmp_path: Path, build: Builder):
+    build(tmp_path / "model")
     text = encoder(tmp_path / "model")
     for layer in range(text.num_layers + 1):
         one, other = (
@@ -246,6 +283,28 @@ def test_vocabulary_is_the_same_every_time_whatever_the_order_of_transcripts(
         build_tiny_bert(tmp_path / name, iter(texts), vocab_size=vocab_size)
     vocabularies = {(tmp_path / name / "tokenizer.json").read_bytes() for name in "abcd"}
     assert len(vocabularies) == 1
+
+
+@pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "distilbert"])
+def test_tokenizers_of_all_kinds_are_the_same_every_time(tmp_path: Path, family: str):
+    for name, texts in (("a", TEXTS), ("b", TEXTS[::-1]), ("c", TEXTS)):
+        build_tiny_text(tmp_path / name, texts, family=family, vocab_size=300)
+    assert len({(tmp_path / name / "tokenizer.json").read_bytes() for name in "abc"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "pieces"),
+    [
+        ("roberta", ["<s>", "d", "ie", "Ġ", "StÃ¼ck", "</s>"]),
+        ("xlm-roberta", ["<s>", "▁die", "▁Stück", "</s>"]),
+        ("distilbert", ["[CLS]", "die", "stuck", "[SEP]"]),
+    ],
+)
+def test_text_is_cut_as_its_family_does(tmp_path: Path, family: str, pieces: list[str]):
+    build_tiny_text(tmp_path / "model", TEXTS, family=family, vocab_size=300)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    found = tokenizer.convert_ids_to_tokens(tokenizer("die Stück")["input_ids"])
+    assert found == pieces
 
 
 @pytest.mark.parametrize("transcripts", [[], ["", "  "]])
