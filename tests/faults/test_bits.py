@@ -153,10 +153,17 @@ def check(original: Original, copy: Path, flip: Flip) -> None:
     whole = file.read_bytes()
     damaged = bytearray(whole)
     damaged[flip.byte] ^= 1 << flip.bit
-    file.write_bytes(damaged)
+    put(file, damaged)
     refused = check_reader(original, copy)
     check_verify(original, copy, flip, refused)
-    file.write_bytes(whole)
+    put(file, whole)
+
+
+def put(file: Path, content: bytes) -> None:
+    """Put another file in place: of one that is open still, HDF5 remembers what it was."""
+    other = file.with_name("other")
+    other.write_bytes(content)
+    other.replace(file)
 
 
 def check_reader(original: Original, copy: Path) -> set[tuple[str, str]]:
