@@ -3,6 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import numpy as np
@@ -126,8 +127,10 @@ class ZarrBackend:
             parts = raw_shard_parts(rows, spec, layout)
         else:
             parts = [_encode_shard(rows, spec, layout)]
-        self.objects.put(self.shard_key(feature, shard, spec), parts)
-        return WrittenShard(sum(len(part) for part in parts), digest_of_parts(parts))
+        with ThreadPoolExecutor(1) as pool:  # the disk takes its time; hash meanwhile
+            digest = pool.submit(digest_of_parts, parts)
+            self.objects.put(self.shard_key(feature, shard, spec), parts)
+            return WrittenShard(sum(len(part) for part in parts), digest.result())
 
     def shard_key(self, feature: str, shard: int, spec: FeatureSpec) -> str:
         """Key of a shard's file among the objects."""
