@@ -1,254 +1,197 @@
 """Stage 5: grids of classifiers on the functionals of a store, under several protocols."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 
-from tokser.classify.audit import Audit, audit_splits
+from tokser.classify.baselines import BASELINES, num_fits, search_baseline
+from tokser.classify.fusion import Early
 from tokser.classify.ledger import Ledger
-from tokser.classify.metrics import score
-from tokser.classify.protocols import Split, make_splits
-from tokser.classify.search import Found, num_models, search_logreg, search_mlp
-from tokser.config import ClassifySettings
+from tokser.classify.protocols import Split
+from tokser.classify.search import Found, num_models, search_mlp
+from tokser.classify.split_files import format_splits
+from tokser.config import ClassifySettings, GridSettings
 from tokser.device import resolve_device
-from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
-from tokser.progress import progress_bar, say
-from tokser.provenance import Stamp, digest_of, write_atomically
-from tokser.store import Store, open_store
+from tokser.progress import say
+from tokser.provenance import Stamp, write_atomically
+from tokser.stages.classify.material import Material, choose, identities, load
+from tokser.stages.classify.outcomes import Outcome, combined_outcomes, trained_outcomes
+from tokser.stages.classify.tables import COLUMNS, make_tables
+from tokser.stages.classify.units import Unit, parquet_bytes, plan_units, run_units
+from tokser.store import open_store
 
 __all__ = ["classify"]
 
-RESULT_COLUMNS = (
-    "dataset",
-    "features",
-    "protocol",
-    "classifier",
-    "uar",
-    "uar_std",
-    "accuracy",
-    "macro_f1",
-    "weighted_f1",
-    "n_test",
-    "num_folds",
-    "leaks",
-    "seed",
-)
-
 
 def classify(settings: ClassifySettings) -> Path:
-    """Score every feature under every protocol with every classifier.
+    """Score every feature expression under every protocol with every classifier.
 
     Finished units are kept in `parts/`, so the same call goes on where it was stopped.
 
     Returns:
-        The output folder: `results.csv`, `predictions.parquet`, `grid.csv`, `splits.json`,
-        `audit.json`, `ledger.jsonl`, and `provenance.json` last.
+        The output folder: `results.csv` (a row for each seed), `summary.csv` (over seeds),
+        `classes.csv`, `confusion.csv`, `comparisons.csv`, `choices.csv`, `predictions.parquet`,
+        `grid.csv`, `splits.json`, `audit.json`, `ledger.jsonl`, and `provenance.json` last.
 
     Raises:
         StoreMismatchError: The store holds another dataset.
-        SettingsError: A feature is unknown or not pooled, or `out` holds other results.
-        InputError: Labels or functionals are not fit for training.
+        SettingsError: An expression is wrong, a feature unknown or not pooled, or `out` holds other
+            results.
+        InputError: Labels, functionals or splits are not fit for training.
     """
     store = open_store(settings.store)
-    features = _choose_features(store, settings)
+    expressions = choose(store, settings)
     stamp = Stamp(
-        "classify",
-        settings.model_dump(mode="json"),
-        {feature: store.identity(feature) for feature in features},
+        "classify", settings.model_dump(mode="json"), identities(store, expressions, settings)
     )
     if stamp.marks(settings.out):
         say(f"classify: already in {settings.out}")
         return settings.out
     device = resolve_device(settings.device)
-    data = _load(store, features)
-    splits: dict[str, list[Split]] = {
-        protocol: make_splits(protocol, data.utterances, seed=settings.seed)
-        for protocol in settings.protocols
-    }
-    audits: dict[str, Audit] = {
-        protocol: audit_splits(folds, data.utterances) for protocol, folds in splits.items()
-    }
-    units = [
-        _Unit(feature, protocol, classifier)
-        for feature in features
-        for protocol in splits
-        for classifier in dict.fromkeys(settings.classifiers)
-    ]
+    material = load(store, expressions, settings, store.utterances)
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    units = list(
+        plan_units(
+            material.trained, material.plans, settings.classifiers, seeds, draws=_draws_numbers
+        )
+    )
     with stamp.claim(settings.out):
-        _run_units(units, settings, data, splits, device)
-        _assemble(units, settings, splits, audits)
+        shared = settings.ledger or settings.out.absolute().parent / "ledger.jsonl"
+        ledger = Ledger(settings.out / "ledger.jsonl", shared=shared, run=stamp.digest)
+        runner = _Runner(settings, material, device, ledger)
+        run_units(
+            units, settings.out, f"classify {settings.dataset}", runner.num_models, runner.run
+        )
+        trained = trained_outcomes(units, settings.out)
+        combined = combined_outcomes(material, trained, ledger, settings.dataset)
+        _write(settings, material, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out
 
 
-class _Unit(NamedTuple):
-    """What is trained, scored and kept together."""
+class _Runner:
+    """Runs units."""
 
-    features: str
-    protocol: str
-    classifier: str
+    def __init__(
+        self,
+        settings: ClassifySettings,
+        material: Material,
+        device: torch.device,
+        ledger: Ledger,
+    ) -> None:
+        self._settings, self._material = settings, material
+        self._device, self._ledger = device, ledger
+        self._early = {str(early): early for early in material.trained}
+        self._held: tuple[Early, pd.DataFrame] | None = None
 
-    def part_files(self, out: Path) -> tuple[Path, Path]:
-        """Where predictions and trials are kept; the predictions, written last, mark it done."""
-        name = digest_of(list(self))[:16]
-        return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"
+    def num_models(self, unit: Unit) -> int:
+        """Count the models that a unit trains."""
+        splits = self._material.plans[unit.protocol].folds(unit.seed)
+        grid = self._grid(unit)
+        if unit.classifier in BASELINES:
+            return num_fits(unit.classifier, splits, grid)
+        return num_models(splits, grid)
 
+    def run(self, unit: Unit, on_models: Callable[[int], None]) -> Found:
+        """Train and test one unit."""
 
-@dataclass(frozen=True)
-class _Data:
-    """Labelled utterances that every feature has, and their functionals, joined by id."""
-
-    utterances: pd.DataFrame
-    functionals: dict[str, pd.DataFrame]
-
-
-def _choose_features(store: Store, settings: ClassifySettings) -> list[str]:
-    if store.dataset != settings.dataset:
-        raise StoreMismatchError(
-            store.path,
-            expected=f"a store of {settings.dataset}",
-            got=f"one of {store.dataset}",
-            remedy=f"Name the dataset {store.dataset}, or another store.",
-        )
-    missing = [feature for feature in settings.features if feature not in store.pooled]
-    if missing or not store.pooled:
-        raise SettingsError(
-            store.path,
-            expected=f"pooled features; it has {list_some(store.pooled, most=20) or 'none'}",
-            got=list_some(missing, most=20) or "none",
-            remedy=f"Run `tokser pool --store {store.path}`, or name features that are pooled.",
-        )
-    return list(dict.fromkeys(settings.features)) or store.pooled
-
-
-def _load(store: Store, features: Sequence[str]) -> _Data:
-    tables = {feature: store[feature].functionals() for feature in features}
-    kept = store.utterances.index
-    for table in tables.values():
-        kept = kept.intersection(table.index)
-    if len(kept) < len(store.utterances):
-        lost = store.utterances.index.difference(kept)
-        say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
-    for feature, table in tables.items():
-        broken = list(table.index[~np.isfinite(table.to_numpy()).all(axis=1)])
-        if broken:
-            raise InputError(
-                f"{store.path}, {feature}",
-                expected="finite functionals",
-                got=f"NaN or infinity for {list_some(broken)}",
-                remedy="Run `tokser store verify`, then pool again.",
+        def before_test(split: Split, chosen: dict[str, float]) -> None:
+            self._ledger.record(
+                split, dataset=self._settings.dataset, **unit._asdict(), configuration=chosen
             )
-    return _Data(
-        store.utterances.loc[kept], {name: table.loc[kept] for name, table in tables.items()}
-    )
 
-
-def _run_units(
-    units: Sequence[_Unit],
-    settings: ClassifySettings,
-    data: _Data,
-    splits: Mapping[str, Sequence[Split]],
-    device: torch.device,
-) -> None:
-    """Run what is not in `parts/` yet, with a bar that counts models."""
-    pending = [unit for unit in units if not unit.part_files(settings.out)[0].is_file()]
-    total = sum(
-        num_models(splits[unit.protocol], settings.grid)
-        if unit.classifier == "mlp"
-        else len(splits[unit.protocol])
-        for unit in pending
-    )
-    with progress_bar(f"classify {settings.dataset}", total=total, unit="models") as bar:
-        for unit in pending:
-            found = _run_unit(unit, settings, data, splits[unit.protocol], device, bar.advance)
-            predictions_file, trials_file = unit.part_files(settings.out)
-            write_atomically(trials_file, _parquet(found.trials))
-            write_atomically(predictions_file, _parquet(found.predictions))
-
-
-def _run_unit(
-    unit: _Unit,
-    settings: ClassifySettings,
-    data: _Data,
-    splits: Sequence[Split],
-    device: torch.device,
-    on_models: Callable[[int], None],
-) -> Found:
-    ledger = Ledger(settings.out / "ledger.jsonl")
-
-    def before_test(split: Split, chosen: dict[str, float]) -> None:
-        ledger.record(split, dataset=settings.dataset, **unit._asdict(), configuration=chosen)
-
-    functionals, labels = data.functionals[unit.features], data.utterances["label"]
-    if unit.classifier == "logreg":
-        return search_logreg(
-            functionals, labels, splits, on_models=on_models, before_test=before_test
+        functionals = self._table(self._early[unit.features])
+        labels = self._material.utterances["label"]
+        splits = self._material.plans[unit.protocol].folds(unit.seed)
+        watched: dict[str, Any] = {"on_models": on_models, "before_test": before_test}
+        if unit.classifier in BASELINES:
+            return search_baseline(
+                unit.classifier,
+                functionals,
+                labels,
+                splits,
+                self._grid(unit),
+                seed=unit.seed,
+                **watched,
+            )
+        return search_mlp(
+            functionals,
+            labels,
+            splits,
+            self._grid(unit),
+            seed=unit.seed,
+            device=self._device,
+            **watched,
         )
-    return search_mlp(
-        functionals,
-        labels,
-        splits,
-        settings.grid,
-        seed=settings.seed,
-        device=device,
-        on_models=on_models,
-        before_test=before_test,
-    )
+
+    def _grid(self, unit: Unit) -> GridSettings:
+        """Return the grid; a linear probe is the MLP without hidden layers."""
+        grid = self._settings.grid
+        return grid.model_copy(update={"hidden": ()}) if unit.classifier == "linear" else grid
+
+    def _table(self, early: Early) -> pd.DataFrame:
+        """Read functionals, or return those read last: the units of a sum follow each other."""
+        if self._held is None or self._held[0] != early:
+            self._held = (early, self._material.table(early))
+        return self._held[1]
 
 
-def _assemble(
-    units: Sequence[_Unit],
-    settings: ClassifySettings,
-    splits: Mapping[str, Sequence[Split]],
-    audits: Mapping[str, Audit],
-) -> None:
-    """Join the parts into the files that users read."""
-    rows, predictions, trials = [], [], []
-    for unit in units:
-        found, tried = (pd.read_parquet(file) for file in unit.part_files(settings.out))
-        key = unit._asdict()
-        predictions.append(found.assign(**key))
-        trials.append(tried.assign(dataset=settings.dataset, **key))
-        rows.append(
-            {"dataset": settings.dataset, **key, "seed": settings.seed}
-            | {"leaks": " ".join(audits[unit.protocol].leaks)}
-            | _mean_scores(found)
-        )
-    out = settings.out
-    write_atomically(
-        out / "splits.json", _json({p: [vars(s) for s in f] for p, f in splits.items()})
-    )
-    write_atomically(out / "audit.json", _json({p: a.to_json() for p, a in audits.items()}))
-    write_atomically(out / "grid.csv", _csv(_ordered(pd.concat(trials))))
-    write_atomically(out / "predictions.parquet", _parquet(_ordered(pd.concat(predictions))))
-    write_atomically(out / "results.csv", _csv(pd.DataFrame(rows)[list(RESULT_COLUMNS)]))
+def _draws_numbers(classifier: str) -> bool:
+    """Tell whether a classifier's result depends on the seed."""
+    return classifier not in ("logreg", "svm")
 
 
-def _mean_scores(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Average the scores over folds."""
-    folds = [
-        score(part["label"].tolist(), part["prediction"].tolist())
-        for _, part in predictions.groupby("fold", sort=True)
+def _setup(settings: ClassifySettings) -> str:
+    """Say in words what departs from the usual training."""
+    found = [
+        "standardised by speaker" if settings.standardise == "speaker" else "",
+        "class weights" if settings.grid.class_weights else "",
+        f"early stopping {settings.grid.early_stopping}" if settings.grid.early_stopping else "",
     ]
-    table = pd.DataFrame([vars(fold) for fold in folds])
-    means: dict[str, Any] = table[["uar", "accuracy", "macro_f1", "weighted_f1"]].mean().to_dict()
-    spread = float(table["uar"].std(ddof=1)) if len(folds) > 1 else None
-    return means | {
-        "uar_std": spread,
-        "n_test": int(table["num_test"].sum()),
-        "num_folds": len(folds),
-    }
+    return ", ".join(filter(None, found))
+
+
+def _write(settings: ClassifySettings, material: Material, outcomes: Sequence[Outcome]) -> None:
+    """Write the files that users read."""
+    tables = make_tables(
+        outcomes,
+        material,
+        dataset=settings.dataset,
+        setup=_setup(settings),
+        seed=settings.seed,
+    )
+    predictions, trials = [], []
+    for outcome in outcomes:
+        key = outcome.unit._asdict()
+        stamp = material.audits[outcome.unit.protocol].stamp
+        predictions.append(outcome.predictions.assign(**key, stamp=stamp))
+        if outcome.trials is not None:
+            trials.append(outcome.trials.assign(dataset=settings.dataset, **key, stamp=stamp))
+    out = settings.out
+    audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
+    write_atomically(out / "splits.json", format_splits(material.plans).encode())
+    write_atomically(out / "audit.json", _json(audits))
+    write_atomically(out / "grid.csv", _csv(_ordered(_joined(trials))))
+    together = pd.concat(predictions, ignore_index=True)
+    write_atomically(out / "predictions.parquet", parquet_bytes(_ordered(together)))
+    for name, columns in COLUMNS.items():
+        table = pd.DataFrame(getattr(tables, name), columns=list(columns))
+        write_atomically(out / f"{name}.csv", _csv(table))
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables below each other; whole numbers stay whole where another table lacks them."""
+    whole = {"batch_size": "Int64", "best_epoch": "Int64"}
+    return pd.concat([table.astype(whole) for table in tables], ignore_index=True)
 
 
 def _ordered(table: pd.DataFrame) -> pd.DataFrame:
     """Put the columns that say what a row is in front."""
-    keys = ["dataset", "id", "features", "protocol", "classifier", "fold"]
+    keys = ["dataset", "id", "features", "protocol", "classifier", "seed", "fold"]
     front = [key for key in keys if key in table]
     return table[front + [column for column in table if column not in front]]
 
@@ -259,7 +202,3 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 def _json(content: Any) -> bytes:
     return json.dumps(content, indent=1, ensure_ascii=False).encode()
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    return bytes(table.to_parquet(index=False))
