@@ -152,7 +152,7 @@ def test_early_stopping_ends_the_search_for_a_better_epoch(corpus):
 def test_a_class_that_training_lacks_gets_no_probability(corpus, classifier):
     sad = set(corpus.labels.index[corpus.labels == "sadness"])
     rest = sorted(set(corpus.labels.index) - sad)
-    split = Split("x", tuple(rest[:30]), tuple(rest[30:40]), tuple([*rest[40:], *sorted(sad)]))
+    split = Split("x", tuple(rest[:30]), tuple(rest[30:40]), (*rest[40:], *sorted(sad)))
     found = corpus.search(classifier, splits=[split])
     assert (found.predictions["probability_sadness"] == 0).all()
     assert "sadness" in set(found.predictions["label"])

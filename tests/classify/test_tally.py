@@ -51,7 +51,7 @@ def test_a_draw_is_scored_as_if_it_were_written_out(corpus, seed):
     clusters = sorted(set(speakers))
     draw = list(np.random.default_rng(seed).choice(clusters, 6))
     rows = drawn(table, speakers, draw)
-    folds = {name: part for name, part in rows.groupby("fold")}
+    folds = dict(list(rows.groupby("fold")))
     share = {f: sum(f"f{int(s[1]) // 2}" == f for s in draw) / 2 for f in folds}
     expected = sum(share[f] * uar(part) for f, part in folds.items()) / sum(share.values())
     tally = tally_classes(table, speakers, clusters, CLASSES)

@@ -148,15 +148,16 @@ def _fixed_split(table: pd.DataFrame) -> Split:
     values = _apart(table)
     plain = values.str.lstrip("0")
     parts = _FIXED[str(values.name)]
-    expected: set[str] = {group for part in parts for group in part}
-    found = {str(value) for value in plain}
-    if found != expected:
+    groups = sorted((group for part in parts for group in part), key=int)
+    missing = [group for group in groups if group not in set(plain)]
+    foreign = sorted(set(plain) - set(groups))
+    if missing or foreign:
         raise InputError(
             "protocol fixed",
-            expected=f"the values {list_some(sorted(expected, key=int), most=10)} of "
-            f"`{values.name}`: the fixed split is that of EmoDB's speakers or IEMOCAP's sessions",
-            got=f"{list_some(sorted(found - expected)) or 'none'} beside them, "
-            f"{list_some(sorted(expected - found, key=int)) or 'none'} missing",
+            expected=f"the values {list_some(groups, most=10)} of `{values.name}`: the fixed split "
+            "is that of EmoDB's speakers or IEMOCAP's sessions",
+            got=f"{list_some(foreign) or 'none'} beside them, "
+            f"{list_some(missing) or 'none'} missing",
             remedy="Use another protocol, or give splits of your own with --splits.",
         )
     return _cut(table, "fixed", plain.isin(parts[1]), plain.isin(parts[2]))

@@ -66,7 +66,9 @@ class Material:
         return speakers.where(speakers.ne(""), self.utterances.index.to_series())
 
 
-def choose(store: Store, settings: ClassifySettings | RegressSettings) -> list[Expression]:
+def choose(
+    store: Store, settings: ClassifySettings | RegressSettings, *, layer_choice: bool = True
+) -> list[Expression]:
     """Read the feature expressions; with them the choice among the layers of each encoder.
 
     Raises:
@@ -93,7 +95,8 @@ def choose(store: Store, settings: ClassifySettings | RegressSettings) -> list[E
         found += parse(text, store.pooled, functionals)
     found = list(dict.fromkeys(found))
     members = [m for late in found if isinstance(late, Late) for m in late.members]
-    return list(dict.fromkeys([*found, *layer_choices(found), *members]))
+    choices = layer_choices(found) if layer_choice else []
+    return list(dict.fromkeys([*found, *choices, *members]))
 
 
 def identities(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -15,6 +15,10 @@ from tokser.provenance import digest_of, write_atomically
 __all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
 
 
+Key = TypeVar("Key", bound=tuple[Any, ...])
+"""What tells a unit from others."""
+
+
 class Unit(NamedTuple):
     """One sum of features under one protocol, by one classifier, with one seed."""
 
@@ -22,11 +26,6 @@ class Unit(NamedTuple):
     protocol: str
     classifier: str
     seed: int
-
-    def part_files(self, out: Path) -> tuple[Path, Path]:
-        """Where predictions and trials are kept; the predictions, written last, mark it done."""
-        name = digest_of(list(self))[:16]
-        return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"
 
 
 def plan_units(
@@ -57,30 +56,36 @@ def plan_units(
 
 
 def run_units(
-    units: Sequence[Unit],
+    units: Sequence[Key],
     out: Path,
     label: str,
-    count: Callable[[Unit], int],
-    run: Callable[[Unit, Callable[[int], None]], Found],
+    count: Callable[[Key], int],
+    run: Callable[[Key, Callable[[int], None]], Found],
 ) -> None:
     """Run what is not in `parts/` yet, with a bar that counts models."""
-    pending = [unit for unit in units if not unit.part_files(out)[0].is_file()]
+    pending = [unit for unit in units if not _part_files(unit, out)[0].is_file()]
     if not pending:
         return
     with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
         for unit in pending:
             found = run(unit, bar.advance)
-            predictions_file, trials_file = unit.part_files(out)
+            predictions_file, trials_file = _part_files(unit, out)
             write_atomically(trials_file, parquet_bytes(found.trials))
             write_atomically(predictions_file, parquet_bytes(found.predictions))
 
 
-def read_unit(unit: Unit, out: Path) -> Found:
+def read_unit(unit: tuple[Any, ...], out: Path) -> Found:
     """Read what a unit that was run has left."""
-    predictions, trials = (pd.read_parquet(file) for file in unit.part_files(out))
+    predictions, trials = (pd.read_parquet(file) for file in _part_files(unit, out))
     return Found(predictions, trials)
 
 
 def parquet_bytes(table: pd.DataFrame) -> bytes:
     """Return a table as the bytes of a Parquet file."""
     return bytes(table.to_parquet(index=False))
+
+
+def _part_files(unit: tuple[Any, ...], out: Path) -> tuple[Path, Path]:
+    """Where predictions and trials are kept; the predictions, written last, mark it done."""
+    name = digest_of(list(unit))[:16]
+    return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"
