@@ -166,27 +166,32 @@ def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
 
 
 def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
-    """Show the scores of each results folder, protocols side by side, in percent."""
+    """Show the scores of each results folder, two protocols side by side, in percent."""
     for folder in folders:
         results = pd.read_csv(folder / "summary.csv", keep_default_na=False)
         protocols = list(results["protocol"].unique())
-        classifiers = results["classifier"].unique()
-        title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
-        setup = results["setup"].iloc[0]
-        table = Table(title=f"{title}, {setup}" if setup else title, box=box.SIMPLE_HEAD)
-        table.add_column("\n\n\nfeatures", overflow="fold")
-        for protocol in protocols:
-            part = results[results["protocol"] == protocol]
-            stamp = next((f"[red]{text}[/red]" for text in part["stamp"] if text), "")
-            heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
-            table.add_column(f"{heading}\nUAR [95 %]", justify="right", no_wrap=True)
-            table.add_column("\n\n\nacc", justify="right", no_wrap=True)
-        for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
-            by_protocol = part.set_index("protocol")
-            cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
-            name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
-            table.add_row(name, *cells)
-        yield table
+        for first in range(0, len(protocols), 2):
+            yield _results_table(results, protocols[first : first + 2])
+
+
+def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
+    classifiers = results["classifier"].unique()
+    title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
+    setup = results["setup"].iloc[0]
+    table = Table(title=f"{title}, {setup}" if setup else title, box=box.SIMPLE_HEAD)
+    table.add_column("\n\n\nfeatures", overflow="fold")
+    for protocol in protocols:
+        part = results[results["protocol"] == protocol]
+        stamp = next((f"[red]{text}[/red]" for text in part["stamp"] if text), "")
+        heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
+        table.add_column(f"{heading}\nUAR [95 %]", justify="right", no_wrap=True)
+        table.add_column("\n\n\nacc", justify="right", no_wrap=True)
+    for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
+        by_protocol = part.set_index("protocol")
+        cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
+        name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
+        table.add_row(name, *cells)
+    return table
 
 
 def regression_table(folder: Path) -> Table:
