@@ -31,7 +31,8 @@ def run(*arguments):
 
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
-        *("doctor", "manifest", "extract", "pretrain", "align", "pool", "classify", "report"),
+        *("doctor", "manifest", "extract", "pretrain", "align", "pool", "report"),
+        *("audit", "classify", "regress"),
         *(
             "store info",
             "store verify",
@@ -81,6 +82,13 @@ def test_the_module_runs_as_the_command_does():
         (("pretrain", "--store", "none.zarr"), "expected a store"),
         (("classify", "--dataset", "emodb", "--protocol", "luck", "--store", "x"), "luck"),
         (("classify", "--dataset", "emodb", "--workspace", "nowhere"), "nowhere/stores/emodb"),
+        (
+            ("classify", "--dataset", "emodb", "--grid", "batchsize=4"),
+            "nearest known key: 'batch_size'",
+        ),
+        (("classify", "--dataset", "emodb", "--classifier", "oracle", "--store", "x"), "oracle"),
+        (("regress", "--dataset", "iemocap", "--target", "joy", "--store", "x"), "joy"),
+        (("audit", "--store", "none.zarr"), "expected a store"),
         (("report", "none"), "none"),
         (("run", "none.yaml"), "expected a pipeline file"),
         (("store", "info", "none.zarr"), "expected a store"),

@@ -27,7 +27,7 @@ def test_pretraining_is_that_of_section_4_3():
     [
         ({"protocol": ("speaker",)}, r"unknown key 'protocol' \(nearest known key: 'protocols'\)"),
         ({"grid": {"learning_rate": 1}}, r"'grid\.learning_rate'.*'learning_rates'"),
-        ({"protocols": ()}, "protocols"),
+        ({"classifiers": ()}, "classifiers"),
         ({"classifiers": ("tree",)}, "tree"),
         ({"grid": {"batch_sizes": ()}}, "batch_sizes"),
         ({"grid": {"batch_sizes": (0,)}}, "greater than 0"),

@@ -11,6 +11,7 @@ from tokser.errors import SettingsError
 
 __all__ = [
     "AlignSettings",
+    "AuditSettings",
     "ClassifySettings",
     "ContextName",
     "ExtractSettings",
@@ -18,13 +19,16 @@ __all__ = [
     "PoolSettings",
     "PrecisionName",
     "PretrainSettings",
+    "RegressSettings",
     "ReportSettings",
     "Settings",
 ]
 
 DatasetName = Literal["librispeech", "emodb", "iemocap"]
-ProtocolName = Literal["report", "speaker"]
-ClassifierName = Literal["mlp", "logreg"]
+ProtocolName = Literal["report", "speaker", "fixed", "text", "kfold"]
+ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
+RegressorName = Literal["ridge", "mlp-sklearn"]
+TargetName = Literal["valence", "arousal", "dominance"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
 Positive = Annotated[int, Field(gt=0)]
@@ -163,6 +167,8 @@ class PoolSettings(Settings):
     store: str
     features: tuple[str, ...] = ()
     """Empty: every feature."""
+    functionals: tuple[str, ...] = ()
+    """Beyond mean and std: `min`, `max`, or quantiles in percent such as `q25`."""
 
 
 class GridSettings(Settings):
@@ -178,21 +184,68 @@ class GridSettings(Settings):
     plateau_patience: Positive = 10
     """Epochs without a better dev UAR before the learning rate falls."""
     plateau_factor: float = Field(default=0.1, gt=0, lt=1)
+    class_weights: bool = False
+    """Whether rare classes weigh more in the loss: n / (classes * n of the class)."""
+    early_stopping: Positive | None = None
+    """Epochs without a better dev UAR after which a model stops; none: it trains to the end."""
 
 
-class ClassifySettings(Settings):
-    """`tokser classify`: features, protocols and grid of one dataset."""
+class _ExperimentSettings(Settings):
+    """What classification and regression share."""
 
     dataset: DatasetName
     store: str
     out: Path
     features: tuple[str, ...] = ()
-    """Empty: every pooled feature."""
-    protocols: tuple[ProtocolName, ...] = Field(default=("report", "speaker"), min_length=1)
+    """Expressions such as `a/layer-6`, `a + b`, `mean(a, b)`; empty: every pooled feature."""
+    functionals: tuple[str, ...] = Field(default=("mean", "std"), min_length=1)
+    """Of features that name none: `mean`, `std`, and whatever else was pooled."""
+    protocols: tuple[ProtocolName, ...] = ()
+    """Empty: `report` and `speaker`, or all that `splits_file` has."""
+    splits_file: Path | None = None
+    """Splits by id, as `splits.json` of another results folder has them; instead of protocols."""
+    num_folds: int = Field(default=5, ge=3)
+    """Of the protocol `kfold`."""
+    group_by: Literal["speaker", "session", "sentence"] = "speaker"
+    """What `kfold` keeps together."""
+    standardise: Literal["global", "speaker"] = "global"
+    """By train alone; `speaker`: before that, each speaker by all of that speaker's recordings."""
+    ledger: Path | None = None
+    """Shared record of looks at test parts; none: `ledger.jsonl` beside the folder `out`."""
+    seed: Seed = 0
+    num_seeds: Positive = 1
+    """Runs with the seeds `seed`, `seed` + 1 and so on."""
+    device: str = "auto"
+
+
+class ClassifySettings(_ExperimentSettings):
+    """`tokser classify`: features, protocols and grid of one dataset."""
+
     classifiers: tuple[ClassifierName, ...] = Field(default=("mlp",), min_length=1)
     grid: GridSettings = GridSettings()
+
+
+class RegressSettings(_ExperimentSettings):
+    """`tokser regress`: features, protocols and regressors of one dataset's dimensions."""
+
+    targets: tuple[TargetName, ...] = Field(
+        default=("valence", "arousal", "dominance"), min_length=1
+    )
+    regressors: tuple[RegressorName, ...] = Field(default=("ridge",), min_length=1)
+    grid: GridSettings = GridSettings(batch_sizes=(32,), learning_rates=(1e-3,))
+    """Of `mlp-sklearn`."""
+
+
+class AuditSettings(Settings):
+    """`tokser audit`: which splits of which store are looked over."""
+
+    store: str
+    protocols: tuple[ProtocolName, ...] = ()
+    splits_file: Path | None = None
+    num_folds: int = Field(default=5, ge=3)
+    group_by: Literal["speaker", "session", "sentence"] = "speaker"
     seed: Seed = 0
-    device: str = "auto"
+    num_seeds: Positive = 1
 
 
 class ReportSettings(Settings):

@@ -14,16 +14,19 @@ from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
 if TYPE_CHECKING:
+    from tokser.classify.audit import Audit
     from tokser.stages.estimate import Estimate
     from tokser.stages.recompute import Recomputed
 
 __all__ = [
+    "audit_tables",
     "counts_table",
     "damages_table",
     "estimate_table",
     "faults_table",
     "provenance_table",
     "recomputed_table",
+    "regression_table",
     "results_tables",
     "show",
     "store_table",
@@ -136,36 +139,87 @@ def _short(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:12]}…"
 
 
+def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
+    """Show what the parts of each protocol share and lack, and what they are too small for."""
+    table = Table(title="splits; what test shares with train or dev, at most in a fold")
+    for heading in ("protocol", "folds", "train", "dev", "test"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("shared")
+    for protocol, audit in audits.items():
+        sizes = [
+            str(low) if low == high else f"{low}..{high}" for low, high in audit.parts.values()
+        ]
+        shared = ", ".join(f"{count} {kind}" for kind, count in audit.shared.items() if count)
+        stamp = f"[red]{audit.stamp}[/red]: " if audit.stamp else ""
+        table.add_row(protocol, str(audit.num_folds), *sizes, f"{stamp}{shared or 'nothing'}")
+    yield table
+    remarks = Table("protocol", "what to know")
+    for protocol, audit in audits.items():
+        for text in audit.remarks:
+            remarks.add_row(protocol, text)
+        if audit.missing_classes:
+            remarks.add_row(protocol, f"classes missing: {list_some(audit.missing_classes)}")
+        for kind, names in audit.examples.items():
+            remarks.add_row(protocol, f"{kind} shared, for instance {list_some(names, most=3)}")
+    if remarks.row_count:
+        yield remarks
+
+
 def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
-    """Show the scores of each results folder, protocols side by side, in percent."""
+    """Show the scores of each results folder, two protocols side by side, in percent."""
     for folder in folders:
-        results = pd.read_csv(folder / "results.csv", keep_default_na=False)
+        results = pd.read_csv(folder / "summary.csv", keep_default_na=False)
         protocols = list(results["protocol"].unique())
-        classifiers = results["classifier"].unique()
-        title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
-        table = Table(title=title, box=box.SIMPLE_HEAD)
-        table.add_column("\n\n\nfeatures", no_wrap=True)
-        for protocol in protocols:
-            part = results[results["protocol"] == protocol]
-            leaks = part["leaks"].str.contains("speakers").any()
-            stamp = "[red]LEAKS SPEAKERS[/red]" if leaks else ""
-            heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
-            table.add_column(f"{heading}\nUAR", justify="right", no_wrap=True)
-            table.add_column("\n\n\nacc", justify="right", no_wrap=True)
-        for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
-            by_protocol = part.set_index("protocol")
-            cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
-            name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
-            table.add_row(name, *cells)
-        yield table
+        for first in range(0, len(protocols), 2):
+            yield _results_table(results, protocols[first : first + 2])
+
+
+def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
+    classifiers = results["classifier"].unique()
+    title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
+    setup = results["setup"].iloc[0]
+    table = Table(title=f"{title}, {setup}" if setup else title, box=box.SIMPLE_HEAD)
+    table.add_column("\n\n\nfeatures", overflow="fold")
+    for protocol in protocols:
+        part = results[results["protocol"] == protocol]
+        stamp = next((f"[red]{text}[/red]" for text in part["stamp"] if text), "")
+        heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
+        table.add_column(f"{heading}\nUAR [95 %]", justify="right", no_wrap=True)
+        table.add_column("\n\n\nacc", justify="right", no_wrap=True)
+    for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
+        by_protocol = part.set_index("protocol")
+        cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
+        name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
+        table.add_row(name, *cells)
+    return table
+
+
+def regression_table(folder: Path) -> Table:
+    """Show the concordance of each target under each protocol."""
+    results = pd.read_csv(folder / "regression.csv", keep_default_na=False)
+    table = Table(title=f"{results['dataset'].iloc[0]}, concordance (CCC)", box=box.SIMPLE_HEAD)
+    table.add_column("features", overflow="fold")
+    for heading in ("target", "by", "protocol", "seed"):
+        table.add_column(heading)
+    for heading in ("CCC", "95 %", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("")
+    for _, row in results.iterrows():
+        spread = "" if row["ccc_low"] == "" else f"{row['ccc_low']:.3f}..{row['ccc_high']:.3f}"
+        names = [str(row[key]) for key in ("features", "target", "regressor", "protocol", "seed")]
+        stamp = f"[red]{row['stamp']}[/red]" if row["stamp"] else ""
+        table.add_row(*names, f"{row['ccc']:.3f}", spread, str(row["n_test"]), stamp)
+    return table
 
 
 def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
     if protocol not in by_protocol.index:
         return ["", ""]
     row = by_protocol.loc[protocol]
-    spread = f" ± {100 * float(row['uar_std']):4.1f}" if row["uar_std"] != "" else ""
-    return [f"{100 * float(row['uar']):.1f}{spread}", f"{100 * float(row['accuracy']):.1f}"]
+    uar = f"{100 * float(row['uar']):.1f}"
+    if row["uar_low"] != "":
+        uar += f" [{100 * float(row['uar_low']):4.1f}, {100 * float(row['uar_high']):5.1f}]"
+    return [uar, f"{100 * float(row['accuracy']):.1f}"]
 
 
 def _add_counts(table: Table, label: str, part: pd.DataFrame, hours: "pd.Series[float]") -> None:

@@ -2,6 +2,7 @@ import json
 
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from tokser.classify.audit import audit_splits
 from tokser.classify.protocols import Split, make_splits
@@ -76,3 +77,43 @@ def test_emodb_leaks_speakers_and_sentences_at_random_and_sentences_by_speaker(e
     assert by_speaker.leaks == ("sentences",)
     assert by_speaker.num_test == 535
     assert all(" test: " in fault or " dev: " in fault for fault in by_speaker.missing_classes)
+
+
+def test_the_same_recording_under_two_ids_is_found_and_named():
+    checksums = dict(zip("abcdef", ["1", "2", "3", "4", "5", "1"], strict=True))
+    audit = audit_splits(
+        [fold("a", "bc", "f")], TABLE.assign(speaker=list("stuvwx")), recordings=checksums
+    )
+    assert audit.leaks[-1] == "recordings"
+    assert audit.examples["recordings"] == ("a = f",)
+    assert audit.stamp == "LEAKS RECORDINGS"
+    both = audit_splits([fold("a", "bc", "bf")], TABLE, recordings=checksums)
+    assert both.stamp == "LEAKS SPEAKERS AND RECORDINGS"
+
+
+def test_recordings_without_a_checksum_are_not_alike():
+    audit = audit_splits([fold("a", "b", "c")], TABLE, recordings={})
+    assert audit.shared["recordings"] == 0
+
+
+def test_what_the_parts_are_too_small_for_is_said(emodb):
+    audit = audit_splits(make_splits("report", emodb, seed=0), emodb)
+    assert audit.points_to_tell_apart == pytest.approx(600 / 54)
+    assert (audit.rarest, audit.num_rarest) == ("disgust", 5)
+    assert audit.uar_points_per_error == pytest.approx(100 / 7 / 5)
+    accuracy, uar = audit.remarks
+    assert "n = 54: one error costs 1.85 points" in accuracy
+    assert "under 11.1 points cannot be significant" in accuracy
+    assert "5 test utterances of disgust: one error there costs 2.86 points of UAR" in uar
+    assert audit_splits(make_splits("speaker", emodb, seed=0), emodb).remarks == ()
+
+
+def test_six_errors_all_one_way_are_the_fewest_that_a_sign_test_sees():
+    assert binomtest(6, 6).pvalue < 0.05 < binomtest(5, 5).pvalue
+
+
+def test_seeds_do_not_add_up(emodb):
+    folds = [split for seed in range(3) for split in make_splits("report", emodb, seed=seed)]
+    audit = audit_splits(folds, emodb, num_seeds=3)
+    assert (audit.num_test, audit.num_folds, audit.num_rarest) == (54, 3, 5)
+    assert audit.parts == {"train": (374, 374), "dev": (107, 107), "test": (54, 54)}

@@ -51,3 +51,27 @@ def test_a_line_that_a_crash_cut_short_does_not_spoil_the_next(tmp_path):
         file.write(b'{"when": "2025-')
     Ledger(path).record(SPLIT, number=1)
     assert [entry["number"] for entry in lines(path)] == [0, 1]
+
+
+def test_a_shared_ledger_tells_how_many_other_runs_had_looked(tmp_path):
+    shared = tmp_path / "all" / "ledger.jsonl"
+    other = Split("03", (), (), ("z",))
+    for run in ("one", "two", "one"):
+        Ledger(tmp_path / f"{run}.jsonl", shared=shared, run=run).record(SPLIT, features="f")
+    three = Ledger(tmp_path / "three.jsonl", shared=shared, run="three")
+    three.record(SPLIT)
+    three.record(SPLIT)
+    three.record(other)
+    assert [entry["other_runs"] for entry in lines(tmp_path / "one.jsonl")] == [0, 1]
+    assert [entry["other_runs"] for entry in lines(tmp_path / "two.jsonl")] == [1]
+    assert [entry["other_runs"] for entry in lines(tmp_path / "three.jsonl")] == [2, 2, 0]
+    assert [entry["run"] for entry in lines(shared)] == ["one", "two", "one", *["three"] * 3]
+
+
+def test_a_torn_line_of_the_shared_ledger_is_no_look(tmp_path):
+    shared = tmp_path / "ledger.jsonl"
+    Ledger(tmp_path / "a.jsonl", shared=shared, run="a").record(SPLIT)
+    with shared.open("ab") as file:
+        file.write(b'{"run": "b", "test_di')
+    Ledger(tmp_path / "c.jsonl", shared=shared, run="c").record(SPLIT)
+    assert [entry["run"] for entry in lines(shared)] == ["a", "c"]

@@ -2,9 +2,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, f1_score, recall_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    recall_score,
+)
 
-from tokser.classify.metrics import score, uar_from_confusion
+from tokser.classify.metrics import (
+    ccc,
+    confusion_of,
+    score,
+    score_classes,
+    uar_from_confusion,
+)
 
 emotions = st.sampled_from(["anger", "fear", "neutral", "sadness"])
 
@@ -50,3 +62,28 @@ def test_many_confusions_at_once_give_the_uar_of_each(seed):
             truth, guesses, labels=sorted(set(truth)), average="macro", zero_division=0
         )
         assert found == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(emotions, emotions), min_size=1, max_size=40))
+def test_each_class_has_the_scores_that_scikit_learn_gives_it(pairs):
+    truth, guesses = map(list, zip(*pairs, strict=True))
+    classes = ["anger", "fear", "neutral", "sadness"]
+    np.testing.assert_array_equal(
+        confusion_of(truth, guesses, classes), confusion_matrix(truth, guesses, labels=classes)
+    )
+    expected = precision_recall_fscore_support(truth, guesses, labels=classes, zero_division=0)
+    found = score_classes(truth, guesses, classes)
+    told = zip(*((c.precision, c.recall, c.f1, c.support) for c in found), strict=True)
+    np.testing.assert_allclose(list(told), expected)
+
+
+def test_concordance_is_correlation_times_agreement_of_mean_and_spread():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(3, 1, 50), rng.normal(2, 2, 50)
+    y += x
+    ratio = x.std() / y.std()
+    agreement = 2 / (ratio + 1 / ratio + (x.mean() - y.mean()) ** 2 / (x.std() * y.std()))
+    assert ccc(x, y) == pytest.approx(np.corrcoef(x, y)[0, 1] * agreement)
+    assert ccc(x, x) == pytest.approx(1)
+    assert ccc(x, -x + 2 * x.mean()) == pytest.approx(-1)
+    assert ccc(x, x + 1) < 1 and ccc(np.ones(5), np.ones(5)) == 0

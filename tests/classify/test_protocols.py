@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokser.classify.protocols import make_splits
+from tokser.classify.protocols import PROTOCOLS, follows_seed, make_splits
 from tokser.errors import InputError, SettingsError
 
 
@@ -149,7 +149,10 @@ def test_unknown_speakers_are_no_speaker():
 
 
 def test_an_unknown_protocol_is_refused_with_the_known_ones():
-    with pytest.raises(SettingsError, match="--protocol: expected one of report, speaker, got 'x'"):
+    with pytest.raises(
+        SettingsError,
+        match="--protocol: expected one of report, speaker, fixed, text, kfold, got 'x'",
+    ):
         make_splits("x", corpus(4), seed=0)
 
 
@@ -173,3 +176,76 @@ def test_one_class_is_nothing_to_classify():
 def test_no_utterance_at_all_is_said_so():
     with pytest.raises(InputError, match="expected at least two classes, got no utterance at all"):
         make_splits("report", corpus(4).iloc[:0], seed=0)
+
+
+def sentences(table, ids):
+    return set(table.loc[list(ids), "sentence"])
+
+
+def test_fixed_is_the_published_split_of_emodb(emodb):
+    (split,) = make_splits("fixed", emodb, seed=0)
+    assert speakers(emodb, split.train) == {"03", "08", "09", "10"}
+    assert speakers(emodb, split.dev) == {"11", "13"}
+    assert speakers(emodb, split.test) == {"12", "14", "15", "16"}
+    assert_is_partition(split, emodb)
+
+
+def test_fixed_knows_speakers_that_lost_their_zeros(emodb):
+    plain = emodb.assign(speaker=emodb["speaker"].str.lstrip("0"))
+    assert make_splits("fixed", plain, seed=0) == make_splits("fixed", emodb, seed=0)
+
+
+def test_fixed_tests_the_last_session_of_iemocap():
+    table = corpus(10, sessions=True)
+    (split,) = make_splits("fixed", table, seed=0)
+    found = [set(table.loc[list(p), "session"]) for p in (split.train, split.dev, split.test)]
+    assert found == [{"1", "2", "3"}, {"4"}, {"5"}]
+
+
+def test_fixed_names_the_speakers_that_are_missing(emodb):
+    with pytest.raises(InputError, match=r"got none beside them, 12, 14 missing\. .*--splits"):
+        make_splits("fixed", emodb[~emodb["speaker"].isin(["12", "14"])], seed=0)
+
+
+def test_text_shares_neither_speaker_nor_sentence_and_tests_everybody_once(emodb):
+    folds = make_splits("text", emodb, seed=0)
+    assert len(folds) == 20
+    for fold in folds:
+        assert sentences(emodb, fold.test).isdisjoint(sentences(emodb, [*fold.train, *fold.dev]))
+        parts = [speakers(emodb, p) for p in (fold.train, fold.dev, fold.test)]
+        assert all(parts)
+        assert sum(map(len, parts)) == len(set().union(*parts)) == 10
+    assert sorted(id_ for fold in folds for id_ in fold.test) == sorted(emodb.index)
+
+
+def test_text_needs_two_sentences(emodb):
+    with pytest.raises(
+        InputError, match=r"protocol text: expected at least 2 values of `sentence`"
+    ):
+        make_splits("text", emodb[emodb["sentence"] == "a01"], seed=0)
+
+
+@pytest.mark.parametrize("group_by", ["speaker", "sentence"])
+def test_kfold_deals_whole_groups_and_tests_each_once(emodb, group_by):
+    folds = make_splits("kfold", emodb, seed=3, num_folds=4, group_by=group_by)
+    assert [fold.fold for fold in folds] == ["fold-1", "fold-2", "fold-3", "fold-4"]
+    for fold in folds:
+        assert_is_partition(fold, emodb)
+        parts = [set(emodb.loc[list(p), group_by]) for p in (fold.train, fold.dev, fold.test)]
+        assert sum(map(len, parts)) == 10
+    assert sorted(id_ for fold in folds for id_ in fold.test) == sorted(emodb.index)
+
+
+def test_kfold_follows_the_seed_alone(emodb):
+    shuffled = emodb.sample(frac=1, random_state=1)
+    first = make_splits("kfold", emodb, seed=1)
+    assert make_splits("kfold", shuffled, seed=1) == first
+    assert make_splits("kfold", emodb, seed=2) != first
+    assert {p for p in PROTOCOLS if follows_seed(p)} == {"report", "kfold"}
+
+
+def test_kfold_refuses_more_folds_than_groups_and_other_groups(emodb):
+    with pytest.raises(InputError, match=r"at least 11 values of `speaker`"):
+        make_splits("kfold", emodb, seed=0, num_folds=11)
+    with pytest.raises(SettingsError, match=r"--group-by: expected speaker, session or sentence"):
+        make_splits("kfold", emodb, seed=0, group_by="sex")

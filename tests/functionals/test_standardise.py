@@ -1,11 +1,12 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.preprocessing import StandardScaler
 
-from tokser.functionals.standardise import Standardiser
+from tokser.functionals.standardise import Standardiser, standardise_by_speaker
 
 
 def test_it_does_what_scikit_learn_does():
@@ -40,3 +41,23 @@ def test_only_the_training_part_is_learnt_from(other):
     scaling.apply(other)
     np.testing.assert_array_equal(scaling.mean, [4.5, 5.5, 6.5])
     np.testing.assert_allclose(scaling.scale, np.sqrt(11.25))
+
+
+def test_by_speaker_each_speaker_gets_mean_0_and_deviation_1():
+    rng = np.random.default_rng(0)
+    ids = [f"u{i}" for i in range(30)]
+    speakers = pd.Series([f"s{i % 3}" for i in range(30)], index=ids)
+    shifts = {"s0": 0.0, "s1": 5.0, "s2": -3.0}
+    values = rng.normal(size=(30, 4)) * 2 + speakers.map(shifts).to_numpy()[:, None]
+    table = pd.DataFrame(values.astype(np.float32), index=ids)
+    scaled = standardise_by_speaker(table, speakers.sample(frac=1, random_state=0))
+    expected = table.groupby(speakers).transform(
+        lambda part: (part - part.mean()) / part.std(ddof=0)
+    )
+    np.testing.assert_allclose(scaled, expected, atol=1e-5)
+    assert list(scaled.index) == ids
+
+
+def test_a_speaker_with_one_utterance_becomes_0():
+    table = pd.DataFrame([[3.0, 4.0]], index=["u"], dtype=np.float32)
+    assert (standardise_by_speaker(table, pd.Series({"u": "s"})) == 0).all(axis=None)

@@ -1,5 +1,6 @@
 """Output folders of `tokser classify` and `tokser pretrain`, written without running either."""
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,6 +64,8 @@ class Folders:
                     scores.append(self._score(told, key, dataset, seed))
                     grid += self._grid(hit, key, dataset)
         pd.DataFrame(scores).to_csv(folder / "results.csv", index=False)
+        self._summary(scores, seed).to_csv(folder / "summary.csv", index=False)
+        self._comparisons(scores).to_csv(folder / "comparisons.csv", index=False)
         pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
         pd.DataFrame(grid).to_csv(folder / "grid.csv", index=False)
         audit = {protocol: AUDIT[protocol] for protocol in protocols}
@@ -95,6 +98,7 @@ class Folders:
         return {
             "dataset": dataset,
             **key,
+            "setup": "",
             "uar": uar,
             "uar_std": "" if leaky else 0.043,
             "accuracy": hits.mean(),
@@ -105,6 +109,25 @@ class Folders:
             "leaks": "speakers sentences" if leaky else "sentences",
             "seed": seed,
         }
+
+    def _summary(self, scores, seed) -> pd.DataFrame:
+        table = pd.DataFrame(scores).drop(columns="seed")
+        spread = {"uar_low": table["uar"] - 0.03, "uar_high": (table["uar"] + 0.02).clip(upper=1)}
+        table = table.assign(**spread, dev_uar=table["uar"], uar_seed_std="")
+        stamps = np.where(table["protocol"] == "report", "LEAKS SPEAKERS", "")
+        return table.assign(seeds=str(seed), num_seeds=1, num_speakers=10, stamp=stamps)
+
+    def _comparisons(self, scores) -> pd.DataFrame:
+        columns = ["dataset", "protocol", "classifier", "setup", "first", "second"]
+        columns += ["difference", "low", "high", "p", "p_holm", "num_speakers", "stamp"]
+        rows = []
+        for a, b in itertools.combinations(scores, 2):
+            if (a["protocol"], a["classifier"]) == (b["protocol"], b["classifier"]):
+                difference = a["uar"] - b["uar"]
+                told = [a["dataset"], a["protocol"], a["classifier"], "", a["features"]]
+                ends = [difference - 0.02, difference + 0.03, 0.002, 0.012, 10, ""]
+                rows.append([*told, b["features"], difference, *ends])
+        return pd.DataFrame(rows, columns=columns)
 
     def _looks(self, scores) -> list[str]:
         names = ("dataset", "features", "protocol", "classifier", "seed")

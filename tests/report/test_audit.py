@@ -50,3 +50,13 @@ def test_looks_that_name_no_protocol_count_too(folders):
     (folder / "ledger.jsonl").write_text(json.dumps({"when": "now"}) + "\n\n")
     [looks] = count_looks(read(folder))
     assert looks.num_looks == 1
+
+
+def test_other_runs_that_had_looked_before_are_told(folders):
+    folder = folders.results()
+    ledger = folder / "ledger.jsonl"
+    looks = [json.loads(line) for line in ledger.read_text().splitlines()]
+    told = [look | {"other_runs": 3 * (look["protocol"] == "report")} for look in looks]
+    ledger.write_text("".join(json.dumps(look) + "\n" for look in told))
+    counts = {x.protocol: x.num_other_runs for x in count_looks(read(folder))}
+    assert counts == {"speaker": 0, "report": 3}

@@ -7,7 +7,7 @@ from sklearn.metrics import recall_score
 from tokser.report.confusion import confusion_of
 from tokser.report.tables import Configuration
 
-ROW = Configuration("f", "mlp", 0, "f")
+ROW = Configuration("f", "mlp", "0", "f")
 LABELS = st.sampled_from(["anger", "fear", "neutral"])
 
 

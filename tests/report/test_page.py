@@ -209,3 +209,10 @@ def test_the_same_input_gives_the_same_page(folders):
 def test_a_page_of_twenty_features_is_smaller_than_two_megabytes(folders):
     features = [f"wavlm-large/layer-{i}" for i in range(20)]
     assert len(build([folders.results(features=features)]).encode()) < 2_000_000
+
+
+def test_intervals_paired_tests_and_other_runs_are_on_the_page(page):
+    text = plain(page)
+    assert "95 %: bootstrap over the speakers in test" in text
+    assert "10 of 10 pairs differ at 5 %" in text
+    assert "Other runs before" in text

@@ -46,8 +46,9 @@ def test_all_missing_files_are_named_at_once_with_the_commands_that_make_them(fo
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("results.csv", "a,b\n1,2\n", "dataset, features"),
-        ("results.csv", "", "No columns"),
+        ("summary.csv", "a,b\n1,2\n", "dataset, features"),
+        ("summary.csv", "", "No columns"),
+        ("comparisons.csv", "dataset,p\nemodb,1\n", "absent"),
         ("predictions.parquet", "no parquet", "predictions.parquet"),
         ("grid.csv", "dataset,features\nemodb,x\n", "absent"),
         ("audit.json", "{", "audit.json"),

@@ -93,3 +93,20 @@ def test_layers_make_a_curve_in_their_order(folders):
     mine = scores[scores["protocol"] == "report"].set_index("features")["uar"]
     assert curve.uar["report"] == tuple(mine[name] for name in LAYERS[::-1])
     assert np.isnan(curve.uar_std["report"]).all()
+
+
+def test_dev_chooses_the_layer_not_test(folders):
+    scores = merge_results([folders.results(features=LAYERS)])
+    on_dev = dict(zip(LAYERS, (0.4, 0.9, 0.5), strict=True))
+    [curve] = find_layers(headline(scores.assign(dev_uar=scores["features"].map(on_dev))))
+    assert curve.dev_uar["speaker"] == (0.5, 0.9, 0.4)
+    assert curve.layers["speaker"][curve.chosen("speaker")] == 2
+    [unknown] = find_layers(headline(scores))
+    assert unknown.chosen("speaker") is None
+
+
+def test_setups_are_named_where_they_differ(folders):
+    scores = merge_results([folders.results("a", features=LAYERS[:1])])
+    both = pd.concat([scores, scores.assign(setup="class weights")])
+    labels = [row.label for row, _ in headline(both).rows]
+    assert labels == ["whisper-base/layer-10 · usual", "whisper-base/layer-10 · class weights"]

@@ -15,12 +15,14 @@ from tokser.stages.pool import pool
 from tokser.store import open_store
 
 COLUMNS = (
-    "dataset,features,protocol,classifier,uar,uar_std,accuracy,macro_f1,weighted_f1,"
-    "n_test,num_folds,leaks,seed"
+    "dataset,features,protocol,classifier,setup,uar,uar_std,uar_low,uar_high,uar_pooled,accuracy,"
+    "macro_f1,weighted_f1,dev_uar,n_test,num_folds,num_speakers,leaks,stamp,seed"
 )
 FEATURES = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
+BEST = "best(whisper-tiny/layer-1..2)"
 GRID = GridSettings(batch_sizes=(8, 32), learning_rates=(1e-3, 5e-3), hidden=(6,), epochs=2)
-FILES = ("results.csv", "predictions.parquet", "grid.csv", "splits.json", "audit.json")
+TABLES = ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid")
+FILES = (*(f"{name}.csv" for name in TABLES), "predictions.parquet", "splits.json", "audit.json")
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +78,10 @@ def test_results_have_their_columns_and_a_row_for_every_unit(settings):
     results = pd.read_csv(out / "results.csv")
     units = results[["features", "protocol", "classifier"]].apply(tuple, axis=1)
     assert sorted(units) == sorted(
-        (f, p, c) for f in FEATURES for p in ("report", "speaker") for c in ("mlp", "logreg")
+        (f, p, c)
+        for f in (*FEATURES, BEST)
+        for p in ("report", "speaker")
+        for c in ("mlp", "logreg")
     )
     by_protocol = results.set_index("protocol")
     assert set(by_protocol.loc["report", "n_test"]) == {6}
@@ -112,8 +117,8 @@ def test_predictions_name_utterance_unit_fold_label_and_probabilities(settings, 
     out = classify(settings())
     predictions = pd.read_parquet(out / "predictions.parquet")
     assert list(predictions.columns) == [
-        "id", "features", "protocol", "classifier", "fold", "label", "prediction",
-        "probability_anger", "probability_neutral", "probability_sadness",
+        "id", "features", "protocol", "classifier", "seed", "fold", "label", "prediction",
+        "probability_anger", "probability_neutral", "probability_sadness", "stamp",
     ]  # fmt: skip
     labels = store.utterances["label"]
     assert predictions["label"].tolist() == labels.loc[predictions["id"]].tolist()
@@ -127,33 +132,39 @@ def test_predictions_name_utterance_unit_fold_label_and_probabilities(settings, 
 def test_the_grid_holds_whole_numbers_beside_logistic_regression(settings):
     out = classify(settings())
     grid = pd.read_csv(out / "grid.csv", dtype=str)
+    assert set(grid["selected"]) == {"True", "False"}
+    assert set(grid["classifier"]) == {"mlp", "logreg"}
+    assert set(grid.loc[grid["classifier"] == "logreg", "C"]) == {"1.0"}
+    grid = grid[grid["classifier"] == "mlp"]
     assert set(grid["batch_size"]) == {"8", "32"}
     assert set(grid["best_epoch"]) <= {"1", "2"}
-    assert set(grid["selected"]) == {"True", "False"}
-    assert set(grid["classifier"]) == {"mlp"}
     chosen = grid[grid["selected"] == "True"]
     assert len(chosen) == len(FEATURES) * (1 + 4)
     assert len(grid) == len(chosen) * 4
-
-
-def test_logistic_regression_alone_leaves_a_grid_without_rows(settings):
-    out = classify(settings(classifiers=("logreg",)))
-    header, *rows = (out / "grid.csv").read_text().splitlines()
-    assert rows == []
-    assert header == (
-        "dataset,features,protocol,classifier,fold,batch_size,learning_rate,best_epoch,dev_uar,"
-        "selected"
-    )
 
 
 def test_the_ledger_has_one_look_for_each_unit_and_fold(settings):
     out = classify(settings())
     looks = ledger(out)
     keys = [(k["features"], k["protocol"], k["classifier"], k["fold"]) for k in looks]
-    assert len(keys) == len(set(keys)) == len(FEATURES) * 2 * (1 + 4)
+    assert len(keys) == len(set(keys)) == (len(FEATURES) + 1) * 2 * (1 + 4)
     assert {look["dataset"] for look in looks} == {"emodb"}
-    of_mlp = [look["configuration"] for look in looks if look["classifier"] == "mlp"]
+    assert {look["other_runs"] for look in looks} == {0}
+    of_mlp = [
+        look["configuration"]
+        for look in looks
+        if look["classifier"] == "mlp" and look["features"] in FEATURES
+    ]
     assert {configuration["batch_size"] for configuration in of_mlp} <= {8, 32}
+
+
+def test_another_run_at_the_same_test_parts_is_counted_and_the_same_one_is_not(settings):
+    changes = {"classifiers": ("logreg",), "protocols": ("speaker",), "features": FEATURES[:1]}
+    classify(settings("first", **changes))
+    again = classify(settings("again", **changes))
+    other = classify(settings("other", **changes, functionals=("mean",)))
+    assert {look["other_runs"] for look in ledger(again)} == {0}
+    assert {look["other_runs"] for look in ledger(other)} == {1}
 
 
 def test_the_audit_is_kept_for_each_protocol(settings):
@@ -172,7 +183,7 @@ def test_a_second_call_does_nothing(settings):
 
 def test_stopped_in_the_middle_it_goes_on_and_ends_alike(settings, monkeypatch):
     whole = classify(settings("whole"))
-    real, calls = stage.search_mlp, []
+    real, calls = stage.search_mlp, []  # of two features under two protocols
 
     def stop_at_the_second(*args, **kwargs):
         calls.append(args)
@@ -222,6 +233,8 @@ def test_a_feature_named_twice_is_scored_once(settings):
     )
     assert len(pd.read_csv(out / "results.csv")) == 1
     assert len(ledger(out)) == 4
+    for name in ("comparisons.csv", "choices.csv"):
+        assert len((out / name).read_text().splitlines()) == 1  # the header
 
 
 def test_only_the_named_features_are_scored(settings):
@@ -257,8 +270,8 @@ def test_an_unknown_feature_is_refused_with_the_pooled_ones(settings):
     refused(
         settings(features=("whisper-tiny/layer-9",)),
         SettingsError,
-        r"expected pooled features; it has whisper-tiny/layer-1, whisper-tiny/layer-2, "
-        r"got whisper-tiny/layer-9\. Run `tokser pool --store .*toy\.zarr`, or name",
+        r"expected pooled features; there are whisper-tiny/layer-1, whisper-tiny/layer-2, "
+        r"got whisper-tiny/layer-9\. Name features that are pooled",
     )
 
 
@@ -267,7 +280,7 @@ def test_a_store_without_functionals_names_the_command_that_makes_them(settings,
     refused(
         settings(store=bare.path),
         SettingsError,
-        r"expected pooled features; it has none, got none\. Run `tokser pool --store .*bare\.zarr`",
+        r"expected pooled features, got none\. Run `tokser pool --store .*bare\.zarr`",
     )
 
 
@@ -324,4 +337,4 @@ def test_what_one_feature_lacks_is_left_out_of_all_and_said_so(settings, stores,
     predictions = pd.read_parquet(out / "predictions.parquet")
     for _, part in predictions.groupby("features"):
         assert sorted(part["id"]) == sorted(set(table.index) - {"utt005"})
-    assert predictions["features"].nunique() == 2
+    assert predictions["features"].nunique() == 2  # of two encoders: nothing to choose among

@@ -9,11 +9,16 @@ from sklearn.model_selection import train_test_split
 
 from tokser.errors import InputError, SettingsError, list_some
 
-__all__ = ["PROTOCOLS", "Split", "make_splits"]
+__all__ = ["PROTOCOLS", "Split", "follows_seed", "make_splits", "sentences_of"]
 
-PROTOCOLS = ("report", "speaker")
+PROTOCOLS = ("report", "speaker", "fixed", "text", "kfold")
 _MANY_SPEAKERS = 8
 """From this many speakers on, two of them make the dev part."""
+_FIXED: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
+    "speaker": (("3", "8", "9", "10"), ("11", "13"), ("12", "14", "15", "16")),
+    "session": (("1", "2", "3"), ("4",), ("5",)),
+}
+"""Train, dev and test of the fixed splits: EmoDB by speaker, IEMOCAP by session."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +35,36 @@ class Split:
     test: tuple[str, ...]
 
 
-def make_splits(protocol: str, utterances: pd.DataFrame, *, seed: int) -> list[Split]:
+def make_splits(
+    protocol: str,
+    utterances: pd.DataFrame,
+    *,
+    seed: int,
+    num_folds: int = 5,
+    group_by: str = "speaker",
+) -> list[Split]:
     """Cut labelled utterances into folds.
+
+    No part of a fold shares speakers with another, outside `report` and `kfold` by sentence.
 
     Args:
         protocol: `report`: stratified random 70:20:10, one fold, which shares speakers and
             sentences between its parts. `speaker`: leave one session out where there are
             sessions, else one speaker; dev is the next session, or the next one or two speakers.
-        utterances: Columns `label`, `speaker`, `session`; index = id.
-        seed: Decides the random split.
+            `fixed`: EmoDB trains on speakers 3 8 9 10, selects on 11 13, tests 12 14 15 16; IEMOCAP
+            trains on sessions 1 to 3, selects on 4, tests 5. `text`: as `speaker`, and twice, so
+            that test has one half of the sentences, train and dev the other. `kfold`: whole
+            groups dealt into `num_folds`, each tested once, the next one dev.
+        utterances: Columns `label`, `speaker`, `session`, `transcript` or `sentence`; index = id.
+        seed: Decides `report` and `kfold`.
+        num_folds: Of `kfold`.
+        group_by: What `kfold` keeps together: `speaker`, `session` or `sentence`.
 
     Raises:
         SettingsError: There is no such protocol.
         InputError: Labels are missing, or there are too few classes, members or groups.
 
-    Source: report, section 4.3 (`report`). Departs: `speaker` is not in the report.
+    Source: report, section 4.3 (`report`). Departs: the others are not in the report.
     """
     table = utterances.sort_index()
     _check_labels(table)
@@ -52,12 +72,28 @@ def make_splits(protocol: str, utterances: pd.DataFrame, *, seed: int) -> list[S
         return [_random_split(table, seed)]
     if protocol == "speaker":
         return _leave_group_out(table)
+    if protocol == "fixed":
+        return [_fixed_split(table)]
+    if protocol == "text":
+        return _leave_group_and_sentences_out(table)
+    if protocol == "kfold":
+        return _deal_groups(table, seed, num_folds, group_by)
     raise SettingsError(
         "--protocol",
         expected=f"one of {', '.join(PROTOCOLS)}",
         got=repr(protocol),
         remedy="Name one of these.",
     )
+
+
+def follows_seed(protocol: str) -> bool:
+    """Tell whether another seed gives other splits."""
+    return protocol in ("report", "kfold")
+
+
+def sentences_of(utterances: pd.DataFrame) -> "pd.Series[str]":
+    """Return what is said in each utterance: EmoDB's sentence, else the transcript."""
+    return utterances["sentence" if "sentence" in utterances else "transcript"]
 
 
 def _random_split(table: pd.DataFrame, seed: int) -> Split:
@@ -86,29 +122,111 @@ def _draw(
 
 
 def _leave_group_out(table: pd.DataFrame) -> list[Split]:
-    by = "session" if table["session"].ne("").all() else "speaker"
-    groups = sorted(table[by].unique())
-    unknown = list(table.index[table[by].eq("")])
-    if len(groups) < 3 or unknown:
+    values, groups = _groups(table, "speaker", _apart(table), least=3)
+    return [
+        _cut(table, group, values.isin(dev), values.eq(group))
+        for group, dev in _in_turn(values.name, groups)
+    ]
+
+
+def _leave_group_and_sentences_out(table: pd.DataFrame) -> list[Split]:
+    values, groups = _groups(table, "text", _apart(table), least=3)
+    said, sentences = _groups(table, "text", sentences_of(table), least=2)
+    halves = {"a": said.isin(sentences[::2]), "b": said.isin(sentences[1::2])}
+    splits = []
+    for group, dev in _in_turn(values.name, groups):
+        is_group, is_dev = values.eq(group), values.isin(dev)
+        for name, is_half in halves.items():
+            if (is_group & is_half).any():
+                is_used = is_half == is_group
+                fold = f"{group}-{name}"
+                splits.append(_cut(table[is_used], fold, is_dev[is_used], is_group[is_used]))
+    return splits
+
+
+def _fixed_split(table: pd.DataFrame) -> Split:
+    values = _apart(table)
+    plain = values.str.lstrip("0")
+    parts = _FIXED[str(values.name)]
+    groups = sorted((group for part in parts for group in part), key=int)
+    missing = [group for group in groups if group not in set(plain)]
+    foreign = sorted(set(plain) - set(groups))
+    if missing or foreign:
         raise InputError(
-            "protocol speaker",
-            expected=f"at least 3 values of `{by}`, for train, dev and test, and none unknown",
+            "protocol fixed",
+            expected=f"the values {list_some(groups, most=10)} of `{values.name}`: the fixed split "
+            "is that of EmoDB's speakers or IEMOCAP's sessions",
+            got=f"{list_some(foreign) or 'none'} beside them, "
+            f"{list_some(missing) or 'none'} missing",
+            remedy="Use another protocol, or give splits of your own with --splits.",
+        )
+    return _cut(table, "fixed", plain.isin(parts[1]), plain.isin(parts[2]))
+
+
+def _deal_groups(table: pd.DataFrame, seed: int, num_folds: int, group_by: str) -> list[Split]:
+    if group_by not in ("speaker", "session", "sentence"):
+        raise SettingsError(
+            "--group-by",
+            expected="speaker, session or sentence",
+            got=repr(group_by),
+            remedy="Name one of these.",
+        )
+    column = sentences_of(table) if group_by == "sentence" else table[group_by]
+    values, groups = _groups(table, "kfold", column, least=max(3, num_folds))
+    dealt = np.array_split(np.random.default_rng(seed).permutation(groups), max(3, num_folds))
+    return [
+        _cut(
+            table,
+            f"fold-{number + 1}",
+            values.isin(dealt[(number + 1) % len(dealt)]),
+            values.isin(test),
+        )
+        for number, test in enumerate(dealt)
+    ]
+
+
+def _apart(table: pd.DataFrame) -> "pd.Series[str]":
+    """Return what is left out in turn: the session where there are sessions, else the speaker."""
+    return table["session" if table["session"].ne("").all() else "speaker"]
+
+
+def _groups(
+    table: pd.DataFrame, protocol: str, values: "pd.Series[str]", *, least: int
+) -> tuple["pd.Series[str]", list[str]]:
+    """Return values and their kinds, of which there are at least so many, and none unknown."""
+    groups = sorted(values.unique())
+    unknown = list(table.index[values.eq("")])
+    if len(groups) < least or unknown:
+        raise InputError(
+            f"protocol {protocol}",
+            expected=f"at least {least} values of `{values.name}`, for train, dev and test, "
+            "and none unknown",
             got=f"utterances without one: {list_some(unknown)}"
             if unknown
             else f"{len(groups)} ({list_some(groups)})",
             remedy="Complete the manifest, or use the protocol `report`.",
         )
-    num_dev = 2 if by == "speaker" and len(groups) >= _MANY_SPEAKERS else 1
-    ids = table.index.to_numpy()
-    splits = []
-    for number, test_group in enumerate(groups):
-        dev_groups = [groups[(number + i) % len(groups)] for i in range(1, num_dev + 1)]
-        is_test = (table[by] == test_group).to_numpy()
-        is_dev = table[by].isin(dev_groups).to_numpy()
-        parts = (ids[~is_test & ~is_dev], ids[is_dev], ids[is_test])
-        train, dev, test = (tuple(str(name) for name in np.sort(part)) for part in parts)
-        splits.append(Split(str(test_group), train, dev, test))
-    return splits
+    return values, groups
+
+
+def _in_turn(kind: object, groups: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Pair each group with those that are its dev part."""
+    num_dev = 2 if kind == "speaker" and len(groups) >= _MANY_SPEAKERS else 1
+    return [
+        (group, [groups[(number + i) % len(groups)] for i in range(1, num_dev + 1)])
+        for number, group in enumerate(groups)
+    ]
+
+
+def _cut(
+    table: pd.DataFrame, fold: str, is_dev: "pd.Series[bool]", is_test: "pd.Series[bool]"
+) -> Split:
+    """Make a fold of all utterances of a table; what is neither dev nor test is train."""
+    train, dev, test = (
+        tuple(str(name) for name in table.index[which])
+        for which in (~is_dev & ~is_test, is_dev, is_test)
+    )
+    return Split(str(fold), train, dev, test)
 
 
 def _check_labels(table: pd.DataFrame) -> None:

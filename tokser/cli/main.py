@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from tokser import __version__
-from tokser.cli import stages
+from tokser.cli import experiments, stages
 from tokser.cli.options import (
     EXIT_CODES,
     FILE,
@@ -26,8 +26,8 @@ class _StageGroup(click.Group):
     """Shows commands in the order of the data's way, not of the alphabet."""
 
     ORDER = (
-        *("doctor", "demo", "manifest", "extract", "pretrain", "align", "pool", "classify"),
-        *("report", "run", "store"),
+        *("doctor", "demo", "manifest", "extract", "pretrain", "align", "pool", "audit"),
+        *("classify", "regress", "report", "run", "store"),
     )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -44,7 +44,9 @@ def main() -> None:
     tokser pretrain   store -> aligner (text tokens query speech frames)
     tokser align      store + aligner -> aligned feature
     tokser pool       features -> mean and standard deviation
+    tokser audit      what the parts of a split share
     tokser classify   functionals -> grid of emotion classifiers -> scores
+    tokser regress    functionals -> valence, arousal, dominance
     tokser report     scores -> tables and plots
 
     `tokser demo` does all of it on speech that it synthesises itself.
@@ -107,6 +109,6 @@ def demo(out: Path) -> None:
 
 for _command in (
     *(stages.manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
-    *(stages.classify, stages.report, store),
+    *(experiments.audit, experiments.classify, experiments.regress, stages.report, store),
 ):
     main.add_command(_command)

@@ -1,4 +1,4 @@
-"""One command for each stage: manifest, extract, pretrain, align, pool, classify, report."""
+"""One command for each stage: manifest, extract, pretrain, align, pool, report."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,6 @@ from tokser.cli.options import (
     device_option,
     only_given,
     reports_errors,
-    show_results,
     splits_option,
     store_option,
     subset_option,
@@ -25,7 +24,7 @@ from tokser.cli.options import (
 if TYPE_CHECKING:
     from tokser.config import ExtractSettings
 
-__all__ = ["align", "classify", "extract", "manifest", "pool", "pretrain", "report"]
+__all__ = ["align", "extract", "manifest", "pool", "pretrain", "report"]
 
 
 @click.command()
@@ -180,6 +179,13 @@ def align(**options: Any) -> None:
 @click.option(
     "--feature", "features", multiple=True, help="Which; may be repeated.  [default: every one]"
 )
+@click.option(
+    "--functional",
+    "functionals",
+    multiple=True,
+    help="Beyond mean and std: min, max, or a quantile in percent such as q25; may be repeated.  "
+    "[default: mean and std alone]",
+)
 @reports_errors
 def pool(**options: Any) -> None:
     """Write mean and std of features over their rows.
@@ -191,70 +197,6 @@ def pool(**options: Any) -> None:
 
     features = run(PoolSettings.parse(only_given(options), where="tokser pool"))
     click.echo(f"{options['store']}: functionals of {', '.join(features)}")
-
-
-@click.command()
-@click.option("--dataset", type=DATASETS, required=True, help="Which corpus the store holds.")
-@click.option(
-    "--store", type=click.Path(), help="The store.  [default: WORKSPACE/stores/DATASET.zarr]"
-)
-@click.option(
-    "--grid",
-    is_flag=False,
-    flag_value="baseline",
-    type=click.Choice(["baseline", "proposed"]),
-    help="Search the report's grid (Table 2): baseline has batch 4..1024 x lr 1e-3, 5e-3; "
-    "proposed has batch 4..32 x lr 1e-3, 1e-2.  [default: one point, batch 32, lr 1e-3]",
-)
-@click.option(
-    "--features", default="all", help="`all`, or names with commas between.  [default: all]"
-)
-@click.option(
-    "--protocol",
-    default="report,speaker",
-    help="`report` (random 70:20:10, leaks speakers), `speaker` (leave one speaker or session "
-    "out), or both.  [default: report,speaker]",
-)
-@click.option(
-    "--classifier", default="mlp", help="`mlp`, `logreg`, or both with a comma.  [default: mlp]"
-)
-@click.option("--epochs", type=int, help="Training epochs of the MLP.  [default: 30]")
-@click.option("--seed", type=int, help="Of splits, weights and order.  [default: 0]")
-@click.option(
-    "--out", type=FOLDER, help="Folder of the results.  [default: WORKSPACE/results/DATASET]"
-)
-@workspace_option
-@device_option
-@reports_errors
-def classify(
-    workspace: Path | None,
-    grid: str | None,
-    epochs: int | None,
-    features: str,
-    protocol: str,
-    classifier: str,
-    **options: Any,
-) -> None:
-    """Train and score emotion classifiers.
-
-    They work on the functionals that `tokser pool` wrote into the store.
-    """
-    from tokser.config import ClassifySettings
-    from tokser.stages.classify import classify as run
-
-    given = only_given(options)
-    home = workspace_or_default(workspace)
-    if "store" not in given:
-        given["store"] = str(home / "stores" / f"{given['dataset']}.zarr")
-        click.echo(f"store: {given['store']}", err=True)
-    given.setdefault("out", home / "results" / given["dataset"])
-    given["grid"] = _grid(grid) | only_given({"epochs": epochs})
-    given["features"] = () if features == "all" else tuple(features.split(","))
-    given["protocols"] = tuple(protocol.split(","))
-    given["classifiers"] = tuple(classifier.split(","))
-    out = run(ClassifySettings.parse(given, where="tokser classify"))
-    show_results([out])
-    click.echo(f"results -> {out}")
 
 
 @click.command()
@@ -288,11 +230,3 @@ def _show_estimate(settings: "ExtractSettings") -> None:
     )
     for encoder, seconds in found.seconds.items():
         click.echo(f"{encoder}: about {seconds / 3600:.2f} h on this machine")
-
-
-def _grid(name: str | None) -> dict[str, Any]:
-    if name == "baseline":
-        return {}
-    if name == "proposed":
-        return {"batch_sizes": (4, 8, 16, 32), "learning_rates": (1e-3, 1e-2)}
-    return {"batch_sizes": (32,), "learning_rates": (1e-3,)}

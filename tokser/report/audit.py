@@ -35,6 +35,8 @@ class Looks:
     """Different configurations among the looks."""
     num_repeated: int
     """Looks at a fold that the same configuration had looked at before."""
+    num_other_runs: int = 0
+    """Runs with other settings that had looked at one of these test parts before, at most."""
 
 
 def verdicts(protocols: Sequence[str], results: Sequence[Results]) -> dict[str, Verdict]:
@@ -71,15 +73,25 @@ def count_looks(results: Sequence[Results]) -> list[Looks]:
     found = []
     for folder in results:
         by_protocol: dict[str, Counter[tuple[str, ...]]] = {}
+        others: Counter[str] = Counter()
         for look in folder.looks:
             key = tuple(str(look.get(k, "")) for k in ("features", "classifier", "seed", "fold"))
-            by_protocol.setdefault(str(look.get("protocol", "")), Counter())[key] += 1
+            protocol = str(look.get("protocol", ""))
+            by_protocol.setdefault(protocol, Counter())[key] += 1
+            others[protocol] = max(others[protocol], int(look.get("other_runs", 0)))
         for protocol in order_protocols(by_protocol):
             counts = by_protocol[protocol]
             configurations = {key[:-1] for key in counts}
             repeated = counts.total() - len(counts)
             found.append(
-                Looks(str(folder.folder), protocol, counts.total(), len(configurations), repeated)
+                Looks(
+                    str(folder.folder),
+                    protocol,
+                    counts.total(),
+                    len(configurations),
+                    repeated,
+                    others[protocol],
+                )
             )
     return found
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from tokser.report.naming import published_label
 from tokser.report.published import PublishedScore, published_scores
 from tokser.report.tables import Configuration, Headline, Score
 
-__all__ = ["Compared", "compare", "dev_uar"]
+__all__ = ["Compared", "compare"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,6 @@ class Compared:
 def compare(
     dataset: str,
     table: Headline,
-    dev: Mapping[tuple[str, str, str, int], float],
     teachers: Mapping[str, str],
 ) -> list[Compared]:
     """Set the scores of one dataset beside the report's.
@@ -37,7 +34,6 @@ def compare(
     Args:
         dataset: Name of the dataset.
         table: Its scores.
-        dev: Mean dev UAR by features, protocol, classifier and seed; see `dev_uar`.
         teachers: Text encoder by name of run.
 
     Returns:
@@ -57,37 +53,18 @@ def compare(
         Compared(
             label,
             published.get(label),
-            {p: c for p in table.protocols if (c := _chosen(found.get(label, []), p, dev))},
+            {p: c for p in table.protocols if (c := _chosen(found.get(label, []), p))},
         )
         for label in labels
     ]
 
 
-def dev_uar(grids: Sequence[tuple[int, pd.DataFrame]]) -> dict[tuple[str, str, str, int], float]:
-    """Average the dev UAR of the selected grid points over folds.
-
-    Args:
-        grids: Seed and `grid.csv` of each results folder.
-
-    Returns:
-        Mean dev UAR by features, protocol, classifier and seed.
-    """
-    found: dict[tuple[str, str, str, int], float] = {}
-    for seed, grid in grids:
-        chosen = grid[grid["selected"].astype(str).str.lower().isin(["true", "1"])]
-        means = chosen.groupby(["features", "protocol", "classifier"])["dev_uar"].mean()
-        found |= {(*key, seed): float(value) for key, value in means.dropna().items()}
-    return found
-
-
 def _chosen(
     candidates: Sequence[tuple[Configuration, Mapping[str, Score]]],
     protocol: str,
-    dev: Mapping[tuple[str, str, str, int], float],
 ) -> tuple[Configuration, Score] | None:
     scored = [(row, scores[protocol]) for row, scores in candidates if protocol in scores]
     if not scored:
         return None
-    keys = [(row.features, protocol, row.classifier, row.seed) for row, _ in scored]
-    on_dev = [dev.get(key, float("-inf")) for key in keys]
+    on_dev = [float("-inf") if s.dev_uar is None else s.dev_uar for _, s in scored]
     return scored[max(range(len(scored)), key=lambda i: (on_dev[i], i))]

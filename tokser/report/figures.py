@@ -90,6 +90,8 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
 def layer_curve(dataset: str, curve: Layers, chance: float) -> str:
     """Draw UAR over the layers of one encoder, a line per protocol, a band of one std.
 
+    Dotted: the UAR on dev; a ring is around the layer that is best there.
+
     Args:
         dataset: Name of the dataset, for the title.
         curve: Scores of at least two layers.
@@ -103,6 +105,9 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> str:
         pairs = zip(curve.layers[protocol], uar, strict=True)
         points = ", ".join(f"layer {layer} {100 * value:.1f} %" for layer, value in pairs)
         texts.append(f"{protocol_title(protocol)}: {points}")
+        chosen = curve.chosen(protocol)
+        if chosen is not None:
+            texts.append(f"dev chooses layer {curve.layers[protocol][chosen]} there")
 
     def paint(axes: Axes) -> None:
         for protocol, uar in curve.uar.items():
@@ -110,6 +115,14 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> str:
             layers, mean = np.array(curve.layers[protocol]), 100 * np.array(uar)
             std = 100 * np.array(curve.uar_std[protocol])
             axes.plot(layers, mean, marker=marker, color=colour, label=protocol_title(protocol))
+            dev, chosen = 100 * np.array(curve.dev_uar[protocol]), curve.chosen(protocol)
+            if np.isfinite(dev).any():
+                axes.plot(layers, dev, color=colour, linestyle=":", linewidth=1.4)
+            if chosen is not None:
+                axes.plot(
+                    layers[chosen], mean[chosen], "o", markersize=13, markerfacecolor="none",
+                    markeredgecolor=colour, markeredgewidth=1.4,
+                )  # fmt: skip
             if np.isfinite(std).any():
                 axes.fill_between(
                     layers, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.14, lw=0

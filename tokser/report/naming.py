@@ -20,14 +20,16 @@ _TITLES = {
     "speaker": "Unheard speakers",
     "report": "Random split",
     "fixed": "Fixed split",
-    "text": "Unseen sentences",
+    "text": "Unheard speakers and sentences",
+    "kfold": "Folds of groups",
 }
 _MEANINGS = {
     "speaker": "Nobody who is tested was heard in training: each speaker (IEMOCAP: each session) "
     "is left out in turn.",
     "report": "The report's own protocol: one stratified random 70:20:10 split.",
-    "fixed": "One fixed split by speakers.",
-    "text": "No sentence that is tested was seen in training.",
+    "fixed": "One published split by speakers (IEMOCAP: by sessions), the same for everybody.",
+    "text": "As unheard speakers, and no sentence that is tested was heard in training either.",
+    "kfold": "Whole groups, speakers unless told otherwise, are dealt into folds.",
 }
 
 
@@ -73,9 +75,13 @@ def published_label(features: str, teachers: Mapping[str, str]) -> str | None:
 
     Returns:
         For instance `Whisper` or `Ours (Multi)`; `Ours` where the run's text encoder is not
-        known; None where the report has nothing of the kind.
+        known; None where the report has nothing of the kind. A choice by dev among the layers of
+        one encoder is named as that encoder.
     """
-    group, _, kind = features.rpartition("/")
+    chosen = features.removeprefix("best(").removesuffix(")")
+    if any(mark in chosen for mark in "+(,:"):  # a fusion, or other functionals
+        return None
+    group, _, kind = chosen.rpartition("/")
     if kind == "aligned":
         teacher = teachers.get(group)
         return "Ours" if teacher is None else f"Ours ({_language(teacher)})"

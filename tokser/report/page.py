@@ -13,12 +13,13 @@ from markupsafe import Markup, escape
 from tokser.config import ReportSettings
 from tokser.report import figures, naming
 from tokser.report.audit import Looks, Verdict, count_looks, verdicts
-from tokser.report.comparison import Compared, compare, dev_uar
+from tokser.report.comparison import Compared, compare
 from tokser.report.confusion import Confusion, confusion_of
 from tokser.report.published import NUM_TEST
 from tokser.report.rerun import rerun_pipeline
 from tokser.report.results import Results, Run
 from tokser.report.runs import METRICS, SETTINGS, RunSummary, summarise, teachers_of
+from tokser.report.significance import Family, find_families
 from tokser.report.tables import (
     Configuration,
     Headline,
@@ -51,6 +52,9 @@ class Section:
     """Name of the encoder, and its curve."""
     confusions: Sequence[tuple[str, Configuration, Confusion]]
     compared: Sequence[Compared]
+    families: Sequence[Family]
+    """Paired tests between feature sets."""
+    several_seeds: bool
     num_published_test: int
 
 
@@ -100,7 +104,6 @@ def _section(
     table = headline(scores[scores["dataset"] == dataset])
     chance = 1 / max(1, len(set().union(*(r.predictions["label"].unique() for r in mine))))
     leaks = find_leaks(table)
-    dev = dev_uar([(int(r.scores["seed"].iloc[0]), _of(dataset, r.grid)) for r in mine])
     return Section(
         dataset=dataset,
         title=title,
@@ -115,7 +118,9 @@ def _section(
             for curve in find_layers(table)
         ],
         confusions=_confusions(table, mine),
-        compared=compare(dataset, table, dev, teachers_of(runs)),
+        compared=compare(dataset, table, teachers_of(runs)),
+        several_seeds=any(" " in row.seeds for row, _ in table.rows),
+        families=find_families([_of(dataset, r.comparisons) for r in mine]),
         num_published_test=NUM_TEST.get(dataset, 0),
     )
 
@@ -127,12 +132,19 @@ def _confusions(
     for protocol in table.protocols:
         best, _ = table.best(protocol)
         for folder in results:
-            if best.seed in set(folder.scores["seed"]):
+            if _holds(folder, best):
                 confusion = confusion_of(folder.predictions, best, protocol)
                 if confusion is not None:
                     found.append((protocol, best, confusion))
                     break
     return found
+
+
+def _holds(folder: Results, row: Configuration) -> bool:
+    table = folder.scores
+    is_row = (table["features"] == row.features) & (table["classifier"] == row.classifier)
+    is_row &= (table["setup"] == row.setup) & (table["seeds"].astype(str) == row.seeds)
+    return bool(is_row.any())
 
 
 def _validation(metrics: Mapping[str, pd.DataFrame]) -> Markup | None:

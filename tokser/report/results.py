@@ -14,8 +14,13 @@ __all__ = ["Faults", "Results", "Run", "read_inputs", "read_scores"]
 
 _KEYS = ("dataset", "features", "protocol", "classifier")
 _SHARES = ("uar", "uar_std", "accuracy", "macro_f1", "weighted_f1")
-_COUNTS = ("n_test", "num_folds", "seed")
-_SCORES = (*_KEYS, *_SHARES, *_COUNTS, "leaks")
+_COUNTS = ("n_test", "num_folds")
+_SCORES = (*_KEYS, *_SHARES, "leaks")
+_COMPARISONS = (
+    *("dataset", "protocol", "classifier", "setup", "first", "second"),
+    *("difference", "low", "high", "p", "p_holm", "num_speakers"),
+)
+_TEXTS = (*_KEYS, "leaks", "setup", "stamp", "seeds", "first", "second")
 _PREDICTIONS = ("features", "protocol", "classifier", "fold", "label", "prediction")
 _GRID = ("dataset", "features", "protocol", "classifier", "fold", "dev_uar", "selected")
 _METRICS = ("epoch", "train_loss")
@@ -29,11 +34,13 @@ class Results:
 
     folder: Path
     scores: pd.DataFrame
-    """`results.csv`: one row per configuration, scores as fractions."""
+    """`summary.csv`: one row per configuration, over seeds, scores as fractions."""
     predictions: pd.DataFrame
     """`predictions.parquet`: one row per configuration and test utterance."""
     grid: pd.DataFrame
     """`grid.csv`: one row per configuration, fold and grid point."""
+    comparisons: pd.DataFrame
+    """`comparisons.csv`: one row per pair of feature sets."""
     audit: dict[str, dict[str, Any]]
     """`audit.json`: what each protocol shares between its parts."""
     provenance: dict[str, Any]
@@ -123,7 +130,7 @@ def read_scores(folders: Sequence[Path]) -> list[pd.DataFrame]:
     """
     faults = Faults()
     tables = [
-        faults.read(folder / "results.csv", _classify(folder), _parse_scores) for folder in folders
+        faults.read(folder / "results.csv", _classify(folder), _parse_results) for folder in folders
     ]
     faults.raise_if_any()
     return [table for table in tables if table is not None]
@@ -133,18 +140,19 @@ def _read_results(folder: Path, faults: Faults) -> Results | None:
     command = _classify(folder)
     if not folder.is_dir():
         return faults.read(folder, command, _no_folder)
-    scores = faults.read(folder / "results.csv", command, _parse_scores)
+    scores = faults.read(folder / "summary.csv", command, _parse_summary)
     predictions = faults.read(folder / "predictions.parquet", command, _parse_predictions)
     grid = faults.read(folder / "grid.csv", command, _parse_grid)
+    comparisons = faults.read(folder / "comparisons.csv", command, _parse_comparisons)
     audit = faults.read(folder / "audit.json", command, _parse_audit)
     provenance = faults.read(folder / "provenance.json", command, _parse_object)
     looks = faults.read(folder / "ledger.jsonl", command, _parse_lines)
     # One by one, because only this form tells a type checker that none of them is None.
     if scores is None or predictions is None or grid is None:
         return None
-    if audit is None or provenance is None or looks is None:
+    if audit is None or provenance is None or looks is None or comparisons is None:
         return None
-    return Results(folder, scores, predictions, grid, audit, provenance, looks)
+    return Results(folder, scores, predictions, grid, comparisons, audit, provenance, looks)
 
 
 def _read_run(folder: Path, faults: Faults) -> Run | None:
@@ -171,14 +179,14 @@ def _no_folder(folder: Path) -> None:
 
 def _parse_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV file whose names stay text: a feature may be called `NA`."""
-    texts = dict.fromkeys((*_KEYS, "leaks"), str)
+    texts = dict.fromkeys(_TEXTS, str)
     table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=_blank_numbers(path))
     return _checked(table, columns)
 
 
 def _blank_numbers(path: Path) -> dict[str, list[str]]:
     header = pd.read_csv(path, nrows=0).columns
-    return {name: ["", "nan", "NaN"] for name in header if name not in (*_KEYS, "leaks")}
+    return {name: ["", "nan", "NaN"] for name in header if name not in _TEXTS}
 
 
 def _checked(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -190,9 +198,20 @@ def _checked(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _parse_scores(path: Path) -> pd.DataFrame:
-    table = _parse_csv(path, _SCORES)
-    for column in (*_SHARES, *_COUNTS):
+def _parse_results(path: Path) -> pd.DataFrame:
+    return _parse_scores(path, (*_COUNTS, "seed"))
+
+
+def _parse_summary(path: Path) -> pd.DataFrame:
+    _parse_csv(path, (*_SCORES, "seeds"))
+    return _parse_scores(path, _COUNTS)
+
+
+def _parse_scores(path: Path, counts: Sequence[str]) -> pd.DataFrame:
+    """Read scores; a table from before there was `setup` has none."""
+    table = _parse_csv(path, (*_SCORES, *counts))
+    table = table if "setup" in table else table.assign(setup="")
+    for column in (*_SHARES, *counts):
         if not pd.api.types.is_numeric_dtype(table[column]):
             raise ValueError(f"expected numbers in column {column}, got text")
         if column != "uar_std" and table[column].isna().any():
@@ -209,6 +228,13 @@ def _parse_grid(path: Path) -> pd.DataFrame:
     if len(path.read_text(encoding="utf-8").split()) < 2:
         return pd.DataFrame(columns=list(_GRID))
     return _parse_csv(path, _GRID)
+
+
+def _parse_comparisons(path: Path) -> pd.DataFrame:
+    """Read the paired tests; one feature set alone has none, and the file holds no rows."""
+    if len(path.read_text(encoding="utf-8").splitlines()) < 2:
+        return pd.DataFrame(columns=list(_COMPARISONS))
+    return _parse_csv(path, _COMPARISONS)
 
 
 def _parse_predictions(path: Path) -> pd.DataFrame:

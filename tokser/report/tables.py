@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ __all__ = [
     "merge_scores",
 ]
 
-_KEY = ["dataset", "features", "protocol", "classifier", "seed"]
+_KEY = ["dataset", "features", "protocol", "classifier", "setup"]
 _METRICS = ("uar", "accuracy", "macro_f1")
 
 
@@ -34,9 +35,12 @@ class Configuration:
 
     features: str
     classifier: str
-    seed: int
+    seeds: str
+    """The seeds that were averaged over, with blanks between."""
     label: str
     """The features' name, and whatever else tells this row from others of its dataset."""
+    setup: str = ""
+    """What departs from the usual training, in words."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,13 @@ class Score:
     macro_f1: float
     num_test: int
     num_folds: int
+    low: float | None = None
+    """Lower end of the UAR's 95 % interval; None where there is none."""
+    high: float | None = None
+    seed_std: float | None = None
+    """Standard deviation over seeds; None where there is one seed."""
+    dev_uar: float | None = None
+    """UAR on dev of what was selected; None where nothing was."""
     best: frozenset[str] = frozenset()
     """The metrics in which no other configuration was better under this protocol."""
 
@@ -83,13 +94,20 @@ class Leak:
 
 @dataclass(frozen=True)
 class Layers:
-    """UAR over the layers of one encoder, by protocol."""
+    """UAR over the layers of one encoder, by protocol; fractions."""
 
     label: str
     layers: Mapping[str, tuple[int, ...]]
     uar: Mapping[str, tuple[float, ...]]
     uar_std: Mapping[str, tuple[float, ...]]
     """NaN where there is one fold."""
+    dev_uar: Mapping[str, tuple[float, ...]]
+    """On dev; NaN where it is not known."""
+
+    def chosen(self, protocol: str) -> int | None:
+        """Return the position of the layer that is best on dev; None where dev is not known."""
+        on_dev = self.dev_uar[protocol]
+        return int(np.argmax(on_dev)) if np.isfinite(on_dev).all() else None
 
 
 def merge_results(folders: Sequence[Path]) -> pd.DataFrame:
@@ -110,22 +128,25 @@ def merge_results(folders: Sequence[Path]) -> pd.DataFrame:
 
 
 def merge_scores(folders: Sequence[Path], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Merge the tables read from `folders`; see `merge_results`."""
+    """Merge the tables read from `folders`, `results.csv` or `summary.csv`; see `merge_results`."""
+    keys = [*_KEY, "seeds" if all("seeds" in table for table in tables) else "seed"]
     sources = [str(f) for f, table in zip(folders, tables, strict=True) for _ in range(len(table))]
     merged = pd.concat(list(tables), ignore_index=True)
-    twice = merged.duplicated(_KEY, keep=False)
+    twice = merged.duplicated(keys, keep=False)
     if twice.any():
         rows = merged.loc[twice].index
         # The key's order groups equal configurations, so a message shows both of their folders.
-        rows = sorted(rows, key=lambda i: [str(value) for value in merged.loc[i, _KEY]])
-        names = ["/".join(str(merged.at[i, key]) for key in _KEY[1:]) for i in rows]
+        rows = sorted(rows, key=lambda i: [str(value) for value in merged.loc[i, keys]])
+        names = [
+            "/".join(str(merged.at[i, k]) for k in keys[1:] if merged.at[i, k] != "") for i in rows
+        ]
         raise InputError(
             list_some(list(dict.fromkeys(sources[i] for i in rows))),
             expected="each configuration once",
             got=f"{merged.at[rows[0], 'dataset']}: {list_some(list(dict.fromkeys(names)))} twice",
             remedy="Name each folder once, and put results of different stores on separate pages.",
         )
-    order = sorted(merged.index, key=lambda i: [natural_key(str(v)) for v in merged.loc[i, _KEY]])
+    order = sorted(merged.index, key=lambda i: [natural_key(str(v)) for v in merged.loc[i, keys]])
     return merged.loc[order].reset_index(drop=True)
 
 
@@ -138,19 +159,25 @@ def headline(scores: pd.DataFrame) -> Headline:
     Returns:
         Rows in natural order, the most trustworthy protocol first.
     """
-    several_classifiers = scores["classifier"].nunique() > 1
-    several_seeds = scores["seed"].nunique() > 1
+    which = "seeds" if "seeds" in scores else "seed"
+    several = {key: scores[key].nunique() > 1 for key in ("classifier", "setup", which)}
     top = {metric: scores.groupby("protocol")[metric].max() for metric in _METRICS}
     rows: dict[Configuration, dict[str, Score]] = {}
     for row in scores.to_dict("records"):
         label = row["features"]
-        label += f" · {row['classifier']}" if several_classifiers else ""
-        label += f" · seed {row['seed']}" if several_seeds else ""
-        configuration = Configuration(row["features"], row["classifier"], int(row["seed"]), label)
+        label += f" · {row['classifier']}" if several["classifier"] else ""
+        label += f" · {row['setup'] or 'usual'}" if several["setup"] else ""
+        label += f" · seed {row[which]}" if several[which] else ""
+        told = (row["features"], row["classifier"], str(row[which]), label, row["setup"])
+        configuration = Configuration(*told)
         best = frozenset(m for m in _METRICS if row[m] == top[m][row["protocol"]])
         rows.setdefault(configuration, {})[row["protocol"]] = Score(
             uar=float(row["uar"]),
-            uar_std=None if np.isnan(row["uar_std"]) else float(row["uar_std"]),
+            uar_std=_number(row, "uar_std"),
+            low=_number(row, "uar_low"),
+            high=_number(row, "uar_high"),
+            seed_std=_number(row, "uar_seed_std"),
+            dev_uar=_number(row, "dev_uar"),
             accuracy=float(row["accuracy"]),
             macro_f1=float(row["macro_f1"]),
             num_test=int(row["n_test"]),
@@ -200,4 +227,14 @@ def _curve(
         layers={p: tuple(layer for layer, _ in found) for p, found in scored.items()},
         uar={p: tuple(score.uar for _, score in found) for p, found in scored.items()},
         uar_std=spread,
+        dev_uar={
+            p: tuple(np.nan if s.dev_uar is None else s.dev_uar for _, s in found)
+            for p, found in scored.items()
+        },
     )
+
+
+def _number(row: Mapping[Any, Any], key: str) -> float | None:
+    """Return a number of a row; None where its cell is blank, or where there is no such column."""
+    value = float(row.get(key, np.nan))
+    return None if np.isnan(value) else value

@@ -1,4 +1,4 @@
-"""Stage 4: mean and standard deviation over the rows of every feature, into the store."""
+"""Stage 4: mean and standard deviation over the rows of every feature, and more, into the store."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tokser.config import PoolSettings
 from tokser.errors import SettingsError, list_some
-from tokser.functionals.moments import mean_std
+from tokser.functionals.moments import MOMENTS, check_functionals, mean_std, pool_rows
 from tokser.progress import progress_bar
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
 from tokser.store.schema import FUNCTIONALS
@@ -21,9 +21,10 @@ def pool(settings: PoolSettings) -> list[str]:
     """Write the functionals that the store lacks; return the names of all that were asked for.
 
     Raises:
-        SettingsError: The store has no such feature.
+        SettingsError: The store has no such feature, or there is no such functional.
         StoreNotSealedError: A feature is not whole yet.
     """
+    wanted = check_functionals([*MOMENTS, *settings.functionals])
     store = open_store(settings.store, check=True)
     features = list(settings.features) or store.features
     unknown = [name for name in features if name not in store.features]
@@ -41,19 +42,22 @@ def pool(settings: PoolSettings) -> list[str]:
         by_group[feature.rpartition("/")[0]].append(layer)
     with StoreWriter.reopen(store) as writer:
         for group, layers in by_group.items():
-            plan = _plan(group, layers)
+            plan = _plan(group, layers, wanted[len(MOMENTS) :])
             _pool_group(writer.plan_group(plan), store, group)
     return features
 
 
-def _plan(group: str, layers: Sequence[Layer]) -> GroupPlan:
+def _plan(group: str, layers: Sequence[Layer], extra: Sequence[str]) -> GroupPlan:
+    specs = {}
+    for layer in layers:
+        name = layer.name.rpartition("/")[2]
+        specs[name] = FeatureSpec(dim=2 * layer.dim, dtype="float32")
+        for functional in extra:
+            specs[f"{name}@{functional}"] = FeatureSpec(dim=layer.dim, dtype="float32")
     return GroupPlan(
         name=f"{FUNCTIONALS}/{group}",
         kind="functionals",
-        features={
-            layer.name.rpartition("/")[2]: FeatureSpec(dim=2 * layer.dim, dtype="float32")
-            for layer in layers
-        },
+        features=specs,
         lengths=(layers[0].layout.row_lengths > 0).astype(np.int64),
         provenance={"moments": ["mean", "population std"], "source": layers[0].provenance},
     )
@@ -74,17 +78,19 @@ def _pool_group(target: GroupWriter, store: Store, group: str) -> None:
                 continue
             here = store.utterances.index[slice(*spans[shard])]
             for name in names:
-                layer = store[f"{group}/{name}"]
+                feature, _, functional = name.partition("@")
+                layer = store[f"{group}/{feature}"]
                 rows: list[NDArray[Any] | None] = []
                 for position in range(*spans[shard]):
-                    rows.append(_pool_one(layer, store, position))
+                    rows.append(_pool_one(layer, store, position, functional))
                     bar.advance()
                 # Layers of one encoder may have been extracted at different times.
                 reasons = {id_: why for id_, why in layer.quarantined.items() if id_ in here}
                 target.commit(shard, {name: rows}, reasons)
 
 
-def _pool_one(layer: Layer, store: Store, position: int) -> NDArray[Any] | None:
+def _pool_one(layer: Layer, store: Store, position: int, functional: str) -> NDArray[Any] | None:
     if store.utterances.index[position] in layer.quarantined:
         return None
-    return mean_std(layer.rows_at(position))[None, :]
+    rows = layer.rows_at(position)
+    return (pool_rows(rows, functional) if functional else mean_std(rows))[None, :]

@@ -119,6 +119,7 @@ def _choose(store: Store, features: Sequence[str]) -> list[str]:
             chosen.append(f"{name.rpartition('/')[0]}/{layer.lookup.ids}")
         if f"{FUNCTIONALS}/{name}" in store:
             chosen.append(f"{FUNCTIONALS}/{name}")
+        chosen += [array for array in store.arrays if array.startswith(f"{FUNCTIONALS}/{name}@")]
     return list(dict.fromkeys(chosen))
 
 

@@ -1,0 +1,93 @@
+import json
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from tokser.cli import main
+from tokser.config import PoolSettings
+from tokser.stages.pool import pool
+
+
+@pytest.fixture
+def store(stores) -> str:
+    table = stores.manifest(60).assign(session=[str(i % 4 + 1) for i in range(60)])
+    for number, name in enumerate(("valence", "arousal", "dominance")):
+        table[name] = [1 + (i * (number + 3)) % 7 / 2 for i in range(60)]
+    plan = stores.plan(table, features={"layer-1": 5, "layer-2": 4})
+    opened = stores.sealed(table, plan, name="iemocap.zarr", dataset="iemocap")
+    pool(PoolSettings(store=opened.path))
+    return opened.path
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def test_audit_shows_what_leaks_and_exits_with_0(store):
+    result = run("audit", "--store", store)
+    assert result.exit_code == 0, result.output
+    for word in (
+        "LEAKS SPEAKERS",
+        "4 speakers",
+        "one error costs 16.67 points",
+        "sentences shared",
+    ):
+        assert word in " ".join(result.output.split()), word
+
+
+def test_audit_prints_json(store):
+    result = run("audit", "--store", store, "--protocol", "speaker,kfold", "--folds", 4, "--json")
+    found = json.loads(result.stdout)
+    assert found["speaker"]["stamp"] == found["kfold"]["stamp"] == ""
+    assert found["kfold"]["num_folds"] == 4
+
+
+def test_classify_takes_expressions_grids_seeds_and_shows_intervals(store, tmp_path):
+    out = tmp_path / "out"
+    result = run(
+        *("classify", "--dataset", "iemocap", "--store", store, "--out", out),
+        *("--features", "whisper-tiny/layer-1 + whisper-tiny/layer-2, mean(whisper-tiny/layer-*)"),
+        *("--grid", "batch_size=8,16,hidden=6,epochs=2", "--protocol", "report,speaker"),
+        *("--seeds", 2, "--functionals", "mean"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "UAR [95 %]" in result.output
+    assert "LEAKS SPEAKERS" in result.output
+    summary = pd.read_csv(out / "summary.csv")
+    assert set(summary["features"]) == {
+        "whisper-tiny/layer-1:mean + whisper-tiny/layer-2:mean",
+        "whisper-tiny/layer-1:mean",
+        "whisper-tiny/layer-2:mean",
+        "mean(whisper-tiny/layer-1..2:mean)",
+    }
+    assert set(summary["seeds"]) == {"0 1"}
+    assert len(pd.read_csv(out / "results.csv")) == 2 * len(summary)
+
+
+def test_splits_of_one_run_are_used_again_by_another(store, tmp_path):
+    first, again = tmp_path / "first", tmp_path / "again"
+    usual = ("classify", "--dataset", "iemocap", "--store", store, "--classifier", "logreg")
+    assert run(*usual, "--protocol", "report", "--seed", 3, "--out", first).exit_code == 0
+    told = ("--splits", first / "splits.json", "--seed", 3)
+    result = run(*usual, *told, "--out", again)
+    assert result.exit_code == 0, result.output
+    for name in ("results.csv", "splits.json"):
+        assert (again / name).read_bytes() == (first / name).read_bytes()
+    result = run(*usual, *told, "--protocol", "report", "--out", tmp_path / "third")
+    assert result.exit_code == 2
+    assert "names other than those of the protocols" in result.output
+    result = run(*usual, "--splits", first / "splits.json", "--out", tmp_path / "fourth")
+    assert result.exit_code == 2
+    assert "expected folds for seed 0, got folds for 3" in result.output
+
+
+def test_regress_predicts_all_three_dimensions(store, tmp_path):
+    out = tmp_path / "out"
+    result = run(
+        *("regress", "--dataset", "iemocap", "--store", store, "--out", out),
+        *("--features", "whisper-tiny/layer-*", "--protocol", "speaker"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "concordance (CCC)" in result.output
+    assert set(pd.read_csv(out / "regression.csv")["target"]) == {"valence", "arousal", "dominance"}

@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tokser.classify.metrics import ccc
+from tokser.config import PoolSettings, RegressSettings
+from tokser.errors import InputError, SettingsError
+from tokser.stages.pool import pool
+from tokser.stages.regress import regress
+
+FEATURES = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
+
+
+@pytest.fixture
+def make_settings(stores, tmp_path):
+    def make(table=None, out="results", **changes) -> RegressSettings:
+        if table is None:
+            table = with_numbers(stores)
+        plan = stores.plan(table, features={"layer-1": 5, "layer-2": 4})
+        if not stores.path.exists():
+            pool(PoolSettings(store=stores.sealed(table, plan, dataset="iemocap").path))
+        told = {"dataset": "iemocap", "store": str(stores.path), "out": tmp_path / out}
+        return RegressSettings(**told | {"targets": ("valence",), "device": "cpu"} | changes)
+
+    return make
+
+
+def with_numbers(stores):
+    table = stores.manifest(40)
+    return table.assign(valence=[1 + i % 7 / 2 for i in range(40)], arousal=3.0)
+
+
+def test_scores_are_those_of_the_predictions(make_settings):
+    out = regress(make_settings(regressors=("ridge", "mlp-sklearn"), num_seeds=2))
+    scores = pd.read_csv(out / "regression.csv", keep_default_na=False)
+    predictions = pd.read_parquet(out / "predictions.parquet")
+    keys = ["features", "protocol", "target", "regressor", "seed"]
+    assert not scores.duplicated(keys).any()
+    # Ridge draws nothing: one seed is enough where the splits are the same.
+    seeds = scores.groupby(["protocol", "regressor"])["seed"].nunique().to_dict()
+    assert seeds == {
+        ("report", "mlp-sklearn"): 2, ("report", "ridge"): 2,
+        ("speaker", "mlp-sklearn"): 2, ("speaker", "ridge"): 1,
+    }  # fmt: skip
+    for key, part in predictions.groupby(keys):
+        (row,) = scores[(scores[keys] == list(key)).all(axis=1)].to_dict("records")
+        folds = [
+            ccc(fold["truth"].to_numpy(), fold["prediction"].to_numpy())
+            for _, fold in part.groupby("fold")
+        ]
+        assert row["ccc"] == pytest.approx(np.mean(folds))
+        assert row["ccc_low"] <= row["ccc"] <= row["ccc_high"]
+        assert row["n_test"] == len(part)
+    assert set(scores.loc[scores["protocol"] == "report", "stamp"]) == {"LEAKS SPEAKERS"}
+    assert len(pd.read_csv(out / "comparisons.csv")) == 2 * 2
+    looks = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+    assert len(looks) == len(predictions.groupby([*keys, "fold"]))
+
+
+def test_a_second_call_does_nothing(make_settings):
+    out = regress(make_settings())
+    before = (out / "ledger.jsonl").read_bytes()
+    assert regress(make_settings()) == out
+    assert (out / "ledger.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        ({}, "got none called dominance"),
+        ({"dominance": [3.0] * 39 + [np.nan]}, "expected a number .* got none for utt039"),
+    ],
+)
+def test_numbers_that_are_not_there_are_named(make_settings, stores, column, told):
+    settings = make_settings(with_numbers(stores).assign(**column), targets=("dominance",))
+    with pytest.raises(InputError, match=told):
+        regress(settings)
+    assert not settings.out.exists()
+
+
+def test_late_fusion_is_for_classes(make_settings):
+    with pytest.raises(SettingsError, match=r"got mean\(whisper-tiny/layer-1\.\.2\)"):
+        regress(make_settings(features=("mean(whisper-tiny/layer-*)",)))

@@ -1,0 +1,226 @@
+"""Feature expressions: one feature, several side by side, or several classifiers together.
+
+    features   = expression { "," expression }
+    expression = sum | ( "mean" | "weighted" | "best" ) "(" sum { "," sum } ")"
+    sum        = feature { "+" feature }
+    feature    = name { ":" functional }
+
+`a + b` trains one classifier on both functionals side by side (early fusion). `mean(a, b)` trains
+one on each and averages their probabilities (late fusion); `weighted(a, b)` averages by how far
+each is above chance on the fold's dev part; `best(a, b)` takes, in each fold, the one that is best
+on its dev part. Both kinds together: `mean(a + b, a, b)`. A name may hold `*` for anything and
+`0..6` for numbers: `best(whisper-base/layer-*)`, `bert/contextual + whisper-base/layer-3..6`.
+`:mean`, `:std`, `:min`, `:max`, `:q25` choose functionals; without, what the call says.
+"""
+
+import fnmatch
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from tokser.errors import SettingsError, list_some
+
+__all__ = [
+    "DEFAULT_FUNCTIONALS",
+    "Early",
+    "Expression",
+    "Late",
+    "Term",
+    "combine",
+    "layer_choices",
+    "parse",
+]
+
+DEFAULT_FUNCTIONALS = ("mean", "std")
+
+How = Literal["mean", "weighted", "best"]
+_LATE = re.compile(r"\s*(\w+)\s*\((.*)\)\s*", re.DOTALL)
+_RANGE = re.compile(r"(?P<before>.*?)(?P<first>\d+)\.\.(?P<last>\d+)(?P<after>.*)")
+_LAYER = re.compile(r"(?P<group>.+/layer-)(?P<layer>\d+)")
+_HOWS: tuple[How, ...] = ("mean", "weighted", "best")
+
+
+@dataclass(frozen=True)
+class Term:
+    """One feature of a store, and which of its functionals."""
+
+    feature: str
+    functionals: tuple[str, ...] = DEFAULT_FUNCTIONALS
+
+    def __str__(self) -> str:
+        chosen = () if self.functionals == DEFAULT_FUNCTIONALS else self.functionals
+        return ":".join([self.feature, *chosen])
+
+
+@dataclass(frozen=True)
+class Early:
+    """Features whose functionals stand side by side; often there is one."""
+
+    terms: tuple[Term, ...]
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self.terms))
+
+
+@dataclass(frozen=True)
+class Late:
+    """Classifiers whose probabilities make one: averaged, weighted by dev, or chosen by dev."""
+
+    how: How
+    members: tuple[Early, ...]
+
+    def __str__(self) -> str:
+        return f"{self.how}({_layers_in_short(self.members) or ', '.join(map(str, self.members))})"
+
+
+Expression = Early | Late
+
+
+def parse(
+    text: str, known: Sequence[str], functionals: tuple[str, ...] = DEFAULT_FUNCTIONALS
+) -> list[Expression]:
+    """Read feature expressions.
+
+    Args:
+        text: Expressions with commas between.
+        known: Names of the features that there are, in their order.
+        functionals: Of features that name none.
+
+    Raises:
+        SettingsError: The text has another form, or names features that are not there.
+    """
+    found: list[Expression] = []
+    for part in _split(text, ","):
+        late = _LATE.fullmatch(part)
+        if late is None:
+            found += _sums(part, known, functionals, text)
+            continue
+        how = next((name for name in _HOWS if name == late[1]), None)
+        if how is None:
+            raise _wrong(text, f"{late[1]}(...)", f"{', '.join(_HOWS)} are the forms there are")
+        members = [e for s in _split(late[2], ",") for e in _sums(s, known, functionals, text)]
+        members = list(dict.fromkeys(members))
+        if len(members) < 2:
+            raise _wrong(text, f"{part.strip()} of {len(members)} member", "name at least two")
+        found.append(Late(how, tuple(members)))
+    return list(dict.fromkeys(found))
+
+
+def layer_choices(expressions: Sequence[Expression]) -> list[Late]:
+    """Return, for every encoder of which several layers are there, the choice among them by dev."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Early]] = {}
+    for expression in expressions:
+        if isinstance(expression, Early) and len(expression.terms) == 1:
+            (term,) = expression.terms
+            layer = _LAYER.fullmatch(term.feature)
+            if layer:
+                groups.setdefault((layer["group"], term.functionals), []).append(expression)
+    return [Late("best", tuple(found)) for found in groups.values() if len(found) > 1]
+
+
+def combine(
+    how: How, members: Sequence[pd.DataFrame], dev_uar: Sequence[float], num_classes: int
+) -> tuple[pd.DataFrame, int | None]:
+    """Make one table of predictions out of those of a late expression's members, in one fold.
+
+    Args:
+        how: The form.
+        members: Predictions, columns id, label, prediction, probability_<class>...
+        dev_uar: UAR of each member on the fold's dev part.
+        num_classes: Chance is one over this.
+
+    Returns:
+        The predictions, joined by id, and the member that was chosen, if one was.
+    """
+    first = members[0]
+    if how == "best":
+        chosen = int(np.argmax(dev_uar))
+        return members[chosen], chosen
+    weights = np.ones(len(members))
+    if how == "weighted":
+        weights = np.maximum(np.asarray(dev_uar) - 1 / num_classes, 0)
+        weights = weights if weights.any() else np.ones(len(members))
+    columns = [column for column in first if column.startswith("probability_")]
+    tables = [table.set_index("id")[columns].loc[first["id"]].to_numpy() for table in members]
+    probabilities = np.average(tables, axis=0, weights=weights)
+    named = np.array([column.removeprefix("probability_") for column in columns], dtype=object)
+    combined = first.assign(prediction=named[probabilities.argmax(axis=1)])
+    combined[columns] = probabilities
+    return combined, None
+
+
+def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Early]:
+    """Read one sum; wildcards make several of it."""
+    choices = [_terms(part, known, functionals, whole) for part in _split(text, "+")]
+    return [Early(terms) for terms in itertools.product(*choices)]
+
+
+def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Term]:
+    if text.strip() in known:
+        return [Term(text.strip(), functionals)]
+    name, *chosen = (part.strip() for part in text.split(":"))
+    if not name or "" in chosen or re.search(r"[()\s]", name):
+        raise _wrong(whole, repr(text.strip()), "write names, `+`, `,` and mean(...) only")
+    names = [found for pattern in _numbered(name) for found in _matches(pattern, known)]
+    if not names:
+        raise SettingsError(
+            f"features {whole!r}",
+            expected=f"pooled features; there are {list_some(known, most=20) or 'none'}",
+            got=name,
+            remedy="Name features that are pooled, or run `tokser pool`.",
+        )
+    return [Term(found, tuple(chosen) or functionals) for found in dict.fromkeys(names)]
+
+
+def _numbered(name: str) -> list[str]:
+    """Write `layer-3..5` out."""
+    found = _RANGE.fullmatch(name)
+    if found is None:
+        return [name]
+    numbers = range(int(found["first"]), int(found["last"]) + 1)
+    return [f"{found['before']}{number}{found['after']}" for number in numbers]
+
+
+def _matches(pattern: str, known: Sequence[str]) -> list[str]:
+    if pattern in known or "*" not in pattern:
+        return [pattern] if pattern in known else []
+    return [name for name in known if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _layers_in_short(members: Sequence[Early]) -> str:
+    """Write neighbouring layers of one encoder as a range; empty where they are none."""
+    terms = [member.terms[0] for member in members if len(member.terms) == 1]
+    layers = [found for term in terms if (found := _LAYER.fullmatch(term.feature))]
+    numbers = [int(found["layer"]) for found in layers]
+    alike = {(found["group"], term.functionals) for found, term in zip(layers, terms, strict=False)}
+    if len(layers) != len(members) or len(alike) != 1:
+        return ""
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return ""
+    return f"{layers[0]['group']}{numbers[0]}..{Term(str(numbers[-1]), terms[0].functionals)}"
+
+
+def _split(text: str, separator: str) -> list[str]:
+    """Split outside parentheses."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "(") - (letter == ")")
+        if letter == separator and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
+
+
+def _wrong(text: str, got: str, remedy: str) -> SettingsError:
+    return SettingsError(
+        f"features {text!r}",
+        expected="names such as a/layer-6, a + b, mean(a, b), weighted(a, b) or best(a/layer-*)",
+        got=got,
+        remedy=f"{remedy[0].upper()}{remedy[1:]}.",
+    )

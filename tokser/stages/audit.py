@@ -1,0 +1,25 @@
+"""What the parts of splits share and lack, before anything is trained on them."""
+
+from collections.abc import Mapping
+
+from tokser.classify.audit import Audit
+from tokser.config import AuditSettings
+from tokser.stages.classify.material import audit_plans, plan_splits, recordings
+from tokser.store import open_store
+
+__all__ = ["audit"]
+
+
+def audit(settings: AuditSettings) -> Mapping[str, Audit]:
+    """Look over the splits of a store's utterances.
+
+    Returns:
+        What was found, by protocol. A leak is no error: it is stamped on every table.
+
+    Raises:
+        MissingInputError: There is no store, or no file of splits.
+        InputError: The utterances or the file do not allow the splits.
+    """
+    store = open_store(settings.store)
+    plans = plan_splits(store.utterances, settings, store.ids)
+    return audit_plans(plans, store.utterances, recordings(store))

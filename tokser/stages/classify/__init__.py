@@ -1,0 +1,204 @@
+"""Stage 5: grids of classifiers on the functionals of a store, under several protocols."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from tokser.classify.baselines import BASELINES, num_fits, search_baseline
+from tokser.classify.fusion import Early
+from tokser.classify.ledger import Ledger
+from tokser.classify.protocols import Split
+from tokser.classify.search import Found, num_models, search_mlp
+from tokser.classify.split_files import format_splits
+from tokser.config import ClassifySettings, GridSettings
+from tokser.device import resolve_device
+from tokser.progress import say
+from tokser.provenance import Stamp, write_atomically
+from tokser.stages.classify.material import Material, choose, identities, load
+from tokser.stages.classify.outcomes import Outcome, combined_outcomes, trained_outcomes
+from tokser.stages.classify.tables import COLUMNS, make_tables
+from tokser.stages.classify.units import Unit, parquet_bytes, plan_units, run_units
+from tokser.store import open_store
+
+__all__ = ["classify"]
+
+
+def classify(settings: ClassifySettings) -> Path:
+    """Score every feature expression under every protocol with every classifier.
+
+    Finished units are kept in `parts/`, so the same call goes on where it was stopped.
+
+    Returns:
+        The output folder: `results.csv` (a row for each seed), `summary.csv` (over seeds),
+        `classes.csv`, `confusion.csv`, `comparisons.csv`, `choices.csv`, `predictions.parquet`,
+        `grid.csv`, `splits.json`, `audit.json`, `ledger.jsonl`, and `provenance.json` last.
+
+    Raises:
+        StoreMismatchError: The store holds another dataset.
+        SettingsError: An expression is wrong, a feature unknown or not pooled, or `out` holds other
+            results.
+        InputError: Labels, functionals or splits are not fit for training.
+    """
+    store = open_store(settings.store)
+    expressions = choose(store, settings)
+    stamp = Stamp(
+        "classify", settings.model_dump(mode="json"), identities(store, expressions, settings)
+    )
+    if stamp.marks(settings.out):
+        say(f"classify: already in {settings.out}")
+        return settings.out
+    device = resolve_device(settings.device)
+    material = load(store, expressions, settings, store.utterances)
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    units = list(
+        plan_units(
+            material.trained, material.plans, settings.classifiers, seeds, draws=_draws_numbers
+        )
+    )
+    with stamp.claim(settings.out):
+        shared = settings.ledger or settings.out.absolute().parent / "ledger.jsonl"
+        ledger = Ledger(settings.out / "ledger.jsonl", shared=shared, run=stamp.digest)
+        runner = _Runner(settings, material, device, ledger)
+        run_units(
+            units, settings.out, f"classify {settings.dataset}", runner.num_models, runner.run
+        )
+        trained = trained_outcomes(units, settings.out)
+        combined = combined_outcomes(material, trained, ledger, settings.dataset)
+        _write(settings, material, [*trained, *combined])
+        stamp.write(settings.out)
+    return settings.out
+
+
+class _Runner:
+    """Runs units."""
+
+    def __init__(
+        self,
+        settings: ClassifySettings,
+        material: Material,
+        device: torch.device,
+        ledger: Ledger,
+    ) -> None:
+        self._settings, self._material = settings, material
+        self._device, self._ledger = device, ledger
+        self._early = {str(early): early for early in material.trained}
+        self._held: tuple[Early, pd.DataFrame] | None = None
+
+    def num_models(self, unit: Unit) -> int:
+        """Count the models that a unit trains."""
+        splits = self._material.plans[unit.protocol].folds(unit.seed)
+        grid = self._grid(unit)
+        if unit.classifier in BASELINES:
+            return num_fits(unit.classifier, splits, grid)
+        return num_models(splits, grid)
+
+    def run(self, unit: Unit, on_models: Callable[[int], None]) -> Found:
+        """Train and test one unit."""
+
+        def before_test(split: Split, chosen: dict[str, float]) -> None:
+            self._ledger.record(
+                split, dataset=self._settings.dataset, **unit._asdict(), configuration=chosen
+            )
+
+        functionals = self._table(self._early[unit.features])
+        labels = self._material.utterances["label"]
+        splits = self._material.plans[unit.protocol].folds(unit.seed)
+        watched: dict[str, Any] = {"on_models": on_models, "before_test": before_test}
+        if unit.classifier in BASELINES:
+            return search_baseline(
+                unit.classifier,
+                functionals,
+                labels,
+                splits,
+                self._grid(unit),
+                seed=unit.seed,
+                **watched,
+            )
+        return search_mlp(
+            functionals,
+            labels,
+            splits,
+            self._grid(unit),
+            seed=unit.seed,
+            device=self._device,
+            **watched,
+        )
+
+    def _grid(self, unit: Unit) -> GridSettings:
+        """Return the grid; a linear probe is the MLP without hidden layers."""
+        grid = self._settings.grid
+        return grid.model_copy(update={"hidden": ()}) if unit.classifier == "linear" else grid
+
+    def _table(self, early: Early) -> pd.DataFrame:
+        """Read functionals, or return those read last: the units of a sum follow each other."""
+        if self._held is None or self._held[0] != early:
+            self._held = (early, self._material.table(early))
+        return self._held[1]
+
+
+def _draws_numbers(classifier: str) -> bool:
+    """Tell whether a classifier's result depends on the seed."""
+    return classifier not in ("logreg", "svm")
+
+
+def _setup(settings: ClassifySettings) -> str:
+    """Say in words what departs from the usual training."""
+    found = [
+        "standardised by speaker" if settings.standardise == "speaker" else "",
+        "class weights" if settings.grid.class_weights else "",
+        f"early stopping {settings.grid.early_stopping}" if settings.grid.early_stopping else "",
+    ]
+    return ", ".join(filter(None, found))
+
+
+def _write(settings: ClassifySettings, material: Material, outcomes: Sequence[Outcome]) -> None:
+    """Write the files that users read."""
+    tables = make_tables(
+        outcomes,
+        material,
+        dataset=settings.dataset,
+        setup=_setup(settings),
+        seed=settings.seed,
+    )
+    predictions, trials = [], []
+    for outcome in outcomes:
+        key = outcome.unit._asdict()
+        stamp = material.audits[outcome.unit.protocol].stamp
+        predictions.append(outcome.predictions.assign(**key, stamp=stamp))
+        if outcome.trials is not None:
+            trials.append(outcome.trials.assign(dataset=settings.dataset, **key, stamp=stamp))
+    out = settings.out
+    audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
+    write_atomically(out / "splits.json", format_splits(material.plans).encode())
+    write_atomically(out / "audit.json", _json(audits))
+    write_atomically(out / "grid.csv", _csv(_ordered(_joined(trials))))
+    together = pd.concat(predictions, ignore_index=True)
+    write_atomically(out / "predictions.parquet", parquet_bytes(_ordered(together)))
+    for name, columns in COLUMNS.items():
+        table = pd.DataFrame(getattr(tables, name), columns=list(columns))
+        write_atomically(out / f"{name}.csv", _csv(table))
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put tables below each other; whole numbers stay whole where another table lacks them."""
+    whole = {"batch_size": "Int64", "best_epoch": "Int64"}
+    return pd.concat([table.astype(whole) for table in tables], ignore_index=True)
+
+
+def _ordered(table: pd.DataFrame) -> pd.DataFrame:
+    """Put the columns that say what a row is in front."""
+    keys = ["dataset", "id", "features", "protocol", "classifier", "seed", "fold"]
+    front = [key for key in keys if key in table]
+    return table[front + [column for column in table if column not in front]]
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return str(table.to_csv(index=False, lineterminator="\n")).encode()
+
+
+def _json(content: Any) -> bytes:
+    return json.dumps(content, indent=1, ensure_ascii=False).encode()

@@ -1,0 +1,309 @@
+"""What experiments work on: labelled utterances, functionals by expression, splits, audits."""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tokser.classify.audit import Audit, audit_splits
+from tokser.classify.fusion import Early, Expression, Late, Term, layer_choices, parse
+from tokser.classify.protocols import Split, follows_seed, make_splits
+from tokser.classify.split_files import SplitPlan, read_splits
+from tokser.config import AuditSettings, ClassifySettings, RegressSettings
+from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
+from tokser.functionals.moments import MOMENTS, check_functionals
+from tokser.functionals.standardise import standardise_by_speaker
+from tokser.functionals.tables import read_functionals, stored_name
+from tokser.progress import say
+from tokser.provenance import sha256_of_file
+from tokser.store import Store
+
+__all__ = ["Material", "audit_plans", "choose", "identities", "load", "plan_splits", "recordings"]
+
+DEFAULT_PROTOCOLS = ("report", "speaker")
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that trains and tests.
+
+    Attributes:
+        store: Where functionals come from.
+        utterances: Those that every feature has.
+        trained: The sums that classifiers are trained on.
+        combined: What is made of several of them: late fusions, choices by dev.
+        plans: Folds by protocol and seed.
+        audits: What is wrong with them, by protocol.
+        by_speaker: Whether functionals are standardised by speaker.
+    """
+
+    store: Store
+    utterances: pd.DataFrame
+    trained: tuple[Early, ...]
+    combined: tuple[Late, ...]
+    plans: dict[str, SplitPlan]
+    audits: dict[str, Audit]
+    by_speaker: bool
+
+    def table(self, early: Early) -> pd.DataFrame:
+        """Return the functionals of a sum side by side, float32 [utterances, features]."""
+        tables = [
+            read_functionals(self.store, term.feature, term.functionals).loc[self.utterances.index]
+            for term in early.terms
+        ]
+        table = tables[0]
+        if len(tables) > 1:
+            table = pd.concat(tables, axis=1)
+            table.columns = pd.RangeIndex(table.shape[1])
+        return standardise_by_speaker(table, self.speakers) if self.by_speaker else table
+
+    @property
+    def speakers(self) -> "pd.Series[str]":
+        """Speaker of each utterance; who is unknown counts as somebody else each time."""
+        speakers = self.utterances["speaker"]
+        return speakers.where(speakers.ne(""), self.utterances.index.to_series())
+
+
+def choose(
+    store: Store, settings: ClassifySettings | RegressSettings, *, layer_choice: bool = True
+) -> list[Expression]:
+    """Read the feature expressions; with them the choice among the layers of each encoder.
+
+    Raises:
+        StoreMismatchError: The store holds another dataset.
+        SettingsError: A feature is unknown or not pooled, or an expression has another form.
+    """
+    if store.dataset != settings.dataset:
+        raise StoreMismatchError(
+            store.path,
+            expected=f"a store of {settings.dataset}",
+            got=f"one of {store.dataset}",
+            remedy=f"Name the dataset {store.dataset}, or another store.",
+        )
+    if not store.pooled:
+        raise SettingsError(
+            store.path,
+            expected="pooled features",
+            got="none",
+            remedy=f"Run `tokser pool --store {store.path}`.",
+        )
+    functionals = check_functionals(settings.functionals)
+    found: list[Expression] = []
+    for text in settings.features or ("*",):
+        found += parse(text, store.pooled, functionals)
+    found = list(dict.fromkeys(found))
+    members = [m for late in found if isinstance(late, Late) for m in late.members]
+    choices = layer_choices(found) if layer_choice else []
+    return list(dict.fromkeys([*found, *choices, *members]))
+
+
+def identities(
+    store: Store, expressions: Sequence[Expression], settings: ClassifySettings | RegressSettings
+) -> dict[str, Any]:
+    """Return what tells the inputs of one experiment from those of another."""
+    terms = {t for e in expressions if isinstance(e, Early) for t in e.terms}
+    found = {term.feature: store.identity(term.feature) for term in sorted(terms, key=str)}
+    for term in sorted(terms, key=str):
+        extra = [stored_name(term.feature, f) for f in term.functionals if f not in MOMENTS]
+        found |= {name: store.identity(name) for name in extra if name in store}
+    if settings.splits_file is not None and settings.splits_file.is_file():
+        found["splits"] = sha256_of_file(settings.splits_file)
+    return found
+
+
+def load(
+    store: Store,
+    expressions: Sequence[Expression],
+    settings: ClassifySettings | RegressSettings,
+    utterances: pd.DataFrame,
+) -> Material:
+    """Check functionals and splits.
+
+    Args:
+        store: Where functionals come from.
+        expressions: What is trained and combined.
+        settings: Protocols, seeds, standardisation.
+        utterances: Those that have what is to be predicted.
+
+    Raises:
+        InputError: Functionals are not finite, a speaker is unknown where speakers matter, or the
+            splits are not fit for training.
+    """
+    trained = tuple(e for e in expressions if isinstance(e, Early))
+    kept = _having_all(store, utterances, trained)
+    plans = plan_splits(kept, settings, store.ids)
+    by_speaker = settings.standardise == "speaker"
+    unknown = list(kept.index[kept["speaker"].eq("")]) if by_speaker else []
+    if unknown:
+        raise InputError(
+            "--standardise speaker",
+            expected="a speaker for every utterance",
+            got=f"none for {list_some(unknown)}",
+            remedy="Complete the manifest, or standardise globally.",
+        )
+    combined = tuple(e for e in expressions if isinstance(e, Late))
+    audits = audit_plans(plans, kept, recordings(store))
+    return Material(store, kept, trained, combined, plans, audits, by_speaker)
+
+
+def plan_splits(
+    utterances: pd.DataFrame,
+    settings: ClassifySettings | RegressSettings | AuditSettings,
+    known: Sequence[str],
+) -> dict[str, SplitPlan]:
+    """Make the folds of every protocol and seed, or read them from a file.
+
+    Args:
+        utterances: Those that can be used.
+        settings: Protocols, file, seeds.
+        known: Ids of all utterances; a file may name some that cannot be used, which are left out.
+
+    Raises:
+        InputError: The utterances or the file do not allow it; all faults of the file are named.
+    """
+    plans: dict[str, SplitPlan] = {}
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    if settings.splits_file is not None:
+        plans = {
+            name: _usable(f"{settings.splits_file}, {name}", plan, utterances, seeds)
+            for name, plan in read_splits(settings.splits_file, known).items()
+        }
+    twice = sorted(set(plans) & set(settings.protocols))
+    if twice:
+        raise SettingsError(
+            settings.splits_file,
+            expected="names other than those of the protocols that are asked for",
+            got=list_some(twice),
+            remedy="Leave out --protocol, or rename the splits in the file.",
+        )
+    default = () if plans else DEFAULT_PROTOCOLS
+    for protocol in dict.fromkeys(settings.protocols or default):
+        wanted: Sequence[int | None] = list(seeds) if follows_seed(protocol) else [None]
+        by_seed = {
+            seed: tuple(
+                make_splits(
+                    protocol,
+                    utterances,
+                    seed=settings.seed if seed is None else seed,
+                    num_folds=settings.num_folds,
+                    group_by=settings.group_by,
+                )
+            )
+            for seed in wanted
+        }
+        plans[protocol] = SplitPlan(by_seed)
+    for protocol, plan in plans.items():
+        _refuse_one_class(protocol, plan, utterances)
+    return plans
+
+
+def audit_plans(
+    plans: dict[str, SplitPlan], utterances: pd.DataFrame, checksums: dict[str, str] | None
+) -> dict[str, Audit]:
+    """Audit the folds of every protocol, of all seeds together."""
+    return {
+        protocol: audit_splits(
+            plan.every_fold(), utterances, recordings=checksums, num_seeds=len(plan.by_seed)
+        )
+        for protocol, plan in plans.items()
+    }
+
+
+def recordings(store: Store) -> dict[str, str] | None:
+    """Return the checksum of every recording that an encoder read, by id; None where none did."""
+    for group in store.groups:
+        if store.group(group).kind != "speech":
+            continue
+        layer = store[f"{group}/{next(iter(store.group(group).features))}"]
+        found = {
+            store.ids[position]: digest
+            for entry in layer.entries
+            if entry
+            for position, digest in enumerate(entry.recordings, start=entry.first_utterance)
+            if digest
+        }
+        if found:
+            return found
+    return None
+
+
+def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]) -> pd.DataFrame:
+    """Return the utterances that every term has; refuse values that are not finite."""
+    kept = utterances.index
+    terms: dict[Term, None] = dict.fromkeys(t for early in trained for t in early.terms)
+    for term in terms:
+        table = read_functionals(store, term.feature, term.functionals)
+        broken = list(table.index[~np.isfinite(table.to_numpy()).all(axis=1)])
+        if broken:
+            raise InputError(
+                f"{store.path}, {term}",
+                expected="finite functionals",
+                got=f"NaN or infinity for {list_some(broken)}",
+                remedy="Run `tokser store verify`, then pool again.",
+            )
+        kept = kept.intersection(table.index)
+    lost = utterances.index.difference(kept)
+    if len(lost):
+        say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
+    return utterances.loc[kept]
+
+
+def _usable(where: str, plan: SplitPlan, utterances: pd.DataFrame, seeds: range) -> SplitPlan:
+    """Leave out what cannot be used; refuse a part that is empty then, and seeds without folds."""
+    usable = set(utterances.index)
+    by_seed: dict[int | None, tuple[Split, ...]] = {}
+    for seed in (None,) if not plan.follows_seed else tuple(seeds):
+        folds = plan.by_seed.get(seed, ())
+        if not folds:
+            raise InputError(
+                where,
+                expected=f"folds for seed {seed}",
+                got=f"folds for {list_some(list(plan.by_seed))}",
+                remedy="Choose --seed and --seeds among these.",
+            )
+        kept = [_only(split, usable) for split in folds]
+        empty = [
+            f"{split.fold} {part}"
+            for split in kept
+            for part in ("train", "dev", "test")
+            if not getattr(split, part)
+        ]
+        if empty:
+            raise InputError(
+                where,
+                expected="in each part an utterance that every feature has",
+                got=f"none in {list_some(empty)}",
+                remedy="Name other utterances, or other features.",
+            )
+        by_seed[seed] = tuple(kept)
+    return SplitPlan(by_seed)
+
+
+def _only(split: Split, usable: Set[str]) -> Split:
+    train, dev, test = (
+        tuple(name for name in part if name in usable)
+        for part in (split.train, split.dev, split.test)
+    )
+    return Split(split.fold, train, dev, test)
+
+
+def _refuse_one_class(protocol: str, plan: SplitPlan, utterances: pd.DataFrame) -> None:
+    labels = utterances["label"]
+    used = sorted({i for s in plan.every_fold() for i in (*s.train, *s.dev, *s.test)})
+    unlabelled = [name for name in used if labels[name] == ""]
+    lonely = [
+        f"{split.fold} ({found[0]})"
+        for split in plan.every_fold()
+        if len(found := list(set(labels.loc[list(split.train)]))) < 2
+    ]
+    if unlabelled or lonely:
+        raise InputError(
+            f"protocol {protocol}",
+            expected="labels of every utterance, at least two of them in train",
+            got=f"no label of {list_some(unlabelled)}"
+            if unlabelled
+            else f"one class in the train part of {list_some(lonely)}",
+            remedy="Complete the labels, or split otherwise.",
+        )

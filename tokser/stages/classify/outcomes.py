@@ -1,0 +1,100 @@
+"""Predictions of every feature set, trained or made of several, and the scores of each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tokser.classify.fusion import Late, combine
+from tokser.classify.ledger import Ledger
+from tokser.classify.metrics import score
+from tokser.classify.protocols import Split
+from tokser.stages.classify.material import Material
+from tokser.stages.classify.units import Unit, read_unit
+
+__all__ = ["Outcome", "combined_outcomes", "fold_scores", "trained_outcomes"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one unit predicted for its test parts.
+
+    Attributes:
+        unit: Features, protocol, classifier, seed.
+        predictions: Columns fold, id, label, prediction, probability_<class>...
+        trials: The points of its grid; none for what is made of others.
+        dev_uar: UAR on dev of what was selected, by fold; none for averages of classifiers.
+        chosen: The member that dev chose, by fold.
+    """
+
+    unit: Unit
+    predictions: pd.DataFrame
+    trials: pd.DataFrame | None = None
+    dev_uar: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+
+def trained_outcomes(units: Sequence[Unit], out: Path) -> list[Outcome]:
+    """Read what the units left."""
+    outcomes = []
+    for unit in units:
+        found = read_unit(unit, out)
+        selected = found.trials[found.trials["selected"]]
+        dev = dict(
+            zip(selected["fold"].astype(str), selected["dev_uar"].astype(float), strict=True)
+        )
+        outcomes.append(Outcome(unit, found.predictions, found.trials, dev))
+    return outcomes
+
+
+def combined_outcomes(
+    material: Material, trained: Sequence[Outcome], ledger: Ledger, dataset: str
+) -> list[Outcome]:
+    """Make the late fusions, and the choices by dev, out of what was trained."""
+    by_unit = {outcome.unit: outcome for outcome in trained}
+    settings = dict.fromkeys(outcome.unit[1:] for outcome in trained)
+    outcomes = []
+    for late in material.combined:
+        for protocol, classifier, seed in settings:
+            members = [
+                by_unit[Unit(str(member), protocol, classifier, seed)] for member in late.members
+            ]
+            unit = Unit(str(late), protocol, classifier, seed)
+            folds = material.plans[protocol].folds(seed)
+            outcomes.append(_combined(late, unit, members, folds, ledger, dataset))
+    return outcomes
+
+
+def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Score each fold, [folds, scores]."""
+    folds = [
+        score(part["label"].tolist(), part["prediction"].tolist())
+        for _, part in predictions.groupby("fold", sort=True)
+    ]
+    return pd.DataFrame([vars(fold) for fold in folds])
+
+
+def _combined(
+    late: Late,
+    unit: Unit,
+    members: Sequence[Outcome],
+    folds: Sequence[Split],
+    ledger: Ledger,
+    dataset: str,
+) -> Outcome:
+    num_classes = sum(c.startswith("probability_") for c in members[0].predictions)
+    tables, dev_uar, chosen = [], {}, {}
+    for split in folds:
+        on_dev = [member.dev_uar[split.fold] for member in members]
+        parts = [m.predictions[m.predictions["fold"] == split.fold] for m in members]
+        table, number = combine(late.how, parts, on_dev, num_classes)
+        configuration: dict[str, Any] = {"dev_uar": on_dev}
+        if number is not None:
+            dev_uar[split.fold] = on_dev[number]
+            chosen[split.fold] = str(late.members[number])
+            configuration = {"chosen": chosen[split.fold]}
+        ledger.record(split, dataset=dataset, **unit._asdict(), configuration=configuration)
+        tables.append(table)
+    return Outcome(unit, pd.concat(tables, ignore_index=True), None, dev_uar, chosen)

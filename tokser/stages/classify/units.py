@@ -1,0 +1,91 @@
+"""What is trained, scored and kept together, and how it goes on where it was stopped."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import pandas as pd
+
+from tokser.classify.fusion import Early
+from tokser.classify.search import Found
+from tokser.classify.split_files import SplitPlan
+from tokser.progress import progress_bar
+from tokser.provenance import digest_of, write_atomically
+
+__all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
+
+
+Key = TypeVar("Key", bound=tuple[Any, ...])
+"""What tells a unit from others."""
+
+
+class Unit(NamedTuple):
+    """One sum of features under one protocol, by one classifier, with one seed."""
+
+    features: str
+    protocol: str
+    classifier: str
+    seed: int
+
+
+def plan_units(
+    trained: Sequence[Early],
+    plans: dict[str, SplitPlan],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    *,
+    draws: Callable[[str], bool],
+) -> Iterator[Unit]:
+    """Yield the units of an experiment.
+
+    A method that draws nothing, under splits that follow no seed, is run for the first seed alone.
+
+    Args:
+        trained: The sums of features.
+        plans: Splits by protocol.
+        methods: Classifiers or regressors.
+        seeds: The seeds that are asked for.
+        draws: Whether a method's result depends on the seed.
+    """
+    for features in trained:
+        for protocol, plan in plans.items():
+            for method in dict.fromkeys(methods):
+                needed = seeds if plan.follows_seed or draws(method) else seeds[:1]
+                for seed in needed:
+                    yield Unit(str(features), protocol, method, seed)
+
+
+def run_units(
+    units: Sequence[Key],
+    out: Path,
+    label: str,
+    count: Callable[[Key], int],
+    run: Callable[[Key, Callable[[int], None]], Found],
+) -> None:
+    """Run what is not in `parts/` yet, with a bar that counts models."""
+    pending = [unit for unit in units if not _part_files(unit, out)[0].is_file()]
+    if not pending:
+        return
+    with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
+        for unit in pending:
+            found = run(unit, bar.advance)
+            predictions_file, trials_file = _part_files(unit, out)
+            write_atomically(trials_file, parquet_bytes(found.trials))
+            write_atomically(predictions_file, parquet_bytes(found.predictions))
+
+
+def read_unit(unit: tuple[Any, ...], out: Path) -> Found:
+    """Read what a unit that was run has left."""
+    predictions, trials = (pd.read_parquet(file) for file in _part_files(unit, out))
+    return Found(predictions, trials)
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    return bytes(table.to_parquet(index=False))
+
+
+def _part_files(unit: tuple[Any, ...], out: Path) -> tuple[Path, Path]:
+    """Where predictions and trials are kept; the predictions, written last, mark it done."""
+    name = digest_of(list(unit))[:16]
+    return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"

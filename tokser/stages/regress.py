@@ -1,0 +1,237 @@
+"""Stage 5, for emotion as numbers: valence, arousal and dominance from functionals."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tokser.classify.audit import Audit
+from tokser.classify.fusion import Early, Late
+from tokser.classify.intervals import draw_speakers, interval
+from tokser.classify.ledger import Ledger
+from tokser.classify.metrics import ccc
+from tokser.classify.paired import compare_all
+from tokser.classify.protocols import Split
+from tokser.classify.regression import num_regressions, search_regressor
+from tokser.classify.search import Found
+from tokser.classify.split_files import format_splits
+from tokser.classify.tally import Tally, tally_numbers
+from tokser.config import RegressSettings
+from tokser.errors import InputError, SettingsError, list_some
+from tokser.progress import say
+from tokser.provenance import Stamp, write_atomically
+from tokser.stages.classify.material import Material, choose, identities, load
+from tokser.stages.classify.units import parquet_bytes, read_unit, run_units
+from tokser.store import open_store
+
+__all__ = ["regress"]
+
+_KEY = ("dataset", "features", "protocol", "target", "regressor", "setup")
+COLUMNS = {
+    "regression": (
+        *_KEY,
+        *("ccc", "ccc_std", "ccc_low", "ccc_high", "pearson", "rmse", "n_test", "num_folds"),
+        *("num_speakers", "leaks", "stamp", "seed"),
+    ),
+    "comparisons": (
+        *("dataset", "protocol", "target", "regressor", "setup", "first", "second"),
+        *("difference", "low", "high", "p", "p_holm", "num_speakers", "stamp"),
+    ),
+}
+
+
+def regress(settings: RegressSettings) -> Path:
+    """Predict each target from each sum of features under every protocol.
+
+    Finished units are kept in `parts/`, so the same call goes on where it was stopped.
+
+    Returns:
+        The output folder: `regression.csv`, `comparisons.csv`, `predictions.parquet`, `grid.csv`,
+        `splits.json`, `audit.json`, `ledger.jsonl`, and `provenance.json` last.
+
+    Raises:
+        StoreMismatchError: The store holds another dataset.
+        SettingsError: A feature is unknown, not pooled, or a late fusion.
+        InputError: The utterances have no such numbers, or functionals or splits are not fit.
+    """
+    store = open_store(settings.store)
+    expressions = choose(store, settings, layer_choice=False)
+    late = [str(expression) for expression in expressions if isinstance(expression, Late)]
+    if late:
+        raise SettingsError(
+            "tokser regress",
+            expected="features, or sums of them",
+            got=list_some(late),
+            remedy="Late fusion averages probabilities of classes: use `+`, or `tokser classify`.",
+        )
+    inputs = identities(store, expressions, settings)
+    stamp = Stamp("regress", settings.model_dump(mode="json"), inputs)
+    if stamp.marks(settings.out):
+        say(f"regress: already in {settings.out}")
+        return settings.out
+    material = load(store, expressions, settings, _having(store.utterances, settings.targets))
+    with stamp.claim(settings.out):
+        shared = settings.ledger or settings.out.absolute().parent / "ledger.jsonl"
+        ledger = Ledger(settings.out / "ledger.jsonl", shared=shared, run=stamp.digest)
+        runner = _Runner(settings, material, ledger)
+        tasks = list(_tasks(settings, material))
+        label = f"regress {settings.dataset}"
+        run_units(tasks, settings.out, label, runner.num_models, runner.run)
+        _write(settings, material, {task: read_unit(task, settings.out) for task in tasks})
+        stamp.write(settings.out)
+    return settings.out
+
+
+class _Task(NamedTuple):
+    """One sum of features and one target under one protocol, by one regressor, with one seed."""
+
+    features: str
+    protocol: str
+    target: str
+    regressor: str
+    seed: int
+
+
+def _tasks(settings: RegressSettings, material: Material) -> list[_Task]:
+    """List the tasks; ridge draws nothing, so one seed is enough for it under one split."""
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    return [
+        _Task(str(features), protocol, target, regressor, seed)
+        for features in material.trained
+        for protocol, plan in material.plans.items()
+        for target in dict.fromkeys(settings.targets)
+        for regressor in dict.fromkeys(settings.regressors)
+        for seed in (seeds if plan.follows_seed or regressor != "ridge" else seeds[:1])
+    ]
+
+
+class _Runner:
+    """Runs tasks."""
+
+    def __init__(self, settings: RegressSettings, material: Material, ledger: Ledger) -> None:
+        self._settings, self._material, self._ledger = settings, material, ledger
+        self._early = {str(early): early for early in material.trained}
+        self._held: tuple[Early, pd.DataFrame] | None = None
+
+    def num_models(self, task: _Task) -> int:
+        """Count the models that a task fits."""
+        splits = self._material.plans[task.protocol].folds(task.seed)
+        return num_regressions(task.regressor, splits, self._settings.grid)
+
+    def run(self, task: _Task, on_models: Callable[[int], None]) -> Found:
+        """Train and test one task."""
+
+        def before_test(split: Split, chosen: dict[str, Any]) -> None:
+            self._ledger.record(
+                split, dataset=self._settings.dataset, **task._asdict(), configuration=chosen
+            )
+
+        early = self._early[task.features]
+        if self._held is None or self._held[0] != early:
+            self._held = (early, self._material.table(early))
+        return search_regressor(
+            task.regressor,
+            self._held[1],
+            self._material.utterances[task.target].astype(float),
+            self._material.plans[task.protocol].folds(task.seed),
+            self._settings.grid,
+            seed=task.seed,
+            on_models=on_models,
+            before_test=before_test,
+        )
+
+
+def _having(utterances: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
+    """Return the utterances, whose targets are all numbers."""
+    absent = [target for target in targets if target not in utterances]
+    if absent:
+        raise InputError(
+            "--target",
+            expected="columns of the manifest",
+            got=f"none called {list_some(absent)}",
+            remedy="IEMOCAP has valence, arousal and dominance; EmoDB has none of them.",
+        )
+    numbers = utterances[list(targets)].apply(pd.to_numeric, errors="coerce")
+    broken = list(utterances.index[~np.isfinite(numbers.to_numpy()).all(axis=1)])
+    if broken:
+        raise InputError(
+            f"--target {','.join(targets)}",
+            expected="a number for every utterance",
+            got=f"none for {list_some(broken)}",
+            remedy="Complete the manifest.",
+        )
+    return utterances
+
+
+def _write(settings: RegressSettings, material: Material, found: Mapping[_Task, Found]) -> None:
+    """Write the files that users read."""
+    setup = "standardised by speaker" if settings.standardise == "speaker" else ""
+    rows: list[dict[str, Any]] = []
+    comparisons: list[dict[str, Any]] = []
+    groups: dict[tuple[str, str, str], dict[_Task, Found]] = {}
+    for task, result in found.items():
+        groups.setdefault(task[1:4], {})[task] = result
+    for (protocol, target, regressor), group in groups.items():
+        audit = material.audits[protocol]
+        tested = sorted({name for result in group.values() for name in result.predictions["id"]})
+        clusters = sorted(set(material.speakers.loc[tested]))
+        weights = draw_speakers(len(clusters), seed=settings.seed)
+        tallies: dict[str, list[Tally]] = {}
+        for task, result in group.items():
+            tally = tally_numbers(result.predictions, material.speakers, clusters)
+            tallies.setdefault(task.features, []).append(tally)
+            key = {"dataset": settings.dataset, "setup": setup, "num_speakers": len(clusters)}
+            low, high = interval([tally], weights)
+            scores = _scores(result.predictions) | {"ccc_low": low, "ccc_high": high}
+            rows.append(key | task._asdict() | scores | _told(audit))
+        comparisons += [
+            {"dataset": settings.dataset, "protocol": protocol, "target": target, "setup": setup}
+            | {"regressor": regressor, "num_speakers": len(clusters), "stamp": audit.stamp}
+            | vars(compared)
+            for compared in compare_all(tallies, weights, seed=settings.seed)
+        ]
+    out = settings.out
+    for name, table in (("regression", rows), ("comparisons", comparisons)):
+        write_atomically(
+            out / f"{name}.csv", _csv(pd.DataFrame(table, columns=list(COLUMNS[name])))
+        )
+    for name in ("trials", "predictions"):
+        tables = [getattr(result, name).assign(**task._asdict()) for task, result in found.items()]
+        together = pd.concat(tables, ignore_index=True)
+        if name == "trials":
+            write_atomically(out / "grid.csv", _csv(together))
+        else:
+            write_atomically(out / "predictions.parquet", parquet_bytes(together))
+    audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
+    write_atomically(out / "splits.json", format_splits(material.plans).encode())
+    write_atomically(out / "audit.json", json.dumps(audits, indent=1).encode())
+
+
+def _scores(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Average the scores over folds."""
+    folds = []
+    for _, part in predictions.groupby("fold", sort=True):
+        truth, guess = (part[c].to_numpy(dtype=np.float64) for c in ("truth", "prediction"))
+        varies = truth.std() > 0 and guess.std() > 0
+        folds.append(
+            {
+                "ccc": ccc(truth, guess),
+                "pearson": float(np.corrcoef(truth, guess)[0, 1]) if varies else 0.0,
+                "rmse": float(np.sqrt(np.mean((truth - guess) ** 2))),
+            }
+        )
+    table = pd.DataFrame(folds)
+    spread = float(table["ccc"].std(ddof=1)) if len(table) > 1 else None
+    means: dict[str, Any] = table.mean().to_dict()
+    return means | {"ccc_std": spread, "n_test": len(predictions), "num_folds": len(table)}
+
+
+def _told(audit: Audit) -> dict[str, str]:
+    return {"leaks": " ".join(audit.leaks), "stamp": audit.stamp}
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    return str(table.to_csv(index=False, lineterminator="\n")).encode()
