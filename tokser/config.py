@@ -18,6 +18,7 @@ __all__ = [
     "PoolSettings",
     "PrecisionName",
     "PretrainSettings",
+    "QueriesName",
     "ReportSettings",
     "Settings",
 ]
@@ -27,6 +28,7 @@ ProtocolName = Literal["report", "speaker"]
 ClassifierName = Literal["mlp", "logreg"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
+QueriesName = Literal["word", "full"]
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
@@ -132,9 +134,17 @@ class PretrainSettings(Settings):
     out: Path
     """Folder of the run; its name becomes the name of the aligned feature."""
     speech: str | None = None
-    """Speech feature S; found by itself where there is one choice."""
+    """Speech feature S, or layers of one encoder with commas between: their mix is learned; found
+    by itself where there is one choice."""
     text: str | None = None
-    """Teacher feature B; the queries T are the `word` feature of the same encoder."""
+    """Teacher feature B."""
+    queries: QueriesName = "word"
+    """T: `word`, rows of the teacher's word-embedding table, or `full`, the output of its whole
+    embedding layer (its layer 0)."""
+    variant: str = "report"
+    """Kind of aligner, see `tokser pretrain --help`."""
+    options: dict[str, int | float | str] = Field(default_factory=dict)
+    """Options of the variant's own, for instance `heads: 8`."""
     temperature: Rate = 0.07
     batch_size: Positive = 64
     """Utterances in a batch."""

@@ -8,36 +8,24 @@ import torch
 from safetensors.torch import load_file
 
 from tokser.errors import RunError
-from tokser.pretrain.attention import ReportAligner
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.history import History
 from tokser.pretrain.module import HEADLINE, AlignerModule
+from tokser.pretrain.report import ReportAligner
 from tokser.pretrain.training import Batches, train
 
 IDS = [f"u{i}" for i in range(12)]
 TRAIN, WRONG = IDS[:8], dict(zip(IDS[8:], [*IDS[9:], IDS[8]], strict=True))
 
 
-class Memory:
-    """A feature that lies in memory."""
-
-    def __init__(self, name: str, rows: dict[str, np.ndarray]) -> None:
-        self.name, self._rows = name, rows
-        self.dim, self.ids = next(iter(rows.values())).shape[1], list(rows)
-        self.lengths = pd.Series({u: len(r) for u, r in rows.items()})
-
-    def __getitem__(self, utterance: str) -> np.ndarray:
-        return self._rows[utterance]
-
-
 @pytest.fixture
-def data() -> Batches:
+def data(memory) -> Batches:
     rng = np.random.default_rng(0)
     teacher = {u: rng.normal(size=(4, 6)) for u in IDS}
     words = {u: rng.normal(size=(4, 6)) for u in IDS}
     speech = {u: np.hstack([5 * words[u], teacher[u]]).repeat(2, axis=0) for u in IDS}
     pairs = Pairs(
-        Memory("s", speech), Memory("t/word", words), Memory("t/contextual", teacher), True
+        (memory("s", speech),), memory("t/word", words), memory("t/contextual", teacher), True
     )
     return Batches(pairs, TRAIN, WRONG, batch_size=3, seed=0)
 

@@ -1,11 +1,13 @@
 """The aligner as Lightning trains it: loss, validation, controls."""
 
+from collections.abc import Callable
+
 import lightning
 import torch
 from torch import Tensor
 
 from tokser.errors import RunError, list_some
-from tokser.pretrain.attention import ReportAligner
+from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.contrastive import token_contrastive_loss
 from tokser.pretrain.retrieval import find_equal, retrieve, within_utterance_match_rate
@@ -23,6 +25,8 @@ class AlignerModule(lightning.LightningModule):
         aligner: What is trained.
         temperature: tau of the loss.
         learning_rate: Of Adam.
+        require_finite: Raises, naming the utterance, if a batch's rows are not finite; asked where
+            something went wrong.
 
     Attributes:
         scores: Scores of the last validation, by name.
@@ -31,11 +35,18 @@ class AlignerModule(lightning.LightningModule):
     shuffled-speech control beside it; within an utterance it says little about speech.
     """
 
-    def __init__(self, aligner: ReportAligner, temperature: float, learning_rate: float) -> None:
+    def __init__(
+        self,
+        aligner: Aligner,
+        temperature: float,
+        learning_rate: float,
+        require_finite: Callable[[Batch], None] = lambda batch: None,
+    ) -> None:
         super().__init__()
         self.aligner = aligner
         self.scores: dict[str, float] = {}
         self._temperature, self._learning_rate = temperature, learning_rate
+        self._require_finite = require_finite
         self._losses: list[Tensor] = []
         self._dev: list[tuple[Tensor, Tensor, Tensor]] = []
         self._dev_tokens: list[int] = []
@@ -51,17 +62,17 @@ class AlignerModule(lightning.LightningModule):
         Raises:
             RunError: The batch has a single token, or the loss is not finite.
         """
-        mask = batch.token_mask()
-        if int(mask.sum()) < 2:
+        if len(batch.teacher) < 2:
             raise RunError(
                 f"batch of {list_some(batch.ids)}",
                 expected="at least two tokens to tell apart",
                 got="one",
                 remedy="Raise --batch-size.",
             )
-        student = self.aligner(batch.queries, batch.speech, batch.num_frames)
-        loss = token_contrastive_loss(student[mask], batch.teacher[mask], self._temperature)
+        student = self.aligner(batch.heard)
+        loss = token_contrastive_loss(student, batch.teacher, self._temperature)
         if not bool(loss.isfinite()):
+            self._require_finite(batch)
             raise RunError(
                 f"epoch {self.current_epoch + 1}, batch of {list_some(batch.ids, most=64)}",
                 expected="a finite loss",
@@ -73,11 +84,10 @@ class AlignerModule(lightning.LightningModule):
 
     def validation_step(self, batch: DevBatch, batch_idx: int) -> None:
         """Collect the students of right and wrong speech, and their teachers."""
-        mask = batch.right.token_mask()
-        student, wrong = (
-            self.aligner(heard.queries, heard.speech, heard.num_frames)[mask] for heard in batch
-        )
-        self._dev.append((student, wrong, batch.right.teacher[mask]))
+        student, wrong = (self.aligner(part.heard) for part in batch)
+        if not bool(student.isfinite().all()):
+            self._require_finite(batch.right)
+        self._dev.append((student, wrong, batch.right.teacher))
         self._dev_tokens += batch.right.num_tokens.tolist()
 
     def on_validation_epoch_end(self) -> None:

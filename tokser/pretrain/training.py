@@ -43,7 +43,7 @@ class Batches(lightning.LightningDataModule):
         """Batches of this epoch, in an order of its own."""
         batches = bucketed_batches(
             self._train,
-            self._pairs.speech.lengths,
+            self._pairs.num_frames,
             batch_size=self._batch_size,
             seed=self._seed,
             epoch=self.trainer.current_epoch if self.trainer else 0,
