@@ -153,7 +153,7 @@ class _Listen(torch.autograd.Function):
         heard = torch.empty_like(asking)
         weights = []
         for a, s, out in _utterances(tokens, frames, asking, speech, heard):
-            s = s.to(asking.dtype)
+            s = _cast(s, asking.dtype)
             weights.append((a @ s.mT).softmax(dim=-1))
             torch.mm(weights[-1], s, out=out)
         ctx.save_for_backward(asking, speech, *weights)
@@ -168,7 +168,7 @@ class _Listen(torch.autograd.Function):
         grad_asking = torch.empty_like(asking)
         parts = _utterances(tokens, frames, asking, speech, grads[0], grad_asking, grad_speech)
         for w, (a, s, grad, grad_a, *grad_s) in zip(weights, parts, strict=True):
-            s = s.to(asking.dtype)
+            s = _cast(s, asking.dtype)
             # The softmax's gradient; torch's own kernel reads each row once.
             grad_scores = torch._softmax_backward_data(grad @ s.mT, w, 1, w.dtype)
             torch.mm(grad_scores, s, out=grad_a)
@@ -191,6 +191,13 @@ def _utterances(
     if len(others) > 2 and others[2] is not None:
         columns.append(others[2].split(frames))
     return zip(*columns, strict=True)
+
+
+def _cast(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """Change the type of rows that fit into the processor's cache."""
+    if (rows.dtype, dtype) == (torch.float16, torch.bfloat16):
+        rows = rows.float()  # torch has no vectors for the direct way: a third of the time
+    return rows.to(dtype)
 
 
 def _heads(

@@ -53,7 +53,9 @@ class SunderAligner(Aligner):
             )
         self.num_heads = options.heads
         self.query, self.output = nn.Linear(dim, dim), nn.Linear(dim, dim)
-        self.key, self.value = nn.Linear(self.speech_dim, dim), nn.Linear(self.speech_dim, dim)
+        # A bias of the key would move all scores of a token alike, and so change nothing.
+        self.key = nn.Linear(self.speech_dim, dim, bias=False)
+        self.value = nn.Linear(self.speech_dim, dim)
         self.norm, self.norm_out = nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.feed_forward = nn.Sequential(
             nn.Linear(dim, options.ffn), nn.ReLU(), nn.Linear(options.ffn, dim)
@@ -81,8 +83,7 @@ class SunderAligner(Aligner):
             scale=self.scale,
             num_heads=self.num_heads,
         )
-        # The key's bias moves all scores of a token alike, and weights sum to 1.
-        return self._rest(queries, heard + self.value.bias)
+        return self._rest(queries, heard + self.value.bias)  # weights sum to 1
 
     def align_plainly(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
