@@ -155,6 +155,36 @@ class PretrainSettings(Settings):
     special_tokens: bool = True
     """Whether [CLS] and [SEP] take part."""
     seed: Seed = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the matrix products; weights, sums and Adam stay in fp32."""
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """How the learning rate falls, from the warm-up's end to the last step."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises from 0."""
+    clip_norm: Rate | None = None
+    """Longest gradient; longer ones are shortened."""
+    patience: Positive | None = None
+    """Epochs without a better dev match rate after which training stops."""
+    text_only: bool = True
+    """Whether a linear map of the queries is trained alongside, as a control that hears nothing."""
+    order: Literal["global", "shards"] = "global"
+    """What is shuffled: all utterances, or those of a few shards at a time."""
+    shards_at_once: Positive = 8
+    """Shards that are mixed where `order` is `shards`."""
+    preload: Literal["none", "ram", "device"] = "none"
+    """Whether features are first copied into memory."""
+    save_steps: Positive = 500
+    """Steps between two savings of the state within an epoch."""
+    resume: bool = True
+    """Whether a run that was stopped goes on, or begins anew."""
+    track: tuple[Literal["wandb", "mlflow"], ...] = ()
+    """Trackers that are told of the run, besides `metrics.csv` and TensorBoard."""
+    devices: Positive = 1
+    """Processes on each machine, one for each GPU."""
+    nodes: Positive = 1
+    """Machines."""
+    loss: Literal["gathered", "local"] = "gathered"
+    """With several processes: each computes the loss of all tokens, or of its own rows of it."""
     device: str = "auto"
 
 

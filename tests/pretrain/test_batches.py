@@ -1,16 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tokser.errors import InputError, RunError
-from tokser.pretrain.batches import (
-    Pairs,
-    bucketed_batches,
-    in_order,
-)
+from tokser.pretrain.batches import Pairs
 
 
 @pytest.fixture
@@ -90,53 +83,3 @@ def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(make_pairs
     pairs.require_finite(pairs.gather(["a"]))
     with pytest.raises(RunError, match=f"{source.name}, b: expected finite activations"):
         pairs.require_finite(pairs.gather(["a", "b"]))
-
-
-@given(
-    count=st.integers(1, 70),
-    batch_size=st.integers(1, 20),
-    seed=st.integers(0, 99),
-    epoch=st.integers(0, 99),
-)
-@settings(max_examples=50, deadline=None)
-def test_an_epoch_has_every_utterance_once_in_batches_of_the_size(count, batch_size, seed, epoch):
-    ids = [f"u{i}" for i in range(count)]
-    lengths = pd.Series(range(count), index=ids)
-    batches = bucketed_batches(ids, lengths, batch_size=batch_size, seed=seed, epoch=epoch)
-    assert sorted(u for batch in batches for u in batch) == sorted(ids)
-    sizes = sorted(map(len, batches), reverse=True)
-    assert sizes[:-1] == [batch_size] * (len(sizes) - 1)
-    assert 1 <= sizes[-1] <= batch_size
-
-
-def test_order_depends_on_seed_and_epoch_alone():
-    ids = [f"u{i}" for i in range(40)]
-    lengths = pd.Series(range(40), index=ids)
-
-    def order(seed, epoch):
-        batches = bucketed_batches(ids, lengths, batch_size=4, seed=seed, epoch=epoch)
-        return [list(batch) for batch in batches]
-
-    assert order(1, 2) == order(1, 2)
-    assert order(1, 2) != order(1, 3)
-    assert order(1, 2) != order(2, 2)
-
-
-def test_batches_hold_utterances_of_similar_length():
-    ids = [f"u{i}" for i in range(200)]
-    lengths = pd.Series(np.random.default_rng(0).permutation(200), index=ids)
-    for batch in bucketed_batches(ids, lengths, batch_size=10, seed=0, epoch=0):
-        assert lengths[batch].max() - lengths[batch].min() < 10
-
-
-def test_little_of_a_batch_is_padding_at_librispeechs_lengths():
-    # 1.3 to 24.5 s, most of them 12 to 16 s, as in train-clean-100; 50 frames a second.
-    seconds = np.random.default_rng(0).triangular(1.3, 15, 24.5, 5_000)
-    lengths = pd.Series((50 * seconds).astype(int), index=[f"u{i}" for i in range(5_000)])
-    batches = bucketed_batches(list(lengths.index), lengths, batch_size=64, seed=0, epoch=0)
-    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
-    assert 1 - lengths.sum() / padded < 0.05
-
-
-def test_in_order_keeps_the_order_and_the_rest():
-    assert list(in_order(list("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]

@@ -1,13 +1,17 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from tokser.config import PretrainSettings
 from tokser.errors import RunError
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.contrastive import token_contrastive_loss
-from tokser.pretrain.module import AlignerModule
+from tokser.pretrain.module import AlignerModule, learning_rate_at
 from tokser.pretrain.report import ReportAligner
+
+SETTINGS = PretrainSettings(store="s", out=Path("o"), learning_rate=1e-3, text_only=False)
 
 
 @pytest.fixture
@@ -24,8 +28,9 @@ def make_batch(heard):
 @pytest.fixture
 def module(monkeypatch) -> AlignerModule:
     torch.manual_seed(0)
-    made = AlignerModule(ReportAligner(4, 6), temperature=0.07, learning_rate=1e-3)
-    monkeypatch.setattr(made, "log_dict", lambda scores: None)  # no trainer listens
+    made = AlignerModule(ReportAligner(4, 6), SETTINGS)
+    for name in ("log", "log_dict"):  # no trainer listens
+        monkeypatch.setattr(made, name, lambda *args, **kwargs: None)
     return made
 
 
@@ -84,3 +89,44 @@ def test_the_optimiser_is_adam_at_the_rate_that_was_set(module):
     optimizer = module.configure_optimizers()
     assert type(optimizer) is torch.optim.Adam
     assert [group["lr"] for group in optimizer.param_groups] == [1e-3]
+
+
+def test_the_text_only_control_is_trained_beside_and_changes_nothing(make_batch, monkeypatch):
+    weights = {}
+    for text_only in (False, True):
+        torch.manual_seed(0)
+        settings = SETTINGS.model_copy(update={"text_only": text_only, "clip_norm": 1e-3})
+        made = AlignerModule(ReportAligner(4, 6), settings)
+        monkeypatch.setattr(made, "log", lambda *args, **kwargs: None)
+        before = {name: p.detach().clone() for name, p in made.named_parameters()}
+        optimizer = made.configure_optimizers()
+        for seed in range(3):
+            made.training_step(make_batch([3, 2], seed), 0).backward()
+            made.configure_gradient_clipping(optimizer)
+            optimizer.step()
+            optimizer.zero_grad()
+        weights[text_only] = made.aligner.state_dict()
+        assert all(not torch.equal(p.detach(), before[name]) for name, p in made.named_parameters())
+    for name, weight in weights[False].items():
+        torch.testing.assert_close(weights[True][name], weight, rtol=0, atol=0)
+
+
+def test_gradients_are_clipped_to_the_norm(make_batch, module, monkeypatch):
+    monkeypatch.setattr(module, "_settings", SETTINGS.model_copy(update={"clip_norm": 1e-3}))
+    module.training_step(make_batch([3, 2]), 0).backward()
+    module.configure_gradient_clipping(module.configure_optimizers())
+    norms = torch.stack([p.grad.norm() for p in module.aligner.parameters()])
+    assert float(norms.norm()) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_learning_rate_rises_then_stays_or_falls():
+    def rates(schedule, warmup=2, steps=6):
+        options = {"warmup": warmup, "schedule": schedule}
+        return [learning_rate_at(step, steps, **options) for step in range(steps)]
+
+    assert rates("constant") == [0.5, 1, 1, 1, 1, 1]
+    assert rates("linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]
+    assert rates("cosine")[2:] == pytest.approx(
+        [(1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)]
+    )
+    assert rates("linear", warmup=0)[0] == 1

@@ -1,6 +1,6 @@
 """Batches of speech, queries and teacher, gathered from a store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -15,7 +15,7 @@ from torch import Tensor
 from tokser.errors import InputError, RunError
 from tokser.pretrain.aligner import Heard
 
-__all__ = ["Batch", "DevBatch", "FeatureSource", "Pairs", "bucketed_batches", "in_order"]
+__all__ = ["Batch", "DevBatch", "FeatureSource", "Pairs"]
 
 
 @runtime_checkable
@@ -44,8 +44,8 @@ class Rows(Protocol):
     """Rows of utterances, one after the other; `tokser.store.RaggedBatch` is that."""
 
     @property
-    def rows(self) -> NDArray[Any]:
-        """[rows of all, dim], to be written to."""
+    def rows(self) -> Any:
+        """[rows of all, dim], an array that may be written to, or a tensor."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -145,7 +145,7 @@ class Pairs:
         ids = list(ids)
         hears = ids if speech_of is None else [speech_of[name] for name in ids]
         layers = [source.ragged(hears) for source in self.speech]
-        speech = [torch.from_numpy(layer.rows) for layer in layers]
+        speech = [torch.as_tensor(layer.rows) for layer in layers]
         queries, teacher = self.queries.ragged(ids), self.teacher.ragged(ids)
         num_tokens = torch.from_numpy(teacher.lengths)
         inner: Tensor | slice = slice(None)
@@ -153,12 +153,12 @@ class Pairs:
             inner = ~_first_and_last(num_tokens)
             num_tokens = num_tokens - 2
         heard = Heard(
-            torch.from_numpy(queries.rows).float()[inner],
+            torch.as_tensor(queries.rows).float()[inner],
             num_tokens,
             speech[0][None] if len(speech) == 1 else torch.stack(speech),
             torch.from_numpy(layers[0].lengths),
         )
-        return Batch(ids, heard, torch.from_numpy(teacher.rows).float()[inner])
+        return Batch(ids, heard, torch.as_tensor(teacher.rows).float()[inner])
 
     def require_finite(self, batch: Batch) -> None:
         """Raise, naming the feature and the utterance, if a row of a batch is not finite.
@@ -192,36 +192,3 @@ def _first_and_last(lengths: Int64[Tensor, " batch"]) -> Bool[Tensor, " rows"]:
     found[ends - lengths] = True
     found[ends - 1] = True
     return found
-
-
-def bucketed_batches(
-    ids: Sequence[str], lengths: "pd.Series[int]", *, batch_size: int, seed: int, epoch: int
-) -> list[list[str]]:
-    """Shuffle utterances into batches of similar length.
-
-    Shuffled anew by seed and epoch; within stretches of 50 batches utterances are sorted by
-    length, so padding stays small, and the batches are shuffled again. The last one may be
-    smaller.
-
-    Args:
-        ids: Utterances.
-        lengths: Frames of each, index = id.
-        batch_size: Utterances in a batch.
-        seed: Of the run.
-        epoch: From 0 on.
-    """
-    frames = lengths.to_dict()
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(np.asarray(ids, dtype=object))
-    stretch = 50 * batch_size
-    batches = []
-    for first in range(0, len(order), stretch):
-        part = sorted(order[first : first + stretch], key=frames.__getitem__)
-        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def in_order(ids: Sequence[str], batch_size: int) -> Iterator[list[str]]:
-    """Cut utterances into batches without shuffling."""
-    for first in range(0, len(ids), batch_size):
-        yield list(ids[first : first + batch_size])

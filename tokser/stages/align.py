@@ -10,8 +10,9 @@ from tokser.config import AlignSettings
 from tokser.device import resolve_device
 from tokser.errors import StoreMismatchError
 from tokser.pretrain.aligner import Aligner
-from tokser.pretrain.batches import Pairs, in_order
+from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import WEIGHTS, AlignerDescription, load_aligner
+from tokser.pretrain.order import in_order
 from tokser.progress import progress_bar, say
 from tokser.provenance import sha256_of_file
 from tokser.store import (

@@ -10,10 +10,13 @@ from tokser.device import resolve_device
 from tokser.errors import SettingsError, list_some
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
+from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.parts import split_train_dev, wrong_speech
-from tokser.pretrain.training import Batches, train
+from tokser.pretrain.preload import preloaded
+from tokser.pretrain.trackers import loggers_of
+from tokser.pretrain.training import launched_rank, require_launcher, train
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
@@ -67,13 +70,21 @@ def pretrain(settings: PretrainSettings) -> Path:
         store[names["teacher"]],
         settings.special_tokens,
     )
-    data, device = _split(settings, store, pairs), resolve_device(settings.device)
-    module = _untrained(settings, pairs)
+    require_launcher(settings)
+    device = resolve_device(settings.device)
+    data = _split(settings, store, pairs, device)
+    module = _untrained(settings, pairs, data.num_batches)
+    history = History(settings.out, settings.epochs, settings.save_steps)
+    if launched_rank() and settings.devices * settings.nodes > 1:  # the first process writes
+        train(module, data, history, settings, device=device)
+        return settings.out
     with stamp.claim(settings.out):
+        if not settings.resume:
+            history.begin_anew()
         text = settings.model_dump_json(indent=2)
         write_atomically(settings.out / "settings.json", text.encode())
-        history = History(settings.out, settings.epochs)
-        train(module, data, history, epochs=settings.epochs, device=device)
+        loggers = loggers_of(settings)
+        train(module, data, history, settings, device=device, loggers=loggers)
         best = history.best_row()
         description = AlignerDescription(
             name=name_of_run,
@@ -168,15 +179,21 @@ def _choose(
     )
 
 
-def _split(settings: PretrainSettings, store: Store, pairs: Pairs) -> Batches:
-    parts = split_train_dev(
-        store.utterances, pairs.ids(), dev_fraction=settings.dev_fraction, seed=settings.seed
+def _split(settings: PretrainSettings, store: Store, pairs: Pairs, device: torch.device) -> Batches:
+    usable = pairs.ids()
+    train, dev = split_train_dev(
+        store.utterances, usable, dev_fraction=settings.dev_fraction, seed=settings.seed
     )
-    wrong = wrong_speech(parts[1], store.utterances["transcript"], seed=settings.seed)
-    return Batches(pairs, parts[0], wrong, batch_size=settings.batch_size, seed=settings.seed)
+    wrong = wrong_speech(dev, store.utterances["transcript"], seed=settings.seed)
+    shards = store[pairs.speech[0].name].layout.shard_of
+    shard_of = {name: int(shards[store.position(name)]) for name in train}
+    if settings.preload != "none":
+        where = torch.device("cpu") if settings.preload == "ram" else device
+        pairs = preloaded(pairs, [*train, *dev], where)
+    return Batches(pairs, train, wrong, settings, shard_of)
 
 
-def _untrained(settings: PretrainSettings, pairs: Pairs) -> AlignerModule:
+def _untrained(settings: PretrainSettings, pairs: Pairs, num_batches: int) -> AlignerModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         aligner = build_aligner(
@@ -186,6 +203,4 @@ def _untrained(settings: PretrainSettings, pairs: Pairs) -> AlignerModule:
             len(pairs.speech),
             settings.options,
         )
-    return AlignerModule(
-        aligner, settings.temperature, settings.learning_rate, pairs.require_finite
-    )
+        return AlignerModule(aligner, settings, pairs.require_finite, num_batches)
