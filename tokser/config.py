@@ -19,6 +19,7 @@ __all__ = [
     "PoolSettings",
     "PrecisionName",
     "PretrainSettings",
+    "QueriesName",
     "RegressSettings",
     "ReportSettings",
     "Settings",
@@ -31,6 +32,7 @@ RegressorName = Literal["ridge", "mlp-sklearn"]
 TargetName = Literal["valence", "arousal", "dominance"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
+QueriesName = Literal["word", "full"]
 Positive = Annotated[int, Field(gt=0)]
 Rate = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0)]
@@ -136,9 +138,17 @@ class PretrainSettings(Settings):
     out: Path
     """Folder of the run; its name becomes the name of the aligned feature."""
     speech: str | None = None
-    """Speech feature S; found by itself where there is one choice."""
+    """Speech feature S, or layers of one encoder with commas between: their mix is learned; found
+    by itself where there is one choice."""
     text: str | None = None
-    """Teacher feature B; the queries T are the `word` feature of the same encoder."""
+    """Teacher feature B."""
+    queries: QueriesName = "word"
+    """T: `word`, rows of the teacher's word-embedding table, or `full`, the output of its whole
+    embedding layer (its layer 0)."""
+    variant: str = "report"
+    """Kind of aligner, see `tokser pretrain --help`."""
+    options: dict[str, int | float | str] = Field(default_factory=dict)
+    """Options of the variant's own, for instance `heads: 8`."""
     temperature: Rate = 0.07
     batch_size: Positive = 64
     """Utterances in a batch."""
@@ -149,6 +159,36 @@ class PretrainSettings(Settings):
     special_tokens: bool = True
     """Whether [CLS] and [SEP] take part."""
     seed: Seed = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Of the matrix products; weights, sums and Adam stay in fp32."""
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """How the learning rate falls, from the warm-up's end to the last step."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises from 0."""
+    clip_norm: Rate | None = None
+    """Longest gradient; longer ones are shortened."""
+    patience: Positive | None = None
+    """Epochs without a better dev match rate after which training stops."""
+    text_only: bool = True
+    """Whether a linear map of the queries is trained alongside, as a control that hears nothing."""
+    order: Literal["global", "shards"] = "global"
+    """What is shuffled: all utterances, or those of a few shards at a time."""
+    shards_at_once: Positive = 8
+    """Shards that are mixed where `order` is `shards`."""
+    preload: Literal["none", "ram", "device"] = "none"
+    """Whether features are first copied into memory."""
+    save_steps: Positive = 500
+    """Steps between two savings of the state within an epoch."""
+    resume: bool = True
+    """Whether a run that was stopped goes on, or begins anew."""
+    track: tuple[Literal["wandb", "mlflow"], ...] = ()
+    """Trackers that are told of the run, besides `metrics.csv` and TensorBoard."""
+    devices: Positive = 1
+    """Processes on each machine, one for each GPU."""
+    nodes: Positive = 1
+    """Machines."""
+    loss: Literal["gathered", "local"] = "gathered"
+    """With several processes: each computes the loss of all tokens, or of its own rows of it."""
     device: str = "auto"
 
 

@@ -94,8 +94,9 @@ class Stamp:
         inputs: Identities (digests) of everything that was read.
     """
 
-    PLACES = frozenset({"store", "out", "device"})
-    """Settings that say where, not what; they may change without making the artefact another."""
+    PLACES = frozenset({"store", "out", "device", "preload", "save_steps", "resume", "track"})
+    """Settings that say where and how, not what; they may change without making the artefact
+    another."""
 
     def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         self.content = {"stage": stage, "settings": dict(settings), "inputs": dict(inputs)}

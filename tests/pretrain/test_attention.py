@@ -5,35 +5,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.pretrain.attention import (
-    ALIGNERS,
-    ReportAligner,
-    frame_mask,
+    attention_weights,
+    listen,
     plain_attention,
     reassociated_attention,
 )
 
+LENGTHS = st.lists(st.tuples(st.integers(1, 5), st.integers(1, 9)), min_size=1, max_size=4)
 
-def case(seed: int, lengths: list[int], tokens: int, text_dim: int, speech_dim: int, dtype):
+
+def case(seed, lengths, text_dim, speech_dim, dtype):
+    """Q, S, W_k, W_v, and the lengths of utterances given as (tokens, frames)."""
     g = torch.Generator().manual_seed(seed)
-    shapes = [
-        (len(lengths), tokens, text_dim),
-        (len(lengths), max(lengths), speech_dim),
-        (text_dim, text_dim),
-        (speech_dim, text_dim),
-        (speech_dim, text_dim),
-    ]
-    scale = [1.0, 1.0, text_dim**-0.5, speech_dim**-0.5, speech_dim**-0.5]
+    tokens, frames = (sum(part) for part in zip(*lengths, strict=True))
+    shapes = [(tokens, text_dim), (frames, speech_dim), *[(speech_dim, text_dim)] * 2]
+    scales = [1.0, 1.0, speech_dim**-0.5, speech_dim**-0.5]
     tensors = [
         (torch.randn(*shape, generator=g) * s).to(dtype).requires_grad_()
-        for shape, s in zip(shapes, scale, strict=True)
+        for shape, s in zip(shapes, scales, strict=True)
     ]
-    return tensors, frame_mask(torch.tensor(lengths), max(lengths))
+    return tensors, [torch.tensor(part) for part in zip(*lengths, strict=True)]
 
 
-def outputs_and_gradients(form, tensors, mask):
-    queries, speech, *weights = tensors
-    output = form(queries, speech, mask, *weights)
-    output = output[0] if isinstance(output, tuple) else output
+def plain(q, speech, w_k, w_v, num_tokens, num_frames, **kwargs):
+    return plain_attention(q, speech @ w_k, speech @ w_v, num_tokens, num_frames, **kwargs)
+
+
+def outputs_and_gradients(form, tensors, lengths, **kwargs):
+    output = form(*tensors, *lengths, **kwargs)
     probe = torch.linspace(-1, 1, output.numel()).reshape(output.shape).to(output.dtype)
     return [output.detach(), *torch.autograd.grad((output * probe).sum(), tensors)]
 
@@ -41,113 +40,81 @@ def outputs_and_gradients(form, tensors, mask):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-11), (torch.float32, 2e-5)])
 @given(
     seed=st.integers(0, 2**16),
-    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
-    tokens=st.integers(1, 5),
-    text_dim=st.integers(1, 8),
+    lengths=LENGTHS,
+    num_heads=st.sampled_from([1, 1, 2, 3]),
+    head_dim=st.integers(1, 4),
     speech_dim=st.integers(1, 8),
+    scale=st.sampled_from([1.0, 0.25]),
 )
 @settings(max_examples=25, deadline=None)
 def test_the_fast_form_has_the_outputs_and_every_gradient_of_the_plain_one(
-    dtype, tolerance, seed, lengths, tokens, text_dim, speech_dim
+    dtype, tolerance, seed, lengths, num_heads, head_dim, speech_dim, scale
 ):
-    tensors, mask = case(seed, lengths, tokens, text_dim, speech_dim, dtype)
-    plain = outputs_and_gradients(plain_attention, tensors, mask)
-    fast = outputs_and_gradients(reassociated_attention, tensors, mask)
-    for a, b in zip(plain, fast, strict=True):
-        scale = max(1.0, float(a.abs().max()))
-        assert float((a.float() - b.float()).abs().max()) <= tolerance * scale
+    tensors, lengths = case(seed, lengths, num_heads * head_dim, speech_dim, dtype)
+    options = {"scale": scale, "num_heads": num_heads}
+    reference = outputs_and_gradients(plain, tensors, lengths, **options)
+    fast = outputs_and_gradients(reassociated_attention, tensors, lengths, **options)
+    for a, b in zip(reference, fast, strict=True):
+        magnitude = max(1.0, float(a.abs().max()))
+        assert float((a - b).abs().max()) <= tolerance * magnitude
 
 
-def test_the_plain_form_is_the_equation_written_out_for_one_token():
-    (queries, speech, w_q, w_k, w_v), mask = case(0, [4], 1, 3, 5, torch.float32)
-    q = queries[0, 0] @ w_q
-    weights = torch.stack([torch.exp(q @ (frame @ w_k)) for frame in speech[0]])
-    expected = sum(
-        w / weights.sum() * (frame @ w_v) for w, frame in zip(weights, speech[0], strict=True)
-    )
-    output, attention = plain_attention(queries, speech, mask, w_q, w_k, w_v)
-    torch.testing.assert_close(output[0, 0], expected)
-    torch.testing.assert_close(attention[0, 0], weights / weights.sum())
+@given(seed=st.integers(0, 2**16), lengths=LENGTHS, num_heads=st.sampled_from([1, 2]))
+@settings(max_examples=25, deadline=None)
+def test_both_forms_are_the_equations_of_each_utterance_alone(seed, lengths, num_heads):
+    tensors, counts = case(seed, lengths, 4, 5, torch.float64)
+    Q, S, w_k, w_v = (tensor.detach().numpy() for tensor in tensors)
+    options = {"scale": 0.5, "num_heads": num_heads}
+    forms = [f(*tensors, *counts, **options).detach() for f in (plain, reassociated_attention)]
+    maps = attention_weights(tensors[0], tensors[1] @ tensors[2], *counts, **options).detach()
+    first_token = first_frame = 0
+    for i, (tokens, frames) in enumerate(lengths):
+        own = S[first_frame : first_frame + frames]
+        for m in range(tokens):
+            row = first_token + m
+            for head, part in enumerate(np.split(np.arange(4), num_heads)):
+                scores = [0.5 * (Q[row, part] @ (frame @ w_k[:, part])) for frame in own]
+                weights = np.exp(scores) / np.exp(scores).sum()
+                expected = sum(
+                    w * (frame @ w_v[:, part]) for w, frame in zip(weights, own, strict=True)
+                )
+                for found in forms:
+                    np.testing.assert_allclose(found[row, part], expected, rtol=1e-9, atol=1e-11)
+                np.testing.assert_allclose(maps[i, head, m, :frames], weights, rtol=1e-9)
+                assert not maps[i, head, m, frames:].any()
+        first_token, first_frame = first_token + tokens, first_frame + frames
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_in_bfloat16_the_fast_form_is_as_near_the_truth_as_the_plain_one(seed):
-    exact, mask = case(seed, [40, 25, 7], 12, 32, 24, torch.float64)
-    truth = outputs_and_gradients(reassociated_attention, exact, mask)
+@pytest.mark.parametrize("num_heads", [1, 4])
+def test_in_bfloat16_the_fast_form_is_as_near_the_truth_as_the_plain_one(seed, num_heads):
+    exact, lengths = case(seed, [(12, 40), (9, 25), (1, 7)], 32, 24, torch.float64)
+    options = {"num_heads": num_heads, "scale": num_heads**0.5 / 32**0.5}
+    truth = outputs_and_gradients(plain, exact, lengths, **options)
     coarse = [tensor.detach().bfloat16().requires_grad_() for tensor in exact]
-    for form in (plain_attention, reassociated_attention):
-        for found, expected in zip(outputs_and_gradients(form, coarse, mask), truth, strict=True):
-            assert float((found.double() - expected).norm() / expected.norm()) < 0.05
+    for form in (plain, reassociated_attention):
+        found = outputs_and_gradients(form, coarse, lengths, **options)
+        for a, b in zip(found, truth, strict=True):
+            assert float((a.double() - b).norm() / b.norm()) < 0.05
 
 
-@given(
-    seed=st.integers(0, 2**16),
-    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
-    tokens=st.integers(1, 4),
-)
-@settings(max_examples=25, deadline=None)
-def test_both_forms_are_the_equations_of_each_utterance_alone_without_padding(
-    seed, lengths, tokens
-):
-    tensors, mask = case(seed, lengths, tokens, 3, 5, torch.float64)
-    T, S, w_q, w_k, w_v = (tensor.detach().numpy() for tensor in tensors)
-    plain, attention = plain_attention(*tensors[:2], mask, *tensors[2:])
-    fast = reassociated_attention(*tensors[:2], mask, *tensors[2:])
-    for i, length in enumerate(lengths):
-        keys, values = S[i, :length] @ w_k, S[i, :length] @ w_v
-        for m in range(tokens):
-            weights = np.exp([(T[i, m] @ w_q) @ key for key in keys])
-            weights /= weights.sum()
-            expected = sum(w * value for w, value in zip(weights, values, strict=True))
-            np.testing.assert_allclose(plain[i, m].detach(), expected, rtol=1e-10, atol=1e-12)
-            np.testing.assert_allclose(fast[i, m].detach(), expected, rtol=1e-10, atol=1e-12)
-            np.testing.assert_allclose(attention[i, m, :length].detach(), weights, rtol=1e-10)
+def test_speech_as_it_is_stored_is_listened_to_in_the_type_of_the_queries():
+    (asking, speech, *_), lengths = case(0, [(3, 7), (2, 4)], 5, 5, torch.float32)
+    stored = speech.detach().half()
+    found = listen(asking, stored, *lengths)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, listen(asking, stored.float(), *lengths), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("form", [plain_attention, reassociated_attention])
-def test_padding_gets_no_gradient_either(form):
-    tensors, mask = case(0, [7, 2], 3, 4, 6, torch.float64)
-    _, _, grad_speech, *_ = outputs_and_gradients(form, tensors, mask)
-    assert not grad_speech[1, 2:].any()
-    assert grad_speech[1, :2].any()
-
-
-def test_what_stands_in_the_padding_changes_nothing():
-    aligner = ReportAligner(4, 6)
-    queries, speech, num_frames = torch.randn(2, 3, 4), torch.randn(2, 7, 6), torch.tensor([7, 2])
-    noisy = speech.clone()
-    noisy[1, 2:] = 1e4
-    torch.testing.assert_close(
-        aligner(queries, speech, num_frames), aligner(queries, noisy, num_frames), rtol=0, atol=0
-    )
-
-
-def test_the_attention_map_sums_to_one_over_frames_and_is_zero_on_padding():
-    aligner = ReportAligner(4, 6)
-    maps = aligner.attention_map(
-        torch.randn(2, 3, 4), torch.randn(2, 7, 6), torch.tensor([7, 2])
-    ).detach()
-    torch.testing.assert_close(maps.sum(-1), torch.ones(2, 3))
-    assert not maps[1, :, 2:].any()
-
-
-def test_attention_starts_nearly_flat_on_activations_as_large_as_those_of_whisper():
-    torch.manual_seed(0)
-    aligner = ReportAligner(768, 512)
-    queries = torch.nn.functional.normalize(torch.randn(1, 20, 768), dim=-1) * 1.4
-    speech = torch.nn.functional.normalize(torch.randn(1, 300, 512), dim=-1) * 32
-    maps = aligner.attention_map(queries, speech, torch.tensor([300]))
-    assert float(maps.detach().max(-1).values.mean()) < 0.05
-
-
-@pytest.mark.parametrize("variant", ALIGNERS)
-def test_every_variant_maps_tokens_and_frames_to_tokens(variant):
-    aligner = ALIGNERS[variant](4, 6)
-    arguments = torch.randn(2, 3, 4), torch.randn(2, 7, 6), torch.tensor([7, 5])
-    assert aligner(*arguments).shape == (2, 3, 4)
-    assert aligner.attention_map(*arguments).shape == (2, 3, 7)
-
-
-def test_the_report_aligner_has_three_matrices_and_no_biases():
-    shapes = {name: tuple(p.shape) for name, p in ReportAligner(4, 6).named_parameters()}
-    assert shapes == {"w_q": (4, 4), "w_k": (6, 4), "w_v": (6, 4)}
+def test_under_autocast_products_are_made_in_bfloat16_and_gradients_come_back_in_float32():
+    (asking, speech, *_), lengths = case(0, [(30, 70), (20, 41)], 5, 5, torch.float32)
+    stored = speech.detach().half()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = listen(asking, stored, *lengths)
+    assert found.dtype == torch.bfloat16
+    expected = listen(asking.bfloat16(), stored.bfloat16(), *lengths)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+    (gradient,) = torch.autograd.grad(found.float().sum(), asking)
+    assert gradient.dtype == torch.float32
+    (truth,) = torch.autograd.grad(listen(asking, stored.float(), *lengths).sum(), asking)
+    assert float((gradient - truth).norm() / truth.norm()) < 0.05

@@ -1,155 +1,85 @@
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tokser.errors import InputError, RunError
-from tokser.pretrain.batches import (
-    Pairs,
-    bucketed_batches,
-    in_order,
-)
+from tokser.pretrain.batches import Pairs
 
 
-class Memory:
-    """A feature that lies in memory."""
+@pytest.fixture
+def make_pairs(memory):
+    def feature(name: str, lengths: dict[str, int], dim: int):
+        rng = np.random.default_rng(len(name))
+        rows = {u: rng.normal(size=(n, dim)).astype(np.float16) for u, n in lengths.items()}
+        return memory(name, rows)
 
-    def __init__(self, name: str, rows: dict[str, np.ndarray]) -> None:
-        self.name, self._rows = name, rows
+    def make(
+        frames={"a": 7, "b": 5, "silent": 3, "speech only": 4},  # noqa: B006  never changed
+        tokens={"a": 4, "b": 3, "silent": 2, "text only": 5},  # noqa: B006
+        *,
+        layers: int = 1,
+        special_tokens: bool = True,
+    ) -> Pairs:
+        speech = tuple(feature("whisper/layer-6"[: -i or None], frames, 6) for i in range(layers))
+        text = [feature(name, tokens, 4) for name in ("bert/word", "bert/contextual")]
+        return Pairs(speech, *text, special_tokens)
 
-    @property
-    def dim(self) -> int:
-        return next(iter(self._rows.values())).shape[1]
-
-    @property
-    def ids(self) -> list[str]:
-        return list(self._rows)
-
-    @property
-    def lengths(self) -> pd.Series:
-        return pd.Series({name: len(rows) for name, rows in self._rows.items()}, dtype="int64")
-
-    def __getitem__(self, utterance: str) -> np.ndarray:
-        return self._rows[utterance]
-
-
-def memory(name: str, lengths: dict[str, int], dim: int) -> Memory:
-    rng = np.random.default_rng(0)
-    return Memory(
-        name, {u: rng.normal(size=(n, dim)).astype(np.float16) for u, n in lengths.items()}
-    )
+    return make
 
 
-def make_pairs(*, special_tokens: bool = True) -> Pairs:
-    num_tokens = {"a": 4, "b": 3, "silent": 2, "text only": 5}
-    return Pairs(
-        memory("whisper/layer-6", {"a": 7, "b": 5, "silent": 3, "speech only": 4}, 6),
-        memory("bert/word", num_tokens, 4),
-        memory("bert/contextual", num_tokens, 4),
-        special_tokens,
-    )
-
-
-def test_utterances_need_speech_and_text():
+def test_utterances_need_speech_and_text(make_pairs):
     assert make_pairs().ids() == ["a", "b", "silent"]
 
 
-def test_without_special_tokens_one_that_has_no_other_is_left_out():
+def test_without_special_tokens_one_that_has_no_other_is_left_out(make_pairs):
     assert make_pairs(special_tokens=False).ids() == ["a", "b"]
 
 
-def test_no_common_utterance_is_an_error_that_says_what_to_extract():
-    pairs = Pairs(
-        memory("s/6", {"x": 3}, 2), memory("t/word", {"y": 3}, 2), memory("t/c", {"y": 3}, 2), True
-    )
+def test_no_common_utterance_is_an_error_that_says_what_to_extract(make_pairs):
     with pytest.raises(InputError, match=r"speech and a transcript, got none\. Extract"):
-        pairs.ids()
+        make_pairs({"x": 3}, {"y": 3}).ids()
 
 
 @pytest.mark.parametrize("special_tokens", [True, False])
-def test_a_batch_holds_each_utterances_rows_and_zeros_after_them(special_tokens):
+def test_a_batch_holds_each_utterances_rows_one_after_the_other(make_pairs, special_tokens):
     pairs = make_pairs(special_tokens=special_tokens)
     batch = pairs.gather(["b", "a"])
     inner = slice(None) if special_tokens else slice(1, -1)
     assert batch.ids == ["b", "a"]
-    for row, name in enumerate(batch.ids):
-        for padded, count, rows in (
-            (batch.speech, batch.num_frames, pairs.speech[name]),
-            (batch.queries, batch.num_tokens, pairs.queries[name][inner]),
-            (batch.teacher, batch.num_tokens, pairs.teacher[name][inner]),
-        ):
-            assert int(count[row]) == len(rows)
-            np.testing.assert_array_equal(padded[row, : len(rows)], rows.astype(np.float32))
-            assert not padded[row, len(rows) :].any()
-    assert batch.token_mask().sum(1).tolist() == batch.num_tokens.tolist()
+    for rows, counts, source, part in (
+        (batch.heard.speech[0], batch.heard.num_frames, pairs.speech[0], slice(None)),
+        (batch.heard.queries, batch.heard.num_tokens, pairs.queries, inner),
+        (batch.teacher, batch.num_tokens, pairs.teacher, inner),
+    ):
+        expected = [source.by_id[name][part] for name in batch.ids]
+        assert counts.tolist() == [len(own) for own in expected]
+        np.testing.assert_array_equal(rows, np.concatenate(expected))
+    assert batch.heard.speech.dtype == torch.float16
+    assert batch.teacher.dtype == batch.heard.queries.dtype == torch.float32
 
 
-def test_an_utterance_may_hear_anothers_speech_and_keeps_its_text():
+def test_layers_that_are_mixed_lie_one_after_the_other(make_pairs):
+    pairs = make_pairs(layers=3)
+    speech = pairs.gather(["b", "a"]).heard.speech
+    assert speech.shape == (3, 12, 6)
+    for rows, source in zip(speech, pairs.speech, strict=True):
+        np.testing.assert_array_equal(rows[:5], source.by_id["b"])
+
+
+def test_an_utterance_may_hear_anothers_speech_and_keeps_its_text(make_pairs):
     pairs = make_pairs()
     right, wrong = pairs.gather(["a", "b"]), pairs.gather(["a", "b"], {"a": "b", "b": "a"})
     torch.testing.assert_close(wrong.teacher, right.teacher)
-    assert wrong.num_frames.tolist() == right.num_frames.flip(0).tolist()
-    torch.testing.assert_close(wrong.speech, right.speech.flip(0))
+    assert wrong.heard.num_frames.tolist() == right.heard.num_frames.flip(0).tolist()
+    torch.testing.assert_close(wrong.heard.speech[:, :5], right.heard.speech[:, 7:])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("feature", ["speech", "queries", "teacher"])
-def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(feature, bad):
+def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(make_pairs, feature, bad):
     pairs = make_pairs()
-    getattr(pairs, feature)["b"][1, 0] = bad
-    pairs.gather(["a"])
-    name = getattr(pairs, feature).name
-    with pytest.raises(RunError, match=f"{name}, b: expected finite activations"):
-        pairs.gather(["a", "b"])
-
-
-@given(
-    count=st.integers(1, 70),
-    batch_size=st.integers(1, 20),
-    seed=st.integers(0, 99),
-    epoch=st.integers(0, 99),
-)
-@settings(max_examples=50, deadline=None)
-def test_an_epoch_has_every_utterance_once_in_batches_of_the_size(count, batch_size, seed, epoch):
-    ids = [f"u{i}" for i in range(count)]
-    lengths = pd.Series(range(count), index=ids)
-    batches = bucketed_batches(ids, lengths, batch_size=batch_size, seed=seed, epoch=epoch)
-    assert sorted(u for batch in batches for u in batch) == sorted(ids)
-    sizes = sorted(map(len, batches), reverse=True)
-    assert sizes[:-1] == [batch_size] * (len(sizes) - 1)
-    assert 1 <= sizes[-1] <= batch_size
-
-
-def test_order_depends_on_seed_and_epoch_alone():
-    ids = [f"u{i}" for i in range(40)]
-    lengths = pd.Series(range(40), index=ids)
-
-    def order(seed, epoch):
-        batches = bucketed_batches(ids, lengths, batch_size=4, seed=seed, epoch=epoch)
-        return [list(batch) for batch in batches]
-
-    assert order(1, 2) == order(1, 2)
-    assert order(1, 2) != order(1, 3)
-    assert order(1, 2) != order(2, 2)
-
-
-def test_batches_hold_utterances_of_similar_length():
-    ids = [f"u{i}" for i in range(200)]
-    lengths = pd.Series(np.random.default_rng(0).permutation(200), index=ids)
-    for batch in bucketed_batches(ids, lengths, batch_size=10, seed=0, epoch=0):
-        assert lengths[batch].max() - lengths[batch].min() < 10
-
-
-def test_little_of_a_batch_is_padding_at_librispeechs_lengths():
-    # 1.3 to 24.5 s, most of them 12 to 16 s, as in train-clean-100; 50 frames a second.
-    seconds = np.random.default_rng(0).triangular(1.3, 15, 24.5, 5_000)
-    lengths = pd.Series((50 * seconds).astype(int), index=[f"u{i}" for i in range(5_000)])
-    batches = bucketed_batches(list(lengths.index), lengths, batch_size=64, seed=0, epoch=0)
-    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
-    assert 1 - lengths.sum() / padded < 0.05
-
-
-def test_in_order_keeps_the_order_and_the_rest():
-    assert list(in_order(list("abcde"), 2)) == [["a", "b"], ["c", "d"], ["e"]]
+    source = pairs.speech[0] if feature == "speech" else getattr(pairs, feature)
+    source.by_id["b"][1, 0] = bad
+    pairs.require_finite(pairs.gather(["a"]))
+    with pytest.raises(RunError, match=f"{source.name}, b: expected finite activations"):
+        pairs.require_finite(pairs.gather(["a", "b"]))

@@ -1,54 +1,53 @@
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from tokser.config import PretrainSettings
 from tokser.errors import RunError
-from tokser.pretrain.attention import ReportAligner
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.contrastive import token_contrastive_loss
-from tokser.pretrain.module import AlignerModule
+from tokser.pretrain.module import AlignerModule, learning_rate_at
+from tokser.pretrain.report import ReportAligner
+
+SETTINGS = PretrainSettings(store="s", out=Path("o"), learning_rate=1e-3, text_only=False)
 
 
-def make_batch(num_tokens: list[int], seed: int = 0) -> Batch:
-    g = torch.Generator().manual_seed(seed)
-    count, longest = len(num_tokens), max(num_tokens)
-    return Batch(
-        [f"utt{i}" for i in range(count)],
-        torch.randn(count, 8, 6, generator=g),
-        torch.full((count,), 8),
-        torch.randn(count, longest, 4, generator=g),
-        torch.randn(count, longest, 4, generator=g),
-        torch.tensor(num_tokens),
-    )
+@pytest.fixture
+def make_batch(heard):
+    def make(num_tokens: list[int], seed: int = 0) -> Batch:
+        given = heard(num_tokens, [8] * len(num_tokens), seed=seed)
+        g = torch.Generator().manual_seed(seed + 100)
+        teacher = torch.randn(given.queries.shape, generator=g)
+        return Batch([f"utt{i}" for i in range(len(num_tokens))], given, teacher)
+
+    return make
 
 
 @pytest.fixture
 def module(monkeypatch) -> AlignerModule:
     torch.manual_seed(0)
-    made = AlignerModule(ReportAligner(4, 6), temperature=0.07, learning_rate=1e-3)
-    monkeypatch.setattr(made, "log_dict", lambda scores: None)  # no trainer listens
+    made = AlignerModule(ReportAligner(4, 6), SETTINGS)
+    for name in ("log", "log_dict"):  # no trainer listens
+        monkeypatch.setattr(made, name, lambda *args, **kwargs: None)
     return made
 
 
-def test_the_loss_runs_over_all_valid_tokens_of_the_batch_together(module):
+def test_the_loss_runs_over_all_tokens_of_the_batch_together(module, make_batch):
     batch = make_batch([3, 1, 2])
-    student = module.aligner(batch.queries, batch.speech, batch.num_frames)
-    rows = [(i, j) for i, count in enumerate([3, 1, 2]) for j in range(count)]
-    expected = token_contrastive_loss(
-        torch.stack([student[i, j] for i, j in rows]),
-        torch.stack([batch.teacher[i, j] for i, j in rows]),
-        0.07,
-    )
+    expected = token_contrastive_loss(module.aligner(batch.heard), batch.teacher, 0.07)
     torch.testing.assert_close(module.training_step(batch, 0), expected)
 
 
-def test_a_lone_token_is_an_error_that_names_its_utterance(module):
+def test_a_lone_token_is_an_error_that_names_its_utterance(module, make_batch):
     with pytest.raises(RunError, match=r"utt0: expected at least two tokens.*--batch-size"):
         module.training_step(make_batch([1]), 0)
 
 
-def test_a_loss_that_is_not_finite_names_the_utterances_of_the_batch(module, monkeypatch):
+def test_a_loss_that_is_not_finite_names_the_utterances_of_the_batch(
+    module, make_batch, monkeypatch
+):
     monkeypatch.setattr(AlignerModule, "current_epoch", 4)
     with torch.no_grad():
         module.aligner.w_v.fill_(math.nan)
@@ -56,12 +55,10 @@ def test_a_loss_that_is_not_finite_names_the_utterances_of_the_batch(module, mon
         module.training_step(make_batch([2, 2]), 0)
 
 
-def test_scores_compare_right_with_wrong_speech(module):
+def test_scores_compare_right_with_wrong_speech(module, make_batch):
     right, other = make_batch([3, 2]), make_batch([3, 2], seed=1)
-    perfect = right._replace(
-        teacher=module.aligner(right.queries, right.speech, right.num_frames).detach()
-    )
-    wrong = perfect._replace(speech=other.speech)
+    perfect = right._replace(teacher=module.aligner(right.heard).detach())
+    wrong = perfect._replace(heard=right.heard._replace(speech=other.heard.speech))
     module.validation_step(DevBatch(perfect, wrong), 0)
     module.on_validation_epoch_end()
     scores = module.scores
@@ -71,7 +68,7 @@ def test_scores_compare_right_with_wrong_speech(module):
     assert scores["dev_chance"] == pytest.approx(1 / 5)
 
 
-def test_a_validation_forgets_the_one_before(module):
+def test_a_validation_forgets_the_one_before(module, make_batch):
     batch = make_batch([3, 2])
     found = []
     for _ in range(2):
@@ -81,7 +78,7 @@ def test_a_validation_forgets_the_one_before(module):
     assert found[0] == found[1]
 
 
-def test_the_mean_loss_is_that_since_the_last_call_and_nan_without_training(module):
+def test_the_mean_loss_is_that_since_the_last_call_and_nan_without_training(module, make_batch):
     assert math.isnan(module.mean_train_loss())
     losses = [float(module.training_step(make_batch([3, 2], seed=s), 0).detach()) for s in (0, 1)]
     assert module.mean_train_loss() == pytest.approx(sum(losses) / 2)
@@ -92,3 +89,44 @@ def test_the_optimiser_is_adam_at_the_rate_that_was_set(module):
     optimizer = module.configure_optimizers()
     assert type(optimizer) is torch.optim.Adam
     assert [group["lr"] for group in optimizer.param_groups] == [1e-3]
+
+
+def test_the_text_only_control_is_trained_beside_and_changes_nothing(make_batch, monkeypatch):
+    weights = {}
+    for text_only in (False, True):
+        torch.manual_seed(0)
+        settings = SETTINGS.model_copy(update={"text_only": text_only, "clip_norm": 1e-3})
+        made = AlignerModule(ReportAligner(4, 6), settings)
+        monkeypatch.setattr(made, "log", lambda *args, **kwargs: None)
+        before = {name: p.detach().clone() for name, p in made.named_parameters()}
+        optimizer = made.configure_optimizers()
+        for seed in range(3):
+            made.training_step(make_batch([3, 2], seed), 0).backward()
+            made.configure_gradient_clipping(optimizer)
+            optimizer.step()
+            optimizer.zero_grad()
+        weights[text_only] = made.aligner.state_dict()
+        assert all(not torch.equal(p.detach(), before[name]) for name, p in made.named_parameters())
+    for name, weight in weights[False].items():
+        torch.testing.assert_close(weights[True][name], weight, rtol=0, atol=0)
+
+
+def test_gradients_are_clipped_to_the_norm(make_batch, module, monkeypatch):
+    monkeypatch.setattr(module, "_settings", SETTINGS.model_copy(update={"clip_norm": 1e-3}))
+    module.training_step(make_batch([3, 2]), 0).backward()
+    module.configure_gradient_clipping(module.configure_optimizers())
+    norms = torch.stack([p.grad.norm() for p in module.aligner.parameters()])
+    assert float(norms.norm()) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_learning_rate_rises_then_stays_or_falls():
+    def rates(schedule, warmup=2, steps=6):
+        options = {"warmup": warmup, "schedule": schedule}
+        return [learning_rate_at(step, steps, **options) for step in range(steps)]
+
+    assert rates("constant") == [0.5, 1, 1, 1, 1, 1]
+    assert rates("linear") == [0.5, 1, 1, 0.75, 0.5, 0.25]
+    assert rates("cosine")[2:] == pytest.approx(
+        [(1 + math.cos(math.pi * k / 4)) / 2 for k in range(4)]
+    )
+    assert rates("linear", warmup=0)[0] == 1

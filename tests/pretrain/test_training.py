@@ -1,5 +1,6 @@
 import os
 import signal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -7,49 +8,47 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tokser.config import PretrainSettings
 from tokser.errors import RunError
-from tokser.pretrain.attention import ReportAligner
+from tokser.pretrain import attention
 from tokser.pretrain.batches import Pairs
+from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.module import HEADLINE, AlignerModule
-from tokser.pretrain.training import Batches, train
+from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.training import train
+from tokser.pretrain.variants import build_aligner
 
 IDS = [f"u{i}" for i in range(12)]
 TRAIN, WRONG = IDS[:8], dict(zip(IDS[8:], [*IDS[9:], IDS[8]], strict=True))
 
 
-class Memory:
-    """A feature that lies in memory."""
-
-    def __init__(self, name: str, rows: dict[str, np.ndarray]) -> None:
-        self.name, self._rows = name, rows
-        self.dim, self.ids = next(iter(rows.values())).shape[1], list(rows)
-        self.lengths = pd.Series({u: len(r) for u, r in rows.items()})
-
-    def __getitem__(self, utterance: str) -> np.ndarray:
-        return self._rows[utterance]
+SETTINGS = PretrainSettings(
+    store="s", out=Path("o"), batch_size=3, learning_rate=1e-2, device="cpu"
+)
 
 
 @pytest.fixture
-def data() -> Batches:
+def data(memory) -> Batches:
     rng = np.random.default_rng(0)
     teacher = {u: rng.normal(size=(4, 6)) for u in IDS}
     words = {u: rng.normal(size=(4, 6)) for u in IDS}
     speech = {u: np.hstack([5 * words[u], teacher[u]]).repeat(2, axis=0) for u in IDS}
     pairs = Pairs(
-        Memory("s", speech), Memory("t/word", words), Memory("t/contextual", teacher), True
+        (memory("s", speech),), memory("t/word", words), memory("t/contextual", teacher), True
     )
-    return Batches(pairs, TRAIN, WRONG, batch_size=3, seed=0)
+    return Batches(pairs, TRAIN, WRONG, SETTINGS)
 
 
-def module() -> AlignerModule:
+def module(settings: PretrainSettings = SETTINGS) -> AlignerModule:
     torch.manual_seed(0)
-    return AlignerModule(ReportAligner(6, 12), 0.07, 1e-2)
+    return AlignerModule(ReportAligner(6, 12), settings, num_batches=3)
 
 
-def run(data: Batches, out, epochs: int = 2) -> History:
-    history = History(out, epochs)
-    train(module(), data, history, epochs=epochs, device=torch.device("cpu"))
+def run(data: Batches, out, epochs: int = 2, **changes) -> History:
+    settings = SETTINGS.model_copy(update={"epochs": epochs, **changes})
+    history = History(out, epochs, settings.save_steps)
+    train(module(settings), data, history, settings, device=torch.device("cpu"))
     return history
 
 
@@ -114,7 +113,9 @@ def test_a_run_that_was_moved_while_stopped_still_knows_its_best_epoch(data, tmp
 
 def test_of_epochs_that_score_the_same_the_first_is_the_best(data, tmp_path, monkeypatch):
     def same(self):
-        self.scores = dict.fromkeys((HEADLINE, "dev_match_rate_shuffled", "dev_chance"), 0.5)
+        self.scores = dict.fromkeys(
+            (HEADLINE, "dev_match_rate_shuffled", "speech_gain", "dev_chance"), 0.5
+        )
 
     monkeypatch.setattr(AlignerModule, "on_validation_epoch_end", same)
     once, twice = run(data, tmp_path / "once", epochs=1), run(data, tmp_path / "twice", epochs=2)
@@ -131,16 +132,31 @@ def test_the_table_tells_the_documented_scores(data, tmp_path):
         "dev_match_rate_shuffled",
         "speech_gain",
         "dev_match_rate_within",
+        "dev_match_rate_within_shuffled",
+        "speech_gain_within",
+        "dev_match_rate_back",
+        "dev_match_rate_within_back",
         "dev_mrr",
         "dev_recall_at_5",
         "dev_chance",
+        "dev_chance_within",
+        "dev_ceiling_text_only",
+        "dev_match_rate_text_only",
+        "dev_match_rate_within_text_only",
+        "attention_entropy",
+        "attention_diagonality",
+        "attention_entropy_shuffled",
+        "attention_diagonality_shuffled",
+        "dev_match_rate_untrained",
     ]
+    assert table.drop(columns="train_loss").notna().all(axis=None)
+    assert set(table["dev_match_rate_untrained"]) == {table["dev_match_rate"][0]}
     assert table["epoch"].tolist() == [0, 1, 2]
 
 
 def test_a_loss_that_is_not_finite_names_the_epoch_and_the_utterances(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "tokser.pretrain.module.token_contrastive_loss",
+        "tokser.pretrain.ranks.token_contrastive_loss",
         lambda student, teacher, temperature: student.sum() * float("nan"),
     )
     with pytest.raises(
@@ -179,3 +195,103 @@ def test_weights_that_are_kept_are_those_of_the_epoch(data, tmp_path, monkeypatc
     kept = load_file(history.best)
     assert history.best_row()["epoch"] == 3
     assert all(torch.equal(kept[name], at_end[3][name]) for name in kept)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_stop_within_an_epoch_costs_no_step_and_ends_in_the_very_same_weights(
+    data, tmp_path, monkeypatch, handlers, schedule
+):
+    options = {"save_steps": 1, "schedule": schedule, "warmup_steps": 1, "epochs": 3}
+    whole = run(data, tmp_path / "whole", **options)
+    with monkeypatch.context() as patch:
+        in_step(patch, 1, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path / "cut", **options)
+    kept = torch.load(tmp_path / "cut" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["loops"]["fit_loop"]["state_dict"]["combined_loader"] == [
+        {"epoch": 1, "batches_done": 1}
+    ]
+    seen = []
+    step = AlignerModule.training_step
+
+    def watch(self, batch, batch_idx):
+        seen.append((self.current_epoch, batch_idx))
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(AlignerModule, "training_step", watch)
+    cut = run(data, tmp_path / "cut", **options)
+    assert seen == [(1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
+    assert cut.table.read_text() == whole.table.read_text()
+    ends = [torch.load(history.last, weights_only=True) for history in (whole, cut)]
+    assert ends[0]["global_step"] == ends[1]["global_step"] == 9
+    for name, weight in ends[0]["state_dict"].items():
+        assert torch.equal(ends[1]["state_dict"][name], weight), name
+
+
+def test_dropout_draws_the_same_after_a_stop(data, tmp_path, monkeypatch, handlers):
+    def dropping(settings):
+        torch.manual_seed(0)
+        options = {"heads": 2, "ffn": 8, "dropout": 0.5}
+        return AlignerModule(build_aligner("sunder", 6, 12, 1, options), settings)
+
+    monkeypatch.setattr(f"{__name__}.module", dropping)
+    whole = run(data, tmp_path / "whole", save_steps=1)
+    with monkeypatch.context() as patch:
+        in_step(patch, 1, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path / "cut", save_steps=1)
+    assert run(data, tmp_path / "cut", save_steps=1).table.read_text() == whole.table.read_text()
+
+
+def test_a_run_may_begin_anew(data, tmp_path):
+    first = run(data, tmp_path, epochs=2).table.read_text()
+    history = History(tmp_path, 1)
+    history.begin_anew()
+    assert not history.last.exists()
+    assert run(data, tmp_path, epochs=2).table.read_text() == first
+
+
+def test_training_stops_early_where_nothing_gets_better(data, tmp_path, monkeypatch):
+    score = AlignerModule.on_validation_epoch_end
+
+    def fall(self):
+        score(self)
+        self.scores[HEADLINE] = 0.5 - 0.1 * self.current_epoch
+        self.log_dict(self.scores)
+
+    monkeypatch.setattr(AlignerModule, "on_validation_epoch_end", fall)
+    history = run(data, tmp_path, epochs=9, patience=2)
+    assert pd.read_csv(history.table)["epoch"].tolist() == [0, 1, 2, 3]
+
+
+def test_in_bfloat16_products_are_in_bfloat16_weights_are_not_and_it_learns(
+    data, tmp_path, monkeypatch
+):
+    dtypes = set()
+    listen = attention.listen
+
+    def watch(asking, *rest):
+        heard = listen(asking, *rest)
+        dtypes.add(heard.dtype)
+        return heard
+
+    monkeypatch.setattr(attention, "listen", watch)
+    coarse = pd.read_csv(run(data, tmp_path / "bf16", epochs=6, precision="bf16").table)
+    assert dtypes == {torch.bfloat16}
+    exact = pd.read_csv(run(data, tmp_path / "fp32", epochs=6).table)
+    assert coarse["train_loss"].iloc[-1] < 0.8 * coarse["train_loss"].iloc[1]
+    np.testing.assert_allclose(coarse["train_loss"][1:], exact["train_loss"][1:], rtol=0.05)
+    kept = load_file(tmp_path / "bf16" / "checkpoints" / "best.safetensors")
+    assert {weight.dtype for weight in kept.values()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError("no room")]
+)
+def test_a_lack_of_memory_says_which_option_shrinks_it(data, tmp_path, monkeypatch, error):
+    def lack():
+        raise error
+
+    in_step(monkeypatch, 0, lack)
+    with pytest.raises(RunError, match=r"room in memory, got .*Lower --batch-size below 3"):
+        run(data, tmp_path)

@@ -13,8 +13,8 @@ from tokser.errors import (
     StoreMismatchError,
     StoreNotSealedError,
 )
-from tokser.pretrain.attention import ReportAligner
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
+from tokser.pretrain.report import ReportAligner
 from tokser.stages.align import align
 from tokser.stages.pool import pool
 from tokser.store import FeatureSpec

@@ -23,7 +23,15 @@ EPOCHS = 10
 class ToyStore:
     """A corpus whose frames carry a token's word, to be found by, and its teacher, to be said."""
 
-    def __init__(self, path: Path, *, speech: tuple[str, ...] = ("whisper-toy",)) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        speech: tuple[str, ...] = ("whisper-toy",),
+        layers: tuple[str, ...] = ("layer-6",),
+        embeddings: bool = False,
+    ) -> None:
+        self.layers, self.embeddings = layers, embeddings
         rng = np.random.default_rng(0)
         num = NUM_TRAIN + NUM_DEV
         self.path, self.speech = path, speech
@@ -52,15 +60,19 @@ class ToyStore:
         with StoreWriter(
             self.path, dataset="librispeech", manifest_text=text, manifest_digest=digest
         ) as writer:
-            wide = {"layer-6": FeatureSpec(dim=2 * DIM, dtype="float16")}
+            wide = dict.fromkeys(self.layers, FeatureSpec(dim=2 * DIM, dtype="float16"))
             for name in self.speech:
-                self._commit(writer, name, "speech", wide, {"layer-6": self.frames}, seal)
+                rows = dict.fromkeys(self.layers, self.frames)
+                self._commit(writer, name, "speech", wide, rows, seal)
             if with_text:
                 specs = {
                     "contextual": FeatureSpec(dim=DIM, dtype="float16"),
                     "token_ids": FeatureSpec(dim=None, dtype="int32"),
                 }
                 rows = {"contextual": self.teacher, "token_ids": self.token_ids}
+                if self.embeddings:
+                    specs["layer-0"] = specs["contextual"]
+                    rows["layer-0"] = [self.words[ids] for ids in self.token_ids]
                 group = self._commit(writer, "bert-toy", "text", specs, rows, True)
                 keys = np.arange(NUM_WORDS, dtype=np.int32)
                 group.put_lookup(
@@ -262,7 +274,7 @@ def test_a_name_that_a_store_needs_itself_is_refused(toy, tmp_path, name):
 
 
 def test_a_loss_that_is_not_finite_leaves_no_finished_run(toy, tmp_path, monkeypatch):
-    loss = "tokser.pretrain.module.token_contrastive_loss"
+    loss = "tokser.pretrain.ranks.token_contrastive_loss"
     monkeypatch.setattr(loss, lambda student, teacher, tau: student.sum() * float("nan"))
     with pytest.raises(RunError, match="epoch 1, batch of utt"):
         pretrain(toy.settings(tmp_path / "run"))
@@ -284,6 +296,46 @@ def test_more_than_one_speech_feature_wants_a_name_and_lists_them(tmp_path):
         pretrain(toy.settings(tmp_path / "run"))
     pretrain(toy.settings(tmp_path / "run", speech="wavlm-toy/layer-6", epochs=1))
     assert load_aligner(tmp_path / "run")[1].features["speech"] == "wavlm-toy/layer-6"
+
+
+def test_variant_and_its_options_are_kept_with_the_run(toy, tmp_path):
+    options = {"heads": 2, "ffn": 8}
+    out = pretrain(toy.settings(tmp_path / "run", variant="sunder", options=options, epochs=1))
+    aligner, description = load_aligner(out)
+    assert (description.variant, description.options) == ("sunder", options)
+    assert aligner.num_heads == 2
+
+
+def test_an_option_that_the_variant_has_not_leaves_no_run(toy, tmp_path):
+    with pytest.raises(SettingsError, match=r"--option of --variant report.*'heads'"):
+        pretrain(toy.settings(tmp_path / "run", options={"heads": 2}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_several_layers_are_mixed(tmp_path):
+    toy = ToyStore(tmp_path / "two.zarr", layers=("layer-4", "layer-6")).write()
+    mix = "whisper-toy/layer-4,whisper-toy/layer-6"
+    out = pretrain(toy.settings(tmp_path / "run", speech=mix, epochs=1))
+    aligner, description = load_aligner(out)
+    assert description.speech == mix.split(",")
+    assert aligner.mix.weights.shape == (2,)
+    assert aligner.mix.weights.abs().max() > 0
+
+
+def test_layers_of_several_encoders_cannot_be_mixed(tmp_path):
+    toy = ToyStore(tmp_path / "two.zarr", speech=("whisper-toy", "wavlm-toy")).write()
+    with pytest.raises(SettingsError, match="layers of one encoder"):
+        pretrain(toy.settings(tmp_path / "run", speech="whisper-toy/layer-6,wavlm-toy/layer-6"))
+
+
+def test_queries_are_the_whole_embedding_layers_output_where_it_is_stored(toy, tmp_path):
+    with pytest.raises(
+        SettingsError, match=r"--queries full.*feature bert-toy/layer-0.*layers all"
+    ):
+        pretrain(toy.settings(tmp_path / "run", queries="full"))
+    full = ToyStore(tmp_path / "full.zarr", embeddings=True).write()
+    out = pretrain(full.settings(tmp_path / "run", queries="full", epochs=1))
+    assert load_aligner(out)[1].features["queries"] == "bert-toy/layer-0"
 
 
 def test_a_store_without_text_says_what_is_missing(tmp_path):

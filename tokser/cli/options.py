@@ -5,13 +5,13 @@ import functools
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from tokser.errors import TokserError
+from tokser.errors import SettingsError, TokserError
 
 __all__ = [
     "DATASETS",
@@ -21,6 +21,7 @@ __all__ = [
     "QUARANTINED_EXIT",
     "device_option",
     "exit_if_quarantined",
+    "key_values",
     "only_given",
     "reports_errors",
     "show_results",
@@ -98,6 +99,21 @@ def _without_partial(path: str) -> str:
 def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
     """Drop the options that were not given, so that the settings' own defaults hold."""
     return {key: value for key, value in values.items() if value is not None and value != ()}
+
+
+def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """Read `KEY=VALUE` texts; values are read as YAML."""
+    import yaml
+
+    found = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise SettingsError(
+                f"{option} {text}", expected="KEY=VALUE", got=text, remedy="Write it so."
+            )
+        found[key] = yaml.safe_load(value)
+    return found
 
 
 def workspace_or_default(chosen: Path | None) -> Path:

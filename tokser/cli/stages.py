@@ -12,6 +12,7 @@ from tokser.cli.options import (
     FOLDER,
     QUARANTINED_EXIT,
     device_option,
+    key_values,
     only_given,
     reports_errors,
     splits_option,
@@ -123,8 +124,31 @@ def extract(dry_run: bool, **options: Any) -> None:
 
 @click.command()
 @store_option
-@click.option("--speech", help="Speech feature S.  [default: the only one there is]")
+@click.option(
+    "--speech",
+    help="Speech feature S, or layers of one encoder with commas between, whose mix is learned.  "
+    "[default: the only one there is]",
+)
 @click.option("--text", help="Teacher feature B.  [default: the only contextual one]")
+@click.option(
+    "--queries",
+    type=click.Choice(["word", "full"]),
+    help="T. word: rows of the teacher's word-embedding table; full: its embedding layer's output, "
+    "position included (extract the teacher with --layers all).  [default: word]",
+)
+@click.option(
+    "--variant",
+    help="report: one head, unscaled; scaled: divided by sqrt(D); sunder: 12 heads, residual, "
+    "LayerNorm, feed-forward.  [default: report]",
+)
+@click.option(
+    "--option",
+    "variant_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Option of the variant's own; may be repeated.  "
+    "[default: of sunder heads=12, ffn=2048, dropout=0]",
+)
 @click.option(
     "--out", type=FOLDER, help="Folder of the run.  [default: WORKSPACE/runs/STORE's name]"
 )
@@ -141,7 +165,7 @@ def extract(dry_run: bool, **options: Any) -> None:
 @workspace_option
 @device_option
 @reports_errors
-def pretrain(workspace: Path | None, **options: Any) -> None:
+def pretrain(workspace: Path | None, variant_options: tuple[str, ...], **options: Any) -> None:
     """Train the aligner on a store of speech and text.
 
     Text tokens query speech frames; what they get is held, token by token, against BERT.
@@ -150,6 +174,8 @@ def pretrain(workspace: Path | None, **options: Any) -> None:
     from tokser.stages.pretrain import pretrain as run
 
     given = only_given(options)
+    if variant_options:
+        given["options"] = key_values(variant_options, "--option")
     name = Path(str(given["store"]).rstrip("/")).stem
     given.setdefault("out", workspace_or_default(workspace) / "runs" / name)
     out = run(PretrainSettings.parse(given, where="tokser pretrain"))

@@ -1,112 +1,213 @@
-"""Cross-attention of text tokens over speech frames: the report's form, and a faster one.
+"""Cross-attention of text tokens over speech frames: the plain form, and a faster one.
 
-With one head and frozen speech, scores and outputs reassociate, so frames are never projected:
+With frozen speech, scores and outputs reassociate, so frames are never projected:
 
-    softmax(Q K^T) V = softmax((T W_q W_k^T) S^T) S W_v
+    softmax(s Q K^T) V = softmax((s T W_q W_k^T) S^T) S W_v
+
+Everything of a batch lies one utterance after the other, without padding.
 """
 
+import math
+from collections.abc import Sequence
+from typing import Any
+
 import torch
-from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float, Int64
+from torch import Tensor
 
-__all__ = ["ALIGNERS", "ReportAligner", "frame_mask", "plain_attention", "reassociated_attention"]
+from tokser.pretrain.ragged import as_padded, as_ragged, row_mask
 
-Queries = Float[Tensor, "batch tokens text_dim"]
-Speech = Float[Tensor, "batch frames speech_dim"]
-Mask = Bool[Tensor, "batch frames"]
+__all__ = [
+    "attention_weights",
+    "listen",
+    "plain_attention",
+    "reassociated_attention",
+    "uniform_weight",
+]
+
+Queries = Float[Tensor, "tokens text_dim"]
+Speech = Float[Tensor, "frames speech_dim"]
+Lengths = Int64[Tensor, " batch"]
+Weights = Float[Tensor, "batch heads longest_tokens longest_frames"]
+
+
+def attention_weights(
+    q: Float[Tensor, "tokens dim"],
+    k: Float[Tensor, "frames dim"],
+    num_tokens: Lengths,
+    num_frames: Lengths,
+    *,
+    scale: float = 1.0,
+    num_heads: int = 1,
+) -> Weights:
+    """softmax(s Q K^T) of each utterance and head; rows sum to 1 over frames.
+
+    Args:
+        q: Q, one utterance after the other; heads lie side by side in `dim`.
+        k: K, likewise.
+        num_tokens: Rows of Q of each utterance.
+        num_frames: Rows of K of each utterance.
+        scale: s.
+        num_heads: Heads.
+
+    Returns:
+        Padded; rows of padding mean nothing, and frames of padding get no weight.
+    """
+    scores = _heads(as_padded(q, num_tokens) * scale, num_heads) @ (
+        _heads(as_padded(k, num_frames), num_heads).mT
+    )
+    mask = row_mask(num_frames, k.device)
+    return scores.masked_fill(~mask[:, None, None, :], float("-inf")).softmax(dim=-1)
 
 
 def plain_attention(
-    queries: Queries,
-    speech: Speech,
-    mask: Mask,
-    w_q: Float[Tensor, "text_dim text_dim"],
-    w_k: Float[Tensor, "speech_dim text_dim"],
-    w_v: Float[Tensor, "speech_dim text_dim"],
-) -> tuple[Queries, Float[Tensor, "batch tokens frames"]]:
-    """B_s = softmax(Q K^T) V with Q = T W_q, K = S W_k, V = S W_v; the reference form.
+    q: Float[Tensor, "tokens dim"],
+    k: Float[Tensor, "frames dim"],
+    v: Float[Tensor, "frames dim"],
+    num_tokens: Lengths,
+    num_frames: Lengths,
+    *,
+    scale: float = 1.0,
+    num_heads: int = 1,
+) -> Float[Tensor, "tokens dim"]:
+    """softmax(s Q K^T) V of each utterance and head; the reference form.
 
-    Args:
-        queries: T.
-        speech: S, padded.
-        mask: True where a frame holds speech.
-        w_q: W_q.
-        w_k: W_k.
-        w_v: W_v.
-
-    Returns:
-        B_s, and the attention map, whose rows sum to 1.
-
-    Source: report, section 3.3. Departs: W_k and W_v are D_s x D_t, for the encoders' widths
-    differ; there is no 1/sqrt(D) and no residual, as printed.
-    """
-    scores = (queries @ w_q) @ (speech @ w_k).mT
-    attention = _masked_softmax(scores, mask)
-    return attention @ (speech @ w_v), attention
-
-
-def reassociated_attention(
-    queries: Queries,
-    speech: Speech,
-    mask: Mask,
-    w_q: Float[Tensor, "text_dim text_dim"],
-    w_k: Float[Tensor, "speech_dim text_dim"],
-    w_v: Float[Tensor, "speech_dim text_dim"],
-) -> Queries:
-    """B_s as `plain_attention` gives it, without projecting a single frame."""
-    scores = (queries @ (w_q @ w_k.mT)) @ speech.mT
-    return (_masked_softmax(scores, mask) @ speech) @ w_v
-
-
-def frame_mask(num_frames: Int[Tensor, " batch"], frames: int) -> Mask:
-    """Return True where a frame of a padded batch holds speech."""
-    return torch.arange(frames, device=num_frames.device) < num_frames[:, None]
-
-
-class ReportAligner(nn.Module):
-    """One head, unscaled, no residual, no biases.
-
-    Weights start uniform within 1/sqrt(fan-in), as `torch.nn.Linear` has it: the likely choice
-    of the report's authors, and small enough that the unscaled softmax starts nearly flat.
-
-    Args:
-        text_dim: Width D_t of queries and teacher.
-        speech_dim: Width D_s of the frames.
+    Arguments as `attention_weights`; heads of V lie side by side too.
 
     Source: report, section 3.3.
     """
+    weights = attention_weights(q, k, num_tokens, num_frames, scale=scale, num_heads=num_heads)
+    heard = weights @ _heads(as_padded(v, num_frames), num_heads)
+    return as_ragged(heard.transpose(1, 2).flatten(2), num_tokens)
 
-    def __init__(self, text_dim: int, speech_dim: int) -> None:
-        super().__init__()
-        self.w_q = nn.Parameter(_uniform(text_dim, text_dim))
-        self.w_k = nn.Parameter(_uniform(speech_dim, text_dim))
-        self.w_v = nn.Parameter(_uniform(speech_dim, text_dim))
 
+def reassociated_attention(
+    q: Float[Tensor, "tokens dim"],
+    speech: Speech,
+    w_k: Float[Tensor, "speech_dim dim"],
+    w_v: Float[Tensor, "speech_dim dim"],
+    num_tokens: Lengths,
+    num_frames: Lengths,
+    *,
+    scale: float = 1.0,
+    num_heads: int = 1,
+) -> Float[Tensor, "tokens dim"]:
+    """What `plain_attention` gives for K = S W_k and V = S W_v, without projecting a frame.
+
+    Exact, for any number of heads: every head's queries become so many more that ask the same
+    speech. Worth it while heads times tokens are fewer than frames.
+
+    Args:
+        q: Q.
+        speech: S, one utterance after the other.
+        w_k: W_k.
+        w_v: W_v.
+        num_tokens: Tokens of each utterance.
+        num_frames: Frames of each utterance.
+        scale: s.
+        num_heads: Heads.
+    """
+    if num_heads == 1:
+        return listen((q * scale) @ w_k.mT, speech, num_tokens, num_frames) @ w_v
+    heads_k, heads_v = (w.unflatten(1, (num_heads, -1)) for w in (w_k, w_v))
+    asking = torch.einsum("thd,shd->ths", (q * scale).unflatten(1, (num_heads, -1)), heads_k)
+    heard = listen(asking.flatten(0, 1), speech, num_tokens * num_heads, num_frames)
+    heard = heard.unflatten(0, (-1, num_heads))
+    return torch.einsum("ths,shd->thd", heard, heads_v).flatten(1)
+
+
+def listen(
+    asking: Float[Tensor, "tokens speech_dim"],
+    speech: Speech,
+    num_tokens: Lengths,
+    num_frames: Lengths,
+) -> Float[Tensor, "tokens speech_dim"]:
+    """softmax(A S^T) S of each utterance.
+
+    Args:
+        asking: A, what tokens ask for, in the frames' own space.
+        speech: S, of any type of float; what is computed has the type of `asking`, or that of
+            autocast.
+        num_tokens: Rows of A of each utterance.
+        num_frames: Rows of S of each utterance.
+    """
+    kind = asking.device.type
+    autocast = torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if autocast else asking.dtype
+    with torch.autocast(kind, enabled=False):
+        if kind == "cpu":
+            lengths = num_tokens.tolist(), num_frames.tolist()
+            heard: Tensor = _Listen.apply(asking.to(dtype), speech, *lengths)
+            return heard
+        rows = speech.to(dtype)
+        return plain_attention(asking.to(dtype), rows, rows, num_tokens, num_frames)
+
+
+class _Listen(torch.autograd.Function):
+    """One utterance at a time, so that its frames stay in the processor's cache."""
+
+    @staticmethod
     def forward(
-        self, queries: Queries, speech: Speech, num_frames: Int[Tensor, " batch"]
-    ) -> Queries:
-        """Return the student B_s; rows of padded tokens mean nothing."""
-        mask = frame_mask(num_frames, speech.shape[1])
-        return reassociated_attention(queries, speech, mask, self.w_q, self.w_k, self.w_v)
+        ctx: Any, asking: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
+    ) -> Tensor:
+        heard = torch.empty_like(asking)
+        weights = []
+        for a, s, out in _utterances(tokens, frames, asking, speech, heard):
+            s = _cast(s, asking.dtype)
+            weights.append((a @ s.mT).softmax(dim=-1))
+            torch.mm(weights[-1], s, out=out)
+        ctx.save_for_backward(asking, speech, *weights)
+        ctx.lengths = tokens, frames
+        return heard
 
-    def attention_map(
-        self, queries: Queries, speech: Speech, num_frames: Int[Tensor, " batch"]
-    ) -> Float[Tensor, "batch tokens frames"]:
-        """Return where each token listens; rows sum to 1 over frames."""
-        mask = frame_mask(num_frames, speech.shape[1])
-        return plain_attention(queries, speech, mask, self.w_q, self.w_k, self.w_v)[1]
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        asking, speech, *weights = ctx.saved_tensors
+        tokens, frames = ctx.lengths
+        grad_speech = torch.empty_like(speech) if ctx.needs_input_grad[1] else None
+        grad_asking = torch.empty_like(asking)
+        parts = _utterances(tokens, frames, asking, speech, grads[0], grad_asking, grad_speech)
+        for w, (a, s, grad, grad_a, *grad_s) in zip(weights, parts, strict=True):
+            s = _cast(s, asking.dtype)
+            # The softmax's gradient; torch's own kernel reads each row once.
+            grad_scores = torch._softmax_backward_data(grad @ s.mT, w, 1, w.dtype)
+            torch.mm(grad_scores, s, out=grad_a)
+            if grad_s:
+                grad_s[0].copy_(w.mT @ grad + grad_scores.mT @ a)
+        return grad_asking, grad_speech, None, None
 
 
-ALIGNERS = {"report": ReportAligner}
-"""Aligners by variant; all take (text_dim, speech_dim) and share one interface."""
+def _utterances(
+    tokens: Sequence[int],
+    frames: Sequence[int],
+    asking: Tensor,
+    speech: Tensor,
+    *others: Tensor | None,
+) -> Any:
+    """Cut tensors into views of each utterance's rows; the last of `others` has frames."""
+    by_tokens = [asking, *others[:2]]
+    columns = [part.split(tokens) for part in by_tokens if part is not None]
+    columns.insert(1, speech.split(frames))
+    if len(others) > 2 and others[2] is not None:
+        columns.append(others[2].split(frames))
+    return zip(*columns, strict=True)
 
 
-def _uniform(fan_in: int, fan_out: int) -> Tensor:
-    bound = fan_in**-0.5
+def _cast(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """Change the type of rows that fit into the processor's cache."""
+    if (rows.dtype, dtype) == (torch.float16, torch.bfloat16):
+        rows = rows.float()  # torch has no vectors for the direct way: a third of the time
+    return rows.to(dtype)
+
+
+def _heads(
+    rows: Float[Tensor, "batch longest dim"], num_heads: int
+) -> Float[Tensor, "batch heads longest head_dim"]:
+    heads: Tensor = rows.unflatten(2, (num_heads, -1)).transpose(1, 2)
+    return heads
+
+
+def uniform_weight(fan_in: int, fan_out: int) -> Float[Tensor, "fan_in fan_out"]:
+    """Draw a matrix within 1/sqrt(fan-in), as `torch.nn.Linear` does."""
+    bound = 1 / math.sqrt(fan_in)
     return torch.empty(fan_in, fan_out).uniform_(-bound, bound)
-
-
-def _masked_softmax(
-    scores: Float[Tensor, "batch tokens frames"], mask: Mask
-) -> Float[Tensor, "batch tokens frames"]:
-    return scores.masked_fill(~mask[:, None, :], float("-inf")).softmax(dim=-1)

@@ -1,20 +1,21 @@
 """Batches of speech, queries and teacher, gathered from a store."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from tokser.errors import InputError, RunError
+from tokser.pretrain.aligner import Heard
 
-__all__ = ["Batch", "DevBatch", "FeatureSource", "Pairs", "bucketed_batches", "in_order"]
+__all__ = ["Batch", "DevBatch", "FeatureSource", "Pairs"]
 
 
 @runtime_checkable
@@ -35,29 +36,44 @@ class FeatureSource(Protocol):
     def lengths(self) -> "pd.Series[int]":
         """Rows of each usable utterance."""
 
-    def __getitem__(self, utterance: str) -> NDArray[Any]:
-        """Rows of an utterance, [rows, dim]."""
+    def ragged(self, utterances: Sequence[str]) -> "Rows":
+        """Rows of utterances, one after the other."""
+
+
+class Rows(Protocol):
+    """Rows of utterances, one after the other; `tokser.store.RaggedBatch` is that."""
+
+    @property
+    def rows(self) -> Any:
+        """[rows of all, dim], an array that may be written to, or a tensor."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Rows of each, [utterances]."""
 
 
 class Batch(NamedTuple):
-    """Padded tensors of a few utterances."""
+    """Rows of a few utterances, one after the other.
+
+    Attributes:
+        ids: The utterances.
+        heard: Queries T and speech S.
+        teacher: B, float32, as many rows as T.
+    """
 
     ids: list[str]
-    speech: Float32[Tensor, "batch frames speech_dim"]
-    num_frames: Int64[Tensor, " batch"]
-    queries: Float32[Tensor, "batch tokens text_dim"]
-    teacher: Float32[Tensor, "batch tokens text_dim"]
-    num_tokens: Int64[Tensor, " batch"]
+    heard: Heard
+    teacher: Float32[Tensor, "tokens text_dim"]
 
     def to(self, device: torch.device) -> "Batch":
-        """Move the tensors; the ids stay."""
-        ids, *tensors = self
-        return Batch(ids, *(tensor.to(device) for tensor in tensors))
+        """Move the rows; ids and lengths stay."""
+        teacher = self.teacher.to(device, non_blocking=True)
+        return self._replace(heard=self.heard.to(device), teacher=teacher)
 
-    def token_mask(self) -> Tensor:
-        """True where a token is no padding, [batch, tokens]."""
-        places = torch.arange(self.queries.shape[1], device=self.num_tokens.device)
-        return places < self.num_tokens[:, None]
+    @property
+    def num_tokens(self) -> Int64[Tensor, " batch"]:
+        """Tokens of each utterance."""
+        return self.heard.num_tokens
 
 
 class DevBatch(NamedTuple):
@@ -76,16 +92,26 @@ class Pairs:
     """Utterances that have speech and text, and where their rows are.
 
     Attributes:
-        speech: S.
+        speech: S, one layer or several of one encoder.
         queries: T.
         teacher: B.
         special_tokens: Whether the first and last token, [CLS] and [SEP], take part.
     """
 
-    speech: FeatureSource
+    speech: tuple[FeatureSource, ...]
     queries: FeatureSource
     teacher: FeatureSource
     special_tokens: bool
+
+    @cached_property
+    def num_frames(self) -> "pd.Series[int]":
+        """Frames of each utterance, index = id."""
+        return self.speech[0].lengths
+
+    @cached_property
+    def num_tokens(self) -> "pd.Series[int]":
+        """Tokens of each utterance that take part, index = id."""
+        return self.teacher.lengths - (0 if self.special_tokens else 2)
 
     def ids(self) -> list[str]:
         """Return the utterances that have all three and a token left, in store order.
@@ -93,87 +119,76 @@ class Pairs:
         Raises:
             InputError: There is none.
         """
-        with_text = set(self.teacher.ids) & set(self.queries.ids)
-        counts = self.num_tokens().to_dict()
-        found = [name for name in self.speech.ids if name in with_text and counts[name] > 0]
+        usable = [set(source.ids) for source in (*self.speech[1:], self.queries, self.teacher)]
+        counts = self.num_tokens.to_dict()
+        found = [
+            name
+            for name in self.speech[0].ids
+            if all(name in ids for ids in usable) and counts[name] > 0
+        ]
         if not found:
             raise InputError(
-                f"{self.speech.name} with {self.teacher.name}",
+                f"{self.speech[0].name} with {self.teacher.name}",
                 expected="utterances that have speech and a transcript",
                 got="none",
                 remedy="Extract a corpus with transcripts, e.g. LibriSpeech.",
             )
         return found
 
-    def num_tokens(self) -> "pd.Series[int]":
-        """Tokens of each utterance that take part, index = id."""
-        return self.teacher.lengths - (0 if self.special_tokens else 2)
-
     def gather(self, ids: Sequence[str], speech_of: Mapping[str, str] | None = None) -> Batch:
-        """Read utterances and pad them.
+        """Read utterances.
 
         Args:
             ids: Utterances.
             speech_of: Whose frames each of them hears; its own by default.
+        """
+        ids = list(ids)
+        hears = ids if speech_of is None else [speech_of[name] for name in ids]
+        layers = [source.ragged(hears) for source in self.speech]
+        speech = [torch.as_tensor(layer.rows) for layer in layers]
+        queries, teacher = self.queries.ragged(ids), self.teacher.ragged(ids)
+        num_tokens = torch.from_numpy(teacher.lengths)
+        inner: Tensor | slice = slice(None)
+        if not self.special_tokens:
+            inner = ~_first_and_last(num_tokens)
+            num_tokens = num_tokens - 2
+        heard = Heard(
+            torch.as_tensor(queries.rows).float()[inner],
+            num_tokens,
+            speech[0][None] if len(speech) == 1 else torch.stack(speech),
+            torch.from_numpy(layers[0].lengths),
+        )
+        return Batch(ids, heard, torch.as_tensor(teacher.rows).float()[inner])
+
+    def require_finite(self, batch: Batch) -> None:
+        """Raise, naming the feature and the utterance, if a row of a batch is not finite.
+
+        A row that is not finite makes its tokens' students and so the loss not finite: asked then,
+        it costs nothing as long as all is well.
 
         Raises:
-            RunError: A row is not finite; the utterance is named.
+            RunError: A row is NaN or infinite.
         """
-        heard = ids if speech_of is None else [speech_of[name] for name in ids]
-        speech = [self._rows(self.speech, name) for name in heard]
-        inner = slice(None) if self.special_tokens else slice(1, -1)
-        queries = [self._rows(self.queries, name)[inner] for name in ids]
-        teacher = [self._rows(self.teacher, name)[inner] for name in ids]
-        return Batch(
-            list(ids),
-            pad_sequence(speech, batch_first=True),
-            torch.tensor([len(rows) for rows in speech]),
-            pad_sequence(queries, batch_first=True),
-            pad_sequence(teacher, batch_first=True),
-            torch.tensor([len(rows) for rows in queries]),
-        )
-
-    @staticmethod
-    def _rows(source: FeatureSource, utterance: str) -> Tensor:
-        rows = torch.from_numpy(source[utterance].astype(np.float32))
-        if not bool(rows.isfinite().all()):
-            raise RunError(
-                f"{source.name}, {utterance}",
-                expected="finite activations",
-                got="NaN or infinity",
-                remedy="Run `tokser store verify`, and extract the feature again.",
-            )
-        return rows
+        heard, lengths = batch.heard, (batch.heard.num_frames, batch.heard.num_tokens)
+        layers = zip(self.speech, heard.speech, strict=True)
+        features = [(source, rows, lengths[0]) for source, rows in layers]
+        features += [(self.queries, heard.queries, lengths[1])]
+        features += [(self.teacher, batch.teacher, lengths[1])]
+        for source, rows, counts in features:
+            for name, part in zip(batch.ids, rows.split(counts.tolist()), strict=True):
+                if not bool(part.isfinite().all()):
+                    raise RunError(
+                        f"{source.name}, {name}",
+                        expected="finite activations",
+                        got="NaN or infinity",
+                        remedy="Run `tokser store verify`, and extract the feature again.",
+                    )
 
 
-def bucketed_batches(
-    ids: Sequence[str], lengths: "pd.Series[int]", *, batch_size: int, seed: int, epoch: int
-) -> list[list[str]]:
-    """Shuffle utterances into batches of similar length.
-
-    Shuffled anew by seed and epoch; within stretches of 50 batches utterances are sorted by
-    length, so padding stays small, and the batches are shuffled again. The last one may be
-    smaller.
-
-    Args:
-        ids: Utterances.
-        lengths: Frames of each, index = id.
-        batch_size: Utterances in a batch.
-        seed: Of the run.
-        epoch: From 0 on.
-    """
-    frames = lengths.to_dict()
-    rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(np.asarray(ids, dtype=object))
-    stretch = 50 * batch_size
-    batches = []
-    for first in range(0, len(order), stretch):
-        part = sorted(order[first : first + stretch], key=frames.__getitem__)
-        batches += [part[i : i + batch_size] for i in range(0, len(part), batch_size)]
-    return [batches[i] for i in rng.permutation(len(batches))]
-
-
-def in_order(ids: Sequence[str], batch_size: int) -> Iterator[list[str]]:
-    """Cut utterances into batches without shuffling."""
-    for first in range(0, len(ids), batch_size):
-        yield list(ids[first : first + batch_size])
+def _first_and_last(lengths: Int64[Tensor, " batch"]) -> Bool[Tensor, " rows"]:
+    """True at the first and the last row of each utterance."""
+    ends = lengths.cumsum(0)
+    found = torch.zeros(int(lengths.sum()), dtype=torch.bool)
+    found[ends - lengths] = True
+    found[ends - 1] = True
+    return found

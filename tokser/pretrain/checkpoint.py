@@ -1,7 +1,7 @@
 """A trained aligner on disk: weights, and what they were trained on."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from tokser.errors import CheckpointError, MissingInputError
-from tokser.pretrain.attention import ALIGNERS, ReportAligner
+from tokser.errors import CheckpointError, MissingInputError, SettingsError
+from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.variants import ALIGNERS, build_aligner
 from tokser.provenance import write_atomically
 
 __all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
@@ -29,10 +30,11 @@ class AlignerDescription:
         text_dim: Width D_t of queries and teacher.
         speech_dim: Width D_s of the frames.
         special_tokens: Whether [CLS] and [SEP] took part.
-        features: Names of `speech`, `queries` and `teacher`.
+        features: Names of `speech` (layers with commas between), `queries` and `teacher`.
         provenance: What made each of these.
         best_epoch: Epoch whose weights these are, from 1 on.
         scores: Scores on dev at that epoch.
+        options: Options of the variant's own.
     """
 
     name: str
@@ -44,6 +46,12 @@ class AlignerDescription:
     provenance: dict[str, dict[str, Any]]
     best_epoch: int
     scores: dict[str, float]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def speech(self) -> list[str]:
+        """Names of the speech layers."""
+        return self.features["speech"].split(",")
 
 
 def save_aligner(
@@ -55,7 +63,7 @@ def save_aligner(
     write_atomically(folder / _DESCRIPTION, text.encode())
 
 
-def load_aligner(folder: Path) -> tuple[ReportAligner, AlignerDescription]:
+def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
     """Read an aligner back, in evaluation mode.
 
     Raises:
@@ -72,10 +80,16 @@ def load_aligner(folder: Path) -> tuple[ReportAligner, AlignerDescription]:
                 remedy="Finish it with the same `tokser pretrain`, or name another folder.",
             )
     description = _read_description(folder / _DESCRIPTION)
-    aligner = ALIGNERS[description.variant](description.text_dim, description.speech_dim)
     try:
+        aligner = build_aligner(
+            description.variant,
+            description.text_dim,
+            description.speech_dim,
+            len(description.speech),
+            description.options,
+        )
         aligner.load_state_dict(load_file(folder / WEIGHTS))
-    except (RuntimeError, SafetensorError) as error:
+    except (RuntimeError, SafetensorError, SettingsError) as error:
         raise CheckpointError(
             folder / WEIGHTS,
             expected=f"the weights of a {description.variant!r} aligner",

@@ -1,25 +1,32 @@
-"""The token-by-token contrastive loss."""
+"""The token-by-token contrastive loss: as it is written, and in one pass over the similarities."""
+
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["token_contrastive_loss"]
+__all__ = ["plain_contrastive_loss", "token_contrastive_loss"]
+
+Tokens = Float[Tensor, "tokens dim"]
+
+_BLOCK_ROWS = 128
+"""Teacher tokens whose similarities are worked on at a time: they stay in the CPU's cache."""
+_MOST_NEGATIVE_EXPONENT = 80.0
+"""exp(-80) is still an ordinary float32."""
 
 
-def token_contrastive_loss(
-    student: Float[Tensor, "tokens dim"],
-    teacher: Float[Tensor, "tokens dim"],
-    temperature: float,
+def plain_contrastive_loss(
+    student: Tokens, teacher: Tokens, temperature: float
 ) -> Float[Tensor, ""]:
-    """L = -tau / 2b * sum_i [log softmax_j(s_ij)_i + log softmax_j(s_ji)_i].
+    """L = -tau / 2b * sum_i [log softmax_j(s_ij)_i + log softmax_j(s_ji)_i]; the reference form.
 
     s_ij = cos(B_i, B_s_j) / tau, over all b tokens of the batch together: the same token at
     another place is a negative. The teacher gets no gradient.
 
     Args:
-        student: B_s, valid tokens only.
+        student: B_s.
         teacher: B, in the same order.
         temperature: tau, fixed.
 
@@ -35,3 +42,63 @@ def token_contrastive_loss(
     rows = functional.cross_entropy(similarities, targets)
     columns = functional.cross_entropy(similarities.mT, targets)
     return temperature / 2 * (rows + columns)
+
+
+def token_contrastive_loss(
+    student: Tokens, teacher: Tokens, temperature: float
+) -> Float[Tensor, ""]:
+    """Return what `plain_contrastive_loss` returns, from one exponential of each similarity.
+
+    A cosine is at most 1, so exp(s_ij - 1/tau) never overflows, and the sums over rows and over
+    columns come from the same numbers; at temperatures where it may vanish the plain form is taken.
+    Under autocast the products are made in its type, sums and
+    gradients of the softmax in float32.
+    """
+    kind = student.device.type
+    autocast = torch.is_autocast_enabled(kind)
+    dtype = torch.get_autocast_dtype(kind) if autocast else student.dtype
+    if 2 / temperature > _MOST_NEGATIVE_EXPONENT:
+        return plain_contrastive_loss(student, teacher, temperature)
+    with torch.autocast(kind, enabled=False):
+        exact = student.float() if autocast else student
+        unit = functional.normalize(exact, dim=-1).to(dtype)
+        target = functional.normalize(teacher.detach(), dim=-1).to(dtype)
+        loss: Tensor = _Symmetric.apply(unit, target, temperature)
+        return loss
+
+
+class _Symmetric(torch.autograd.Function):
+    """Both cross-entropies of unit vectors, by blocks of rows."""
+
+    @staticmethod
+    def forward(ctx: Any, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+        count = len(student)
+        wide = torch.promote_types(student.dtype, torch.float32)
+        powers = torch.empty(count, count, dtype=wide, device=student.device)
+        rows = powers.new_empty(count)
+        columns, own = powers.new_zeros(count), powers.new_empty(count)
+        for first in range(0, count, _BLOCK_ROWS):
+            here = slice(first, first + _BLOCK_ROWS)
+            block = powers[here]
+            block.copy_(teacher[here] @ student.mT)
+            own[here] = block.diagonal(first)
+            block.sub_(1).mul_(1 / temperature).exp_()
+            torch.sum(block, dim=1, out=rows[here])
+            columns += block.sum(dim=0)
+        ctx.save_for_backward(teacher, powers, rows, columns)
+        ctx.temperature = temperature
+        entropies = rows.log().mean() + columns.log().mean()
+        return temperature / 2 * entropies + (1 - own).mean()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        teacher, powers, rows, columns = ctx.saved_tensors
+        count = len(teacher)
+        by_column = 1 / columns
+        gradient = torch.empty_like(powers, dtype=teacher.dtype)
+        for first in range(0, count, _BLOCK_ROWS):
+            here = slice(first, first + _BLOCK_ROWS)
+            block = powers[here] * (by_column + 1 / rows[here, None])
+            block.diagonal(first).sub_(2)
+            gradient[here] = block
+        return (gradient.mT @ teacher) * (grads[0] / (2 * count)), None, None

@@ -26,15 +26,16 @@ class History(Callback):
     Args:
         out: Folder of the run.
         num_epochs: Epochs of the run.
+        save_steps: Steps between two savings of the state within an epoch.
 
     Attributes:
         table: `metrics.csv`.
         best: Weights of the best epoch so far.
-        last: Everything that the last whole epoch left, in Lightning's format.
+        last: Everything that is needed to go on, in Lightning's format.
     """
 
-    def __init__(self, out: Path, num_epochs: int) -> None:
-        self._num_epochs = num_epochs
+    def __init__(self, out: Path, num_epochs: int, save_steps: int = 500) -> None:
+        self._num_epochs, self._save_steps = num_epochs, save_steps
         self.table = out / "metrics.csv"
         self.best = out / "checkpoints" / "best.safetensors"
         self.last = out / "checkpoints" / "last.ckpt"
@@ -44,6 +45,8 @@ class History(Callback):
     ) -> None:
         """Add the epoch's row, and keep its weights if it is the best."""
         if not isinstance(pl_module, AlignerModule):
+            return
+        if not trainer.is_global_zero:
             return
         epoch = trainer.current_epoch + 1 if trainer.state.fn == "fit" else 0
         row = {"epoch": epoch, "train_loss": pl_module.mean_train_loss(), **pl_module.scores}
@@ -58,7 +61,30 @@ class History(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Save the state, so that a stopped run goes on from here."""
-        trainer.save_checkpoint(self.last)
+        self._save(trainer)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        """Save the state within an epoch, now and then."""
+        if (batch_idx + 1) % self._save_steps == 0 and not trainer.is_last_batch:
+            self._save(trainer)
+
+    def begin_anew(self) -> None:
+        """Forget what a run left that was stopped."""
+        for file in (self.last, self.best, self.table):
+            file.unlink(missing_ok=True)
+
+    def _save(self, trainer: lightning.Trainer) -> None:
+        partial = self.last.with_name(f".{self.last.name}.partial")
+        trainer.save_checkpoint(partial)  # of several processes, the first one writes
+        if trainer.is_global_zero:
+            partial.replace(self.last)
 
     def best_row(self) -> dict[str, Any]:
         """Return the best epoch's row: `epoch`, an int, and its loss and scores, floats."""
@@ -81,9 +107,12 @@ class History(Callback):
 
     def _say(self, row: dict[str, Any]) -> None:
         loss = "" if math.isnan(row["train_loss"]) else f"loss {row['train_loss']:.4f}, "
+        deaf = row.get("dev_match_rate_text_only", math.nan)
+        text_only = "" if math.isnan(deaf) else f"text only {100 * deaf:.2f} %, "
         say(
             f"epoch {row['epoch']}/{self._num_epochs}: {loss}"
             f"dev match {100 * row[HEADLINE]:.2f} % "
-            f"(wrong speech {100 * row['dev_match_rate_shuffled']:.2f} %, "
+            f"(speech adds {100 * row['speech_gain']:.2f}: wrong speech "
+            f"{100 * row['dev_match_rate_shuffled']:.2f} %, {text_only}"
             f"chance {100 * row['dev_chance']:.2f} %)"
         )

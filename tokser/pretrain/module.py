@@ -1,112 +1,174 @@
-"""The aligner as Lightning trains it: loss, validation, controls."""
+"""The aligner as Lightning trains it: loss, optimiser, schedule, controls."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 import lightning
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
+from tokser.config import PretrainSettings
 from tokser.errors import RunError, list_some
-from tokser.pretrain.attention import ReportAligner
+from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.batches import Batch, DevBatch
-from tokser.pretrain.contrastive import token_contrastive_loss
-from tokser.pretrain.retrieval import find_equal, retrieve, within_utterance_match_rate
+from tokser.pretrain.ranks import gathered_loss, local_loss, num_ranks
+from tokser.pretrain.validation import HEADLINE, Validation
 
-__all__ = ["HEADLINE", "AlignerModule"]
+__all__ = ["HEADLINE", "AlignerModule", "learning_rate_at"]
 
-HEADLINE = "dev_match_rate"
-"""What chooses the best epoch: the 1-NN match rate over the whole dev part."""
+_LOSSES = {"gathered": gathered_loss, "local": local_loss}
+UNTRAINED = "dev_match_rate_untrained"
 
 
 class AlignerModule(lightning.LightningModule):
-    """Trains an aligner, and validates it beside an utterance that hears the wrong speech.
+    """Trains an aligner, and beside it a linear map of the queries that hears nothing.
+
+    The map shares neither weights nor loss with the aligner; its gradient is clipped by itself.
 
     Args:
         aligner: What is trained.
-        temperature: tau of the loss.
-        learning_rate: Of Adam.
+        settings: Temperature, optimiser, schedule, loss, controls.
+        require_finite: Raises, naming the utterance, if a batch's rows are not finite; asked where
+            something went wrong.
+        num_batches: Batches of an epoch, for the schedule.
 
     Attributes:
         scores: Scores of the last validation, by name.
-
-    Source: report, section 4.3. Departs: the rate is taken over the whole dev part, with the
-    shuffled-speech control beside it; within an utterance it says little about speech.
     """
 
-    def __init__(self, aligner: ReportAligner, temperature: float, learning_rate: float) -> None:
+    def __init__(
+        self,
+        aligner: Aligner,
+        settings: PretrainSettings,
+        require_finite: Callable[[Batch], None] = lambda batch: None,
+        num_batches: int = 1,
+    ) -> None:
         super().__init__()
+        self._num_batches = num_batches
         self.aligner = aligner
+        self.text_only = (
+            nn.Linear(aligner.text_dim, aligner.text_dim) if settings.text_only else None
+        )
         self.scores: dict[str, float] = {}
-        self._temperature, self._learning_rate = temperature, learning_rate
+        self._settings, self._require_finite = settings, require_finite
+        self._validation = Validation(require_finite)
         self._losses: list[Tensor] = []
-        self._dev: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._dev_tokens: list[int] = []
-        self._equal: Tensor | None = None  # the dev part is the same at every validation
+        self._untrained: float | None = None
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam over the aligner's weights."""
-        return torch.optim.Adam(self.aligner.parameters(), lr=self._learning_rate)
+    def configure_optimizers(self) -> Any:
+        """Return Adam, and the schedule of its learning rate, moved on at every step."""
+        settings = self._settings
+        optimizer = torch.optim.Adam(self.parameters(), lr=settings.learning_rate)
+        if settings.schedule == "constant" and not settings.warmup_steps:
+            return optimizer
+        # Not the trainer's estimate, which makes Lightning forget the place within an epoch.
+        num_steps = settings.epochs * self._num_batches
+
+        def factor(step: int) -> float:
+            return learning_rate_at(
+                step, num_steps, warmup=settings.warmup_steps, schedule=settings.schedule
+            )
+
+        schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip the aligner's gradient, and the control's, each by its own norm."""
+        if self._settings.clip_norm is not None:
+            for part in (self.aligner, self.text_only):
+                if part is not None:
+                    nn.utils.clip_grad_norm_(part.parameters(), self._settings.clip_norm)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the contrastive loss over all tokens of a batch.
+        """Return the contrastive loss over all tokens of a batch, of all processes.
 
         Raises:
             RunError: The batch has a single token, or the loss is not finite.
         """
-        mask = batch.token_mask()
-        if int(mask.sum()) < 2:
+        if len(batch.teacher) < 2 and num_ranks() == 1:
             raise RunError(
                 f"batch of {list_some(batch.ids)}",
                 expected="at least two tokens to tell apart",
                 got="one",
                 remedy="Raise --batch-size.",
             )
-        student = self.aligner(batch.queries, batch.speech, batch.num_frames)
-        loss = token_contrastive_loss(student[mask], batch.teacher[mask], self._temperature)
-        if not bool(loss.isfinite()):
+        loss = _LOSSES[self._settings.loss]
+        value, total = loss(self.aligner(batch.heard), batch.teacher, self._settings.temperature)
+        if not bool(value.isfinite()):
+            self._require_finite(batch)
             raise RunError(
                 f"epoch {self.current_epoch + 1}, batch of {list_some(batch.ids, most=64)}",
                 expected="a finite loss",
-                got=str(float(loss.detach())),
+                got=str(float(value)),
                 remedy="Lower --learning-rate, or check these utterances' features.",
             )
-        self._losses.append(loss.detach())
-        return loss
+        self._losses.append(value)
+        self.log("train_loss_step", value, prog_bar=True, batch_size=len(batch.ids))
+        if self.text_only is not None:
+            deaf = self.text_only(batch.heard.queries)
+            total = total + loss(deaf, batch.teacher, self._settings.temperature)[1]
+        return total
 
     def validation_step(self, batch: DevBatch, batch_idx: int) -> None:
-        """Collect the students of right and wrong speech, and their teachers."""
-        mask = batch.right.token_mask()
-        student, wrong = (
-            self.aligner(heard.queries, heard.speech, heard.num_frames)[mask] for heard in batch
-        )
-        self._dev.append((student, wrong, batch.right.teacher[mask]))
-        self._dev_tokens += batch.right.num_tokens.tolist()
+        """Collect the students of right and wrong speech, of the text alone, and their teachers."""
+        self._validation.add(self.aligner, self.text_only, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Score the whole dev part, and log."""
-        student, wrong, teacher = (torch.cat(parts) for parts in zip(*self._dev, strict=True))
-        if self._equal is None:
-            self._equal = find_equal(teacher)
-        right, control = (
-            retrieve(tokens, teacher, equal=self._equal) for tokens in (student, wrong)
-        )
-        self.scores = {
-            HEADLINE: right.match_rate,
-            "dev_match_rate_shuffled": control.match_rate,
-            "speech_gain": right.match_rate - control.match_rate,
-            "dev_match_rate_within": within_utterance_match_rate(
-                student, teacher, self._dev_tokens
-            ),
-            "dev_mrr": right.mrr,
-            "dev_recall_at_5": right.recall_at_5,
-            "dev_chance": right.chance,
+        self.scores = self._validation.scores()
+        if self._untrained is None:
+            self._untrained = self.scores[HEADLINE]
+        self.scores[UNTRAINED] = self._untrained
+        self.log_dict(self.scores)  # every process has the same scores
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the epoch left so far, and the state of the generator that dropout draws on."""
+        checkpoint["tokser"] = {
+            "losses": [float(loss) for loss in self._losses],
+            "untrained": self._untrained,
+            "generator": torch.get_rng_state(),
         }
-        self._dev.clear()
-        self._dev_tokens.clear()
-        self.log_dict(self.scores)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on from there."""
+        kept = checkpoint["tokser"]
+        self._losses = [torch.tensor(loss) for loss in kept["losses"]]
+        self._untrained = kept["untrained"]
+        torch.set_rng_state(kept["generator"])
 
     def mean_train_loss(self) -> float:
         """Return the mean loss since the last call; NaN if nothing was trained."""
         if not self._losses:
             return float("nan")
-        mean = float(torch.stack(self._losses).mean())
+        mean = float(torch.stack([loss.cpu() for loss in self._losses]).mean())
         self._losses.clear()
         return mean
+
+
+def learning_rate_at(
+    step: int, num_steps: int, *, warmup: int, schedule: Literal["constant", "cosine", "linear"]
+) -> float:
+    """Return the factor of the learning rate at a step.
+
+    It rises from 1/warmup to 1 over the warm-up, then stays, falls along half a cosine to 0, or
+    falls straight to 0.
+
+    Args:
+        step: From 0 on.
+        num_steps: Steps of the whole run.
+        warmup: Steps of the warm-up.
+        schedule: What comes after it.
+    """
+    if step < warmup:
+        return (step + 1) / warmup
+    if schedule == "constant":
+        return 1.0
+    done = (step - warmup) / max(1, num_steps - warmup)
+    return (1 + math.cos(math.pi * done)) / 2 if schedule == "cosine" else 1 - done

@@ -1,126 +1,165 @@
 """Lightning, set up to train the aligner from batches of a store."""
 
 import logging
+import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import lightning
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.callbacks import RichProgressBar
-from torch.utils.data import DataLoader
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy
 
-from tokser.pretrain.batches import Batch, DevBatch, Pairs, bucketed_batches, in_order
+from tokser.config import PretrainSettings
+from tokser.errors import RunError, SettingsError
+from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
-from tokser.pretrain.module import AlignerModule
+from tokser.pretrain.module import HEADLINE, AlignerModule
 
-__all__ = ["Batches", "train"]
+__all__ = ["launched_rank", "require_launcher", "train"]
 
-
-class Batches(lightning.LightningDataModule):
-    """Batches of the train and dev part.
-
-    Args:
-        pairs: Where the rows are.
-        train: Utterances to train on.
-        wrong: Dev utterances, and whom each of them hears in the shuffled control.
-        batch_size: Utterances in a batch.
-        seed: Decides the order.
-    """
-
-    def __init__(
-        self, pairs: Pairs, train: list[str], wrong: dict[str, str], *, batch_size: int, seed: int
-    ) -> None:
-        super().__init__()
-        self._pairs, self._train, self._wrong = pairs, train, wrong
-        self._batch_size, self._seed = batch_size, seed
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches of this epoch, in an order of its own."""
-        batches = bucketed_batches(
-            self._train,
-            self._pairs.speech.lengths,
-            batch_size=self._batch_size,
-            seed=self._seed,
-            epoch=self.trainer.current_epoch if self.trainer else 0,
-        )
-        return self._loader(batches, self._pairs.gather)
-
-    def val_dataloader(self) -> DataLoader[DevBatch]:
-        """Batches of the dev part, always the same, with right and wrong speech."""
-        return self._loader(list(in_order(sorted(self._wrong), self._batch_size)), self._gather_dev)
-
-    def _gather_dev(self, ids: list[str]) -> DevBatch:
-        return DevBatch(self._pairs.gather(ids), self._pairs.gather(ids, self._wrong))
-
-    def transfer_batch_to_device(
-        self, batch: Batch | DevBatch, device: torch.device, dataloader_idx: int
-    ) -> Batch | DevBatch:
-        """Move a batch's tensors."""
-        return batch.to(device)
-
-    @staticmethod
-    def _loader(batches: list[list[str]], gather: Callable[[list[str]], Any]) -> DataLoader[Any]:
-        loader: Any = DataLoader(batches, batch_size=None, collate_fn=gather)  # type: ignore[arg-type]  # a list is a dataset
-        return loader  # type: ignore[no-any-return]
+_DDP_TIMEOUT = timedelta(minutes=30)
 
 
 def train(
-    module: AlignerModule, data: Batches, history: History, *, epochs: int, device: torch.device
+    module: AlignerModule,
+    data: Batches,
+    history: History,
+    settings: PretrainSettings,
+    *,
+    device: torch.device,
+    loggers: list[Logger] | None = None,
 ) -> None:
-    """Validate the untrained aligner, then train; or go on after the last whole epoch.
+    """Validate the untrained aligner, then train; or go on where a run was stopped.
 
     Args:
         module: The aligner with its loss.
         data: Batches.
         history: Keeps what the epochs leave.
-        epochs: Epochs of the whole run.
+        settings: Epochs, precision, patience, processes.
         device: Where the arithmetic runs.
+        loggers: Who is told besides.
 
     Raises:
-        RunError: The loss is not finite.
+        RunError: The loss is not finite, or memory ran out.
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
-    with _quiet(), _stops_as_python_does():
-        trainer = _trainer(history, epochs, device)
-        begun = history.last.is_file()
+    with _quiet(), _stops_as_python_does(), _names_what_shrinks_it(settings):
+        trainer = _trainer(history, settings, device, loggers or [])
+        begun = settings.resume and history.last.is_file()
         if not begun:
             trainer.validate(module, datamodule=data, verbose=False)
         trainer.fit(module, datamodule=data, ckpt_path=history.last if begun else None)
 
 
-def _trainer(history: History, epochs: int, device: torch.device) -> lightning.Trainer:
+def launched_rank() -> int:
+    """Return this process's number as its launcher has it, before the processes have met."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
+
+
+def require_launcher(settings: PretrainSettings) -> None:
+    """Raise unless the processes that settings name were started.
+
+    Raises:
+        SettingsError: There are others, or none.
+    """
+    wanted = settings.devices * settings.nodes
+    if wanted == 1:
+        return
+    found = int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1")))
+    if found != wanted:
+        raise SettingsError(
+            f"--devices {settings.devices} --nodes {settings.nodes}",
+            expected=f"{wanted} processes, started by torchrun or srun",
+            got=str(found),
+            remedy=f"Start them: torchrun --nnodes {settings.nodes} --nproc-per-node "
+            f"{settings.devices} -m tokser pretrain ..., or srun --ntasks-per-node "
+            f"{settings.devices}.",
+        )
+
+
+def _trainer(
+    history: History, settings: PretrainSettings, device: torch.device, loggers: list[Logger]
+) -> lightning.Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     on_terminal = sys.stderr.isatty()
+    callbacks: list[Callback] = [history]
+    if settings.patience is not None:
+        callbacks = [EarlyStopping(HEADLINE, mode="max", patience=settings.patience), history]
+    if on_terminal:
+        callbacks.append(RichProgressBar())
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
-        devices=[device.index or 0] if device.type == "cuda" else 1,
-        max_epochs=epochs,
-        callbacks=[history, RichProgressBar()] if on_terminal else [history],
+        max_epochs=settings.epochs,
+        precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+        callbacks=callbacks,
         enable_progress_bar=on_terminal,
         enable_model_summary=False,
         enable_checkpointing=False,  # `History` does it
         num_sanity_val_steps=0,
-        reload_dataloaders_every_n_epochs=1,  # each epoch has its own order
-        logger=False,
+        log_every_n_steps=50,
+        use_distributed_sampler=False,  # `Batches` deals the utterances out
+        logger=loggers or False,
         default_root_dir=history.last.parent,
-        plugins=LightningEnvironment(),  # one process, within a Slurm job of many tasks too
+        **_processes(settings, device),
     )
+
+
+def _processes(settings: PretrainSettings, device: torch.device) -> dict[str, Any]:
+    """Say how many processes there are, and who started them."""
+    if settings.devices * settings.nodes == 1:
+        # One process, within a Slurm job of many tasks too.
+        devices: Any = [device.index or 0] if device.type == "cuda" else 1
+        return {"devices": devices, "plugins": LightningEnvironment()}
+    by_torchrun = TorchElasticEnvironment.detect()
+    return {
+        "devices": settings.devices,
+        "num_nodes": settings.nodes,
+        "plugins": TorchElasticEnvironment() if by_torchrun else SLURMEnvironment(),
+        "strategy": DDPStrategy(timeout=_DDP_TIMEOUT),
+    }
+
+
+@contextmanager
+def _names_what_shrinks_it(settings: PretrainSettings) -> Iterator[None]:
+    """Turn a lack of memory into an error that says which option needs less."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        is_lack = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not is_lack and "can't allocate memory" not in str(error):
+            raise
+        raise RunError(
+            f"a batch of {settings.batch_size} utterances",
+            expected="room in memory",
+            got=str(error).partition("\n")[0],
+            remedy=f"Lower --batch-size below {settings.batch_size}, or take --precision bf16"
+            + ("; leave --preload out." if settings.preload != "none" else "."),
+        ) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what Lightning warns of and nobody should mend."""
     with warnings.catch_warnings():
-        # Reading is a slice of a mapped or cached file; workers would cost more than they bring.
+        # A thread reads ahead; workers would cost more than they bring.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")  # --device cpu
         # Lightning still passes this to PyTorch's tree utilities.
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+        # A small run has fewer steps than lines are written after.
+        warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
+        # Every process computes the scores of the whole dev part: they are the same.
+        warnings.filterwarnings("ignore", ".*sync_dist=True.*")
         yield
 
 

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from tokser.config import AlignSettings
 from tokser.device import resolve_device
 from tokser.errors import StoreMismatchError
-from tokser.pretrain.attention import ReportAligner
-from tokser.pretrain.batches import Pairs, in_order
+from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import WEIGHTS, AlignerDescription, load_aligner
+from tokser.pretrain.order import in_order
 from tokser.progress import progress_bar, say
 from tokser.provenance import sha256_of_file
 from tokser.store import (
@@ -44,17 +45,17 @@ def align(settings: AlignSettings) -> str:
     """
     aligner, description = load_aligner(settings.checkpoint)
     store = open_store(settings.store, check=True)
-    for role, name in description.features.items():
-        _check_provenance(store, name, description.provenance[role])
+    for role, names in description.features.items():
+        for feature in names.split(","):
+            _check_provenance(store, feature, description.provenance[role])
     device = resolve_device(settings.device)
-    speech, queries, teacher = (
-        store[description.features[role]] for role in ("speech", "queries", "teacher")
-    )
-    for layer in (speech, queries, teacher):
+    speech = tuple(store[feature] for feature in description.speech)
+    queries, teacher = (store[description.features[role]] for role in ("queries", "teacher"))
+    for layer in (*speech, queries, teacher):
         layer.require_sealed()
     pairs = Pairs(speech, queries, teacher, description.special_tokens)
     usable = set(pairs.ids())
-    reasons = _why_not(store, [speech, teacher, queries], usable)
+    reasons = _why_not(store, [*speech, teacher, queries], usable)
     weights_sha256 = sha256_of_file(settings.checkpoint / WEIGHTS)
     plan = _plan(store, pairs, usable, description, weights_sha256)
     name = f"{plan.name}/{ALIGNED}"
@@ -98,7 +99,7 @@ def _plan(
     weights_sha256: str,
 ) -> GroupPlan:
     index = store.utterances.index
-    counts = pairs.num_tokens().reindex(index, fill_value=0)
+    counts = pairs.num_tokens.reindex(index, fill_value=0)
     lengths = np.where(index.isin(list(usable)), counts, 0).astype(np.int64)
     return GroupPlan(
         name=description.name,
@@ -108,6 +109,7 @@ def _plan(
         provenance={
             "model": description.name,
             "variant": description.variant,
+            "options": description.options,
             "weights_sha256": weights_sha256,
             "features": description.features,
             "special_tokens": description.special_tokens,
@@ -129,14 +131,17 @@ def _why_not(store: Store, layers: Sequence[Layer], usable: set[str]) -> dict[st
 
 
 def _align(
-    aligner: ReportAligner, pairs: Pairs, ids: Sequence[str], settings: AlignSettings
+    aligner: Aligner, pairs: Pairs, ids: Sequence[str], settings: AlignSettings
 ) -> dict[str, NDArray[np.float32]]:
     """Return the student tokens of each utterance, [tokens, dim]."""
     aligned: dict[str, NDArray[np.float32]] = {}
+    device = next(aligner.parameters()).device
     for names in in_order(ids, settings.batch_size):
-        batch = pairs.gather(names).to(aligner.w_q.device)
+        batch = pairs.gather(names).to(device)
         with torch.inference_mode():
-            student = aligner(batch.queries, batch.speech, batch.num_frames).cpu().numpy()
-        counts = batch.num_tokens.tolist()
-        aligned |= {n: student[row, : counts[row]] for row, n in enumerate(names)}
+            student = aligner(batch.heard).cpu()
+        if not bool(student.isfinite().all()):
+            pairs.require_finite(batch)
+        parts = student.split(batch.num_tokens.tolist())
+        aligned |= {name: part.numpy() for name, part in zip(names, parts, strict=True)}
     return aligned

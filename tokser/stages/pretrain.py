@@ -8,13 +8,16 @@ from safetensors.torch import load_file
 from tokser.config import PretrainSettings
 from tokser.device import resolve_device
 from tokser.errors import SettingsError, list_some
-from tokser.pretrain.attention import ALIGNERS
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
+from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.parts import split_train_dev, wrong_speech
-from tokser.pretrain.training import Batches, train
+from tokser.pretrain.preload import preloaded
+from tokser.pretrain.trackers import loggers_of
+from tokser.pretrain.training import launched_rank, require_launcher, train
+from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.store import Store, open_store
@@ -22,7 +25,9 @@ from tokser.store.schema import RESERVED
 
 __all__ = ["pretrain"]
 
-VARIANT = "report"
+
+_QUERIES = {"word": "word", "full": "layer-0"}
+"""Feature of the teacher's encoder by choice of queries."""
 
 
 def pretrain(settings: PretrainSettings) -> Path:
@@ -47,39 +52,49 @@ def pretrain(settings: PretrainSettings) -> Path:
     names = {
         "speech": str(settings.speech),
         "teacher": str(settings.text),
-        "queries": f"{str(settings.text).rpartition('/')[0]}/word",
+        "queries": _queries(store, settings),
     }
     stamp = Stamp(
         "pretrain",
         settings.model_dump(mode="json"),
-        {role: store.identity(name) for role, name in names.items()},
+        {role: _identity(store, name) for role, name in names.items()},
     )
     if stamp.marks(settings.out):
         say(f"pretrain: already in {settings.out}")
         return settings.out
-    for name in names.values():
+    for name in ",".join(names.values()).split(","):
         store[name].require_sealed()
     pairs = Pairs(
-        store[names["speech"]],
+        tuple(store[name] for name in names["speech"].split(",")),
         store[names["queries"]],
         store[names["teacher"]],
         settings.special_tokens,
     )
-    data, device = _split(settings, store, pairs), resolve_device(settings.device)
+    require_launcher(settings)
+    device = resolve_device(settings.device)
+    data = _split(settings, store, pairs, device)
+    module = _untrained(settings, pairs, data.num_batches)
+    history = History(settings.out, settings.epochs, settings.save_steps)
+    if launched_rank() and settings.devices * settings.nodes > 1:  # the first process writes
+        train(module, data, history, settings, device=device)
+        return settings.out
     with stamp.claim(settings.out):
+        if not settings.resume:
+            history.begin_anew()
         text = settings.model_dump_json(indent=2)
         write_atomically(settings.out / "settings.json", text.encode())
-        history = History(settings.out, settings.epochs)
-        train(_untrained(settings, pairs), data, history, epochs=settings.epochs, device=device)
+        loggers = loggers_of(settings)
+        train(module, data, history, settings, device=device, loggers=loggers)
         best = history.best_row()
         description = AlignerDescription(
             name=name_of_run,
-            variant=VARIANT,
+            variant=settings.variant,
+            options=settings.options,
             text_dim=pairs.teacher.dim,
-            speech_dim=pairs.speech.dim,
+            speech_dim=pairs.speech[0].dim,
             special_tokens=settings.special_tokens,
             features=names,
-            provenance={role: store[name].provenance for role, name in names.items()},
+            provenance={role: store[name.split(",")[0]].provenance for role, name in names.items()},
             best_epoch=int(best["epoch"]),
             scores={key: float(value) for key, value in best.items() if key != "epoch"},
         )
@@ -108,10 +123,45 @@ def _name_features(store: Store, settings: PretrainSettings) -> PretrainSettings
     ]
     contextual = [name for name in text if name.endswith("/contextual")]
     chosen = {
-        "speech": _choose(store, "--speech", settings.speech, speech, speech),
+        "speech": _choose_layers(store, settings.speech, speech),
         "text": _choose(store, "--text", settings.text, text, contextual),
     }
     return settings.model_copy(update=chosen)
+
+
+def _choose_layers(store: Store, wanted: str | None, known: list[str]) -> str:
+    """Choose one speech feature, or check several that are to be mixed."""
+    chosen = [
+        _choose(store, "--speech", name, known, known)
+        for name in (wanted.split(",") if wanted else [None])
+    ]
+    if len({name.rpartition("/")[0] for name in chosen}) > 1 or len(set(chosen)) < len(chosen):
+        raise SettingsError(
+            f"--speech {wanted}",
+            expected="different layers of one encoder, which have the same frames",
+            got="layers of several encoders, or one named twice",
+            remedy="Mix layers of one encoder.",
+        )
+    return ",".join(chosen)
+
+
+def _queries(store: Store, settings: PretrainSettings) -> str:
+    """Name the feature that the queries T are."""
+    encoder = str(settings.text).rpartition("/")[0]
+    name = f"{encoder}/{_QUERIES[settings.queries]}"
+    if name not in store:
+        raise SettingsError(
+            f"--queries {settings.queries}, {store.path}",
+            expected=f"the feature {name}",
+            got="none of that name",
+            remedy=f"Extract it: the same `tokser extract` with --encoder of {encoder} alone and "
+            "--layers all, or 0 and the last.",
+        )
+    return name
+
+
+def _identity(store: Store, names: str) -> str:
+    return ",".join(store.identity(name) for name in names.split(","))
 
 
 def _choose(
@@ -129,16 +179,28 @@ def _choose(
     )
 
 
-def _split(settings: PretrainSettings, store: Store, pairs: Pairs) -> Batches:
-    parts = split_train_dev(
-        store.utterances, pairs.ids(), dev_fraction=settings.dev_fraction, seed=settings.seed
+def _split(settings: PretrainSettings, store: Store, pairs: Pairs, device: torch.device) -> Batches:
+    usable = pairs.ids()
+    train, dev = split_train_dev(
+        store.utterances, usable, dev_fraction=settings.dev_fraction, seed=settings.seed
     )
-    wrong = wrong_speech(parts[1], store.utterances["transcript"], seed=settings.seed)
-    return Batches(pairs, parts[0], wrong, batch_size=settings.batch_size, seed=settings.seed)
+    wrong = wrong_speech(dev, store.utterances["transcript"], seed=settings.seed)
+    shards = store[pairs.speech[0].name].layout.shard_of
+    shard_of = {name: int(shards[store.position(name)]) for name in train}
+    if settings.preload != "none":
+        where = torch.device("cpu") if settings.preload == "ram" else device
+        pairs = preloaded(pairs, [*train, *dev], where)
+    return Batches(pairs, train, wrong, settings, shard_of)
 
 
-def _untrained(settings: PretrainSettings, pairs: Pairs) -> AlignerModule:
+def _untrained(settings: PretrainSettings, pairs: Pairs, num_batches: int) -> AlignerModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        aligner = ALIGNERS[VARIANT](pairs.teacher.dim, pairs.speech.dim)
-    return AlignerModule(aligner, settings.temperature, settings.learning_rate)
+        aligner = build_aligner(
+            settings.variant,
+            pairs.teacher.dim,
+            pairs.speech[0].dim,
+            len(pairs.speech),
+            settings.options,
+        )
+        return AlignerModule(aligner, settings, pairs.require_finite, num_batches)

@@ -1,0 +1,19 @@
+"""The report's aligner with the scores divided by sqrt(D)."""
+
+import math
+
+from tokser.pretrain.report import ReportAligner
+
+__all__ = ["ScaledAligner"]
+
+
+class ScaledAligner(ReportAligner):
+    """B_s = softmax(Q K^T / sqrt(D)) V, D the width of Q and K; the rest as the report has it.
+
+    Source: Vaswani et al., Attention Is All You Need, section 3.2.1.
+    """
+
+    @property
+    def scale(self) -> float:
+        """What scores are multiplied by."""
+        return 1 / math.sqrt(self.text_dim)

@@ -1,0 +1,57 @@
+"""Who is told of a run besides `metrics.csv`: TensorBoard, and trackers by name."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
+
+from tokser.config import PretrainSettings
+from tokser.errors import MissingPackageError
+
+__all__ = ["loggers_of"]
+
+_PACKAGES = {"wandb": "wandb", "mlflow": "mlflow"}
+
+
+def loggers_of(settings: PretrainSettings) -> list[Logger]:
+    """Return TensorBoard's logger, and one for each tracker that is asked for.
+
+    Weights & Biases obeys `WANDB_MODE` (`offline` writes to the run's folder), MLflow
+    `MLFLOW_TRACKING_URI`, without which it writes to `mlflow.db` in the run's folder.
+
+    Raises:
+        MissingPackageError: A tracker is not installed.
+    """
+    for name in settings.track:
+        if find_spec(_PACKAGES[name]) is None:
+            raise MissingPackageError(
+                f"--track {name}",
+                expected=f"the package {_PACKAGES[name]}",
+                got="none installed",
+                remedy="Install it: pip install 'tokser[tracking]'.",
+            )
+    out = settings.out
+    made = {"wandb": _wandb, "mlflow": _mlflow}
+    loggers: list[Logger] = [TensorBoardLogger(out, name="tensorboard", version="")]
+    loggers += [made[name](settings) for name in settings.track]
+    for logger in loggers[1:]:
+        logger.log_hyperparams(settings.model_dump(mode="json"))
+    return loggers
+
+
+def _wandb(settings: PretrainSettings) -> Logger:
+    folder: Path = settings.out
+    # The id is the run's, so that a run that goes on is the same run.
+    return WandbLogger(
+        project="tokser", name=folder.resolve().name, save_dir=folder, resume="allow"
+    )
+
+
+def _mlflow(settings: PretrainSettings) -> Logger:
+    import os
+
+    folder = settings.out.resolve()
+    address = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
+    options: dict[str, Any] = {"run_name": folder.name, "tracking_uri": address}
+    return MLFlowLogger("tokser", **options)
