@@ -74,7 +74,8 @@ $(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml
 demo: install ## Run the main job on synthetic speech, no download
 	$(BIN)/tokser demo --out $(OUT)
 
-extract-librispeech: install ## ROOT= SPLITS="train-clean-100 …" ENCODERS="ID …" LAYERS= STORE=
+extract-librispeech: install ## ROOT= SPLITS="train-clean-100 …" (fetched if missing; none: all there) ENCODERS="ID …" LAYERS= STORE=
+	$(if $(strip $(SPLITS)),$(BIN)/tokser download librispeech --only-missing --root $(ROOT) --splits "$(SPLITS)")
 	$(BIN)/tokser extract --dataset librispeech --root $(ROOT) --layers $(LAYERS) --store $(STORE) \
 	  $(foreach split,$(SPLITS),--split $(split)) $(foreach encoder,$(ENCODERS),--encoder $(encoder))
 

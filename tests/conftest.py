@@ -4,7 +4,11 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
+import time
 import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -182,3 +186,91 @@ def s3_bucket(s3_server, monkeypatch) -> str:
 @pytest.fixture
 def remote_stores(s3_bucket, tmp_path: Path) -> RemoteStoreFactory:
     return RemoteStoreFactory(s3_bucket, tmp_path)
+
+
+class Loopback:
+    """An HTTP server on this machine that misbehaves as it is told.
+
+    Attributes:
+        files: Content by name.
+        faults: What is wrong with the answer to each request to come, in order; "" is nothing.
+        always: What is wrong with every answer after those.
+        requests: Name and Range header of every request so far.
+        stop_after: Bytes of the body that "drop" sends.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.faults: list[str] = []
+        self.always = ""
+        self.requests: list[tuple[str, str]] = []
+        self.stop_after = 1_000
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self):
+        loopback = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, *arguments) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                name, asked = self.path.rpartition("/")[2], self.headers.get("Range", "")
+                loopback.requests.append((name, asked))
+                fault = loopback.faults.pop(0) if loopback.faults else loopback.always
+                loopback.answer(self, name, asked, fault)
+
+        return Handler
+
+    def answer(self, handler, name: str, asked: str, fault: str) -> None:
+        content = self.files.get(name)
+        if content is None or fault.isdigit():
+            handler.send_response(int(fault or 404))
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        if "no ranges" in fault:
+            start = 0
+        if start >= len(content) > 0:
+            handler.send_response(416)
+            handler.send_header("Content-Range", f"bytes */{len(content)}")
+            handler.send_header("Content-Length", "0")
+            handler.end_headers()
+            return
+        handler.send_response(206 if start else 200)
+        if start:
+            place = 0 if fault == "other place" else start
+            handler.send_header("Content-Range", f"bytes {place}-{len(content) - 1}/{len(content)}")
+        body = content[start:]
+        lies = {"says more": len(body) + 500, "says less": max(1, len(body) // 2)}
+        handler.send_header("Content-Length", str(lies.get(fault, len(body))))
+        handler.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()[:16]}"')
+        handler.end_headers()
+        try:
+            handler.wfile.write(
+                body[: self.stop_after] if "drop" in fault or fault == "stall" else body
+            )
+            if fault == "stall":
+                handler.wfile.flush()
+                time.sleep(3)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        handler.close_connection = True
+
+
+@pytest.fixture
+def loopback(monkeypatch) -> Iterator[Loopback]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with Loopback() as server:
+        yield server

@@ -31,7 +31,7 @@ def run(*arguments):
 
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
-        *("doctor", "manifest", "extract", "pretrain", "align", "pool", "report"),
+        *("doctor", "download", "manifest", "extract", "pretrain", "align", "pool", "report"),
         *("audit", "classify", "regress"),
         *(
             "store info",
@@ -126,6 +126,24 @@ def test_doctor_says_what_is_there(tmp_path, monkeypatch):
     assert result.exit_code == 0
     for word in ("torch and torchaudio", "fit each other", "disk", "librispeech", "licence"):
         assert word in result.output
+    assert "tokser download emodb" in result.output
+
+
+def test_doctor_counts_the_corpora_that_it_is_shown(tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "900")
+    evaluation = tmp_path / "licensed" / "Session2" / "dialog" / "EmoEvaluation" / "Ses02F_x.txt"
+    evaluation.parent.mkdir(parents=True)
+    evaluation.write_text("[1.0 - 2.0]\tSes02F_x_F000\tneu\t[2.5, 2.5, 2.5]")
+    result = run("doctor", "--workspace", tmp_path, "--corpora", tmp_path / "licensed")
+    assert result.exit_code == 0
+    for words in (
+        "licensed: 1 utterances; not whole: Session1: 0 of 1,085 utterances",
+        "Session2: 1 of 1,023 utterances",
+        "no recording of 1 in sentences/wav (Ses02F_x_F000)",
+    ):
+        assert words in result.output
+    evaluation.write_text("[1.0 - 2.0] nonsense")
+    assert run("doctor", "--corpora", tmp_path / "licensed").exit_code == 1
 
 
 def test_doctor_exits_with_1_when_torchaudio_does_not_fit(tmp_path, monkeypatch):

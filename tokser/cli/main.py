@@ -7,6 +7,7 @@ import click
 
 from tokser import __version__
 from tokser.cli import experiments, stages
+from tokser.cli.download import download
 from tokser.cli.options import (
     EXIT_CODES,
     FILE,
@@ -26,8 +27,8 @@ class _StageGroup(click.Group):
     """Shows commands in the order of the data's way, not of the alphabet."""
 
     ORDER = (
-        *("doctor", "demo", "manifest", "extract", "pretrain", "align", "pool", "audit"),
-        *("classify", "regress", "report", "run", "store"),
+        *("doctor", "demo", "download", "manifest", "extract", "pretrain", "align", "pool"),
+        *("audit", "classify", "regress", "report", "run", "store"),
     )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -55,12 +56,23 @@ def main() -> None:
 
 @main.command()
 @workspace_option
+@click.option(
+    "--corpora",
+    multiple=True,
+    type=FOLDER,
+    help="Folder of a corpus, or one that holds several; may be repeated.  "
+    "[default: WORKSPACE/corpora, ./corpora and ./data]",
+)
 @reports_errors
-def doctor(workspace: Path | None) -> None:
-    """Say what is installed, what is missing, and how to mend it."""
+def doctor(workspace: Path | None, corpora: tuple[Path, ...]) -> None:
+    """Say what is installed, what is missing, and how to mend it.
+
+    Corpora that are found are counted against what they should hold: LibriSpeech by split, EmoDB by
+    recording, IEMOCAP (which needs a licence) by session and label.
+    """
     from tokser.stages.doctor import doctor as examine
 
-    healthy = examine(workspace_or_default(workspace))
+    healthy = examine(workspace_or_default(workspace), corpora)
     sys.exit(0 if healthy else 1)
 
 
@@ -108,7 +120,7 @@ def demo(out: Path) -> None:
 
 
 for _command in (
-    *(stages.manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
+    *(download, stages.manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
     *(experiments.audit, experiments.classify, experiments.regress, stages.report, store),
 ):
     main.add_command(_command)

@@ -11,7 +11,7 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.transcript import EMODB_SENTENCES, read_text
 from tokser.errors import CorpusError, MissingInputError
 
-__all__ = ["CLASSES", "LAYOUT", "read_listening_test", "recognises", "scan"]
+__all__ = ["CLASSES", "LAYOUT", "read_listening_test", "recognises", "recordings_in", "scan"]
 
 CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 LAYOUT = "wav/ with recordings such as 03a01Wa.wav"
@@ -48,7 +48,7 @@ _LEAST_NATURALNESS_PERCENT = 60.0
 
 def recognises(root: Path) -> bool:
     """Tell whether a folder holds EmoDB."""
-    return any(_NAME.fullmatch(path.stem) for path in _recordings_in(root))
+    return any(_NAME.fullmatch(path.stem) for path in recordings_in(root))
 
 
 def scan(root: Path, *, subset: str = "all") -> Manifest:
@@ -69,7 +69,7 @@ def scan(root: Path, *, subset: str = "all") -> Manifest:
     Source:
         Report, Table 1: its counts are those of `recognised`.
     """
-    paths = _recordings_in(root)
+    paths = recordings_in(root)
     _check_names(paths, root)
     test_path = root / "erkennung.txt"
     if subset == "recognised" and not test_path.is_file():
@@ -142,7 +142,8 @@ def _is_recognised(row: Mapping[str, Any]) -> bool:
     )
 
 
-def _recordings_in(root: Path) -> list[Path]:
+def recordings_in(root: Path) -> list[Path]:
+    """List the recordings of EmoDB's folder in order."""
     paths = (root / "wav").glob("*.wav")
     return sorted(path for path in paths if not path.name.startswith("."))
 

@@ -10,7 +10,7 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.transcript import read_iemocap_transcripts, read_text
 from tokser.errors import CorpusError, list_some
 
-__all__ = ["CLASSES", "LAYOUT", "recognises", "scan"]
+__all__ = ["CLASSES", "LAYOUT", "list_turns", "recognises", "scan"]
 
 CLASSES = ("anger", "happiness", "neutral", "sadness")
 LAYOUT = "Session<N>/dialog/EmoEvaluation/*.txt, there or in a folder IEMOCAP_full_release"
@@ -62,6 +62,15 @@ def scan(root: Path) -> Manifest:
     Source:
         Report, section 4.1 and Table 1.
     """
+    return probe_recordings("iemocap", root, list_turns(root))
+
+
+def list_turns(root: Path) -> list[dict[str, Any]]:
+    """List what `scan` lists, without a look at the recordings: rows of the manifest by column.
+
+    Raises:
+        CorpusError: As `scan`.
+    """
     rows: list[dict[str, Any]] = []
     faults: list[str] = []
     for path in _evaluations_in(root):
@@ -79,7 +88,7 @@ def scan(root: Path) -> Manifest:
             got=list_some(faults, most=20),
             remedy="Fetch the named files again.",
         )
-    return probe_recordings("iemocap", root, rows)
+    return rows
 
 
 def _evaluations_in(root: Path) -> list[Path]:

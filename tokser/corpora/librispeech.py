@@ -8,7 +8,7 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.transcript import read_librispeech_transcripts, read_text
 from tokser.errors import CorpusError, list_some
 
-__all__ = ["CLASSES", "LAYOUT", "recognises", "scan"]
+__all__ = ["CLASSES", "LAYOUT", "count_recordings", "find_splits", "recognises", "scan"]
 
 CLASSES: tuple[str, ...] = ()
 LAYOUT = "<split>/<speaker>/<chapter>/*.flac, there or in a folder LibriSpeech"
@@ -19,7 +19,7 @@ _CHAPTERS = "[0-9]*/[0-9]*"
 
 def recognises(root: Path) -> bool:
     """Tell whether a folder holds any part of LibriSpeech."""
-    return bool(_splits_in(root))
+    return bool(find_splits(root))
 
 
 def scan(root: Path, *, splits: Sequence[str] = ()) -> Manifest:
@@ -36,7 +36,7 @@ def scan(root: Path, *, splits: Sequence[str] = ()) -> Manifest:
         CorpusError: A split is not there, or recordings lie in another reader's chapter.
         ManifestError: Two recordings share an id.
     """
-    found = _splits_in(root)
+    found = find_splits(root)
     missing = [split for split in splits if split not in found]
     if missing:
         raise CorpusError(
@@ -52,8 +52,8 @@ def scan(root: Path, *, splits: Sequence[str] = ()) -> Manifest:
     return probe_recordings("librispeech", root, rows)
 
 
-def _splits_in(root: Path) -> dict[str, Path]:
-    """Find the splits: folders with recordings two levels further down."""
+def find_splits(root: Path) -> dict[str, Path]:
+    """Find the splits by name: folders with recordings two levels further down."""
     for base in (root, root / "LibriSpeech"):
         folders = [folder for folder in base.iterdir() if _seen(folder)] if base.is_dir() else []
         found = {
@@ -62,6 +62,11 @@ def _splits_in(root: Path) -> dict[str, Path]:
         if found:
             return found
     return {}
+
+
+def count_recordings(split: Path) -> int:
+    """Count the recordings of a split."""
+    return sum(1 for path in split.glob(f"{_CHAPTERS}/*.flac") if _seen(path))
 
 
 def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterator[dict[str, Any]]:

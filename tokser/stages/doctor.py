@@ -4,7 +4,7 @@ import importlib
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +13,10 @@ from typing import Literal
 from rich.console import Console
 from rich.table import Table
 
+from tokser.corpora.completeness import completeness
+from tokser.corpora.download.published import known_of
 from tokser.corpora.registry import looks_like
+from tokser.errors import CorpusError
 from tokser.provenance import versions
 
 __all__ = ["Finding", "doctor"]
@@ -21,9 +24,8 @@ __all__ = ["Finding", "doctor"]
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 _FREE_GB_WANTED = 10.0
 _HOW_TO_GET = {
-    "librispeech": "openslr.org/12: unpack, e.g. train-clean-100.tar.gz, under corpora/",
-    "emodb": "emodb.bilderbar.info: unpack under corpora/emodb (wav/ and erkennung.txt)",
-    "iemocap": "needs a licence: ask sail.usc.edu/iemocap, then unpack under corpora/IEMOCAP",
+    "librispeech": "tokser download librispeech --split dev-clean",
+    "emodb": "tokser download emodb",
 }
 
 
@@ -44,8 +46,13 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(workspace: Path) -> bool:
-    """Print what was found; return whether nothing is wrong."""
+def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
+    """Print what was found; return whether nothing is wrong.
+
+    Args:
+        workspace: Folder of stores, runs and results.
+        corpora: Folders of corpora, or that hold such folders; empty: the usual places.
+    """
     findings = [
         Finding("Python", "ok", sys.version.split()[0]),
         *_packages(),
@@ -53,7 +60,7 @@ def doctor(workspace: Path) -> bool:
         _synthesiser(),
         *_devices(),
         _disk(workspace),
-        *_corpora(workspace),
+        *_corpora(tuple(corpora) or (workspace / "corpora", Path("corpora"), Path("data"))),
         _stores(workspace),
     ]
     table = Table("", "what", "found", "to mend it", title="tokser doctor")
@@ -125,19 +132,38 @@ def _disk(workspace: Path) -> Finding:
     return Finding("disk", "note", detail, remedy)
 
 
-def _corpora(workspace: Path) -> Iterator[Finding]:
-    places = [workspace / "corpora", Path("corpora"), Path("data")]
+def _corpora(places: Sequence[Path]) -> Iterator[Finding]:
     folders = [f for place in places if place.is_dir() for f in (place, *sorted(place.iterdir()))]
-    found: dict[str, list[str]] = {name: [] for name in _HOW_TO_GET}
+    found: dict[str, list[Path]] = {"librispeech": [], "emodb": [], "iemocap": []}
     for folder in folders:
         for name in looks_like(folder) if folder.is_dir() else ():
-            found[name].append(str(folder))
-    for name, where in found.items():
-        if where:
-            yield Finding(name, "ok", ", ".join(where))
-        else:
+            found[name].append(folder)
+    for name, roots in found.items():
+        # A folder that holds LibriSpeech/ passes for LibriSpeech itself: the inner one is shown.
+        inner = {root for root in roots if not any(other.parent == root for other in roots)}
+        yield from (_corpus(name, root) for root in roots if root in inner)
+        if not roots:
             looked = ", ".join(str(place) for place in places)
-            yield Finding(name, "note", f"not in {looked}", _HOW_TO_GET[name])
+            remedy = _HOW_TO_GET.get(name) or (
+                f"It needs a licence. {known_of(name)['how_to_get']} "
+                "Then: tokser doctor --corpora FOLDER"
+            )
+            yield Finding(name, "note", f"not in {looked}", remedy)
+
+
+def _corpus(name: str, root: Path) -> Finding:
+    try:
+        found = completeness(name, root)
+    except CorpusError as error:
+        got = f"{root}: {error.got}"
+        return Finding(name, "wrong", got, error.remedy)
+    parts = f" ({found.parts})" if found.parts else ""
+    detail = f"{root}: {found.num_utterances:,} utterances{parts}"
+    if not found.lacks:
+        return Finding(name, "ok", detail)
+    detail = f"{detail}; not whole: {'; '.join(found.lacks)}"
+    remedy = "Fetch what is missing again; what is there can be used as it is."
+    return Finding(name, "note", detail, remedy)
 
 
 def _stores(workspace: Path) -> Finding:

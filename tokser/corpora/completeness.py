@@ -1,0 +1,99 @@
+"""Whether a corpus on disk is all of it: what is there against what `data_manifests/` knows."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tokser.corpora import emodb, iemocap, librispeech
+from tokser.corpora.download.published import known_of
+from tokser.errors import list_some
+from tokser.shipped import shipped_file
+
+__all__ = ["Completeness", "completeness"]
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """What a corpus has of what it should have.
+
+    Attributes:
+        num_utterances: What is there.
+        lacks: What differs from the whole corpus, a sentence each; empty if nothing does.
+        parts: What is there in words, for instance the splits.
+    """
+
+    num_utterances: int
+    lacks: tuple[str, ...]
+    parts: str = ""
+
+
+def completeness(dataset: str, root: Path) -> Completeness:
+    """Count a corpus without opening a recording.
+
+    Args:
+        dataset: `librispeech`, `emodb` or `iemocap`; the folder holds it.
+        root: Its folder.
+
+    Raises:
+        CorpusError: The corpus is malformed.
+    """
+    if dataset == "librispeech":
+        return _of_librispeech(root)
+    if dataset == "emodb":
+        return _of_emodb(root)
+    return _of_iemocap(root)
+
+
+def _of_librispeech(root: Path) -> Completeness:
+    known = known_of("librispeech")["splits"]
+    counts = {
+        name: librispeech.count_recordings(folder)
+        for name, folder in sorted(librispeech.find_splits(root).items())
+    }
+    lacks = [
+        f"{name}: {count:,} of {known[name]['num_utterances']:,} recordings"
+        for name, count in counts.items()
+        if name in known and count != known[name]["num_utterances"]
+    ]
+    return Completeness(sum(counts.values()), tuple(lacks), ", ".join(counts))
+
+
+def _of_emodb(root: Path) -> Completeness:
+    with shipped_file("data_manifests", "emodb.csv").open(encoding="utf-8", newline="") as file:
+        expected = {
+            row["id"] for row in csv.DictReader(line for line in file if not line.startswith("#"))
+        }
+    there = {path.stem for path in emodb.recordings_in(root)}
+    lacks = []
+    if missing := sorted(expected - there):
+        lacks.append(f"{len(missing)} of {len(expected)} recordings missing ({list_some(missing)})")
+    if foreign := sorted(there - expected):
+        lacks.append(f"{len(foreign)} recordings that are not EmoDB's ({list_some(foreign)})")
+    if not (root / "erkennung.txt").is_file():
+        lacks.append("no erkennung.txt, the listening test that `--subset recognised` needs")
+    return Completeness(len(there), tuple(lacks))
+
+
+def _of_iemocap(root: Path) -> Completeness:
+    known = known_of("iemocap")
+    turns = iemocap.list_turns(root)
+    lacks = [
+        *_differences(turns, "session", known["sessions"], "Session{}: {:,} of {:,} utterances"),
+        *_differences(turns, "label", known["labels"], "{}: {:,} of {:,} utterances"),
+    ]
+    missing = [turn["id"] for turn in turns if not (root / turn["path"]).is_file()]
+    if missing:
+        lacks.append(f"no recording of {len(missing):,} in sentences/wav ({list_some(missing)})")
+    return Completeness(len(turns), tuple(lacks))
+
+
+def _differences(
+    turns: list[dict[str, Any]], column: str, expected: Mapping[str, int], text: str
+) -> Iterator[str]:
+    counts = Counter(turn[column] for turn in turns)
+    for name, number in expected.items():
+        if counts[name] != number:
+            yield text.format(name, counts[name], number)
