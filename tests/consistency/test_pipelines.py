@@ -7,7 +7,7 @@ import pytest
 from tokser.pipeline import load_pipeline
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PIPELINES = sorted((REPOSITORY / "pipelines").rglob("*.yaml"))
+PIPELINES = sorted((REPOSITORY / "pipelines").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.name)

@@ -175,7 +175,9 @@ def test_any_choice_of_layers_is_one_pass_and_gives_the_same(tiny, name, monkeyp
     for layer in everything:
         (one,) = encoder.encode(given, [layer])
         assert list(one) == [layer]
-        np.testing.assert_array_equal(one[layer], whole[layer])
+        # The last block that is asked computes only the frames that are kept.
+        rtol = 1e-5 if name in WHISPER else 0
+        np.testing.assert_allclose(one[layer], whole[layer], rtol=rtol, atol=rtol)
 
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])

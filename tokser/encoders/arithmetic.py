@@ -62,6 +62,14 @@ class Arithmetic:
                 part.to(self.dtype)
         return model.to(self.device)
 
+    def stage(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Lay a tensor where the device can fetch it by itself: for a GPU, in pinned memory."""
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+    def send(self, staged: torch.Tensor) -> torch.Tensor:
+        """Bring a staged tensor to the device; on a GPU, without waiting."""
+        return staged.to(self.device, non_blocking=self.device.type == "cuda")
+
     @contextlib.contextmanager
     def forward(self) -> Iterator[None]:
         """Compute without gradients, and multiply in the chosen type, while the block runs."""

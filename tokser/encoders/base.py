@@ -14,6 +14,8 @@ __all__ = [
     "Activations",
     "Encoder",
     "SpeechEncoder",
+    "StoredDtype",
+    "StoredRows",
     "TextEncoder",
     "choose_layers",
     "layer_name",
@@ -25,6 +27,20 @@ PRECISIONS: dict[PrecisionName, str] = {"fp32": "float32", "bf16": "bfloat16", "
 
 Activations: TypeAlias = dict[int, NDArray[np.float32]]
 """Rows [rows, dim] of one utterance, by layer; 0 is the embedding output, 1..L the blocks."""
+
+StoredDtype: TypeAlias = Literal["float16", "float32"]
+StoredRows: TypeAlias = dict[int, NDArray[Any]]
+"""The same in the type they are to be stored in."""
+
+
+class Landing(Protocol):
+    """What a forward pass gave, perhaps still on its way from the device."""
+
+    def rows(self) -> list[StoredRows]:
+        """Wait for it, and return [rows, dim] by layer for each utterance."""
+
+    def exact(self, utterance: int, layer: int) -> NDArray[np.float32]:
+        """Return the rows of one utterance as they were before the cast."""
 
 
 @runtime_checkable
@@ -43,6 +59,12 @@ class Encoder(Protocol):
 
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the activations: model, weights, preprocessing, precision."""
+
+    def prepare(self, inputs: Any) -> Any:
+        """Make of waveforms or token ids what `launch` takes; any thread may."""
+
+    def launch(self, prepared: Any, layers: Sequence[int], dtype: StoredDtype) -> Landing:
+        """Run one forward pass; on a GPU, come back before it is through."""
 
 
 @runtime_checkable

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,8 +19,9 @@ from transformers import (
 )
 
 from tokser.encoders.arithmetic import Arithmetic
-from tokser.encoders.base import Activations
+from tokser.encoders.base import Activations, StoredDtype
 from tokser.encoders.checkpoint import Checkpoint, load_weights, quiet_transformers
+from tokser.encoders.landing import Landing
 from tokser.provenance import digest_of
 
 __all__ = ["BertTextEncoder"]
@@ -92,22 +93,44 @@ class BertTextEncoder:
         self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]
     ) -> list[Activations]:
         """Run one forward pass over padded sequences; padding is masked and dropped."""
-        device, padding = self._arithmetic.device, int(self._tokenizer.pad_token_id)
-        sequences = [torch.from_numpy(ids).long() for ids in token_ids]
-        padded = pad_sequence(sequences, batch_first=True, padding_value=padding)
-        mask = pad_sequence([torch.ones_like(ids) for ids in sequences], batch_first=True)
+        return self.launch(self.prepare(token_ids), layers).rows()
+
+    def prepare(self, inputs: Sequence[NDArray[np.int32]]) -> "Sequences":
+        """Lay token ids side by side, padding behind the end of each."""
+        padding = int(self._tokenizer.pad_token_id)
+        ids = [torch.from_numpy(one).long() for one in inputs]
+        padded = pad_sequence(ids, batch_first=True, padding_value=padding)
+        mask = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
+        stage = self._arithmetic.stage
+        return Sequences(stage(padded), stage(mask), [len(one) for one in ids])
+
+    def launch(
+        self, prepared: "Sequences", layers: Sequence[int], dtype: StoredDtype = "float32"
+    ) -> Landing:
+        """Run one forward pass over token ids."""
+        send = self._arithmetic.send
         with self._arithmetic.forward():
             output = self._model(
-                padded.to(device), attention_mask=mask.to(device), output_hidden_states=True
+                send(prepared.padded),
+                attention_mask=send(prepared.mask),
+                output_hidden_states=True,
             )
-        hidden = {layer: output.hidden_states[layer].float().cpu().numpy() for layer in layers}
-        return [
-            {layer: states[row, : len(ids)] for layer, states in hidden.items()}
-            for row, ids in enumerate(token_ids)
-        ]
+        states = {layer: output.hidden_states[layer] for layer in layers}
+        return Landing(states, [[(row, n)] for row, n in enumerate(prepared.lengths)], dtype)
 
     def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the rows [ids, dim] of the word-embedding table."""
         table = self._model.get_input_embeddings().weight
         rows = table[torch.from_numpy(token_ids).long().to(table.device)]
         return np.asarray(rows.cpu().numpy(), dtype=np.float32)
+
+
+class Sequences(NamedTuple):
+    """Token ids side by side, ready for a forward pass."""
+
+    padded: torch.Tensor
+    """[sequences, tokens]."""
+    mask: torch.Tensor
+    """1 for a token, 0 for padding, [sequences, tokens]."""
+    lengths: list[int]
+    """Tokens of each."""

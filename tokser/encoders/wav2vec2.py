@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +20,11 @@ from transformers import (
 
 from tokser.encoders.alone import EachAlone
 from tokser.encoders.arithmetic import Arithmetic
-from tokser.encoders.base import Activations
+from tokser.encoders.base import Activations, StoredDtype
 from tokser.encoders.batching import near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
 from tokser.encoders.frames import conv_frames, conv_min_samples
+from tokser.encoders.landing import Landing
 from tokser.encoders.wavlm_attention import fuse_attention
 from tokser.errors import CheckpointError
 
@@ -108,26 +109,42 @@ class Wav2Vec2SpeechEncoder:
         self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]
     ) -> list[Activations]:
         """Run one forward pass; waveforms of near-equal length waste least."""
-        samples = [len(waveform) for waveform in waveforms]
+        return self.launch(self.prepare(waveforms), layers).rows()
+
+    def prepare(self, inputs: Sequence[NDArray[np.float32]]) -> "Waveforms":
+        """Normalise waveforms as the model wants them, and lay them side by side."""
+        padded = pad_sequence([self._normalised(waveform) for waveform in inputs], True)
+        return Waveforms(self._arithmetic.stage(padded), [len(waveform) for waveform in inputs])
+
+    def launch(
+        self, prepared: "Waveforms", layers: Sequence[int], dtype: StoredDtype = "float32"
+    ) -> Landing:
+        """Run one forward pass over waveforms."""
+        padded, samples = prepared
         frames = [self.num_frames(length) for length in samples]
         self._model.feature_extractor.lengths = samples
         self._model.encoder.pos_conv_embed.lengths = frames
-        padded = pad_sequence([self._normalised(waveform) for waveform in waveforms], True)
         mask = None
         if min(frames) < max(frames):
             mask = torch.arange(padded.shape[1]) < torch.tensor(samples)[:, None]
-            mask = mask.long().to(self._arithmetic.device)
+            mask = self._arithmetic.send(mask.long())
         with self._arithmetic.forward():
             output = self._model(
-                padded.to(self._arithmetic.device), attention_mask=mask, output_hidden_states=True
+                self._arithmetic.send(padded), attention_mask=mask, output_hidden_states=True
             )
-        hidden = {layer: output.hidden_states[layer].float().cpu().numpy() for layer in layers}
-        return [
-            {layer: states[row, :count] for layer, states in hidden.items()}
-            for row, count in enumerate(frames)
-        ]
+        states = {layer: output.hidden_states[layer] for layer in layers}
+        return Landing(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
 
     def _normalised(self, waveform: NDArray[np.float32]) -> torch.Tensor:
         inputs = self._normaliser(waveform, sampling_rate=SAMPLING_RATE_HZ, return_tensors="pt")
         values: torch.Tensor = inputs.input_values[0]
         return values
+
+
+class Waveforms(NamedTuple):
+    """Waveforms side by side, ready for a forward pass."""
+
+    padded: torch.Tensor
+    """[waveforms, samples], zeros behind the end of each."""
+    samples: list[int]
+    """Length of each."""

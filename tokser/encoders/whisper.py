@@ -2,22 +2,23 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import gelu
+from torch.nn.functional import gelu, scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
-from transformers import WhisperFeatureExtractor
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from tokser.config import ContextName
 from tokser.encoders.arithmetic import Arithmetic
-from tokser.encoders.base import Activations
+from tokser.encoders.base import Activations, StoredDtype
 from tokser.encoders.batching import near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
 from tokser.encoders.frames import WHISPER_FRAME_SAMPLES, whisper_frames, windows
+from tokser.encoders.landing import Landing
+from tokser.encoders.log_mel import HOP, LogMel
 
 __all__ = ["WhisperSpeechEncoder"]
 
@@ -55,11 +56,8 @@ class WhisperSpeechEncoder:
         return self._arithmetic.place(model)
 
     @functools.cached_property
-    def _log_mel(self) -> WhisperFeatureExtractor:
-        return WhisperFeatureExtractor(
-            feature_size=int(self._checkpoint.config["num_mel_bins"]),
-            chunk_length=self._window // SAMPLING_RATE_HZ,
-        )
+    def _log_mel(self) -> LogMel:
+        return LogMel(int(self._checkpoint.config["num_mel_bins"]))
 
     def provenance(self) -> dict[str, Any]:
         """Model, weights and preprocessing."""
@@ -103,65 +101,113 @@ class WhisperSpeechEncoder:
         Returns:
             [ceil(num_samples / 320), dim] per layer, for each waveform.
         """
-        spans = [windows(len(waveform), self._window) for waveform in waveforms]
+        return self.launch(self.prepare(waveforms), layers).rows()
+
+    def prepare(self, inputs: Sequence[NDArray[np.float32]]) -> "Windows":
+        """Cut waveforms into windows; on a CPU their log-mel is taken, a GPU does it itself."""
+        spans = [windows(len(waveform), self._window) for waveform in inputs]
         pieces = [
-            waveform[first:after]
-            for waveform, cuts in zip(waveforms, spans, strict=True)
+            torch.from_numpy(waveform[first:after])
+            for waveform, cuts in zip(inputs, spans, strict=True)
             for first, after in cuts
         ]
-        features = [self._features(piece) for piece in pieces]
-        with self._arithmetic.forward():
-            hidden = self._blocks(features, layers)
-        results: list[Activations] = []
-        window = 0
-        for cuts in spans:
-            frames = [
-                (window + i, whisper_frames(after - first)) for i, (first, after) in enumerate(cuts)
-            ]
-            results.append(
-                {
-                    layer: np.concatenate([states[row, :count] for row, count in frames])
-                    for layer, states in hidden.items()
-                }
-            )
-            window += len(cuts)
-        return results
+        audible = [whisper_frames(len(piece)) for piece in pieces]
+        frames = [self._max_frames] * len(pieces) if self._context == "pad" else audible
+        on_cpu = self._arithmetic.device.type == "cpu"
+        given = self._mel_of_each(pieces, frames) if on_cpu else pad_sequence(pieces, True)
+        samples, counts = [len(piece) for piece in pieces], [len(cuts) for cuts in spans]
+        return Windows(self._arithmetic.stage(given), samples, frames, audible, counts)
 
-    def _features(self, piece: NDArray[np.float32]) -> torch.Tensor:
-        """Return the log-mel [2 * frames, mels] of one window, in fp32 whatever the precision."""
-        whole = "max_length" if self._context == "pad" else "longest"
-        mel: torch.Tensor = self._log_mel(
-            piece,
-            sampling_rate=SAMPLING_RATE_HZ,
-            padding=whole,
-            pad_to_multiple_of=WHISPER_FRAME_SAMPLES,
-            return_tensors="pt",
-        ).input_features[0]
-        return mel.T
+    def launch(
+        self, prepared: "Windows", layers: Sequence[int], dtype: StoredDtype = "float32"
+    ) -> Landing:
+        """Run one forward pass over windows."""
+        given = self._arithmetic.send(prepared.given)
+        if self._arithmetic.device.type != "cpu":
+            given = self._mel_on_device(given, prepared)
+        with self._arithmetic.forward():
+            states = self._blocks(given, prepared, layers)
+        numbered = iter(enumerate(prepared.audible))
+        cuts = [[next(numbered) for _ in range(count)] for count in prepared.num_windows]
+        return Landing(states, cuts, dtype)
+
+    def _mel_of_each(self, pieces: Sequence[torch.Tensor], frames: Sequence[int]) -> torch.Tensor:
+        mels = [
+            self._log_mel(piece[None], 2 * HOP * count)[0].T
+            for piece, count in zip(pieces, frames, strict=True)
+        ]
+        return pad_sequence(mels, batch_first=True).transpose(1, 2)
+
+    def _mel_on_device(self, waveforms: torch.Tensor, given: "Windows") -> torch.Tensor:
+        with torch.inference_mode():
+            if self._context == "pad":
+                return self._log_mel(waveforms, 2 * HOP * self._max_frames)
+            rows = zip(waveforms, given.samples, strict=True)
+            return self._mel_of_each([row[:length] for row, length in rows], given.frames)
 
     def _blocks(
-        self, features: Sequence[torch.Tensor], layers: Sequence[int]
-    ) -> dict[int, NDArray[np.float32]]:
+        self, mel: torch.Tensor, given: "Windows", layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
         """Return [windows, frames, dim] per layer, not computing beyond the last that is asked.
 
         Behind the features stand zeros, which is what the convolutions put behind their input;
         attention masks what comes of them. So neighbours do not matter.
         """
-        model, device = self._model, self._arithmetic.device
-        frames = torch.tensor([len(mel) // 2 for mel in features], device=device)
-        mel = pad_sequence(list(features), batch_first=True).to(device).transpose(1, 2)
+        model = self._model
         states = gelu(model.conv2(gelu(model.conv1(mel)))).transpose(1, 2)
-        positions = torch.arange(states.shape[1], device=device)
-        states = states + model.embed_positions.weight[positions]
+        positions = torch.arange(states.shape[1])
+        states = states + model.embed_positions.weight[: states.shape[1]]
         mask = None
-        if int(frames.min()) < len(positions):
-            mask = (positions < frames[:, None])[:, None, None, :]
+        if min(given.frames) < len(positions):
+            mask = (positions < torch.tensor(given.frames)[:, None])[:, None, None, :]
+            mask = self._arithmetic.send(mask)
+        audible, last = max(given.audible), max(layers)
         hidden = {}
         for layer, block in enumerate([*model.layers, None]):
             if layer in layers:
-                found = states if block is not None else model.layer_norm(states)
-                hidden[layer] = found.float().cpu().numpy()
-            if block is None or layer == max(layers):
+                found = states[:, :audible]
+                hidden[layer] = found if block is not None else model.layer_norm(found)
+            if block is None or layer == last:
                 break
-            states = block(states, mask)
+            states = (
+                block(states, mask) if layer + 1 < last else _attend(block, states, mask, audible)
+            )
         return hidden
+
+
+class Windows(NamedTuple):
+    """Windows of waveforms, ready for a forward pass."""
+
+    given: torch.Tensor
+    """[windows, mels, 2 * frames] on a CPU, [windows, samples] for other devices."""
+    samples: list[int]
+    """Length of each window's audio."""
+    frames: list[int]
+    """Frames of each window that its blocks see."""
+    audible: list[int]
+    """Frames of each window that hold audio."""
+    num_windows: list[int]
+    """Windows of each waveform."""
+
+
+def _attend(
+    block: Any, states: torch.Tensor, mask: torch.Tensor | None, count: int
+) -> torch.Tensor:
+    """Return the first `count` frames of what a block gives, computing no others.
+
+    Nothing reads the padding's frames of the last block, and they are most of a short utterance.
+    """
+    attention = block.self_attn
+    normed = block.self_attn_layer_norm(states)
+
+    def heads(projected: torch.Tensor) -> torch.Tensor:
+        split: torch.Tensor = projected.unflatten(-1, (attention.num_heads, -1))
+        return split.transpose(1, 2)
+
+    query = heads(attention.q_proj(normed[:, :count]))
+    key, value = heads(attention.k_proj(normed)), heads(attention.v_proj(normed))
+    mixed = scaled_dot_product_attention(query, key, value, mask, scale=attention.scaling)
+    short = states[:, :count] + attention.out_proj(mixed.transpose(1, 2).flatten(2))
+    inner = block.activation_fn(block.fc1(block.final_layer_norm(short)))
+    found: torch.Tensor = short + block.fc2(inner)
+    return found

@@ -5,16 +5,18 @@ reads one; `StoreWriter` plans, resumes and commits.
 """
 
 from tokser.store.address import is_remote, store_name
+from tokser.store.claims import Claim, Claims
 from tokser.store.gather import PaddedBatch, RaggedBatch
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
 from tokser.store.repair import requeue
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
 from tokser.store.verify import Damage, Verification, verify_store
-from tokser.store.writer import Claim, GroupWriter, Recording, StoreWriter, pack_plan
+from tokser.store.writer import GroupWriter, Recording, StoreWriter, pack_plan
 
 __all__ = [
     "Claim",
+    "Claims",
     "Compression",
     "Damage",
     "FeatureSpec",

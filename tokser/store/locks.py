@@ -72,7 +72,7 @@ class Locks:
 
 
 def _lock(path: str) -> FileLock:
-    return FileLock(path)
+    return FileLock(path, thread_local=False)  # a shard's is freed by the thread that wrote it
 
 
 def _acquire(lock: FileLock, timeout_s: float) -> None:

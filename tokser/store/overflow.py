@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["all_finite"]
+from tokser.errors import RunError
+
+__all__ = ["all_finite", "require_finite"]
 
 _INFINITY = {2: 0x7C00, 4: 0x7F80_0000, 8: 0x7FF0_0000_0000_0000}
 """Bits of +inf by itemsize; those of NaN are larger, those of any finite number are smaller."""
@@ -25,3 +28,18 @@ def all_finite(values: NDArray[Any]) -> bool:
     infinity, sign = _INFINITY[size], 1 << (8 * size - 1)
     positive, negative = values.view(f"i{size}"), values.view(f"u{size}")
     return int(positive.max()) < infinity and int(negative.max()) < (sign | infinity)
+
+
+def require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> None:
+    """Raise if a value was not finite, or no longer is in the stored dtype."""
+    if all_finite(stored):
+        return
+    largest = float(np.abs(source[np.isfinite(source)]).max(initial=0.0))
+    num_bad = int((~np.isfinite(source)).sum())
+    raise RunError(
+        where,
+        expected=f"finite values that {stored.dtype} holds",
+        got=f"values up to {largest:.4g}, and {num_bad} not finite",
+        remedy="Store this encoder with `--dtype float32`; if that fails too, "
+        "its weights are damaged.",
+    )

@@ -1,12 +1,11 @@
 """Writing a store: plan groups, commit shards, in any order, by any number of processes."""
 
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +13,14 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
 from tokser.store.address import backend_at, is_store
 from tokser.store.backend import Backend
+from tokser.store.claims import Claim, Claims
 from tokser.store.documents import damaged_files, ids_digest, with_digest
 from tokser.store.journal import JournalEntry, checksum, layout_digest, parse_entry
 from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout, pack, pack_into
 from tokser.store.locks import Locks
 from tokser.store.objects import LocalObjects
-from tokser.store.overflow import all_finite
+from tokser.store.overflow import require_finite
 from tokser.store.reader import (
     Store,
     feature_identity,
@@ -39,10 +39,7 @@ from tokser.store.schema import (
     not_a_store,
 )
 
-__all__ = ["Claim", "GroupWriter", "Recording", "StoreWriter", "pack_plan"]
-
-POLL_S = 0.5
-"""How often a process looks again at shards that others are computing."""
+__all__ = ["GroupWriter", "Recording", "StoreWriter", "pack_plan"]
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,6 @@ class Recording:
     """xxh3-64 (hex) of its file."""
     modified_ns: int
     """When it had last been changed, in ns since 1970."""
-
-
-class Claim(NamedTuple):
-    """A shard that is this process's to compute, until the next one is asked for.
-
-    Attributes:
-        shard: Its number.
-        features: What it lacks; empty if another process has written it in the meantime.
-    """
-
-    shard: int
-    features: list[str]
 
 
 class StoreWriter:
@@ -298,18 +283,12 @@ class GroupWriter:
         Shards that another process is computing come last: when it has committed them, with
         nothing left to do, or, should it die, to be computed here.
         """
-        waiting = list(self.pending())
-        while waiting:
-            left = []
-            for shard in waiting:
-                with self._locks.shard(self._plan.name, shard) as ours:
-                    if ours:
-                        yield Claim(shard, self._lacking(shard))
-                    else:
-                        left.append(shard)
-            if len(left) == len(waiting):
-                time.sleep(POLL_S)
-            waiting = left
+        return self.claim(self.pending()).one_by_one()
+
+    def claim(self, shards: Iterable[int]) -> Claims:
+        """Return claims on shards, of which several can be held at once."""
+        name = self._plan.name
+        return Claims(shards, lambda shard: self._locks.shard(name, shard), self._lacking)
 
     def commit(
         self,
@@ -440,22 +419,7 @@ class GroupWriter:
             )
         with np.errstate(over="ignore"):
             target[...] = block
-        _require_finite(target, block, where)
-
-
-def _require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> None:
-    """Raise if a value was not finite, or no longer is in the stored dtype."""
-    if all_finite(stored):
-        return
-    largest = float(np.abs(source[np.isfinite(source)]).max(initial=0.0))
-    num_bad = int((~np.isfinite(source)).sum())
-    raise RunError(
-        where,
-        expected=f"finite values that {stored.dtype} holds",
-        got=f"values up to {largest:.4g}, and {num_bad} not finite",
-        remedy="Store this encoder with `--dtype float32`; if that fails too, "
-        "its weights are damaged.",
-    )
+        require_finite(target, block, where)
 
 
 def _write_root(backend: Backend, root: RootAttributes) -> None:

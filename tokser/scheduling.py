@@ -1,0 +1,323 @@
+"""Work on many machines, by Dask: connect to a cluster or start one, and hand tasks out.
+
+Nothing here is imported, and Dask is not needed, until `workers` is called.
+"""
+
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+import yaml
+from pydantic import Field
+
+from tokser.config import Positive, Settings
+from tokser.errors import (
+    InputError,
+    MissingInputError,
+    MissingPackageError,
+    RunError,
+    SettingsError,
+    TokserError,
+)
+from tokser.progress import say
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+__all__ = ["ClusterSettings", "Workers", "load_cluster", "workers"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CONNECT_S = 30.0
+"""How long a scheduler may take to answer."""
+
+RETRIES = 2
+"""How often a task that failed is tried again; what is wrong with the input is not."""
+
+MIN_WAITING = 64
+"""Tasks handed out before they can run, at least: workers that join find some."""
+
+_KINDS = {"slurm": "SLURMCluster", "sge": "SGECluster", "pbs": "PBSCluster"}
+
+
+class ClusterSettings(Settings):
+    """A cluster file: what is asked of a batch system, or processes of this machine."""
+
+    kind: Literal["local", "slurm", "sge", "pbs"]
+    jobs: Positive = 1
+    """Jobs that are queued; for `local`, processes."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of dask-jobqueue's cluster (cores, memory, walltime, queue, ...)."""
+
+
+def load_cluster(path: Path) -> ClusterSettings:
+    """Read a cluster file.
+
+    Raises:
+        MissingInputError: There is no such file.
+        SettingsError: It is no YAML, or a key or value is wrong.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            path,
+            expected="a cluster file",
+            got="nothing",
+            remedy="Correct the path, or copy one from pipelines/clusters.",
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
+        ) from error
+    if not isinstance(content, dict):
+        raise SettingsError(
+            path,
+            expected="kind, jobs and options",
+            got=repr(content),
+            remedy="See pipelines/clusters/slurm.yaml.",
+        )
+    return ClusterSettings.parse(content, where=str(path))
+
+
+@contextmanager
+def workers(scheduler: str | None, cluster: Path | None) -> "Iterator[Workers]":
+    """Reach the workers of a cluster while the block runs.
+
+    Args:
+        scheduler: Address of a Dask scheduler, such as `tcp://node1:8786`; it goes on running.
+        cluster: Cluster file; its jobs are queued here and cancelled at the end.
+
+    Raises:
+        SettingsError: Both were given, or none; or the batch system does not take the options.
+        InputError: The scheduler does not answer, or a worker has another version of tokser.
+        MissingPackageError: Dask is not installed.
+    """
+    if (scheduler is None) == (cluster is None):
+        raise SettingsError(
+            "--scheduler, --cluster",
+            expected="one of them",
+            got="both" if scheduler else "none",
+            remedy="Name a running scheduler, or a file that says how to start a cluster.",
+        )
+    require_dask()
+    if scheduler is not None:
+        with _connected(scheduler) as client:
+            yield Workers(client)
+        return
+    assert cluster is not None
+    settings = load_cluster(cluster)
+    with _started(settings, cluster) as started, _connected(started) as client:
+        yield Workers(client)
+
+
+def require_dask() -> None:
+    """Raise `MissingPackageError` unless Dask and dask-jobqueue are installed."""
+    missing = [
+        package
+        for package in ("distributed", "dask_jobqueue")
+        if importlib.util.find_spec(package) is None
+    ]
+    if missing:
+        raise MissingPackageError(
+            "--scheduler, --cluster",
+            expected="Dask",
+            got=f"no {' and no '.join(missing)}",
+            remedy='pip install "tokser[cluster]"',
+        )
+
+
+class Workers:
+    """Processes, on any number of machines, that tasks can be handed to."""
+
+    def __init__(self, client: "Client") -> None:
+        self._client = client
+        self._introduce()
+
+    @property
+    def num_threads(self) -> int:
+        """Threads of all workers that are there now."""
+        return sum(self._client.nthreads().values())
+
+    def map(
+        self,
+        task: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        retries: int = RETRIES,
+    ) -> Iterator[tuple[Item, Result]]:
+        """Run a task on every item, and yield each with its result as it gets done.
+
+        What a lost worker was doing is done again by another, so a task must bear to be run
+        twice. A few more items are taken than there are threads; the rest wait here.
+
+        Args:
+            task: A function at the top of a module that workers can import.
+            items: What it is called with; small, since each travels to a worker.
+            retries: How often an item is tried again after an error that is no `TokserError`.
+
+        Raises:
+            TokserError: As the task raised it; nothing that is under way is waited for.
+            RunError: A task kept failing, or lost every worker that ran it.
+        """
+        run = _Run(self._client, task, iter(items), retries)
+        try:
+            yield from run.results()
+        finally:
+            run.cancel()
+
+    def _introduce(self) -> None:
+        """Tell where the dashboard is and who is there; refuse other versions of tokser."""
+        found = self._client.run(_tokser_version, on_error="return")
+        here = _tokser_version()
+        others = {address: v for address, v in found.items() if v != here}
+        if others:
+            address, version = next(iter(others.items()))
+            raise InputError(
+                f"worker {address}",
+                expected=f"tokser {here} as here",
+                got=str(version),
+                remedy="Start every worker in an environment with the same packages as this one.",
+            )
+        without = "" if importlib.util.find_spec("bokeh") else " (its plots need bokeh)"
+        say(f"Dask dashboard: {self._client.dashboard_link}{without}")
+        if found:
+            say(f"Dask: {len(found)} workers, {self.num_threads} threads")
+        else:
+            say("Dask: no worker yet; work begins when the first is there")
+
+
+class _Run(Generic[Item, Result]):
+    """One call of `Workers.map`: what is under way, and how often it was tried again."""
+
+    def __init__(
+        self,
+        client: "Client",
+        task: Callable[[Item], Result],
+        items: Iterator[Item],
+        retries: int,
+    ) -> None:
+        from distributed import as_completed
+
+        self._client, self._task, self._items, self._retries = client, task, items, retries
+        self._done: Any = as_completed(loop=client.loop)
+        self._under_way: dict[Future[Result], Item] = {}
+        self._tries: dict[Future[Result], int] = {}
+
+    def results(self) -> Iterator[tuple[Item, Result]]:
+        self._hand_out()
+        while self._under_way:
+            future = next(self._done)
+            if self._is_done(future):
+                yield self._under_way.pop(future), future.result()
+                self._tries.pop(future)
+                self._hand_out()
+
+    def cancel(self) -> None:
+        self._client.cancel(list(self._under_way), force=True)
+        self._under_way.clear()
+
+    def _hand_out(self) -> None:
+        most = max(MIN_WAITING, 2 * sum(self._client.nthreads().values()))
+        while len(self._under_way) < most:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                return
+            future = self._client.submit(self._task, item, pure=False)
+            self._under_way[future], self._tries[future] = item, 0
+            self._done.add(future)
+
+    def _is_done(self, future: "Future[Result]") -> bool:
+        """Tell whether there is a result; what failed is tried again, or raised."""
+        from distributed import CancelledError, KilledWorker
+
+        try:
+            error = future.exception()
+        except CancelledError as lost:
+            raise RunError(
+                "Dask",
+                expected="a scheduler that stays",
+                got=f"one that was lost or stopped ({lost})",
+                remedy="Start it, and run the same command again: what is done is kept.",
+            ) from lost
+        if error is None:
+            return True
+        if isinstance(error, TokserError):
+            raise error
+        if isinstance(error, KilledWorker):
+            raise RunError(
+                f"Dask task {self._under_way[future]}",
+                expected="a worker that lives until it is done",
+                got=str(error),
+                remedy="See the workers' logs; most often they need more memory or time.",
+            ) from error
+        if self._tries[future] == self._retries:
+            raise RunError(
+                f"Dask task {self._under_way[future]}",
+                expected=f"success within {self._retries + 1} tries",
+                got=f"{type(error).__name__}: {error}",
+                remedy="See the workers' logs.",
+            ) from error
+        self._tries[future] += 1
+        say(f"Dask: a task is tried again after {type(error).__name__}: {error}")
+        future.retry()
+        self._done.add(future)
+        return False
+
+
+@contextmanager
+def _connected(address: Any) -> "Iterator[Client]":
+    """Connect to a scheduler's address, or to a cluster that was started here."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:  # no answer; no address
+        raise InputError(
+            f"--scheduler {address}",
+            expected=f"a Dask scheduler that answers within {CONNECT_S:.0f} s",
+            got=f"{type(error).__name__}: {error}",
+            remedy="Start one with `dask scheduler`, and name the tcp:// address that it prints.",
+        ) from error
+    with client:
+        yield client
+
+
+@contextmanager
+def _started(settings: ClusterSettings, path: Path) -> Iterator[Any]:
+    try:
+        cluster = _local(settings) if settings.kind == "local" else _queued(settings)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise SettingsError(
+            f"{path}, options",
+            expected=f"arguments that dask-jobqueue's {settings.kind} cluster takes",
+            got=str(error),
+            remedy="Correct them; see the examples in pipelines/clusters.",
+        ) from error
+    with cluster:
+        yield cluster
+
+
+def _local(settings: ClusterSettings) -> Any:
+    from distributed import LocalCluster
+
+    defaults = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    return LocalCluster(n_workers=settings.jobs, processes=True, **defaults | settings.options)
+
+
+def _queued(settings: ClusterSettings) -> Any:
+    import dask_jobqueue
+
+    cluster = getattr(dask_jobqueue, _KINDS[settings.kind])(**settings.options)
+    cluster.scale(jobs=settings.jobs)
+    say(f"{settings.kind}: {settings.jobs} jobs queued")
+    return cluster
+
+
+def _tokser_version() -> str:
+    return metadata.version("tokser")

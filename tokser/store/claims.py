@@ -1,0 +1,95 @@
+"""Which process computes which shard: each is claimed under its lock."""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from types import TracebackType
+from typing import NamedTuple
+
+__all__ = ["Claim", "Claims"]
+
+POLL_S = 0.5
+"""How often a process looks again at shards that others are computing."""
+
+
+class Claim(NamedTuple):
+    """A shard that is this process's to compute, until it is let go.
+
+    Attributes:
+        shard: Its number.
+        features: What it lacks; empty if another process has written it in the meantime.
+    """
+
+    shard: int
+    features: list[str]
+
+
+class Claims:
+    """Shards to be computed, taken one after the other; several may be held at once.
+
+    Shards that another process is computing come last: when it has committed them, with nothing
+    left to do, or, should it die, to be computed here. Leaving the block lets go of all.
+
+    Args:
+        shards: Numbers of the shards.
+        lock: Tries to take a shard; yields whether it is ours while its block lasts.
+        lacking: Names the features that a shard lacks; called once it is ours.
+    """
+
+    def __init__(
+        self,
+        shards: Iterable[int],
+        lock: Callable[[int], AbstractContextManager[bool]],
+        lacking: Callable[[int], list[str]],
+    ) -> None:
+        self._waiting = deque(shards)
+        self._lock, self._lacking = lock, lacking
+        self._held: dict[int, ExitStack] = {}
+
+    @property
+    def num_waiting(self) -> int:
+        """Shards that were not taken yet."""
+        return len(self._waiting)
+
+    def take(self) -> Claim | None:
+        """Take the next shard; None if others are computing all that are left."""
+        for _ in range(len(self._waiting)):
+            shard = self._waiting.popleft()
+            with ExitStack() as stack:
+                if not stack.enter_context(self._lock(shard)):
+                    self._waiting.append(shard)
+                    continue
+                claim = Claim(shard, self._lacking(shard))
+                self._held[shard] = stack.pop_all()
+                return claim
+        return None
+
+    def let_go(self, shard: int) -> None:
+        """Free a shard that was taken; any thread may."""
+        self._held.pop(shard).close()
+
+    def one_by_one(self) -> Iterator[Claim]:
+        """Yield every shard once, and let go of it before the next; waits for other processes."""
+        with self:
+            while self._waiting:
+                claim = self.take()
+                if claim is None:
+                    time.sleep(POLL_S)
+                    continue
+                yield claim
+                self.let_go(claim.shard)
+
+    def __enter__(self) -> "Claims":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for shard in list(self._held):
+            with contextlib.suppress(KeyError):  # a thread may have let go of it just now
+                self.let_go(shard)
