@@ -81,20 +81,20 @@ def part_of(batches: Sequence[Sequence[str]], rank: int, num_ranks: int) -> list
     """Return one process's share of every batch; the shares are disjoint and complete.
 
     Every process gets as many batches. Utterances of a batch are dealt by turns, so that sorted
-    lengths stay alike. Where the last batch has fewer utterances than there are processes, it
-    joins the one before.
+    lengths stay alike. A batch with fewer utterances than there are processes joins its
+    neighbour.
 
     Raises:
         ValueError: There are fewer utterances than processes.
     """
-    whole = [list(batch) for batch in batches]
-    if num_ranks > 1:
-        short = [i for i, batch in enumerate(whole) if len(batch) < num_ranks]
-        for place in reversed(short):
-            if len(whole) == 1:
-                raise ValueError(f"{len(whole[0])} utterances for {num_ranks} processes")
-            whole[place - 1 if place else 1] += whole[place]
-            del whole[place]
+    whole: list[list[str]] = []
+    for batch in batches:
+        if whole and min(len(batch), len(whole[-1])) < num_ranks:
+            whole[-1] += batch
+        else:
+            whole.append(list(batch))
+    if whole and len(whole[-1]) < num_ranks:
+        raise ValueError(f"{len(whole[-1])} utterances for {num_ranks} processes")
     return [batch[rank::num_ranks] for batch in whole]
 
 
