@@ -143,6 +143,8 @@ def load(
             got=f"none for {list_some(unknown)}",
             remedy="Complete the manifest, or standardise globally.",
         )
+    used = {i for p in plans.values() for s in p.every_fold() for i in (*s.train, *s.dev, *s.test)}
+    kept = kept[kept.index.isin(used)]
     combined = tuple(e for e in expressions if isinstance(e, Late))
     audits = audit_plans(plans, kept, recordings(store))
     return Material(store, kept, trained, combined, plans, audits, by_speaker)
