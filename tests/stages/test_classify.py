@@ -141,8 +141,8 @@ def test_logistic_regression_alone_leaves_a_grid_without_rows(settings):
     header, *rows = (out / "grid.csv").read_text().splitlines()
     assert rows == []
     assert header == (
-        "dataset,features,protocol,classifier,fold,batch_size,learning_rate,best_epoch,dev_uar,"
-        "selected"
+        "dataset,features,protocol,classifier,fold,batch_size,learning_rate,hidden,best_epoch,"
+        "dev_uar,selected"
     )
 
 
