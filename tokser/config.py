@@ -218,8 +218,9 @@ class GridSettings(Settings):
         default=tuple(2**power for power in range(2, 11)), min_length=1
     )
     learning_rates: tuple[Rate, ...] = Field(default=(1e-3, 5e-3), min_length=1)
-    hidden: tuple[Positive, ...] = (128, 64, 32)
-    """Widths of the blocks [Linear, LayerNorm, ReLU]."""
+    hidden: tuple[Positive, ...] | tuple[tuple[Positive, ...], ...] = (128, 64, 32)
+    """Widths of the blocks [Linear, LayerNorm, ReLU]; or several such lists to choose among, where
+    an empty one is the linear probe."""
     epochs: Positive = 30
     plateau_patience: Positive = 10
     """Epochs without a better dev UAR before the learning rate falls."""

@@ -1,150 +1,46 @@
-import itertools
-from typing import NamedTuple
-
 import numpy as np
 import pytest
-import torch
-from sklearn.metrics import recall_score
-from torch import nn
+from sklearn.utils.class_weight import compute_class_weight
 
-from tokser.classify.grid import Fold, predict, train_stack
+from tokser.classify.grid import Point, class_importance, grid_points, stack_bytes
 from tokser.classify.mlp import initialise
 from tokser.config import GridSettings
 
-FEATURES, CLASSES, SEED = 12, 3, 5
-CPU = torch.device("cpu")
-SETTINGS = GridSettings(hidden=(8, 7, 6), epochs=6, plateau_patience=1)
-CENTRES = np.random.default_rng(1).normal(size=(CLASSES, FEATURES))
+
+def test_points_vary_batch_sizes_slowest_and_shapes_fastest():
+    shapes = ((8, 4), ())
+    grid = GridSettings(batch_sizes=(16, 4), learning_rates=(1e-2, 1e-3), hidden=shapes)
+    points = grid_points(grid)
+    assert points[:3] == [Point(16, 1e-2, (8, 4)), Point(16, 1e-2, ()), Point(16, 1e-3, (8, 4))]
+    assert len(points) == len(set(points)) == 8
 
 
-def fold(number, num_train, num_dev):
-    rng = np.random.default_rng([2, number])
-    labels, dev_labels = (rng.integers(0, CLASSES, n) for n in (num_train, num_dev))
-    train, dev = (
-        (CENTRES[known] + 2 * rng.normal(size=(len(known), FEATURES))).astype(np.float32)
-        for known in (labels, dev_labels)
-    )
-    return Fold(number, train, labels, dev, dev_labels)
+@pytest.mark.parametrize(("hidden", "shape"), [((8, 4), (8, 4)), ((), ()), (((),), ())])
+def test_one_shape_may_be_written_plainly(hidden, shape):
+    grid = GridSettings.parse({"hidden": hidden}, where="test")
+    assert {point.hidden for point in grid_points(grid)} == {shape}
 
 
-def train(folds, rates, batch_size, settings=SETTINGS):
-    return train_stack(
-        folds,
-        rates,
-        batch_size=batch_size,
-        num_classes=CLASSES,
-        settings=settings,
-        seed=SEED,
-        device=CPU,
-    )
+def test_the_default_grid_is_table_2s_baseline():
+    points = grid_points(GridSettings())
+    assert len(points) == 18
+    assert {point.batch_size for point in points} == {2**power for power in range(2, 11)}
+    assert {point.learning_rate for point in points} == {1e-3, 5e-3}
 
 
-def plain_model(number, settings):
-    """torch's own layers, with the weights that the fold's model starts from."""
-    drawn = [p[0] for p in initialise((FEATURES, *settings.hidden, CLASSES), [(SEED, number)])]
-    widths = (FEATURES, *settings.hidden)
-    layers = []
-    for wide, narrow in itertools.pairwise(widths):
-        layers += [nn.Linear(wide, narrow), nn.LayerNorm(narrow), nn.ReLU()]
-    model = nn.Sequential(*layers, nn.Linear(widths[-1], CLASSES))
-    for parameter, values in zip(model.parameters(), drawn, strict=True):
-        parameter.data.copy_(values.T.reshape(parameter.shape))
-    return model
+def test_importance_is_scikit_learns_balanced_weight():
+    labels = np.array([0, 0, 0, 2, 1, 2, 0])
+    expected = compute_class_weight("balanced", classes=np.arange(3), y=labels)
+    found = class_importance(labels, 3, is_balanced=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert class_importance(labels, 3, is_balanced=False).tolist() == [1, 1, 1]
 
 
-class Alone(NamedTuple):
-    """What came of one model alone; parameters are those of its best epoch."""
-
-    dev_uar: float
-    best_epoch: int
-    parameters: list
-    last_rate: float = 0.0
+def test_a_class_that_train_lacks_has_a_finite_importance():
+    assert np.isfinite(class_importance(np.array([0, 2]), 3, is_balanced=True)).all()
 
 
-def plain_loop(fold, rate, batch_size, settings):
-    model = plain_model(fold.number, settings)
-    adam = torch.optim.Adam(model.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        adam, mode="max", factor=settings.plateau_factor, patience=settings.plateau_patience
-    )
-    inputs, labels, dev = map(torch.from_numpy, (fold.train, fold.train_labels, fold.dev))
-    best = Alone(-1.0, 0, [])
-    for epoch in range(1, settings.epochs + 1):
-        order = np.random.default_rng([SEED, fold.number, epoch]).permutation(len(inputs))
-        for chosen in torch.from_numpy(order).split(batch_size):
-            adam.zero_grad()
-            nn.functional.cross_entropy(model(inputs[chosen]), labels[chosen]).backward()
-            adam.step()
-        guesses = model(dev).argmax(dim=1).numpy()
-        known = fold.dev_labels
-        uar = recall_score(known, guesses, average="macro", labels=np.unique(known))
-        schedule.step(uar)
-        if uar > best.dev_uar:
-            best = Alone(uar, epoch, [p.detach().clone() for p in model.parameters()])
-    return best._replace(last_rate=adam.param_groups[0]["lr"])
-
-
-def assert_trained_alike(trained, model, expected):
-    assert trained.dev_uar[model] == pytest.approx(expected.dev_uar, abs=1e-12)
-    assert trained.best_epoch[model] == expected.best_epoch
-    for stacked, single in zip(trained.stack, expected.parameters, strict=True):
-        own = stacked[model].T.reshape(single.shape)
-        torch.testing.assert_close(own, single, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("batch_size", [4, 7, 64])
-def test_a_stack_trains_each_model_as_it_would_train_alone(batch_size):
-    folds = [fold(0, 61, 20), fold(1, 33, 9), fold(2, 50, 31)]
-    pairs = [(f, rate) for rate in (1e-3, 1e-2) for f in folds]
-    trained = train([f for f, _ in pairs], [rate for _, rate in pairs], batch_size)
-    alone = [plain_loop(own, rate, batch_size, SETTINGS) for own, rate in pairs]
-    for model, expected in enumerate(alone):
-        assert_trained_alike(trained, model, expected)
-    # Or the case would not tell a schedule from none, nor the best epoch from the last.
-    assert any(e.last_rate < rate for e, (_, rate) in zip(alone, pairs, strict=True))
-    assert len({expected.best_epoch for expected in alone}) > 1
-
-
-def test_a_fold_with_fewer_steps_rests_while_the_others_go_on():
-    small, large = fold(0, 5, 6), fold(1, 90, 6)
-    settings = SETTINGS.model_copy(update={"epochs": 3})
-    together = train([small, large], [1e-2, 1e-2], 4, settings)
-    assert_trained_alike(together, 0, plain_loop(small, 1e-2, 4, settings))
-    assert_trained_alike(together, 1, plain_loop(large, 1e-2, 4, settings))
-
-
-def test_a_model_does_not_depend_on_its_neighbours():
-    folds = [fold(0, 30, 10), fold(1, 41, 12)]
-    alone = train(folds[1:], [5e-3], 8)
-    among = train([*folds, folds[1]], [1e-3, 5e-3, 1e-3], 8)
-    assert alone.best_epoch[0] == among.best_epoch[1]
-    for single, stacked in zip(alone.stack, among.stack, strict=True):
-        torch.testing.assert_close(single[0], stacked[1], rtol=1e-4, atol=1e-5)
-
-
-def test_the_same_call_gives_the_same_bytes():
-    first, second = (train([fold(0, 30, 10)], [1e-2], 8) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.stack, second.stack, strict=True))
-
-
-def test_what_comes_back_holds_no_gradients():
-    assert not any(p.requires_grad for p in train([fold(0, 9, 4)], [1e-3], 4).stack)
-
-
-def test_the_first_of_equally_good_epochs_is_kept():
-    easy = fold(0, 60, 12)
-    easy = Fold(0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1])
-    trained = train([easy], [1e-2], 4)
-    assert trained.dev_uar[0] == 1.0
-    early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})
-    sooner = train([easy], [1e-2], 4, early)
-    assert all(torch.equal(a, b) for a, b in zip(trained.stack, sooner.stack, strict=True))
-    assert trained.best_epoch[0] < SETTINGS.epochs
-
-
-def test_predictions_are_probabilities():
-    trained = train([fold(0, 30, 10), fold(1, 30, 10)], [1e-3, 1e-3], 8)
-    found = predict(trained.stack, torch.randn(2, 5, FEATURES))
-    assert found.shape == (2, 5, CLASSES)
-    assert (found >= 0).all()
-    np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-6)
+def test_bytes_are_those_of_five_copies_of_the_weights():
+    stack = initialise((10, 8, 4, 3), [(0,)])
+    weights = sum(p.numel() for p in stack if p.shape[1] > 1)
+    assert stack_bytes([Point(4, 1e-3, (8, 4)), Point(4, 1e-3, ())], 10, 3) == 5 * 4 * weights

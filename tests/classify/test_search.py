@@ -3,13 +3,20 @@ import pandas as pd
 import pytest
 import torch
 
-from tokser.classify import search
-from tokser.classify.grid import Trained, train_stack
+from tokser.classify import groups
+from tokser.classify.grid import Fold, Trained
 from tokser.classify.linear import fit_predict_logreg
 from tokser.classify.metrics import score
 from tokser.classify.mlp import initialise
 from tokser.classify.protocols import Split, make_splits
-from tokser.classify.search import num_models, search_logreg, search_mlp
+from tokser.classify.search import (
+    choose_layer,
+    num_models,
+    search_layers,
+    search_logreg,
+    search_mlp,
+)
+from tokser.classify.stacked import predict, train_stack
 from tokser.config import GridSettings
 
 CPU = torch.device("cpu")
@@ -59,9 +66,9 @@ def found(corpus):
 def fake_training(monkeypatch, dev_uar):
     """Let every model's dev UAR be what `dev_uar(fold, batch size, learning rate)` says."""
 
-    def train(folds, learning_rates, *, batch_size, num_classes, settings, seed, device):
-        del seed, device
-        widths = (folds[0].train.shape[1], *settings.hidden, num_classes)
+    def train(folds, learning_rates, *, batch_size, hidden, num_classes, settings, seed, device):
+        del settings, seed, device
+        widths = (folds[0].train.shape[1], *hidden, num_classes)
         seeds = [
             (fold.number, batch_size, round(1e4 * rate))
             for fold, rate in zip(folds, learning_rates, strict=True)
@@ -71,7 +78,7 @@ def fake_training(monkeypatch, dev_uar):
             initialise(widths, seeds), np.ones(len(folds), dtype=np.int64), np.array(told)
         )
 
-    monkeypatch.setattr(search, "train_stack", train)
+    monkeypatch.setattr(groups, "train_stack", train)
 
 
 def selected(found):
@@ -84,7 +91,7 @@ def selected(found):
 
 def test_every_point_of_every_fold_is_in_the_trials_once(corpus, found):
     assert list(found.trials.columns) == [
-        "fold", "batch_size", "learning_rate", "best_epoch", "dev_uar", "selected",
+        "fold", "batch_size", "learning_rate", "hidden", "best_epoch", "dev_uar", "selected",
     ]  # fmt: skip
     points = list(zip(*(found.trials[c] for c in found.trials.columns[:3]), strict=True))
     assert len(points) == len(set(points)) == num_models(corpus.splits, GRID) == 16
@@ -133,16 +140,17 @@ def test_predictions_come_from_the_best_epoch_of_the_selected_point(corpus, foun
             for part in (split.train, split.dev)
         ]
         trained = train_stack(
-            [search.Fold(number, scaled[0], codes[0], scaled[1], codes[1])],
+            [Fold(number, scaled[0], codes[0], scaled[1], codes[1])],
             [float(trial["learning_rate"])],
             batch_size=int(trial["batch_size"]),
+            hidden=GRID.hidden,
             num_classes=3,
             settings=GRID,
             seed=0,
             device=CPU,
         )
         assert trained.best_epoch[0] == trial["best_epoch"]
-        expected = search.predict(trained.stack, torch.from_numpy(scaled[2])[None])[0]
+        expected = predict(trained.stack, torch.from_numpy(scaled[2])[None])[0]
         own = found.predictions[found.predictions["fold"] == split.fold].set_index("id")
         told = own.loc[list(split.test), [f"probability_{name}" for name in CLASSES]]
         np.testing.assert_allclose(told, expected, atol=1e-4)
@@ -175,7 +183,7 @@ def test_rows_are_joined_by_id(corpus, found):
 
 
 def test_small_groups_find_what_one_group_finds(corpus, found, monkeypatch):
-    monkeypatch.setattr(search, "GROUP_BYTES", 3 * 5 * 4 * (10 * 8 + 8 * 6 + 6 * 3))
+    monkeypatch.setattr(groups, "GROUP_BYTES", 3 * 5 * 4 * (10 * 8 + 8 * 6 + 6 * 3))
     sizes = []
     small = corpus.search(on_models=sizes.append)
     assert sizes == [3, 3, 2, 3, 3, 2]
@@ -271,6 +279,65 @@ def test_both_learn(corpus, found):
     by_logreg = search_logreg(corpus.functionals, corpus.labels, corpus.splits)
     for table in (found.predictions, by_logreg.predictions):
         assert score(table["label"].tolist(), table["prediction"].tolist()).uar > 0.5
+
+
+def test_layers_are_found_together_as_each_is_found_alone(corpus, found):
+    rng = np.random.default_rng(4)
+    noise = corpus.functionals + rng.normal(size=corpus.functionals.shape).astype(np.float32)
+    looks = []
+    together = search_layers(
+        {"clear": corpus.functionals, "noisy": noise},
+        corpus.labels,
+        corpus.splits,
+        GRID,
+        seed=0,
+        device=CPU,
+        before_test=lambda *look: looks.append((look[0], look[1].fold)),
+    )
+    pd.testing.assert_frame_equal(together["clear"].trials, found.trials)
+    alone = corpus.search(functionals=noise)
+    pd.testing.assert_frame_equal(together["noisy"].trials, alone.trials)
+    pd.testing.assert_frame_equal(
+        together["noisy"].predictions, alone.predictions, rtol=1e-4, atol=1e-5
+    )
+    assert looks == [(layer, s.fold) for layer in ("clear", "noisy") for s in corpus.splits]
+
+
+def test_each_fold_chooses_its_layer_on_its_own_dev(corpus, found):
+    better = found.trials.copy()
+    raised = better["selected"] & better["fold"].isin(["s1", "s3"])
+    better.loc[raised, "dev_uar"] = 2.0
+    other = type(found)(found.predictions.assign(prediction="other"), better)
+    chosen = choose_layer({"a": found, "b": other})
+    layers = dict(zip(chosen.predictions["fold"], chosen.predictions["layer"], strict=True))
+    assert layers == {"s0": "a", "s1": "b", "s2": "a", "s3": "b"}  # ties: the first
+    assert (
+        chosen.predictions["prediction"].eq("other") == chosen.predictions["layer"].eq("b")
+    ).all()
+    assert sorted(chosen.predictions["id"]) == sorted(corpus.table.index)
+    selected = chosen.trials[chosen.trials["selected"]]
+    assert dict(zip(selected["fold"], selected["layer"], strict=True)) == layers
+    assert len(chosen.trials) == 2 * len(found.trials)
+
+
+def test_widths_are_an_axis_and_a_selected_one_is_told(corpus):
+    grid = GRID.model_copy(update={"hidden": ((8, 6), (), (12,))})
+    looks = []
+    found = corpus.search(grid=grid, before_test=lambda split, chosen: looks.append(chosen))
+    assert set(found.trials["hidden"]) == {"8-6", "linear", "12"}
+    assert len(found.trials) == num_models(corpus.splits, grid) == 48
+    told = found.trials[found.trials["selected"]]
+    told = told.sort_values("fold")  # the order of the splits
+    assert [look["hidden"] for look in looks] == told["hidden"].tolist()
+
+
+def test_large_work_is_compiled_and_finds_the_same(corpus, found, monkeypatch):
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
+    counts = []
+    compiled = corpus.search(on_models=counts.append)
+    assert sum(counts) == num_models(corpus.splits, GRID)
+    pd.testing.assert_frame_equal(compiled.trials, found.trials)
+    pd.testing.assert_frame_equal(compiled.predictions, found.predictions, rtol=1e-4, atol=1e-5)
 
 
 def test_a_split_of_one_fold_will_do(corpus):

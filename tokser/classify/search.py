@@ -1,31 +1,47 @@
 """One feature under one protocol: train the grid, select per fold on dev, predict test."""
 
-import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
-from tokser.classify.grid import Fold, predict, train_stack
+from tokser.classify.grid import Point, grid_points
+from tokser.classify.groups import (
+    Group,
+    GroupMap,
+    Material,
+    Member,
+    Outcome,
+    plan_groups,
+    train_groups,
+)
 from tokser.classify.linear import fit_predict_logreg
 from tokser.classify.mlp import Stack
 from tokser.classify.protocols import Split
+from tokser.classify.stacked import predict
 from tokser.config import GridSettings
-from tokser.device import one_thread
-from tokser.functionals.standardise import Standardiser
 
-__all__ = ["GROUP_BYTES", "Found", "num_models", "search_logreg", "search_mlp"]
+__all__ = [
+    "Chosen",
+    "Found",
+    "choose_layer",
+    "num_models",
+    "search_layers",
+    "search_logreg",
+    "search_mlp",
+]
 
-GROUP_BYTES = 32 * 2**20
-"""Parameters, gradients, moments and best epochs of the models that train together, at most."""
+Chosen = dict[str, Any]
+"""A point as the ledger names it."""
 
 _TRIAL_TYPES = {
     "fold": str,
     "batch_size": "int64",
     "learning_rate": "float64",
+    "hidden": str,
     "best_epoch": "int64",
     "dev_uar": "float64",
     "selected": bool,
@@ -38,34 +54,16 @@ class Found:
 
     Attributes:
         predictions: Columns fold, id, label, prediction, probability_<class>...
-        trials: Columns fold, batch_size, learning_rate, best_epoch, dev_uar, selected.
+        trials: Columns fold, batch_size, learning_rate, hidden, best_epoch, dev_uar, selected.
     """
 
     predictions: pd.DataFrame
     trials: pd.DataFrame
 
 
-class _Trial(NamedTuple):
-    """A point of the grid, trained on one fold, which is named by its number."""
-
-    fold: int
-    batch_size: int
-    learning_rate: float
-    best_epoch: int
-    dev_uar: float
-
-
-class _Best(NamedTuple):
-    """The best trial of a fold so far: its position among all trials, and its parameters."""
-
-    position: int
-    trial: _Trial
-    stack: Stack
-
-
 def num_models(splits: Sequence[Split], grid: GridSettings) -> int:
     """Count the models that a search trains."""
-    return len(splits) * len(grid.batch_sizes) * len(grid.learning_rates)
+    return len(splits) * len(grid_points(grid))
 
 
 def search_mlp(
@@ -77,7 +75,8 @@ def search_mlp(
     seed: int,
     device: torch.device,
     on_models: Callable[[int], None] = lambda count: None,
-    before_test: Callable[[Split, dict[str, float]], None] = lambda split, chosen: None,
+    before_test: Callable[[Split, Chosen], None] = lambda split, chosen: None,
+    map_groups: GroupMap | None = None,
 ) -> Found:
     """Search the grid; each fold selects by its own dev UAR, the first best in grid order.
 
@@ -90,28 +89,92 @@ def search_mlp(
         device: Where it runs.
         on_models: Called with the number of models trained since the last call.
         before_test: Called with the split and the selected point before its test is looked at.
+        map_groups: Trains the groups elsewhere, by `train_group`; none: here.
     """
-    classes = tuple(sorted(labels.unique()))
-    scalings = [Standardiser.fit(functionals.loc[list(split.train)].to_numpy()) for split in splits]
-    folds = [
-        _fold(number, functionals, labels, split, scalings[number], classes)
-        for number, split in enumerate(splits)
+    found = search_layers(
+        {"": functionals},
+        labels,
+        splits,
+        grid,
+        seed=seed,
+        device=device,
+        on_models=on_models,
+        before_test=lambda _, split, chosen: before_test(split, chosen),
+        map_groups=map_groups,
+    )
+    return found[""]
+
+
+def search_layers(
+    tables: Mapping[str, pd.DataFrame],
+    labels: "pd.Series[str]",
+    splits: Sequence[Split],
+    grid: GridSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    on_models: Callable[[int], None] = lambda count: None,
+    before_test: Callable[[str, Split, Chosen], None] = lambda layer, split, chosen: None,
+    map_groups: GroupMap | None = None,
+) -> dict[str, Found]:
+    """Search the grid on several layers at once: a layer is one more axis of what is trained.
+
+    Args:
+        tables: Functionals of each layer by its name; layers that are stacked are equally wide.
+        labels: See `search_mlp`, as all below.
+        splits: The folds.
+        grid: Points and training.
+        seed: Of weights and order; equal for all layers.
+        device: Where it runs.
+        on_models: Called with the number of models trained since the last call.
+        before_test: Called with the layer, too.
+        map_groups: Trains the groups elsewhere.
+
+    Returns:
+        What `search_mlp` finds on each layer.
+    """
+    material = Material(list(tables.values()), labels, splits, grid, seed, device)
+    scores, best = _train_all(material, on_models, map_groups)
+    found = {}
+    for number, name in enumerate(tables):
+        parts, chosen = [], set()
+        for fold, split in enumerate(splits):
+            member, stack = best[number, fold]
+            chosen.add(member)
+            before_test(name, split, _configuration(material, member))
+            test = material.scaling(number, fold).apply(material.rows(number, split.test))
+            probabilities = predict(stack, torch.from_numpy(test)[None])[0]
+            parts.append(_predictions(split, labels, probabilities, material.classes))
+        trials = _trials(material, number, scores, chosen)
+        found[name] = Found(pd.concat(parts, ignore_index=True), trials)
+    return found
+
+
+def choose_layer(found: Mapping[str, Found]) -> Found:
+    """Let each fold choose its layer, too, by its own dev UAR; the first of equally good ones.
+
+    Args:
+        found: What `search_layers` found.
+
+    Returns:
+        Predictions of the chosen layers, and all trials; both have a column `layer` in front, and
+        only the chosen layer's point is `selected`.
+    """
+    trials = pd.concat([one.trials.assign(layer=name) for name, one in found.items()])
+    trials = trials.reset_index(drop=True)
+    selected = trials[trials["selected"]]
+    best = selected.loc[selected.groupby("fold", sort=False)["dev_uar"].idxmax()]
+    trials["selected"] = trials.index.isin(best.index)
+    layers = dict(zip(best["fold"], best["layer"], strict=True))
+    tables = {name: one.predictions for name, one in found.items()}
+    parts = [
+        tables[layer][tables[layer]["fold"] == fold].assign(layer=layer)
+        for fold, layer in layers.items()
     ]
-    with one_thread():
-        trials, best = _train_grid(folds, len(classes), grid, seed, device, on_models)
-    parts = []
-    for number, split in enumerate(splits):
-        chosen, stack = best[number].trial, best[number].stack
-        before_test(split, {"batch_size": chosen.batch_size, "learning_rate": chosen.learning_rate})
-        test = scalings[number].apply(functionals.loc[list(split.test)].to_numpy())
-        probabilities = predict(stack, torch.from_numpy(test).to(device)[None])[0]
-        parts.append(_predictions(split, labels, probabilities, classes))
-    selected = {chosen.position for chosen in best.values()}
-    rows = [
-        (splits[trial.fold].fold, *trial[1:], position in selected)
-        for position, trial in enumerate(trials)
-    ]
-    return Found(pd.concat(parts, ignore_index=True), _trial_table(rows))
+    predictions = pd.concat(parts, ignore_index=True)
+    return Found(
+        *(table[["layer", *table.columns.drop("layer")]] for table in (predictions, trials))
+    )
 
 
 def search_logreg(
@@ -120,7 +183,7 @@ def search_logreg(
     splits: Sequence[Split],
     *,
     on_models: Callable[[int], None] = lambda count: None,
-    before_test: Callable[[Split, dict[str, float]], None] = lambda split, chosen: None,
+    before_test: Callable[[Split, Chosen], None] = lambda split, chosen: None,
 ) -> Found:
     """Fit logistic regression on each fold; nothing is selected, so dev joins train."""
     classes = tuple(sorted(labels.unique()))
@@ -139,70 +202,74 @@ def search_logreg(
     return Found(pd.concat(parts, ignore_index=True), _trial_table([]))
 
 
-def _train_grid(
-    folds: Sequence[Fold],
-    num_classes: int,
-    grid: GridSettings,
-    seed: int,
-    device: torch.device,
-    on_models: Callable[[int], None],
-) -> tuple[list[_Trial], dict[int, _Best]]:
-    """Train every point on every fold; return all trials, and the best by number of the fold."""
-    trials: list[_Trial] = []
-    best: dict[int, _Best] = {}
-    size = _group_size(folds[0].train.shape[1], num_classes, grid)
-    pairs = [(fold, rate) for rate in grid.learning_rates for fold in folds]
-    for batch_size in grid.batch_sizes:
-        for first in range(0, len(pairs), size):
-            group = pairs[first : first + size]
-            trained = train_stack(
-                [fold for fold, _ in group],
-                [rate for _, rate in group],
-                batch_size=batch_size,
-                num_classes=num_classes,
-                settings=grid,
-                seed=seed,
-                device=device,
-            )
-            for model, (fold, rate) in enumerate(group):
-                epoch, dev_uar = int(trained.best_epoch[model]), float(trained.dev_uar[model])
-                trial = _Trial(fold.number, batch_size, rate, epoch, dev_uar)
-                if fold.number not in best or dev_uar > best[fold.number].trial.dev_uar:
-                    own = [parameter[model : model + 1].clone() for parameter in trained.stack]
-                    best[fold.number] = _Best(len(trials), trial, own)
-                trials.append(trial)
-            on_models(len(group))
-    return trials, best
+def _train_all(
+    material: Material, on_models: Callable[[int], None], map_groups: GroupMap | None
+) -> tuple[dict[Member, tuple[int, float]], dict[tuple[int, int], tuple[Member, Stack]]]:
+    """Train everything; return best epoch and dev UAR of each model, and the best of each fold."""
+    scores: dict[Member, tuple[int, float]] = {}
+    best: dict[tuple[int, int], tuple[Member, Stack]] = {}
+    groups = plan_groups(material)
+    if map_groups is None:
+        outcomes: Iterable[tuple[Group, Outcome]] = train_groups(material, groups, on_models)
+    else:
+        outcomes = _counted(map_groups(groups), on_models)
+    for group, outcome in outcomes:
+        told = zip(outcome.best_epoch, outcome.dev_uar, strict=True)
+        scores |= zip(group.members, told, strict=True)
+        for member, stack in outcome.best.items():
+            before = best.get(member[:2])
+            if before is None or _rank(scores, member) > _rank(scores, before[0]):
+                best[member[:2]] = member, stack
+    return scores, best
+
+
+def _counted(
+    outcomes: Iterable[tuple[Group, Outcome]], on_models: Callable[[int], None]
+) -> Iterator[tuple[Group, Outcome]]:
+    for group, outcome in outcomes:
+        on_models(len(group.members))
+        yield group, outcome
+
+
+def _rank(scores: Mapping[Member, tuple[int, float]], member: Member) -> tuple[float, int]:
+    return scores[member][1], -member.point
+
+
+def _configuration(material: Material, member: Member) -> Chosen:
+    """Name what a fold selected; the widths only where there was a choice."""
+    point = material.points[member.point]
+    chosen: Chosen = {"batch_size": point.batch_size, "learning_rate": point.learning_rate}
+    if len({point.hidden for point in material.points}) > 1:
+        chosen["hidden"] = _widths(point)
+    return chosen
+
+
+def _widths(point: Point) -> str:
+    return "-".join(map(str, point.hidden)) or "linear"
+
+
+def _trials(
+    material: Material,
+    table: int,
+    scores: Mapping[Member, tuple[int, float]],
+    selected: Set[Member],
+) -> pd.DataFrame:
+    rows = []
+    members = (
+        Member(table, fold, point)
+        for point in range(len(material.points))
+        for fold in range(len(material.splits))
+    )
+    for member in members:
+        point, fold = material.points[member.point], material.splits[member.fold].fold
+        own = (fold, point.batch_size, point.learning_rate, _widths(point))
+        rows.append((*own, *scores[member], member in selected))
+    return _trial_table(rows)
 
 
 def _trial_table(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     """Make the table of trials; one without rows has the same columns and types."""
     return pd.DataFrame(list(rows), columns=list(_TRIAL_TYPES)).astype(_TRIAL_TYPES)
-
-
-def _fold(
-    number: int,
-    functionals: pd.DataFrame,
-    labels: "pd.Series[str]",
-    split: Split,
-    scaling: Standardiser,
-    classes: tuple[str, ...],
-) -> Fold:
-    train, dev = (
-        scaling.apply(functionals.loc[list(part)].to_numpy()) for part in (split.train, split.dev)
-    )
-    train_labels, dev_labels = (
-        np.array([classes.index(label) for label in labels.loc[list(part)]], dtype=np.int64)
-        for part in (split.train, split.dev)
-    )
-    return Fold(number, train, train_labels, dev, dev_labels)
-
-
-def _group_size(num_features: int, num_classes: int, grid: GridSettings) -> int:
-    """Models whose parameters, gradients, two moments and best epoch fit the budget."""
-    widths = (num_features, *grid.hidden, num_classes)
-    num_weights = sum(wide * narrow for wide, narrow in itertools.pairwise(widths))
-    return max(1, GROUP_BYTES // (5 * 4 * num_weights))
 
 
 def _predictions(

@@ -1,0 +1,127 @@
+import pickle
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tokser.classify import groups
+from tokser.classify.groups import Material, plan_groups, train_group, train_groups
+from tokser.classify.protocols import make_splits
+from tokser.classify.search import search_layers
+from tokser.config import GridSettings
+
+GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-3, 1e-2), hidden=(8, 6), epochs=3)
+CLASSES = ("anger", "neutral", "sadness")
+
+
+def make_material(grid=GRID) -> Material:
+    rng = np.random.default_rng(0)
+    ids = pd.Index([f"utt{i:02d}" for i in range(48)], name="id")
+    labels = [CLASSES[i % 3] for i in range(48)]
+    table = pd.DataFrame(
+        {"label": labels, "speaker": [f"s{i % 4}" for i in range(48)], "session": ""}, index=ids
+    )
+    layers = [
+        pd.DataFrame(rng.normal(size=(48, 10)).astype(np.float32), index=ids) for _ in range(2)
+    ]
+    splits = make_splits("speaker", table, seed=0)
+    return Material(layers, table["label"], splits, grid, 0, torch.device("cpu"))
+
+
+@pytest.fixture(params=["stacked", "compiled"])
+def material(request, monkeypatch) -> Material:
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0 if request.param == "compiled" else np.inf)
+    return make_material()
+
+
+def same(first, second):
+    assert first.best_epoch == second.best_epoch
+    assert first.dev_uar == second.dev_uar
+    assert first.best.keys() == second.best.keys()
+    for member, stack in first.best.items():
+        assert all(torch.equal(a, b) for a, b in zip(stack, second.best[member], strict=True))
+
+
+def test_every_model_is_in_one_group(material):
+    members = [member for group in plan_groups(material) for member in group.members]
+    assert len(members) == len(set(members)) == 2 * 4 * 4
+
+
+def test_stacked_models_share_shape_and_batch_size(monkeypatch):
+    grid = GRID.model_copy(update={"hidden": ((8, 6), ())})
+    material = make_material(grid)
+    monkeypatch.setattr(groups, "GROUP_BYTES", 5 * groups.stack_bytes(material.points, 10, 3))
+    planned = plan_groups(material)
+    for group in planned:
+        points = [material.points[member.point] for member in group.members]
+        assert len({(point.batch_size, point.hidden) for point in points}) == 1
+    assert max(len(group.members) for group in planned if not group.is_compiled) >= 5
+    narrow = [g for g in planned if material.points[g.members[0].point].hidden == ()]
+    assert len(narrow[0].members) > 5  # smaller models, larger groups
+
+
+def test_compiling_is_for_work_that_repays_it():
+    material = make_material()
+    assert not any(group.is_compiled for group in plan_groups(material))
+    wide = pd.DataFrame(np.zeros((48, 100_000), np.float32), index=material.labels.index)
+    grid = GRID.model_copy(update={"epochs": 300})
+    large = Material([wide], material.labels, material.splits, grid, 0, material.device)
+    assert all(group.is_compiled for group in plan_groups(large))
+
+
+def test_a_group_trained_on_its_own_in_another_process_has_the_same_bits(material):
+    planned = plan_groups(material)
+    together = list(train_groups(material, planned, lambda count: None))
+    assert [group for group, _ in together] == planned
+    for group, outcome in together:
+        sent = pickle.loads(pickle.dumps((material, group)))
+        received = pickle.loads(pickle.dumps(train_group(*sent)))
+        same(outcome, received)
+
+
+def test_threads_do_not_matter(monkeypatch):
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
+    material = make_material()
+    found = []
+    for num_threads in (1, 3):
+        torch.set_num_threads(num_threads)
+        found.append(list(train_groups(material, plan_groups(material), lambda count: None)))
+        assert torch.get_num_threads() == num_threads
+    for (_, first), (_, second) in zip(*found, strict=True):
+        same(first, second)
+
+
+def test_a_search_mapped_over_workers_finds_the_same_bytes(material):
+    """In any order of arrival."""
+    names = {"a": material.tables[0], "b": material.tables[1]}
+    rest = (material.labels, material.splits, material.grid)
+    options = {"seed": 0, "device": material.device}
+
+    def map_groups(planned):
+        train = partial(train_group, material)
+        yield from ((group, train(group)) for group in reversed(planned))
+
+    counts = []
+    here = search_layers(names, *rest, **options)
+    there = search_layers(names, *rest, **options, map_groups=map_groups, on_models=counts.append)
+    assert sum(counts) == 2 * 4 * 4
+    for name in names:
+        pd.testing.assert_frame_equal(here[name].trials, there[name].trials, check_exact=True)
+        pd.testing.assert_frame_equal(
+            here[name].predictions, there[name].predictions, check_exact=True
+        )
+
+
+def test_an_error_in_a_thread_comes_out_and_ends_the_others(monkeypatch):
+    from tokser.classify import resident
+
+    def fail(*args, **kwargs):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
+    monkeypatch.setattr(resident, "train_resident", fail)
+    material = make_material()
+    with pytest.raises(RuntimeError, match="broken"):
+        list(train_groups(material, plan_groups(material), lambda count: None))

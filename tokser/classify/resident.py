@@ -1,0 +1,179 @@
+"""One model trained to its end by one core, compiled, out of the core's own cache.
+
+Point for point the training of `stacked.train_stack`; several threads each train a model of their
+own, so what comes out does not depend on how many they are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+
+from tokser.classify import kernel
+from tokser.classify.grid import Fold, Point, Trained, class_importance, sample_order
+from tokser.classify.kernel import LANES, ROWS, Workspace
+from tokser.classify.metrics import uar_from_confusion
+from tokser.classify.mlp import Stack, initialise
+from tokser.classify.optimise import Plateau
+from tokser.config import GridSettings
+
+__all__ = ["Prepared", "prepare", "train_resident", "workspace_bytes"]
+
+_DEV_ROWS = 64
+"""Utterances of dev that are evaluated at a time."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A fold as the kernel reads it, for all points that are trained on it.
+
+    Attributes:
+        fold: What it was made of.
+        train: With features padded to whole vectors, and a row of zeros, [train + 1, padded].
+        dev: Likewise, [dev + 1, padded].
+        orders: Order of the samples in each epoch, [epochs, train].
+    """
+
+    fold: Fold
+    train: Float32[np.ndarray, "rows padded"]
+    dev: Float32[np.ndarray, "dev_rows padded"]
+    orders: Int64[np.ndarray, "epochs train"]
+
+
+def prepare(fold: Fold, *, epochs: int, seed: int) -> Prepared:
+    """Lay a fold out for the kernel."""
+    orders = [sample_order(seed, fold, epoch) for epoch in range(1, epochs + 1)]
+    return Prepared(fold, _padded(fold.train), _padded(fold.dev), np.stack(orders))
+
+
+def train_resident(
+    prepared: Prepared, point: Point, *, num_classes: int, settings: GridSettings, seed: int
+) -> Trained:
+    """Train one model, see `stacked.train_stack`; most of it without Python's lock.
+
+    Args:
+        prepared: Its fold.
+        point: Batch size, learning rate, widths.
+        num_classes: Width of the output.
+        settings: Epochs, plateau, class weights, early stopping.
+        seed: With fold and epoch it decides weights and order.
+
+    Source: report, section 4.3.
+    """
+    fold = prepared.fold
+    num_train = len(fold.train)
+    batch_size = min(point.batch_size, num_train)
+    widths = (fold.train.shape[1], *point.hidden, num_classes)
+    importance = class_importance(
+        fold.train_labels, num_classes, is_balanced=settings.class_weights
+    )
+    work = _workspace(widths, batch_size, importance)
+    drawn = initialise(widths, [(seed, fold.number)])
+    _write_parameters(work, drawn)
+    rates = np.array([point.learning_rate], dtype=np.float64)
+    plateau = Plateau(rates, factor=settings.plateau_factor, patience=settings.plateau_patience)
+    best, best_epoch, best_uar, num_steps = work.state[0].copy(), 0, -1.0, 0
+    patience = settings.early_stopping or settings.epochs
+    for epoch in range(1, settings.epochs + 1):
+        if epoch - 1 - best_epoch >= patience:
+            break
+        order, rate = prepared.orders[epoch - 1], float(plateau.learning_rates[0])
+        num_steps = kernel.train_epoch(
+            work, prepared.train, fold.train_labels, order, batch_size, num_steps, rate
+        )
+        counts = np.zeros((num_classes, num_classes), dtype=np.int64)
+        kernel.count_guesses(work, prepared.dev, fold.dev_labels, counts, _DEV_ROWS)
+        dev_uar = uar_from_confusion(counts[None])
+        plateau.step(dev_uar)
+        if dev_uar[0] > best_uar:
+            best_epoch, best_uar = epoch, float(dev_uar[0])
+            best[:] = work.state[0]
+    stack = _read_parameters(best, work.layout, drawn)
+    return Trained(stack, np.array([best_epoch]), np.array([best_uar]))
+
+
+def workspace_bytes(num_features: int, num_classes: int, point: Point, num_train: int) -> int:
+    """Return what one thread holds while it trains a model, its data aside."""
+    widths = (num_features, *point.hidden, num_classes)
+    work = _workspace(widths, min(point.batch_size, num_train), np.ones(num_classes, np.float32))
+    return sum(int(array.nbytes) for array in (*work, work.state[0]))
+
+
+def _workspace(
+    widths: Sequence[int], batch_size: int, importance: Float32[np.ndarray, " classes"]
+) -> Workspace:
+    """Reserve all memory of a training; what is padding stays 0."""
+    layers = []
+    wide, place, before = _whole(widths[0]), 0, 0
+    for narrow in widths[1:]:
+        padded = _whole(narrow)
+        vectors = place + wide * padded
+        layers.append((wide, narrow, padded, place, vectors, before))
+        wide, place, before = padded, vectors + 3 * padded, before + padded
+    rows = -(-max(batch_size, _DEV_ROWS) // ROWS) * ROWS
+    features = _whole(widths[0])
+    turned = max((wide * padded for wide, _, padded, *_ in layers[1:]), default=0)
+    by_sample, by_feature = (
+        kernel.FEW_SAMPLES * (features + 2 * LANES),
+        features * (rows + 3 * LANES),
+    )
+    return Workspace(
+        state=_zeros(3 * place).reshape(3, place),
+        layout=np.array(layers, dtype=np.int64),
+        gathered=_zeros(max(by_sample, by_feature)),
+        normed=_zeros(rows * before),
+        outputs=_zeros(rows * before),
+        errors=_zeros(rows * before),
+        scales=_zeros(rows * len(layers)),
+        vectors=_zeros(3 * before),
+        turned=_zeros(turned),
+        importance=importance,
+    )
+
+
+def _write_parameters(work: Workspace, stack: Stack) -> None:
+    for own, values in zip(_cut(work.state[0], work.layout, stack), stack, strict=True):
+        own[...] = values[0].numpy()
+
+
+def _read_parameters(
+    row: Float32[np.ndarray, " parameters"],
+    layout: Int64[np.ndarray, "layers columns"],
+    like: Stack,
+) -> Stack:
+    return [torch.from_numpy(own[None].copy()) for own in _cut(row, layout, like)]
+
+
+def _cut(
+    row: Float32[np.ndarray, " parameters"],
+    layout: Int64[np.ndarray, "layers columns"],
+    like: Stack,
+) -> list[np.ndarray]:
+    """Return views of one model's parameters, without what pads them, in the order of `like`."""
+    views = []
+    for wide, _, padded, weights, vectors, _ in layout.tolist():
+        views.append(row[weights : weights + wide * padded].reshape(wide, padded))
+        views += list(row[vectors : vectors + 3 * padded].reshape(3, 1, padded))
+    shapes = [parameter.shape[1:] for parameter in like]
+    return [view[:wide, :narrow] for view, (wide, narrow) in zip(views, shapes, strict=False)]
+
+
+def _padded(values: Float32[np.ndarray, "rows features"]) -> np.ndarray:
+    rows, features = values.shape
+    padded = np.zeros((rows + 1, _whole(features)), dtype=np.float32)
+    padded[:rows, :features] = values
+    return padded
+
+
+def _whole(width: int) -> int:
+    """Round a width up to whole vectors."""
+    return -(-width // LANES) * LANES
+
+
+def _zeros(count: int) -> np.ndarray:
+    """Return zeros that begin where a line of the cache does."""
+    raw = np.zeros(count + LANES, dtype=np.float32)
+    first = -(raw.ctypes.data // raw.itemsize) % LANES
+    return raw[first : first + count]

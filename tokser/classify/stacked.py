@@ -1,0 +1,189 @@
+"""Models of one shape and batch size, trained in the same steps: the plain form of `resident`.
+
+It runs on a GPU, and where the work is too little to compile anything for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from tokser.classify.gradients import write_gradients
+from tokser.classify.grid import Fold, Trained, class_importance, sample_order
+from tokser.classify.metrics import uar_from_confusion
+from tokser.classify.mlp import Stack, flatten, forward, initialise, unflatten
+from tokser.classify.optimise import Plateau, StackedAdam
+from tokser.config import GridSettings
+
+__all__ = ["predict", "train_stack"]
+
+
+def train_stack(
+    folds: Sequence[Fold],
+    learning_rates: Sequence[float],
+    *,
+    batch_size: int,
+    hidden: Sequence[int],
+    num_classes: int,
+    settings: GridSettings,
+    seed: int,
+    device: torch.device,
+) -> Trained:
+    """Train one model per pair of fold and learning rate, all in the same steps.
+
+    Cross-entropy, Adam, the plateau schedule, best epoch by dev UAR. Each model sees what it
+    would see alone: its own fold, its own sample order, its own last, smaller batch.
+
+    Args:
+        folds: Fold of each model, [models].
+        learning_rates: Learning rate of each model, [models].
+        batch_size: Utterances in a step.
+        hidden: Widths of the blocks.
+        num_classes: Width of the output.
+        settings: Epochs, plateau, class weights, early stopping.
+        seed: With fold and epoch it decides weights and order.
+        device: Where it runs.
+
+    Source: report, section 4.3.
+    """
+    widths = (folds[0].train.shape[1], *hidden, num_classes)
+    drawn = initialise(widths, [(seed, fold.number) for fold in folds])
+    rows = flatten(drawn).to(device)
+    stack = unflatten(rows, drawn)
+    importance = [
+        class_importance(fold.train_labels, num_classes, is_balanced=settings.class_weights)
+        for fold in folds
+    ]
+    train = _Part([f.train for f in folds], [f.train_labels for f in folds], importance, device)
+    evenly = [np.ones_like(row) for row in importance]
+    dev = _Part([f.dev for f in folds], [f.dev_labels for f in folds], evenly, device).whole()
+    adam = StackedAdam(rows)
+    plateau = Plateau(
+        np.asarray(learning_rates, dtype=np.float64),
+        factor=settings.plateau_factor,
+        patience=settings.plateau_patience,
+    )
+    best = Trained(
+        [parameter.clone() for parameter in stack],
+        np.zeros(len(folds), dtype=np.int64),
+        np.full(len(folds), -1.0),
+    )
+    patience = settings.early_stopping or settings.epochs
+    for epoch in range(1, settings.epochs + 1):
+        goes_on = epoch - 1 - best.best_epoch < patience
+        if not goes_on.any():
+            break
+        order = _padded([sample_order(seed, fold, epoch) for fold in folds])
+        rates = plateau.learning_rates.tolist()
+        _train_epoch(stack, adam, train, order, rates, batch_size, goes_on)
+        dev_uar = np.where(goes_on, _evaluate(stack, dev, num_classes), -1.0)
+        plateau.step(dev_uar)
+        _keep_better(best, stack, dev_uar, epoch)
+    return best
+
+
+def predict(stack: Stack, inputs: Float[Tensor, "models batch features"]) -> np.ndarray:
+    """Return class probabilities, [models, batch, classes]."""
+    with torch.inference_mode():
+        probabilities = forward(stack, inputs).softmax(dim=-1)
+    return np.asarray(probabilities.cpu().numpy())
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Utterances of every model, padded to the longest choice.
+
+    Attributes:
+        inputs: [models, batch, features].
+        labels: [models, batch].
+        weights: What each utterance counts in its model's loss, 0 for padding, [models, batch].
+    """
+
+    inputs: Float[Tensor, "models batch features"]
+    labels: Int64[Tensor, "models batch"]
+    weights: Float[Tensor, "models batch"]
+
+
+class _Part:
+    """The same part of every model's fold; folds that models share are held once."""
+
+    def __init__(
+        self,
+        values: Sequence[np.ndarray],
+        labels: Sequence[np.ndarray],
+        importance: Sequence[np.ndarray],
+        device: torch.device,
+    ) -> None:
+        distinct = {id(rows): (rows, names) for rows, names in zip(values, labels, strict=True)}
+        rows, names = zip(*distinct.values(), strict=True)
+        starts = dict(zip(distinct, np.cumsum([0, *map(len, rows[:-1])]), strict=True))
+        self._device = device
+        self._rows = torch.from_numpy(np.concatenate(rows)).to(device)
+        self._labels = torch.from_numpy(np.concatenate(names)).to(device)
+        self._importance = torch.from_numpy(np.stack(importance)).to(device)
+        self._starts = np.array([starts[id(value)] for value in values])
+        self.sizes = np.array([len(value) for value in values])
+
+    def take(
+        self, indices: Int64[np.ndarray, "models batch"], num_chosen: Int64[np.ndarray, " models"]
+    ) -> _Batch:
+        """Gather the first `num_chosen` utterances that each model's row of `indices` names."""
+        is_chosen = np.arange(indices.shape[1]) < num_chosen[:, None]
+        rows = np.where(is_chosen, indices + self._starts[:, None], 0)
+        where = torch.from_numpy(rows).to(self._device)
+        labels = self._labels[where]
+        weights = self._importance.gather(1, labels)
+        weights = weights * torch.from_numpy(is_chosen).to(self._device)
+        total = weights.sum(dim=1, keepdim=True)
+        return _Batch(self._rows[where], labels, weights / total.where(total > 0, 1))
+
+    def whole(self) -> _Batch:
+        """Gather everything."""
+        return self.take(_padded([np.arange(size) for size in self.sizes]), self.sizes)
+
+
+def _padded(rows: Sequence[np.ndarray]) -> Int64[np.ndarray, "models longest"]:
+    table = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
+    for number, row in enumerate(rows):
+        table[number, : len(row)] = row
+    return table
+
+
+def _train_epoch(
+    stack: Stack,
+    adam: StackedAdam,
+    part: _Part,
+    order: Int64[np.ndarray, "models longest"],
+    learning_rates: Sequence[float],
+    batch_size: int,
+    goes_on: np.ndarray,
+) -> None:
+    gradients = unflatten(adam.gradients, stack)
+    for first in range(0, order.shape[1], batch_size):
+        num_chosen = np.where(goes_on, np.clip(part.sizes - first, 0, batch_size), 0)
+        batch = part.take(order[:, first : first + batch_size], num_chosen)
+        write_gradients(gradients, stack, batch.inputs, batch.labels, batch.weights)
+        adam.step(learning_rates, (num_chosen > 0).tolist())
+
+
+def _evaluate(stack: Stack, dev: _Batch, num_classes: int) -> np.ndarray:
+    with torch.inference_mode():
+        guesses = forward(stack, dev.inputs).argmax(dim=-1)
+    models = torch.arange(len(guesses), device=guesses.device)[:, None]
+    cells = (models * num_classes + dev.labels) * num_classes + guesses
+    num_cells = len(guesses) * num_classes * num_classes
+    counts = torch.bincount(cells[dev.weights > 0], minlength=num_cells)
+    confusion = counts.view(-1, num_classes, num_classes).cpu().numpy()
+    return uar_from_confusion(confusion)
+
+
+def _keep_better(best: Trained, stack: Stack, dev_uar: np.ndarray, epoch: int) -> None:
+    is_better = dev_uar > best.dev_uar
+    best.dev_uar = np.where(is_better, dev_uar, best.dev_uar)
+    best.best_epoch = np.where(is_better, epoch, best.best_epoch)
+    chosen = torch.from_numpy(np.flatnonzero(is_better)).to(stack[0].device)
+    for kept, parameter in zip(best.stack, stack, strict=True):
+        kept[chosen] = parameter[chosen]
