@@ -22,7 +22,8 @@ __all__ = [
     "Settings",
 ]
 
-DatasetName = Literal["librispeech", "emodb", "iemocap"]
+DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""`librispeech`, `emodb`, `iemocap`, or the name that a user gives a corpus of their own."""
 ProtocolName = Literal["report", "speaker"]
 ClassifierName = Literal["mlp", "logreg"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
@@ -99,6 +100,8 @@ class ExtractSettings(Settings):
     dataset: DatasetName
     root: Path
     """The corpus's own folder."""
+    manifest: Path | None = None
+    """A manifest (CSV) to go by instead of a scan; a corpus of one's own needs it."""
     store: str
     encoders: tuple[str, ...] = Field(min_length=1)
     """Hub ids or local folders, speech and text alike."""

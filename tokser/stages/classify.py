@@ -129,11 +129,16 @@ def _choose_features(store: Store, settings: ClassifySettings) -> list[str]:
 
 def _load(store: Store, features: Sequence[str]) -> _Data:
     tables = {feature: store[feature].functionals() for feature in features}
-    kept = store.utterances.index
+    labelled = store.utterances.index[store.utterances["label"] != ""]
+    if 0 < len(labelled) < len(store.utterances):
+        num_bare = len(store.utterances) - len(labelled)
+        say(f"{num_bare} utterances have no label and are left out")
+    wanted = labelled if len(labelled) else store.utterances.index
+    kept = wanted
     for table in tables.values():
         kept = kept.intersection(table.index)
-    if len(kept) < len(store.utterances):
-        lost = store.utterances.index.difference(kept)
+    if len(kept) < len(wanted):
+        lost = wanted.difference(kept)
         say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
     for feature, table in tables.items():
         broken = list(table.index[~np.isfinite(table.to_numpy()).all(axis=1)])
