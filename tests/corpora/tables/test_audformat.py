@@ -76,7 +76,7 @@ def test_parts_of_files_are_refused(root):
 
 @pytest.mark.parametrize("tables", [[], ["emotoin"]])
 def test_tables_that_there_are_not_are_named_with_those_there_are(root, tables):
-    with pytest.raises(SettingsError, match="expected tables of .*: emotion, files, "):
+    with pytest.raises(SettingsError, match=r"expected tables of .*: emotion, files, "):
         list(read_audformat(root, tables))
 
 
