@@ -32,7 +32,7 @@ def test_pretraining_is_that_of_section_4_3():
         ({"grid": {"batch_sizes": ()}}, "batch_sizes"),
         ({"grid": {"batch_sizes": (0,)}}, "greater than 0"),
         ({"seed": -1}, "seed"),
-        ({"dataset": "ravdess"}, "ravdess"),
+        ({"dataset": "ravdess/audio"}, "ravdess"),
     ],
 )
 def test_wrong_settings_are_named_with_the_file(changes, message):

@@ -25,7 +25,8 @@ __all__ = [
     "Settings",
 ]
 
-DatasetName = Literal["librispeech", "emodb", "iemocap"]
+DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""`librispeech`, `emodb`, `iemocap`, or the name that a user gives a corpus of their own."""
 ProtocolName = Literal["report", "speaker", "fixed", "text", "kfold"]
 ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
 RegressorName = Literal["ridge", "mlp-sklearn"]
@@ -105,6 +106,8 @@ class ExtractSettings(Settings):
     dataset: DatasetName
     root: Path
     """The corpus's own folder."""
+    manifest: Path | None = None
+    """A manifest (CSV) to go by instead of a scan; a corpus of one's own needs it."""
     store: str
     encoders: tuple[str, ...] = Field(min_length=1)
     """Hub ids or local folders, speech and text alike."""

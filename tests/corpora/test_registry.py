@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import yaml
 
-from tokser.corpora.registry import class_names, scan_corpus
+from tokser.corpora.registry import class_names, load_corpus, scan_corpus
 from tokser.errors import CorpusError, MissingInputError, SettingsError
 
 KNOWN = Path(__file__).parents[2] / "data_manifests"
@@ -109,3 +109,29 @@ def test_960_hours_of_librispeech_are_281241_utterances() -> None:
 @pytest.mark.parametrize("path", sorted(KNOWN.iterdir()), ids=lambda path: path.name)
 def test_every_shipped_manifest_begins_with_what_it_is(path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+def test_a_manifest_goes_before_what_lies_in_the_folder(roots: dict[str, Path]) -> None:
+    root, csv = roots["emodb"], roots["emodb"] / "mine.csv"
+    scan_corpus("emodb", root).write(csv)
+    recording(root / "wav/03a01Na.wav")
+    assert len(load_corpus("emodb", root, manifest=None).table) == 2
+    assert list(load_corpus("emodb", root, manifest=csv).table.index) == ["03a01Wa"]
+    mine = load_corpus("my-corpus", root, manifest=csv)
+    assert (mine.dataset, mine.table.loc["03a01Wa", "label"]) == ("my-corpus", "anger")
+
+
+def test_a_manifest_has_its_own_folder_and_no_parts(roots: dict[str, Path]) -> None:
+    root, csv = roots["emodb"], roots["emodb"] / "mine.csv"
+    scan_corpus("emodb", root).write(csv)
+    with pytest.raises(SettingsError, match=r"none with a manifest.*got dev-clean, recognised"):
+        load_corpus("x", root, manifest=csv, splits=["dev-clean"], subset="recognised")
+    with pytest.raises(MissingInputError, match=r"manifest's paths are relative to, got no such"):
+        load_corpus("x", root / "none", manifest=csv)
+    with pytest.raises(MissingInputError, match="Write it with `tokser manifest`"):
+        load_corpus("x", root, manifest=root / "none.csv")
+
+
+def test_a_corpus_of_one_s_own_is_told_to_bring_its_manifest(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"got 'mine'.*needs its manifest"):
+        load_corpus("mine", tmp_path, manifest=None)

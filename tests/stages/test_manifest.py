@@ -1,4 +1,10 @@
+import gzip
+import json
+
+import numpy as np
 import pandas as pd
+import pytest
+import soundfile
 from click.testing import CliRunner
 
 from tokser.cli import main
@@ -40,3 +46,107 @@ def test_table_1_of_the_report_comes_out(real_data, tmp_path):
         "fear": 55,
         "boredom": 79,
     }
+
+
+@pytest.fixture
+def voices(tmp_path):
+    """Thirty-six recordings of noise by six speakers, and a user's own table of them."""
+    root = tmp_path / "voices"
+    (root / "audio").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    lines = ["filename;speaker;mood;text;age"]
+    for i in range(36):
+        soundfile.write(root / "audio" / f"v{i:02d}.wav", rng.normal(0, 0.1, 5_000 + i), 16_000)
+        mood = ["froh", "traurig", ""][i % 3] if i > 2 else ["froh", "traurig", "froh"][i]
+        lines.append(f"audio/v{i:02d}.wav;s{i % 6};{mood};Satz {i};{20 + i}")
+    (root / "my table.csv").write_text("\n".join(lines))
+    return root
+
+
+def test_a_corpus_of_one_s_own_goes_all_the_way(voices, tiny, tmp_path):
+    table, out, store = voices / "my table.csv", tmp_path / "voices.csv", tmp_path / "voices.zarr"
+    arguments = ("manifest", "csv", "--root", voices, "--table", table, "--language", "de")
+    result = run(*arguments, "--column", "label=mood", "--rename-label", "froh=happy", "--out", out)
+    assert result.exit_code == 0, result.output
+    manifest = pd.read_csv(out, index_col="id", keep_default_na=False)
+    assert manifest.loc["v03", ["path", "num_samples", "language", "label", "age"]].to_list() == [
+        *("audio/v03.wav", 5_003, "de", "happy", 23),
+    ]
+    own = ("--dataset", "voices")
+    result = run(
+        *("extract", *own, "--root", voices, "--manifest", out, "--store", store),
+        *("--encoder", tiny / "tiny-whisper", "--device", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    assert run("pool", "--store", store).exit_code == 0
+    results = tmp_path / "results"
+    result = run(
+        *("classify", *own, "--store", store, "--out", results, "--protocol", "speaker"),
+        *("--classifier", "logreg", "--device", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "11 utterances have no label and are left out" in result.output
+    scores = pd.read_csv(results / "results.csv")
+    assert scores["dataset"].to_list() == ["voices"]
+    assert scores["n_test"].to_list() == [25]
+    assert run("report", results, "--out", tmp_path / "page.html").exit_code == 0
+    assert "voices" in (tmp_path / "page.html").read_text()
+    wrong = run("classify", "--dataset", "voice", "--store", store, "--out", tmp_path / "other")
+    assert wrong.exit_code == 2
+    assert "Name the dataset voices" in wrong.output
+
+
+def test_recordings_that_a_table_names_and_nobody_has_go_to_quarantine(voices, tmp_path):
+    (voices / "audio" / "v07.wav").unlink()
+    result = run(
+        *("manifest", "csv", "--root", voices, "--table", voices / "my table.csv"),
+        *("--column", "label=mood", "--out", tmp_path / "m.csv"),
+    )
+    assert result.exit_code == 3
+    assert "v07" in result.output
+    assert len(pd.read_csv(tmp_path / "m.csv")) == 36
+
+
+def test_lhotse_s_manifests_are_read(voices, tmp_path):
+    path = tmp_path / "recordings.jsonl.gz"
+    recordings = [
+        {
+            "id": f"r{i}",
+            "sources": [{"type": "file", "channels": [0], "source": f"audio/v{i:02d}.wav"}],
+            "sampling_rate": 16_000,
+            "num_samples": 5_000 + i,
+            "duration": (5_000 + i) / 16_000,
+        }
+        for i in range(36)
+    ]
+    path.write_bytes(gzip.compress("\n".join(map(json.dumps, recordings)).encode()))
+    arguments = ("manifest", "lhotse", "--root", voices, "--table", path)
+    assert "--unlabelled" in run(*arguments).output
+    assert run(*arguments, "--unlabelled", "--out", tmp_path / "m.csv").exit_code == 0
+    assert pd.read_csv(tmp_path / "m.csv", index_col="id").loc["r35", "num_samples"] == 5_035
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("csv",), "expected one CSV file, got 0"),
+        (("csv", "--table", "none.csv"), "expected a table (csv), got no such file"),
+        (("audformat", "--table", "emotion"), "db.yaml"),
+        (("csv", "--table", "x", "--split", "dev-clean"), "--split and --subset"),
+        (("csv", "--table", "x", "--column", "label"), "Put one `=` between two names"),
+        (("emodb", "--unlabelled"), "options of tables: expected none with emodb"),
+    ],
+)
+def test_wrong_calls_are_refused(voices, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(voices)
+    result = run("manifest", *arguments, "--root", ".", "--out", "m.csv")
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.split())
+    assert not (voices / "m.csv").exists()
+
+
+def test_a_root_that_is_not_there_is_refused(voices, tmp_path):
+    table = voices / "my table.csv"
+    result = run("manifest", "csv", "--root", tmp_path / "none", "--table", table)
+    assert result.exit_code == 2
+    assert "expected the folder that paths are relative to, got no such folder" in result.output

@@ -9,7 +9,7 @@ import click
 
 from tokser.cli.grid import GRID_HELP, parse_grid
 from tokser.cli.options import (
-    DATASETS,
+    DATASET_NAME,
     FILE,
     FOLDER,
     device_option,
@@ -68,7 +68,9 @@ _split_options = (
     ),
 )
 _experiment_options = (
-    click.option("--dataset", type=DATASETS, required=True, help="Which corpus the store holds."),
+    click.option(
+        "--dataset", type=DATASET_NAME, required=True, help="Which corpus the store holds."
+    ),
     click.option(
         "--store", type=click.Path(), help="The store.  [default: WORKSPACE/stores/DATASET.zarr]"
     ),

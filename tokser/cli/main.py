@@ -8,6 +8,7 @@ import click
 from tokser import __version__
 from tokser.cli import experiments, stages
 from tokser.cli.download import download
+from tokser.cli.manifest import manifest
 from tokser.cli.options import (
     EXIT_CODES,
     FILE,
@@ -120,7 +121,7 @@ def demo(out: Path) -> None:
 
 
 for _command in (
-    *(download, stages.manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
+    *(download, manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
     *(experiments.audit, experiments.classify, experiments.regress, stages.report, store),
 ):
     main.add_command(_command)

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import click.shell_completion
 
 from tokser.errors import SettingsError, TokserError
 
 __all__ = [
     "DATASETS",
+    "DATASET_NAME",
     "EXIT_CODES",
     "FILE",
     "FOLDER",
@@ -38,6 +40,20 @@ EXIT_CODES = (
     "3 finished, with utterances in quarantine."
 )
 DATASETS = click.Choice(["librispeech", "emodb", "iemocap"])
+
+
+class _DatasetName(click.ParamType[str]):
+    """One of the known corpora, which the shell completes, or any other name."""
+
+    name = "dataset"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        return DATASETS.shell_complete(ctx, param, incomplete)
+
+
+DATASET_NAME = _DatasetName()
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 

@@ -1,4 +1,4 @@
-"""One command for each stage: manifest, extract, pretrain, align, pool, report."""
+"""One command for each stage: extract, pretrain, align, pool, report."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tokser.cli.options import (
-    DATASETS,
+    DATASET_NAME,
     FILE,
     FOLDER,
     QUARANTINED_EXIT,
@@ -25,33 +25,23 @@ from tokser.cli.options import (
 if TYPE_CHECKING:
     from tokser.config import ExtractSettings
 
-__all__ = ["align", "extract", "manifest", "pool", "pretrain", "report"]
+__all__ = ["align", "extract", "pool", "pretrain", "report"]
 
 
 @click.command()
-@click.argument("dataset", type=DATASETS)
+@click.option(
+    "--dataset",
+    type=DATASET_NAME,
+    required=True,
+    help="librispeech, emodb, iemocap, or a name of your choice with --manifest.",
+)
 @click.option("--root", type=FOLDER, required=True, help="The corpus's own folder.")
-@click.option("--out", type=FILE, help="CSV file to write.  [default: only count]")
-@splits_option
-@subset_option
-@reports_errors
-def manifest(
-    dataset: str, root: Path, out: Path | None, splits: tuple[str, ...], subset: str | None
-) -> None:
-    """Scan DATASET's folder into a CSV manifest."""
-    from tokser.stages.manifest import manifest as scan
-    from tokser.terminal import counts_table, faults_table, show
-
-    scanned = scan(dataset, root, out, splits=splits, subset=subset or "all")
-    show(counts_table(scanned.table))
-    if scanned.faults:
-        show(faults_table({fault.id: fault.reason for fault in scanned.faults}))
-        sys.exit(QUARANTINED_EXIT)
-
-
-@click.command()
-@click.option("--dataset", type=DATASETS, required=True, help="Which corpus it is.")
-@click.option("--root", type=FOLDER, required=True, help="The corpus's own folder.")
+@click.option(
+    "--manifest",
+    type=FILE,
+    help="CSV of `tokser manifest` to go by; a corpus of your own needs it.  "
+    "[default: scan the folder]",
+)
 @click.option(
     "--encoder",
     "encoders",

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from tokser.corpora import emodb, iemocap, librispeech
-from tokser.corpora.manifest import Manifest
+from tokser.corpora.manifest import Manifest, read_manifest
 from tokser.errors import CorpusError, MissingInputError, SettingsError, list_some
 
-__all__ = ["class_names", "looks_like", "scan_corpus"]
+__all__ = ["class_names", "load_corpus", "looks_like", "scan_corpus"]
 
 _CORPORA = MappingProxyType({"librispeech": librispeech, "emodb": emodb, "iemocap": iemocap})
 _SUBSETS = ("all", "recognised")
@@ -28,6 +28,46 @@ def class_names(dataset: str) -> tuple[str, ...]:
 def looks_like(root: Path) -> list[str]:
     """Return the names of the corpora whose layout a folder has; none, as a rule."""
     return [name for name, corpus in _CORPORA.items() if corpus.recognises(root)]
+
+
+def load_corpus(
+    dataset: str,
+    root: Path,
+    *,
+    manifest: Path | None,
+    splits: Sequence[str] = (),
+    subset: str = "all",
+) -> Manifest:
+    """List every utterance of a corpus: those of its manifest if there is one, else scan it.
+
+    Args:
+        dataset: With a manifest, any name.
+        root: The folder that paths are relative to.
+        manifest: A CSV file that `Manifest.write` wrote, or that was edited since.
+        splits: As `scan_corpus`.
+        subset: As `scan_corpus`.
+
+    Raises:
+        SettingsError: A manifest, and parts of a corpus too; else as `scan_corpus`.
+        InputError: As `read_manifest` and `scan_corpus`.
+    """
+    if manifest is None:
+        return scan_corpus(dataset, root, splits=splits, subset=subset)
+    if splits or subset != "all":
+        raise SettingsError(
+            "splits and subset",
+            expected="none with a manifest, which lists what is to be taken",
+            got=", ".join([*splits, *([subset] if subset != "all" else [])]),
+            remedy="Write the manifest with these parts, or leave it out.",
+        )
+    if not root.is_dir():
+        raise MissingInputError(
+            root,
+            expected="the folder that the manifest's paths are relative to",
+            got="a file" if root.exists() else "no such folder",
+            remedy="Give the folder that the manifest was made with.",
+        )
+    return read_manifest(manifest, dataset=dataset, root=root)
 
 
 def scan_corpus(
@@ -70,11 +110,12 @@ def scan_corpus(
 def _corpus(dataset: str) -> ModuleType:
     if dataset not in _CORPORA:
         near = difflib.get_close_matches(dataset, _CORPORA, n=1, cutoff=0.0)
+        hint = f"Did you mean {near[0]!r}?" if near else "Choose one of these."
         raise SettingsError(
             "dataset",
             expected=f"one of {', '.join(_CORPORA)}",
             got=repr(dataset),
-            remedy=f"Did you mean {near[0]!r}?" if near else "Choose one of these.",
+            remedy=f"{hint} A corpus of your own needs its manifest, see `tokser manifest --help`.",
         )
     return _CORPORA[dataset]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
-from tokser.corpora.registry import scan_corpus
+from tokser.corpora.registry import load_corpus
 from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import choose_layers, layer_name
@@ -28,8 +28,12 @@ def plan_works(settings: ExtractSettings) -> tuple[Manifest, list["Work"]]:
         InputError: The corpus or an encoder is not what it should be.
     """
     device = resolve_device(settings.device)
-    manifest = scan_corpus(
-        settings.dataset, settings.root, splits=settings.splits, subset=settings.subset
+    manifest = load_corpus(
+        settings.dataset,
+        settings.root,
+        manifest=settings.manifest,
+        splits=settings.splits,
+        subset=settings.subset,
     )
     encoders = [
         load_encoder(

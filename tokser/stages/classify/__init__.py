@@ -16,13 +16,14 @@ from tokser.classify.search import Found, num_models, search_mlp
 from tokser.classify.split_files import format_splits
 from tokser.config import ClassifySettings, GridSettings
 from tokser.device import resolve_device
+from tokser.errors import list_some
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.stages.classify.material import Material, choose, identities, load
 from tokser.stages.classify.outcomes import Outcome, combined_outcomes, trained_outcomes
 from tokser.stages.classify.tables import COLUMNS, make_tables
 from tokser.stages.classify.units import Unit, parquet_bytes, plan_units, run_units
-from tokser.store import open_store
+from tokser.store import Store, open_store
 
 __all__ = ["classify"]
 
@@ -52,7 +53,7 @@ def classify(settings: ClassifySettings) -> Path:
         say(f"classify: already in {settings.out}")
         return settings.out
     device = resolve_device(settings.device)
-    material = load(store, expressions, settings, store.utterances)
+    material = load(store, expressions, settings, _labelled(store, settings))
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     units = list(
         plan_units(
@@ -138,6 +139,20 @@ class _Runner:
         if self._held is None or self._held[0] != early:
             self._held = (early, self._material.table(early))
         return self._held[1]
+
+
+def _labelled(store: Store, settings: ClassifySettings) -> pd.DataFrame:
+    """Leave out utterances without a label, unless a file of splits says what is used.
+
+    Where nobody has one they stay, for the protocols to refuse.
+    """
+    utterances = store.utterances
+    bare = utterances["label"].eq("")
+    if settings.splits_file is not None or bare.all() or not bare.any():
+        return utterances
+    names = list(utterances.index[bare])
+    say(f"{len(names)} utterances have no label and are left out: {list_some(names)}")
+    return utterances[~bare]
 
 
 def _draws_numbers(classifier: str) -> bool:

@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from tokser.corpora.tables.emobox import read_emobox
+
+LINE = {
+    "key": "emodb-03a01Wa",
+    "dataset": "emodb",
+    "wav": "downloads/emodb/wav/03a01Wa.wav",
+    "type": "raw",
+    "sample_rate": 16000,
+    "num_frame": 30045.0,
+    "task": "category",
+    "length": 1.8778125,
+    "emo": "anger",
+    "channel": 1,
+}
+"""A line of EmoBox's data/emodb/emodb.jsonl."""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(name, *keys, **changes):
+        path = tmp_path / name
+        path.write_text("\n".join(json.dumps(LINE | {"key": key} | changes) for key in keys))
+        return path
+
+    return write
+
+
+def test_a_line_of_emobox_is_an_utterance(written):
+    (record,) = read_emobox([written("emodb.jsonl", "emodb-03a01Wa")])
+    assert record.faults == ()
+    assert record.cells == {
+        "key": "emodb-03a01Wa",
+        "dataset": "emodb",
+        "wav": "downloads/emodb/wav/03a01Wa.wav",
+        "emo": "anger",
+    }
+
+
+def test_parts_of_one_fold_are_kept(written):
+    records = read_emobox(
+        [written("emodb_train_fold_1.jsonl", "a", "b"), written("emodb_test_fold_1.jsonl", "c")]
+    )
+    found = {r.cells["key"]: (r.cells["part"], r.cells.get("fold")) for r in records}
+    assert found == {"a": ("train", None), "b": ("train", None), "c": ("test", "1")}
+
+
+def test_of_several_folds_the_one_that_tests_an_utterance_is_kept(written):
+    paths = [
+        written("emodb.jsonl", "a", "b", "c"),
+        *(written(f"emodb_train_fold{n}.jsonl", *keys) for n, keys in ((1, "bc"), (2, "ac"))),
+        *(written(f"emodb_test_fold{n}.jsonl", key) for n, key in ((1, "a"), (2, "b"))),
+    ]
+    records = list(read_emobox(paths))
+    assert [r.cells.get("fold") for r in records] == ["1", "2", None]
+    assert not any("part" in r.cells for r in records)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"emo": ""}, "no 'emo'"),
+        ({"wav": None}, "no 'wav'"),
+        ({"type": "feature"}, "type 'feature' instead of 'raw' audio"),
+        ({"start_time": 1.5, "end_time": 2.0}, "a part of a recording (start_time, end_time)"),
+    ],
+)
+def test_what_cannot_be_taken_is_a_fault_of_its_record(written, changes, fault):
+    (record,) = read_emobox([written("x.jsonl", "a", **changes)])
+    assert record.faults[0].startswith(fault)

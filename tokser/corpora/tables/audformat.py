@@ -1,0 +1,110 @@
+"""Audformat databases, as audb loads them. The only file that imports audformat."""
+
+import importlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tokser.corpora.tables.records import Record
+from tokser.errors import ManifestError, MissingInputError, MissingPackageError, SettingsError
+
+__all__ = ["read_audformat"]
+
+
+def read_audformat(root: Path, tables: Sequence[str]) -> Iterator[Record]:
+    """Read tables of the database in `root` (`db.yaml` and one file a table), joined by file.
+
+    Codes whose scheme says more become what they stand for: a sentence's code its text, a
+    speaker's number further columns such as `gender` (the number stays).
+
+    Args:
+        root: Folder of the database.
+        tables: Names of tables of whole files; at least one.
+
+    Raises:
+        MissingPackageError: audformat is not installed.
+        MissingInputError: `root` holds no database.
+        SettingsError: There is no such table, or none was named.
+        ManifestError: A table has parts of files.
+    """
+    audformat = _import_audformat()
+    if not (root / "db.yaml").is_file():
+        raise MissingInputError(
+            root,
+            expected="an audformat database (db.yaml)",
+            got="none",
+            remedy="Give the folder that `audb.load` returned as `db.root`.",
+        )
+    database = audformat.Database.load(str(root))
+    unknown = [name for name in tables if name not in database.tables]
+    if unknown or not tables:
+        raise SettingsError(
+            "--table",
+            expected=f"tables of {root}: {', '.join(database.tables)}",
+            got=", ".join(unknown) or "none",
+            remedy="Name one of these, the one with the labels at least.",
+        )
+    with warnings.catch_warnings():
+        # audformat 1.4 sets indices in place, which pandas 3.1 warns of.
+        warnings.filterwarnings("ignore", message="The inplace keyword")
+        joined = pd.concat([_whole_files(database, name, root) for name in tables], axis=1)
+    for file, row in joined.iterrows():
+        cells = {name: str(value) for name, value in row.items() if not pd.isna(value)}
+        yield Record(f"{', '.join(tables)}: {file}", {**cells, "file": str(file)})
+
+
+def _whole_files(database: Any, name: str, root: Path) -> pd.DataFrame:
+    table = database[name]
+    frame = pd.DataFrame({"": 0}, index=table.index)
+    if table.is_segmented:
+        ends = pd.isna(table.ends)
+        parts = int((~ends | (table.starts != pd.Timedelta(0))).sum())
+        if parts:
+            raise ManifestError(
+                f"{root}, table {name}",
+                expected="whole files",
+                got=f"{parts} parts of files",
+                remedy="Cut the parts into files of their own "
+                "(`audformat.utils.to_filewise_index`), or name another table.",
+            )
+        frame.index = table.files
+    columns: dict[str, Any] = {}
+    for column in table.columns:
+        columns |= _readable(database, table, column)
+    for column, values in columns.items():
+        frame[column] = list(values)
+    return frame.drop(columns="")
+
+
+def _readable(database: Any, table: Any, column: str) -> dict[str, Any]:
+    """Return a column, and what its scheme says about its codes."""
+    values = table[column].get()
+    scheme_id = table[column].scheme_id
+    labels = database.schemes[scheme_id].labels if scheme_id else None
+    if isinstance(labels, str):  # the name of a table about them
+        about = database.misc_tables[labels].get().to_dict("index")
+    elif isinstance(labels, Mapping):
+        about = dict(labels)
+    else:
+        return {column: values}
+    if all(isinstance(meaning, str) for meaning in about.values()):
+        return {column: values.map(lambda code: about.get(code, code))}
+    fields = dict.fromkeys(name for meaning in about.values() for name in meaning)
+    return {column: values} | {
+        name: values.map(lambda code, name=name: about.get(code, {}).get(name)) for name in fields
+    }
+
+
+def _import_audformat() -> Any:
+    try:
+        return importlib.import_module("audformat")
+    except ImportError as error:
+        raise MissingPackageError(
+            "audformat",
+            expected="audformat, to read its databases",
+            got=str(error),
+            remedy='pip install "tokser[import]"',
+        ) from error

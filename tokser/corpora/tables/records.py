@@ -1,0 +1,198 @@
+"""Records of any table, checked and brought into a manifest's columns, all faults at once."""
+
+import difflib
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Any
+
+from tokser.corpora.manifest import COLUMNS
+from tokser.errors import ManifestError, SettingsError, list_some
+from tokser.progress import say
+
+__all__ = ["Naming", "Record", "rows_of"]
+
+_TEXTS = tuple(name for name in COLUMNS if name not in ("num_samples", "sampling_rate_hz"))
+_MEASURED = frozenset({"num_samples", "sampling_rate_hz"})
+"""Read from the recordings themselves, whatever the table says."""
+
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "id": ("utterance", "utterance_id", "key"),
+        "path": ("file", "filename", "filepath", "file_path", "audio", "audio_path", "wav"),
+        "speaker": ("speaker_id", "spk", "actor"),
+        "sex": ("gender",),
+        "transcript": ("transcription", "text"),
+        "label": ("emotion", "emo"),
+    }
+)
+_SEXES = MappingProxyType({"female": "f", "male": "m"})
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a table says about one utterance.
+
+    Attributes:
+        where: Where it stands, for instance `line 7`.
+        cells: Text by column.
+        faults: What the reader of the table found wrong with it.
+    """
+
+    where: str
+    cells: Mapping[str, str]
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How a table's names become a manifest's.
+
+    Attributes:
+        columns: The table's column for a manifest's; others are found by their usual names.
+        labels: The manifest's label for one of the table's; others stay as they are.
+        language: Of utterances whose table has none, for instance `de`.
+        unlabelled: Whether a table without any label is meant to be so (for pretraining).
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    language: str = ""
+    unlabelled: bool = False
+
+
+def rows_of(
+    records: Iterable[Record], *, table: object, root: Path, naming: Naming
+) -> list[dict[str, Any]]:
+    """Bring records into rows for `probe_recordings`.
+
+    Ids that the table does not give are the names of the recordings, or their paths where names
+    repeat. Columns that a manifest does not know are kept as text.
+
+    Args:
+        records: What the table says.
+        table: Its name, for messages.
+        root: The folder that its paths are relative to, or that absolute paths lie in.
+        naming: How columns and labels are called there.
+
+    Raises:
+        SettingsError: `naming` names a column, or a label, that the table lacks.
+        ManifestError: Records are malformed, or share an id; all are named.
+    """
+    records = list(records)
+    columns = list(dict.fromkeys(name for record in records for name in record.cells))
+    renamed = _renamed(columns, naming, table)
+    faults: list[str] = []
+    rows = []
+    for record in records:
+        row = {name: _clean(record.cells.get(source, "")) for name, source in renamed.items()}
+        wrong = list(record.faults) or _faults_of(row)
+        if not wrong:
+            path = _within(row["path"], root)
+            wrong = [] if path else [f"path {row['path']!r} lies outside of {root}"]
+            row["path"] = path
+        faults += [f"{record.where}: {fault}" for fault in wrong]
+        rows.append(row)
+    if not records:
+        faults.append("no utterance at all")
+    if faults:
+        raise _malformed(table, faults)
+    _name_all(rows)
+    _label_all(rows, naming, table)
+    for row in rows:
+        row["language"] = row["language"] or naming.language
+        row["sex"] = _SEXES.get(row["sex"].lower(), row["sex"].lower())
+    copies = [id_ for id_, count in Counter(row["id"] for row in rows).items() if count > 1]
+    if copies:
+        raise _malformed(table, [f"id {id_} twice" for id_ in copies])
+    return rows
+
+
+def _renamed(columns: Sequence[str], naming: Naming, table: object) -> dict[str, str]:
+    """Return the table's column for each of the manifest's, its own beyond those at the end."""
+    chosen = dict(naming.columns)
+    unknown = [source for source in chosen.values() if source not in columns]
+    strange = [name for name in chosen if name in _MEASURED]
+    if unknown or strange:
+        near = difflib.get_close_matches((unknown or strange)[0], columns, n=1, cutoff=0.5)
+        raise SettingsError(
+            "--column",
+            expected=f"columns of {table}: {list_some(columns, most=30)}",
+            got=list_some(unknown) or f"{strange[0]}, which is read from the recordings",
+            remedy=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
+        )
+    for name in _TEXTS:
+        if name not in chosen and name in columns:
+            chosen[name] = name
+        for other in _OTHER_NAMES.get(name, ()):
+            if name not in chosen and other in columns:
+                chosen[name] = other
+                say(f"{table}: {name} <- {other}")
+    if "path" not in chosen or ("label" not in chosen and not naming.unlabelled):
+        missing = "path" if "path" not in chosen else "label"
+        unless = " (or --unlabelled, for pretraining)" if missing == "label" else ""
+        raise ManifestError(
+            table,
+            expected=f"a column {missing!r}",
+            got=list_some(columns, most=30) or "no column",
+            remedy=f"Say which it is with `--column {missing}=NAME`{unless}.",
+        )
+    taken = {*chosen.values(), *_TEXTS, *_MEASURED}
+    known = {name: chosen.get(name, "") for name in _TEXTS}
+    return known | {name: name for name in columns if name not in taken and name not in known}
+
+
+def _clean(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+def _faults_of(row: Mapping[str, str]) -> list[str]:
+    if not row["path"]:
+        return ["no path"]
+    return [f"{name} holds a character that is no text" for name in row if "\0" in row[name]]
+
+
+def _within(path: str, root: Path) -> str:
+    """Return a path relative to `root`, or "" if it lies outside."""
+    base = os.path.abspath(root)  # noqa: PTH100  `resolve` would follow links out of the corpus
+    whole = os.path.abspath(os.path.join(base, os.path.expanduser(path)))  # noqa: PTH100, PTH111, PTH118
+    if os.path.commonpath([base, whole]) != base or whole == base:
+        return ""
+    return Path(whole).relative_to(base).as_posix()
+
+
+def _name_all(rows: Sequence[dict[str, Any]]) -> None:
+    stems = Counter(PurePosixPath(row["path"]).stem for row in rows)
+    for row in rows:
+        path = PurePosixPath(row["path"])
+        alone = stems[path.stem] == 1
+        row["id"] = row["id"] or (path.stem if alone else "-".join(path.with_suffix("").parts))
+
+
+def _label_all(rows: Sequence[dict[str, Any]], naming: Naming, table: object) -> None:
+    there = sorted({row["label"] for row in rows} - {""})
+    unknown = [label for label in naming.labels if label not in there]
+    if unknown:
+        raise SettingsError(
+            "--rename-label",
+            expected=f"labels of {table}: {list_some(there, most=30) or 'none'}",
+            got=list_some(unknown),
+            remedy="Name labels that are there.",
+        )
+    for row in rows:
+        row["label"] = naming.labels.get(row["label"], row["label"])
+    bare = sum(not row["label"] for row in rows)
+    if bare and not naming.unlabelled:
+        say(f"{table}: {bare} of {len(rows)} utterances have no label")
+
+
+def _malformed(table: object, faults: Sequence[str]) -> ManifestError:
+    return ManifestError(
+        table,
+        expected="one utterance a record, with a path within the corpus, each id once",
+        got=list_some(faults, most=20),
+        remedy="Correct the named places.",
+    )
