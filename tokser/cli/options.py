@@ -30,6 +30,7 @@ __all__ = [
     "splits_option",
     "store_option",
     "subset_option",
+    "training_options",
     "workspace_option",
     "workspace_or_default",
 ]
@@ -162,6 +163,91 @@ subset_option = click.option(
     type=click.Choice(["all", "recognised"]),
     help="EmoDB: all 535 recordings, or the 493 of the report's Table 1.  [default: all]",
 )
+
+
+_TRAINING = (
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "bf16"]),
+        help="Of the matrix products; weights, sums and Adam stay in fp32.  [default: fp32]",
+    ),
+    click.option(
+        "--schedule",
+        type=click.Choice(["constant", "cosine", "linear"]),
+        help="How the learning rate falls to the last step.  [default: constant]",
+    ),
+    click.option(
+        "--warmup-steps", type=int, help="Steps over which it rises from 0.  [default: 0]"
+    ),
+    click.option(
+        "--clip-norm", type=float, help="Shorten gradients that are longer.  [default: none is]"
+    ),
+    click.option(
+        "--patience",
+        type=int,
+        help="Stop after so many epochs without a better dev match rate.  [default: never]",
+    ),
+    click.option(
+        "--text-only/--no-text-only",
+        default=None,
+        help="Train a linear map of the queries alongside, as a control that hears nothing; a "
+        "third of a step.  [default: do]",
+    ),
+    click.option(
+        "--order",
+        type=click.Choice(["global", "shards"]),
+        help="Shuffle all utterances, or those of a few shards at a time, for spinning disks and "
+        "object stores.  [default: global]",
+    ),
+    click.option(
+        "--shards-at-once",
+        type=int,
+        help="With --order shards: shards that are mixed. Shards hold the corpus in its order, so "
+        "few of them are few speakers.  [default: 8]",
+    ),
+    click.option(
+        "--preload",
+        type=click.Choice(["none", "ram", "device"]),
+        help="Copy the features into memory first, or into the GPU's.  [default: none]",
+    ),
+    click.option(
+        "--save-steps",
+        type=int,
+        help="Steps between two savings within an epoch: what a kill costs.  [default: 500]",
+    ),
+    click.option(
+        "--resume/--restart",
+        default=None,
+        help="Go on with a run that was stopped, or begin it anew.  [default: --resume]",
+    ),
+    click.option(
+        "--track",
+        multiple=True,
+        type=click.Choice(["wandb", "mlflow"]),
+        help="Also tell Weights & Biases (WANDB_MODE=offline works) or MLflow "
+        "(MLFLOW_TRACKING_URI); may be repeated.  [default: CSV and TensorBoard alone]",
+    ),
+    click.option(
+        "--devices",
+        type=int,
+        help="Processes on each machine, one a GPU, started by torchrun or srun; a batch is "
+        "dealt out to all.  [default: 1]",
+    ),
+    click.option("--nodes", type=int, help="Machines.  [default: 1]"),
+    click.option(
+        "--loss",
+        type=click.Choice(["gathered", "local"]),
+        help="Several processes: each computes the loss of all tokens, or its own rows of it. Both "
+        "are exact.  [default: gathered]",
+    ),
+)
+
+
+def training_options(command: Command) -> Command:
+    """Add the options of training itself."""
+    for option in reversed(_TRAINING):
+        command = option(command)
+    return command
 
 
 def show_results(folders: list[Path]) -> None:

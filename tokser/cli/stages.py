@@ -18,6 +18,7 @@ from tokser.cli.options import (
     splits_option,
     store_option,
     subset_option,
+    training_options,
     workspace_option,
     workspace_or_default,
 )
@@ -152,13 +153,17 @@ def extract(dry_run: bool, **options: Any) -> None:
     help="Whether [CLS] and [SEP] take part.  [default: they do]",
 )
 @click.option("--seed", type=int, help="Of weights and order.  [default: 0]")
+@training_options
 @workspace_option
 @device_option
 @reports_errors
 def pretrain(workspace: Path | None, variant_options: tuple[str, ...], **options: Any) -> None:
     """Train the aligner on a store of speech and text.
 
-    Text tokens query speech frames; what they get is held, token by token, against BERT.
+    Text tokens query speech frames; what they get is held, token by token, against BERT. A run that
+    was stopped goes on with the same command, within an epoch too. `metrics.csv` and TensorBoard
+    (tensorboard --logdir RUN) have every epoch: the match rate over the whole dev part, what the
+    speech adds to it (right minus wrong speech), and a control that hears nothing.
     """
     from tokser.config import PretrainSettings
     from tokser.stages.pretrain import pretrain as run
