@@ -267,6 +267,10 @@ class ClassifySettings(_ExperimentSettings):
 
     classifiers: tuple[ClassifierName, ...] = Field(default=("mlp",), min_length=1)
     grid: GridSettings = GridSettings()
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers train the MLPs, such as `tcp://node1:8786`."""
+    cluster: Path | None = None
+    """Cluster file instead: its jobs are queued for this run."""
 
 
 class RegressSettings(_ExperimentSettings):

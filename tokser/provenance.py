@@ -94,7 +94,20 @@ class Stamp:
         inputs: Identities (digests) of everything that was read.
     """
 
-    PLACES = frozenset({"store", "out", "device", "preload", "save_steps", "resume", "track"})
+    PLACES = frozenset(
+        {
+            "store",
+            "out",
+            "device",
+            "preload",
+            "save_steps",
+            "resume",
+            "track",
+            "ledger",
+            "scheduler",
+            "cluster",
+        }
+    )
     """Settings that say where and how, not what; they may change without making the artefact
     another."""
 

@@ -1,7 +1,6 @@
 """Classifiers of scikit-learn on the same splits: an independent check of the MLP."""
 
 import copy
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,14 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
+from tokser.classify.grid import Point, grid_points
 from tokser.classify.metrics import score
 from tokser.classify.protocols import Split
 from tokser.classify.search import Found
 from tokser.config import GridSettings
 from tokser.functionals.standardise import Standardiser
 
-__all__ = ["BASELINES", "num_fits", "search_baseline"]
+__all__ = ["BASELINES", "num_fits", "search_baseline", "told_of"]
 
 BASELINES = ("logreg", "svm", "mlp-sklearn")
 _LOGREG_COSTS = (1.0,)
@@ -175,9 +175,14 @@ def _points(classifier: str, grid: GridSettings, seed: int) -> Iterator[_Point]:
         for cost in _SVM_COSTS:
             yield _Point({"C": cost}, _fit_once(SVC(C=cost, class_weight=balanced)))
     else:
-        for size, rate in itertools.product(grid.batch_sizes, grid.learning_rates):
-            told = {"batch_size": size, "learning_rate": rate}
-            yield _Point(told, _fit_epochs(size, rate, grid, seed))
+        for place in grid_points(grid):
+            yield _Point(told_of(place), _fit_epochs(place, grid, seed))
+
+
+def told_of(point: Point) -> dict[str, Any]:
+    """Return a point of the grid as columns of the table of trials."""
+    hidden = "-".join(map(str, point.hidden)) or "linear"
+    return {"batch_size": point.batch_size, "learning_rate": point.learning_rate, "hidden": hidden}
 
 
 def _fit_once(model: Any) -> Callable[[_Part, _Part], tuple[Any, None]]:
@@ -185,13 +190,13 @@ def _fit_once(model: Any) -> Callable[[_Part, _Part], tuple[Any, None]]:
 
 
 def _fit_epochs(
-    batch_size: int, learning_rate: float, grid: GridSettings, seed: int
+    place: Point, grid: GridSettings, seed: int
 ) -> Callable[[_Part, _Part], tuple[Any, int | None]]:
     def fit(train: _Part, dev: _Part) -> tuple[Any, int]:
         model = MLPClassifier(
-            hidden_layer_sizes=grid.hidden,
-            batch_size=min(batch_size, len(train.labels)),
-            learning_rate_init=learning_rate,
+            hidden_layer_sizes=place.hidden,
+            batch_size=min(place.batch_size, len(train.labels)),
+            learning_rate_init=place.learning_rate,
             alpha=0.0,
             random_state=seed,
         )
@@ -234,7 +239,8 @@ def _probabilities(model: Any, values: np.ndarray) -> np.ndarray:
 
 
 def _trial_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    columns = ["fold", "batch_size", "learning_rate", "C", "best_epoch", "dev_uar", "selected"]
+    columns = ["fold", "batch_size", "learning_rate", "hidden", "C", "best_epoch", "dev_uar"]
+    columns.append("selected")
     whole, real = ("batch_size", "best_epoch"), ("learning_rate", "C", "dev_uar")
     types = dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64") | {"selected": bool}
     return pd.DataFrame(list(rows), columns=columns).astype(types)

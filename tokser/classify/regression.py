@@ -1,7 +1,6 @@
 """Emotion as numbers: valence, arousal and dominance by ridge regression or an MLP."""
 
 import copy
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
+from tokser.classify.baselines import told_of
+from tokser.classify.grid import Point, grid_points
 from tokser.classify.metrics import ccc
 from tokser.classify.protocols import Split
 from tokser.classify.search import Found
@@ -138,9 +139,8 @@ def _points(regressor: str, grid: GridSettings, seed: int) -> Iterator[_Point]:
         for penalty in _PENALTIES:
             yield _Point({"penalty": penalty}, _fit_once(Ridge(alpha=penalty)))
         return
-    for size, rate in itertools.product(grid.batch_sizes, grid.learning_rates):
-        told = {"batch_size": size, "learning_rate": rate}
-        yield _Point(told, _fit_epochs(size, rate, grid, seed))
+    for place in grid_points(grid):
+        yield _Point(told_of(place), _fit_epochs(place, grid, seed))
 
 
 def _fit_once(model: Any) -> Callable[[_Part, _Part], tuple[Any, None]]:
@@ -148,13 +148,13 @@ def _fit_once(model: Any) -> Callable[[_Part, _Part], tuple[Any, None]]:
 
 
 def _fit_epochs(
-    batch_size: int, learning_rate: float, grid: GridSettings, seed: int
+    place: Point, grid: GridSettings, seed: int
 ) -> Callable[[_Part, _Part], tuple[Any, int | None]]:
     def fit(train: _Part, dev: _Part) -> tuple[Any, int]:
         model = MLPRegressor(
-            hidden_layer_sizes=grid.hidden,
-            batch_size=min(batch_size, len(train.target)),
-            learning_rate_init=learning_rate,
+            hidden_layer_sizes=place.hidden,
+            batch_size=min(place.batch_size, len(train.target)),
+            learning_rate_init=place.learning_rate,
             alpha=0.0,
             random_state=seed,
         )
@@ -176,15 +176,8 @@ def _guess(model: Any, part: _Part) -> np.ndarray:
 
 
 def _trial_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    columns = [
-        "fold",
-        "batch_size",
-        "learning_rate",
-        "penalty",
-        "best_epoch",
-        "dev_ccc",
-        "selected",
-    ]
+    columns = ["fold", "batch_size", "learning_rate", "hidden", "penalty", "best_epoch"]
+    columns += ["dev_ccc", "selected"]
     whole, real = ("batch_size", "best_epoch"), ("learning_rate", "penalty", "dev_ccc")
     types = dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64") | {"selected": bool}
     return pd.DataFrame(list(rows), columns=columns).astype(types)

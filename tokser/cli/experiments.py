@@ -144,6 +144,17 @@ def audit(as_json: bool, **options: Any) -> None:
 @click.option(
     "--out", type=FOLDER, help="Folder of the results.  [default: WORKSPACE/results/DATASET]"
 )
+@click.option(
+    "--scheduler",
+    help="Address of a Dask scheduler (tcp://node1:8786) whose workers train mlp and linear.  "
+    "[default: this machine trains]",
+)
+@click.option(
+    "--cluster",
+    type=FILE,
+    help="Cluster file instead (pipelines/clusters): its jobs are queued for this run.  "
+    "[default: none]",
+)
 @workspace_option
 @device_option
 @reports_errors

@@ -1,7 +1,8 @@
 """Stage 5: grids of classifiers on the functionals of a store, under several protocols."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tokser.device import resolve_device
 from tokser.errors import list_some
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
+from tokser.scheduling import Workers, workers
 from tokser.stages.classify.material import Material, choose, identities, load
 from tokser.stages.classify.outcomes import Outcome, combined_outcomes, trained_outcomes
 from tokser.stages.classify.tables import COLUMNS, make_tables
@@ -63,10 +65,10 @@ def classify(settings: ClassifySettings) -> Path:
     with stamp.claim(settings.out):
         shared = settings.ledger or settings.out.absolute().parent / "ledger.jsonl"
         ledger = Ledger(settings.out / "ledger.jsonl", shared=shared, run=stamp.digest)
-        runner = _Runner(settings, material, device, ledger)
-        run_units(
-            units, settings.out, f"classify {settings.dataset}", runner.num_models, runner.run
-        )
+        label = f"classify {settings.dataset}"
+        with _workers(settings) as found:
+            runner = _Runner(settings, material, device, ledger, found)
+            run_units(units, settings.out, label, runner.num_models, runner.run)
         trained = trained_outcomes(units, settings.out)
         combined = combined_outcomes(material, trained, ledger, settings.dataset)
         _write(settings, material, [*trained, *combined])
@@ -83,8 +85,9 @@ class _Runner:
         material: Material,
         device: torch.device,
         ledger: Ledger,
+        workers: Workers | None,
     ) -> None:
-        self._settings, self._material = settings, material
+        self._settings, self._material, self._workers = settings, material, workers
         self._device, self._ledger = device, ledger
         self._early = {str(early): early for early in material.trained}
         self._held: tuple[Early, pd.DataFrame] | None = None
@@ -126,6 +129,7 @@ class _Runner:
             self._grid(unit),
             seed=unit.seed,
             device=self._device,
+            workers=self._workers,
             **watched,
         )
 
@@ -153,6 +157,16 @@ def _labelled(store: Store, settings: ClassifySettings) -> pd.DataFrame:
     names = list(utterances.index[bare])
     say(f"{len(names)} utterances have no label and are left out: {list_some(names)}")
     return utterances[~bare]
+
+
+@contextmanager
+def _workers(settings: ClassifySettings) -> Iterator[Workers | None]:
+    """Reach the workers that are asked for; without, everything is trained here."""
+    if settings.scheduler is None and settings.cluster is None:
+        yield None
+        return
+    with workers(settings.scheduler, settings.cluster) as found:
+        yield found
 
 
 def _draws_numbers(classifier: str) -> bool:

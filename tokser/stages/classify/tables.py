@@ -1,6 +1,6 @@
 """The tables that users read: scores by seed and over seeds, by class, and compared."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -106,7 +106,8 @@ def make_tables(
             | {"num_speakers": len(clusters)}
             | vars(found)
             | {"stamp": audit.stamp}
-            for found in compare_all(tallies, weights, seed=seed)
+            for family in _families(tallies)
+            for found in compare_all(family, weights, seed=seed)
         ]
     return tables
 
@@ -119,6 +120,15 @@ def _grouped(outcomes: Sequence[Outcome]) -> Iterator[tuple[tuple[str, str], lis
     ordered = sorted(outcomes, key=lambda outcome: order.index(key(outcome)))
     for found, group in groupby(ordered, key):
         yield found, list(group)
+
+
+def _families(tallies: Mapping[str, list[Tally]]) -> list[dict[str, list[Tally]]]:
+    """Part choices by dev from what they choose among: each kind is compared with its own kind."""
+    is_choice = {name: name.startswith("best(") for name in tallies}
+    return [
+        {name: found for name, found in tallies.items() if is_choice[name] is kind}
+        for kind in (False, True)
+    ]
 
 
 def _clusters(outcomes: Sequence[Outcome], material: Material) -> list[str]:
