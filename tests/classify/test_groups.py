@@ -1,5 +1,4 @@
 import pickle
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -93,25 +92,40 @@ def test_threads_do_not_matter(monkeypatch):
         same(first, second)
 
 
-def test_a_search_mapped_over_workers_finds_the_same_bytes(material):
-    """In any order of arrival."""
+class Elsewhere:
+    """Workers that get and give copies, and are done in another order."""
+
+    def __init__(self):
+        self.sent = []
+
+    def map(self, task, items):
+        for item in reversed(list(items)):
+            self.sent.append(pickle.dumps((task, item)))
+            function, own = pickle.loads(self.sent[-1])
+            yield item, pickle.loads(pickle.dumps(function(own)))
+
+
+def test_a_search_spread_over_workers_finds_the_same_bytes(material):
     names = {"a": material.tables[0], "b": material.tables[1]}
     rest = (material.labels, material.splits, material.grid)
     options = {"seed": 0, "device": material.device}
-
-    def map_groups(planned):
-        train = partial(train_group, material)
-        yield from ((group, train(group)) for group in reversed(planned))
-
-    counts = []
+    counts, workers = [], Elsewhere()
     here = search_layers(names, *rest, **options)
-    there = search_layers(names, *rest, **options, map_groups=map_groups, on_models=counts.append)
+    there = search_layers(names, *rest, **options, workers=workers, on_models=counts.append)
     assert sum(counts) == 2 * 4 * 4
+    assert len(workers.sent) == len(plan_groups(material))
     for name in names:
         pd.testing.assert_frame_equal(here[name].trials, there[name].trials, check_exact=True)
         pd.testing.assert_frame_equal(
             here[name].predictions, there[name].predictions, check_exact=True
         )
+
+
+def test_a_worker_gets_the_tables_of_its_group_alone(monkeypatch):
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
+    material = make_material()
+    group = plan_groups(material)[-1]
+    assert [len(table) for table in material.part(group).tables] == [0, 48]
 
 
 def test_an_error_in_a_thread_comes_out_and_ends_the_others(monkeypatch):

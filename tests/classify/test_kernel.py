@@ -50,3 +50,9 @@ def test_turned_weights_are_the_transposed_ones():
     turned = np.empty(48 * 80, dtype=np.float32)
     kernel._turn_weights(turned, np.r_[np.zeros(16, np.float32), weights.ravel()], 16, 48, 80)
     np.testing.assert_array_equal(turned.reshape(80, 48), weights.T)
+
+
+def test_without_a_place_for_the_cache_it_compiles_all_the_same():
+    space = {}
+    exec("def double(x):\n    return 2 * x", space)  # a function of no file
+    assert kernel._compiled(space["double"])(21) == 42

@@ -8,8 +8,8 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,18 @@ from tokser.config import GridSettings
 from tokser.device import one_thread
 from tokser.functionals.standardise import Standardiser
 
-__all__ = ["Group", "GroupMap", "Material", "Member", "Outcome", "plan_groups", "train_group"]
+__all__ = [
+    "Group",
+    "GroupMap",
+    "Material",
+    "Member",
+    "Outcome",
+    "Workers",
+    "map_over",
+    "plan_groups",
+    "train_group",
+    "train_groups",
+]
 
 GROUP_BYTES = 32 * 2**20
 """Models that train in the same steps on a CPU, at most: parameters, gradients, moments, best."""
@@ -124,6 +135,15 @@ class Material:
         )
         return Fold(fold, train, train_labels, dev, dev_labels)
 
+    def part(self, group: Group) -> "Material":
+        """Return what a group needs: other tables are left without rows."""
+        needed = {member.table for member in group.members}
+        tables = [
+            table if number in needed else table.iloc[:0]
+            for number, table in enumerate(self.tables)
+        ]
+        return replace(self, tables=tables)
+
 
 def plan_groups(material: Material) -> list[Group]:
     """Cut all points of all folds of all layers into groups, bounded in memory."""
@@ -155,6 +175,29 @@ def train_group(
     """
     ((_, outcome),) = train_groups(material, [group], on_models)
     return outcome
+
+
+@runtime_checkable
+class Workers(Protocol):
+    """What hands tasks to other processes, and yields each item with its result."""
+
+    def map(self, task: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Call `task` with every item somewhere, in any order."""
+
+
+def map_over(workers: Workers, material: Material) -> GroupMap:
+    """Spread groups over workers; what is found is bitwise what is found here."""
+
+    def run(groups: Sequence[Group]) -> Iterator[tuple[Group, Outcome]]:
+        tasks = ((material.part(group), group) for group in groups)
+        for (_, group), outcome in workers.map(_train_task, tasks):
+            yield group, outcome
+
+    return run
+
+
+def _train_task(task: tuple[Material, Group]) -> Outcome:
+    return train_group(*task)
 
 
 def train_groups(

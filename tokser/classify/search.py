@@ -11,10 +11,11 @@ import torch
 from tokser.classify.grid import Point, grid_points
 from tokser.classify.groups import (
     Group,
-    GroupMap,
     Material,
     Member,
     Outcome,
+    Workers,
+    map_over,
     plan_groups,
     train_groups,
 )
@@ -76,7 +77,7 @@ def search_mlp(
     device: torch.device,
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[Split, Chosen], None] = lambda split, chosen: None,
-    map_groups: GroupMap | None = None,
+    workers: Workers | None = None,
 ) -> Found:
     """Search the grid; each fold selects by its own dev UAR, the first best in grid order.
 
@@ -89,7 +90,7 @@ def search_mlp(
         device: Where it runs.
         on_models: Called with the number of models trained since the last call.
         before_test: Called with the split and the selected point before its test is looked at.
-        map_groups: Trains the groups elsewhere, by `train_group`; none: here.
+        workers: Processes that the groups are spread over; none: this one.
     """
     found = search_layers(
         {"": functionals},
@@ -100,7 +101,7 @@ def search_mlp(
         device=device,
         on_models=on_models,
         before_test=lambda _, split, chosen: before_test(split, chosen),
-        map_groups=map_groups,
+        workers=workers,
     )
     return found[""]
 
@@ -115,7 +116,7 @@ def search_layers(
     device: torch.device,
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[str, Split, Chosen], None] = lambda layer, split, chosen: None,
-    map_groups: GroupMap | None = None,
+    workers: Workers | None = None,
 ) -> dict[str, Found]:
     """Search the grid on several layers at once: a layer is one more axis of what is trained.
 
@@ -128,13 +129,13 @@ def search_layers(
         device: Where it runs.
         on_models: Called with the number of models trained since the last call.
         before_test: Called with the layer, too.
-        map_groups: Trains the groups elsewhere.
+        workers: Processes that the groups are spread over.
 
     Returns:
         What `search_mlp` finds on each layer.
     """
     material = Material(list(tables.values()), labels, splits, grid, seed, device)
-    scores, best = _train_all(material, on_models, map_groups)
+    scores, best = _train_all(material, on_models, workers)
     found = {}
     for number, name in enumerate(tables):
         parts, chosen = [], set()
@@ -203,16 +204,16 @@ def search_logreg(
 
 
 def _train_all(
-    material: Material, on_models: Callable[[int], None], map_groups: GroupMap | None
+    material: Material, on_models: Callable[[int], None], workers: Workers | None
 ) -> tuple[dict[Member, tuple[int, float]], dict[tuple[int, int], tuple[Member, Stack]]]:
     """Train everything; return best epoch and dev UAR of each model, and the best of each fold."""
     scores: dict[Member, tuple[int, float]] = {}
     best: dict[tuple[int, int], tuple[Member, Stack]] = {}
     groups = plan_groups(material)
-    if map_groups is None:
+    if workers is None:
         outcomes: Iterable[tuple[Group, Outcome]] = train_groups(material, groups, on_models)
     else:
-        outcomes = _counted(map_groups(groups), on_models)
+        outcomes = _counted(map_over(workers, material)(groups), on_models)
     for group, outcome in outcomes:
         told = zip(outcome.best_epoch, outcome.dev_uar, strict=True)
         scores |= zip(group.members, told, strict=True)
