@@ -17,7 +17,7 @@ LAYERS ?= last
 OUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-faults bench bench-store bench-pretrain demo extract-librispeech clean
+.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-store bench-pretrain demo extract-librispeech clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ test-faults: install ## Kill, flip and fill: the big counts
 
 bench: install ## Measure against peers
 	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' --override-ini addopts= --import-mode=importlib -s
+
+bench-grid: install ## Measure grids of classifiers against one model at a time, write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_grid.py docs/benchmarks.md
 
 bench-store: $(BENCH_VENV)/.installed ## Measure the store against every peer, write docs/benchmarks.md
 	$(BENCH_VENV)/bin/python tests/benchmarks/bench_store.py docs/benchmarks.md

@@ -1,0 +1,168 @@
+"""Other ways to train one model a point: what a step, an epoch's evaluation and a start cost them.
+
+A way is measured on a part of an epoch at every batch size, and scaled by counts of steps.
+"""
+
+import itertools
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
+from threadpoolctl import threadpool_limits
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from tokser.classify.grid import Fold
+
+HIDDEN = (128, 64, 32)
+STEPS = 24
+"""Steps that are timed at a batch size, or as many as an epoch has, at least 4."""
+
+
+class Cost(NamedTuple):
+    """Seconds of a step, of what each epoch needs beside its steps, and of starting a model."""
+
+    step: float
+    epoch: float
+    start: float
+
+
+Peer = Callable[[Fold, int, int], Cost]
+"""Measures a fold at a batch size, for a number of classes."""
+
+
+def model_of(num_features: int, num_classes: int) -> nn.Sequential:
+    """Return the classifier as torch's own layers."""
+    layers: list[nn.Module] = []
+    for wide, narrow in itertools.pairwise((num_features, *HIDDEN)):
+        layers += [nn.Linear(wide, narrow), nn.LayerNorm(narrow), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(HIDDEN[-1], num_classes))
+
+
+def num_steps(fold: Fold, batch_size: int) -> int:
+    """Count the steps that are timed; an epoch's own order is drawn again where it is short."""
+    return max(4, min(STEPS, -(-len(fold.train) // batch_size)))
+
+
+def loop(fold: Fold, batch_size: int, num_classes: int) -> Cost:
+    """A bare hand-written loop with fused Adam, its data in memory."""
+    begin = time.perf_counter()
+    model = model_of(fold.train.shape[1], num_classes)
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+    rows, labels, dev = map(torch.from_numpy, (fold.train, fold.train_labels, fold.dev))
+    start = time.perf_counter() - begin
+    count, taken = num_steps(fold, batch_size), -2  # two to warm up
+    while taken < count:
+        for chosen in torch.randperm(len(rows)).split(batch_size):
+            if taken == 0:
+                begin = time.perf_counter()
+            adam.zero_grad()
+            functional.cross_entropy(model(rows[chosen]), labels[chosen]).backward()
+            adam.step()
+            taken += 1
+            if taken == count:
+                break
+    step = (time.perf_counter() - begin) / count
+    begin = time.perf_counter()
+    with torch.inference_mode():
+        model(dev).argmax(dim=1)
+    return Cost(step, time.perf_counter() - begin, start)
+
+
+def scikit_learn(fold: Fold, batch_size: int, num_classes: int) -> Cost:
+    """`MLPClassifier` with the same widths, batches and Adam; it has no LayerNorm."""
+    size = min(batch_size, len(fold.train))
+    count = num_steps(fold, size)
+    model = MLPClassifier(HIDDEN, batch_size=size, learning_rate_init=1e-3, max_iter=1)
+    repeated = np.arange(count * size) % len(fold.train)
+    classes = np.arange(num_classes)
+    begin = time.perf_counter()
+    model.partial_fit(fold.train[:size], fold.train_labels[:size], classes=classes)
+    start = time.perf_counter() - begin
+    begin = time.perf_counter()
+    model.partial_fit(fold.train[repeated], fold.train_labels[repeated])
+    step = (time.perf_counter() - begin) / count
+    begin = time.perf_counter()
+    model.predict(fold.dev)
+    return Cost(step, time.perf_counter() - begin, max(start - step, 0))
+
+
+def lightning(fold: Fold, batch_size: int, num_classes: int) -> Cost:
+    """One `Trainer` with a `DataLoader` a point, all its extras off: the way of the report."""
+    from lightning.pytorch import LightningModule, Trainer
+
+    ticks: dict[str, list[float]] = {"step": [], "epoch": []}
+
+    class Module(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model_of(fold.train.shape[1], num_classes)
+
+        def training_step(self, batch, _):
+            return functional.cross_entropy(self.model(batch[0]), batch[1])
+
+        def validation_step(self, batch, _):
+            self.model(batch[0]).argmax(dim=1)
+
+        def configure_optimizers(self):
+            return torch.optim.Adam(self.parameters(), lr=1e-3, fused=True)
+
+        def on_train_epoch_start(self):
+            ticks["epoch"].append(time.perf_counter())
+
+        def on_train_batch_start(self, batch, number):
+            ticks["step"].append(time.perf_counter())
+
+    def loader(rows, labels, size, shuffle):
+        parts = TensorDataset(torch.from_numpy(rows), torch.from_numpy(labels))
+        return DataLoader(parts, batch_size=size, shuffle=shuffle)
+
+    count, epochs = min(STEPS, -(-len(fold.train) // batch_size)), 3
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    begin = time.perf_counter()
+    with warnings.catch_warnings(action="ignore"):
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=epochs,
+            limit_train_batches=count,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(
+            Module(),
+            loader(fold.train, fold.train_labels, batch_size, True),
+            loader(fold.dev, fold.dev_labels, len(fold.dev), False),
+        )
+    whole = time.perf_counter() - begin
+    epoch = float(np.median(np.diff([*ticks["epoch"], begin + whole])[1:]))
+    gaps = np.diff(np.reshape(ticks["step"], (epochs, count)), axis=1)[1:]
+    # An epoch of one step has no gap between steps: then all of the epoch is its own.
+    step = float(np.median(gaps)) if count > 1 else 0.0
+    return Cost(step, max(epoch - count * step, 0), max(whole - epochs * epoch, 0))
+
+
+PEERS: dict[str, Peer] = {"lightning": lightning, "sklearn": scikit_learn, "loop": loop}
+
+
+def best_cost(peer: Peer, fold: Fold, batch_size: int, num_classes: int, *, rounds: int) -> Cost:
+    """Return a peer's fastest round on the better of one thread and all."""
+    found = []
+    most = torch.get_num_threads()
+    for num_threads in dict.fromkeys((1, most)):
+        torch.set_num_threads(num_threads)
+        with threadpool_limits(num_threads), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found += [peer(fold, batch_size, num_classes) for _ in range(rounds)]
+    torch.set_num_threads(most)
+    steps = -(-len(fold.train) // batch_size)
+    return min(found, key=lambda cost: steps * cost.step + cost.epoch)
