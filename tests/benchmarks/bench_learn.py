@@ -56,10 +56,7 @@ ROWS = {
     "report_fast": Row("report, learning rate 1e-3", "small", 40, FAST),
     "listener": Row("**listener**", "small", 30, {"variant": "listener", **COSINE}),
     "report_large": Row("report, learning rate 1e-3", "large", 10, FAST),
-    "listener_large": Row("**listener**", "large", 12, {"variant": "listener", **COSINE}),
-    "listener_heads_large": Row(
-        "listener, 4 heads", "large", 8, {"variant": "listener", "options": {"heads": 4}, **COSINE}
-    ),
+    "listener_large": Row("**listener**", "large", 10, {"variant": "listener", **COSINE}),
 }
 COLUMNS = {
     "dev": "dev_match_rate",

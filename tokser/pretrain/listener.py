@@ -57,7 +57,8 @@ class ListenerAligner(Aligner):
     def build(self, options: ListenerOptions) -> None:
         """Make the window, the seeds, and what is made of the heard."""
         self.num_heads, self.num_seeds = options.heads, options.seeds
-        self.norm = nn.LayerNorm(self.speech_dim)
+        # Its scale and shift would be one with the matrices after it, and cost a gradient of S.
+        self.norm = nn.LayerNorm(self.speech_dim, elementwise_affine=False)
         self.query = nn.Linear(self.text_dim, options.heads * options.rank)
         self.key = nn.Linear(self.speech_dim, options.heads * options.rank, bias=False)
         self.log_width = nn.Parameter(torch.full((options.heads,), math.log(_FIRST_WIDTH)))
@@ -73,11 +74,17 @@ class ListenerAligner(Aligner):
         frames = self._frames(speech, num_frames)
         asking = torch.einsum("thr,hrs->ths", self._queries(queries), self._keys())
         asked = as_padded(asking.flatten(1), num_tokens).unflatten(2, (self.num_heads, -1))
-        scores = asked.transpose(1, 2) @ frames[:, None].mT
+        # Heads are so many more tokens: matmul would copy the frames for each of them.
+        scores = (asked.transpose(1, 2).flatten(1, 2) @ frames.mT).unflatten(
+            1, (self.num_heads, -1)
+        )
         weights = self._windowed(scores, num_tokens, num_frames)
-        heard = self.dropout((weights @ frames[:, None]).transpose(1, 2).flatten(2))
+        heard = (weights.flatten(1, 2) @ frames).unflatten(1, (self.num_heads, -1))
+        heard = self.dropout(as_ragged(heard.transpose(1, 2).flatten(2), num_tokens))
         context = self.context(self.dropout(self._context(frames, num_frames)))
-        return as_ragged(self.value(heard) + context[:, None], num_tokens)
+        each = context.repeat_interleave(num_tokens.to(context.device), dim=0)
+        student: Tensor = self.value(heard) + each
+        return student
 
     def align_plainly(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
@@ -109,7 +116,7 @@ class ListenerAligner(Aligner):
         return self._windowed(scores, num_tokens, num_frames)
 
     def _frames(self, speech: Speech, num_frames: Lengths) -> Padded:
-        frames: Tensor = self.norm(as_padded(speech.to(self.norm.weight.dtype), num_frames))
+        frames: Tensor = self.norm(as_padded(speech.to(self.log_width.dtype), num_frames))
         return frames
 
     def _queries(self, queries: Tokens) -> Float[Tensor, "tokens heads rank"]:
