@@ -17,7 +17,7 @@ LAYERS ?= last
 OUT ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-store bench-pretrain demo extract-librispeech clean
+.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-store bench-pretrain bench-learn demo extract-librispeech clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench-store: $(BENCH_VENV)/.installed ## Measure the store against every peer, w
 
 bench-pretrain: install ## Measure pretraining against plain steps, files and workers, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_pretrain.py docs/benchmarks.md
+
+bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
+	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md
 
 $(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml $(VENV)/.installed
 	test -x $(BENCH_VENV)/bin/python || $(BIN)/python -m venv $(BENCH_VENV)

@@ -7,7 +7,10 @@ from torch import nn
 from tokser.errors import SettingsError
 from tokser.pretrain.variants import ALIGNERS, build_aligner
 
-SMALL = {"sunder": {"heads": 2, "ffn": 8}}
+SMALL = {
+    "sunder": {"heads": 2, "ffn": 8},
+    "listener": {"heads": 2, "rank": 2, "seeds": 3, "dropout": 0},
+}
 TOKENS, FRAMES = [3, 1, 2], [7, 30, 15]
 
 

@@ -13,8 +13,9 @@ from tokser.errors import (
     StoreMismatchError,
     StoreNotSealedError,
 )
-from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.aligner import Heard
+from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_aligner
+from tokser.pretrain.variants import ALIGNERS, build_aligner
 from tokser.stages.align import align
 from tokser.stages.pool import pool
 from tokser.store import FeatureSpec
@@ -81,11 +82,12 @@ class Aligned:
             return rng.integers(0, 9, int(plan.lengths[place])).astype(np.int32)
         return self.stores.rows(plan, feature, place)
 
-    def train(self, *, seed: int = 0, **changes) -> "Aligned":
+    def train(self, *, seed: int = 0, variant="report", options=None, **changes) -> "Aligned":
         torch.manual_seed(seed)
         description = AlignerDescription(
             name="base",
-            variant="report",
+            variant=variant,
+            options=options or {},
             text_dim=TEXT_DIM,
             speech_dim=SPEECH_DIM,
             special_tokens=True,
@@ -98,7 +100,7 @@ class Aligned:
             best_epoch=1,
             scores={},
         )
-        aligner = ReportAligner(TEXT_DIM, SPEECH_DIM)
+        aligner = build_aligner(variant, TEXT_DIM, SPEECH_DIM, 1, options or {})
         save_aligner(self.run, aligner.state_dict(), replace(description, **changes))
         self.weights = {k: v.double().numpy() for k, v in aligner.state_dict().items()}
         return self
@@ -127,6 +129,24 @@ def test_every_token_gets_the_row_that_numpy_gives_its_utterance_alone(toy):
     assert (layer.kind, layer.dim, layer.dtype) == ("aligned", TEXT_DIM, np.float16)
     for utterance in layer.ids:
         np.testing.assert_allclose(layer[utterance], toy.expected(utterance), rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("variant", ALIGNERS)
+def test_any_variant_gives_an_utterance_what_its_plain_form_gives_it_alone(stores, variant):
+    options = {"heads": 2} if variant in ("sunder", "listener") else {}
+    toy = Aligned(stores).write().train(variant=variant, options=options)
+    assert toy.align(batch_size=5) == "base/aligned"
+    store, (aligner, description) = tokser.open_store(toy.path), load_aligner(toy.run)
+    assert (description.variant, description.options) == (variant, options)
+    for utterance in store["base/aligned"].ids:
+        rows = (store[name].ragged([utterance]) for name in (QUERIES, SPEECH))
+        (queries, speech) = ((torch.from_numpy(r.rows).float(), r.lengths) for r in rows)
+        alone = Heard(
+            queries[0], torch.from_numpy(queries[1]), speech[0][None], torch.from_numpy(speech[1])
+        )
+        expected = aligner.forward_plainly(alone).numpy()
+        found = store["base/aligned"][utterance]
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
 
 
 def test_there_is_a_row_per_token_of_every_utterance_that_has_speech_and_text(toy):

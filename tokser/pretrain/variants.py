@@ -5,6 +5,7 @@ from typing import Any
 
 from tokser.errors import SettingsError
 from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.listener import ListenerAligner
 from tokser.pretrain.report import ReportAligner
 from tokser.pretrain.scaled import ScaledAligner
 from tokser.pretrain.sunder import SunderAligner
@@ -15,6 +16,7 @@ ALIGNERS: dict[str, type[Aligner]] = {
     "report": ReportAligner,
     "scaled": ScaledAligner,
     "sunder": SunderAligner,
+    "listener": ListenerAligner,
 }
 """Variants; all share the face of `Aligner`."""
 

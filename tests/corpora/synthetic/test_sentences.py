@@ -41,3 +41,16 @@ def test_seeds_give_different_sentences():
 def test_counts_out_of_range_are_refused(count: int):
     with pytest.raises(InputError, match=f"count: expected 0 to 100000 sentences, got {count}"):
         english_sentences(count)
+
+
+def test_more_words_stand_beside_the_grammars_own():
+    sentences = english_sentences(200, more_words={"thing": ["gizmo"] * 50, "manner": ["zestily"]})
+    words = " ".join(sentences).split()
+    assert words.count("gizmo") > 25
+    assert "zestily" in words
+    assert set(words) & {"letter", "basket", "candle", "hammer", "mirror", "blanket", "bottle"}
+
+
+def test_words_for_an_unknown_slot_are_refused():
+    with pytest.raises(InputError, match=r"more_words: expected slots of the grammar.*got noun"):
+        english_sentences(1, more_words={"noun": ["gizmo"]})

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Mapping, Sequence
 
 from tokser.errors import InputError
 
@@ -75,15 +76,19 @@ _PATTERNS = tuple(
 )
 
 
-def english_sentences(count: int, *, seed: int | str = 0) -> list[str]:
+def english_sentences(
+    count: int, *, seed: int | str = 0, more_words: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
     """Make up `count` different sentences of 8 to 16 words, in lower case, without punctuation.
 
     Args:
         count: How many, at most 100,000.
         seed: The same seed gives the same sentences, and more of them only adds to the end.
+        more_words: Words beside the grammar's own, by slot: `adjective`, `person`, `look`, `thing`,
+            `deed`, `manner`, `place`, `act`, ...
 
     Raises:
-        InputError: `count` is below 0 or more than the grammar is good for.
+        InputError: `count` is below 0 or more than the grammar is good for, or a slot is unknown.
     """
     if not 0 <= count <= _MOST_SENTENCES:
         raise InputError(
@@ -92,16 +97,29 @@ def english_sentences(count: int, *, seed: int | str = 0) -> list[str]:
             got=str(count),
             remedy="Ask for fewer.",
         )
+    words = _words(more_words or {})
     rng = random.Random(f"sentences/{seed}")
     made: dict[str, None] = {}
     while len(made) < count:
-        made.setdefault(_sentence(rng))
+        made.setdefault(_sentence(rng, words))
     return list(made)
 
 
-def _sentence(rng: random.Random) -> str:
+def _words(more: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    unknown = sorted(set(more) - set(_WORDS))
+    if unknown:
+        raise InputError(
+            "more_words",
+            expected=f"slots of the grammar: {', '.join(_WORDS)}",
+            got=", ".join(unknown),
+            remedy="Name slots of the grammar.",
+        )
+    return {slot: (*own, *more.get(slot, ())) for slot, own in _WORDS.items()}
+
+
+def _sentence(rng: random.Random, choices: Mapping[str, Sequence[str]]) -> str:
     words = [
-        rng.choice(_WORDS[slot[1:-1]]) if slot.startswith("{") else slot
+        rng.choice(choices[slot[1:-1]]) if slot.startswith("{") else slot
         for slot in rng.choice(_PATTERNS)
     ]
     for position, (word, following) in enumerate(itertools.pairwise(words)):
