@@ -132,12 +132,13 @@ def test_a_torch_that_does_not_fit_is_told_by_the_doctor(tmp_path, package):
 @pytest.mark.parametrize("package", BROKEN)
 def test_a_torch_that_does_not_fit_sends_to_the_doctor(tmp_path, real_data, package):
     folder = broken(tmp_path, package)
-    code, got = in_a_process("classify", "--dataset", "emodb", "--store", "none.zarr", path=folder)
     if package == "torchaudio":  # which only extraction needs
-        assert "expected a store, got nothing" in got
         root, model = real_data / "data" / "emodb", real_data / "models" / "whisper-base"
         arguments = ("--root", root, "--encoder", model, "--store", tmp_path / "x.zarr")
         code, got = in_a_process("extract", "--dataset", "emodb", *arguments, path=folder)
+    else:
+        arguments = ("--dataset", "emodb", "--store", "none.zarr")
+        code, got = in_a_process("classify", *arguments, path=folder)
     assert code == 2
     assert "`tokser doctor`" in got
 
