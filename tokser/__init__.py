@@ -1,7 +1,14 @@
 """tokser: extract frozen speech and text activations once, then experiment in seconds."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11):  # noqa: UP036  from a checkout, nobody else asks
+    raise ImportError(
+        "tokser needs Python 3.11 or later, this is %d.%d: make a new environment, for instance "  # noqa: UP031
+        "with `make install PYTHON=python3.11`." % sys.version_info[:2]
+    )
 
 if TYPE_CHECKING:
     from tokser.store import Store

@@ -19,6 +19,7 @@ from tokser.config import (
     Settings,
 )
 from tokser.errors import MissingInputError, SettingsError, list_some
+from tokser.shipped import shipped_file
 
 __all__ = ["Pipeline", "load_pipeline"]
 
@@ -54,10 +55,7 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
         MissingInputError: There is no such file.
         SettingsError: It is no YAML, a key or variable is unknown, or a value is wrong.
     """
-    if not path.is_file():
-        raise MissingInputError(
-            path, expected="a pipeline file", got="nothing", remedy="Correct the path."
-        )
+    path = _found(path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -82,6 +80,26 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
     stages = {key: value for key, value in content.items() if key != "variables"}
     filled = _fill(stages, variables, where=str(path))
     return Pipeline.parse(filled | {"variables": variables}, where=str(path))
+
+
+def _found(path: Path) -> Path:
+    """Return the file itself, or the one of its name that comes with tokser."""
+    if path.is_file():
+        return path
+    if path.parent in (Path(), Path("pipelines")):
+        try:
+            return shipped_file("pipelines", path.name)
+        except MissingInputError:
+            pass
+    names = sorted(
+        file.name for file in shipped_file("pipelines", "demo.yaml").parent.glob("*.yaml")
+    )
+    raise MissingInputError(
+        path,
+        expected="a pipeline file",
+        got="nothing",
+        remedy=f"Correct the path, or name one that comes with tokser: {', '.join(names)}.",
+    )
 
 
 def _override(content: dict[str, Any], override: str) -> None:

@@ -36,9 +36,32 @@ class _StageGroup(click.Group):
         return sorted(self.commands, key=self.ORDER.index)
 
 
-@click.group(cls=_StageGroup, epilog=EXIT_CODES, context_settings={"max_content_width": 100})
+FIRST_STEPS = """\
+tokser runs frozen speech and text encoders over an emotion corpus once, and experiments on what
+they gave. Five steps:
+
+  1. Look.     tokser doctor                  what is installed, found, missing, and what mends it
+               tokser demo                    all of it on synthetic speech, no download
+  2. Corpus.   tokser download emodb          40 MB; your own: tokser manifest csv --help
+  3. Extract.  tokser extract --dataset emodb --root corpora/emodb --layers all \\
+                 --encoder openai/whisper-base --store workspace/stores/emodb.zarr
+  4. Pool.     tokser pool --store workspace/stores/emodb.zarr
+  5. Score.    tokser classify --dataset emodb
+               tokser report workspace/results/emodb --out emodb.html
+
+Each can be stopped and called again. `tokser --help` lists every command, `tokser COMMAND --help`
+every option."""
+
+
+@click.group(
+    cls=_StageGroup,
+    epilog=EXIT_CODES,
+    invoke_without_command=True,
+    context_settings={"max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="tokser")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """Extract frozen speech and text activations once, then experiment in seconds.
 
     \b
@@ -53,6 +76,8 @@ def main() -> None:
 
     `tokser demo` does all of it on speech that it synthesises itself.
     """  # noqa: D301  click takes the backspace as: keep these lines as they are
+    if ctx.invoked_subcommand is None:
+        click.echo(FIRST_STEPS)
 
 
 @main.command()
@@ -90,7 +115,8 @@ def doctor(workspace: Path | None, corpora: tuple[Path, ...]) -> None:
 def run_file(pipeline: Path, overrides: tuple[str, ...]) -> None:
     """Run a declared pipeline, skipping what is done.
 
-    PIPELINE is a YAML file, see the folder pipelines/.
+    PIPELINE is a YAML file, or the name of one that comes with tokser (demo.yaml), see the folder
+    pipelines/.
     """
     from tokser.pipeline import load_pipeline
     from tokser.stages.run import run_pipeline

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 import click.shell_completion
@@ -86,7 +86,13 @@ def reports_errors(command: Command) -> Command:
             command(*args, **kwargs)
         except TokserError as error:
             _exit(error.exit_code, str(error))
+        except ImportError as error:
+            if (error.name or "").startswith("tokser"):  # ours to mend
+                raise
+            _exit(2, _broken_installation(error))
         except OSError as error:
+            if error.errno is None and _is_of_loader(error):
+                _exit(2, _broken_installation(error))
             if error.errno not in _DISK_FAULTS:
                 raise
             code, expected, remedy = _DISK_FAULTS[error.errno]
@@ -101,7 +107,21 @@ def reports_errors(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]  # click only looks at the wrapped name and options
 
 
-def _exit(code: int, message: str) -> None:
+def _is_of_loader(error: OSError) -> bool:
+    """Tell a library that the system could not load from the rest; it has no number."""
+    return "shared object" in str(error) or "DLL" in str(error)
+
+
+def _broken_installation(error: Exception) -> str:
+    """Say what of the installation cannot be loaded."""
+    name = getattr(error, "name", None) or "an installed package"
+    return (
+        f"{name}: expected one that can be imported, got {type(error).__name__}: {error}. "
+        "Run `tokser doctor`, which tells what does not fit, most often torch and torchaudio."
+    )
+
+
+def _exit(code: int, message: str) -> NoReturn:
     click.secho(f"Error: {message}", fg="red", err=True)
     sys.exit(code)
 

@@ -12,6 +12,14 @@ from tokser.errors import CorpusError, MissingInputError, SettingsError, list_so
 __all__ = ["class_names", "load_corpus", "looks_like", "scan_corpus"]
 
 _CORPORA = MappingProxyType({"librispeech": librispeech, "emodb": emodb, "iemocap": iemocap})
+_WAYS = MappingProxyType(
+    {
+        "librispeech": "`tokser download librispeech --split dev-clean` fetches a part.",
+        "emodb": "`tokser download emodb` fetches it.",
+        "iemocap": "it needs a licence, `tokser doctor` says how to get one.",
+    }
+)
+"""How each corpus is got, by those who have none of it."""
 _SUBSETS = ("all", "recognised")
 
 
@@ -128,7 +136,7 @@ def _check_root(dataset: str, root: Path) -> None:
             root,
             expected=f"the folder of {dataset} ({layout})",
             got="no such folder",
-            remedy="Give the folder that the corpus was unpacked to.",
+            remedy=f"Give the folder that the corpus was unpacked to; {_WAYS[dataset]}",
         )
     if not root.is_dir():
         raise CorpusError(
@@ -148,7 +156,7 @@ def _check_root(dataset: str, root: Path) -> None:
         remedy=(
             f"Name the dataset {others[0]}, or give the folder of {dataset}."
             if others
-            else "Give the folder that the corpus was unpacked to."
+            else f"Give the folder that the corpus was unpacked to; {_WAYS[dataset]}"
         ),
     )
 

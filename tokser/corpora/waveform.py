@@ -15,6 +15,7 @@ __all__ = [
     "SAMPLING_RATE_HZ",
     "Fingerprint",
     "fingerprint",
+    "import_torchaudio",
     "probe",
     "read_waveform",
     "resampled_length",
@@ -132,19 +133,20 @@ def _decode(path: Path, num_samples: int) -> Float32[np.ndarray, " num_samples"]
 
 
 def _resample(waveform: np.ndarray, from_hz: int) -> np.ndarray:
-    torch, functional = _import_torchaudio()
+    torch, torchaudio = import_torchaudio()
     # torchaudio cuts to a length that it rounds in fp32, so very long recordings lose their last
     # samples: one second of the zeros that it pads with anyway keeps them.
     padded = torch.from_numpy(np.pad(waveform, (0, from_hz)))
-    resampled = functional.resample(padded, from_hz, SAMPLING_RATE_HZ)
+    resampled = torchaudio.functional.resample(padded, from_hz, SAMPLING_RATE_HZ)
     length = resampled_length(len(waveform), from_hz)
     return np.ascontiguousarray(resampled[:length].numpy())
 
 
-def _import_torchaudio() -> tuple[Any, Any]:
+def import_torchaudio() -> tuple[Any, Any]:
+    """Return torch and torchaudio; `MissingPackageError` if they do not fit each other."""
     try:
         import torch
-        from torchaudio import functional
+        import torchaudio
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise MissingPackageError(
             "torchaudio",
@@ -152,7 +154,7 @@ def _import_torchaudio() -> tuple[Any, Any]:
             got=f"{type(error).__name__}: {error}",
             remedy="Run `tokser doctor`, and install the pair that it names.",
         ) from error
-    return torch, functional
+    return torch, torchaudio
 
 
 def _check_file(path: Path) -> None:

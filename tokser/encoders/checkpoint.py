@@ -198,10 +198,16 @@ def _fetch(source: str, revision: str | None) -> Path:
             # transformers reads with weights_only=True, so no code of theirs is run.
             snapshot_download(source, revision=revision, allow_patterns=[_PICKLED])
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        unreachable = isinstance(error, LocalEntryNotFoundError)
+        reason = str(error).strip().splitlines()[0].removeprefix("Got: ").rstrip(".")
         raise MissingInputError(
             f"--encoder {source}",
             expected="a local model folder or the id of a model on the hub",
-            got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
-            remedy="Check the spelling; without network, name a local folder.",
+            got=f"{'no answer of the hub' if unreachable else type(error).__name__}: {reason}",
+            remedy="Check the network (and HTTPS_PROXY), or fetch the model elsewhere with "
+            f"`hf download {source} --local-dir FOLDER` and name the folder."
+            if unreachable
+            else "Check the spelling: an id is owner/name, e.g. openai/whisper-base; a local "
+            "folder needs ./ before its name.",
         ) from error
     return folder

@@ -89,16 +89,17 @@ def _torchaudio() -> Finding:
         torch, torchaudio = metadata.version("torch"), metadata.version("torchaudio")
     except metadata.PackageNotFoundError as error:
         return Finding(what, "wrong", str(error), "pip install torch torchaudio")
-    try:
-        importlib.import_module("torchaudio")
-    except (ImportError, OSError, RuntimeError) as error:
-        release = ".".join(torchaudio.split(".")[:2])
-        return Finding(
-            what,
-            "wrong",
-            f"torch {torch}, torchaudio {torchaudio}: {error}",
-            f'pip install "torch=={release}.*" "torchaudio=={release}.*"',
-        )
+    for package in ("torch", "torchaudio"):
+        try:
+            importlib.import_module(package)
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            release = ".".join(torchaudio.split(".")[:2])
+            return Finding(
+                what,
+                "wrong",
+                f"torch {torch}, torchaudio {torchaudio}: {package} cannot be imported ({error})",
+                f'pip install "torch=={release}.*" "torchaudio=={release}.*"',
+            )
     return Finding(what, "ok", "fit each other")
 
 
@@ -111,8 +112,11 @@ def _synthesiser() -> Finding:
 
 
 def _devices() -> Iterator[Finding]:
-    import torch
-
+    try:
+        import torch
+    except (ImportError, OSError):  # said already, with its remedy
+        yield Finding("CPU", "ok", f"{os.cpu_count()} cores")
+        return
     yield Finding("CPU", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
     if not torch.cuda.is_available():
         yield Finding("GPU", "note", "none that torch can use; extraction runs on the CPU")

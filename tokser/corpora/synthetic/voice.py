@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int16
 
+from tokser.corpora.waveform import import_torchaudio
 from tokser.device import one_thread
 from tokser.errors import InputError, MissingPackageError, RunError
 
@@ -245,7 +246,5 @@ def _resample(
 
 @functools.cache
 def _resampler(rate_hz: int) -> Any:
-    import torch
-    import torchaudio
-
+    torch, torchaudio = import_torchaudio()
     return torchaudio.transforms.Resample(rate_hz, SAMPLING_RATE_HZ, dtype=torch.float64)
