@@ -406,10 +406,9 @@ def test_a_run_that_was_killed_within_an_epoch_ends_in_the_very_same_weights(toy
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
 
 
-@pytest.mark.parametrize("loss", ["gathered", "local"])
-def test_two_processes_train_what_one_trains(toy, tmp_path, loss):
+def test_two_processes_train_what_one_trains(toy, tmp_path):
     one = pretrain(toy.settings(tmp_path / "one", epochs=2))
-    settings = toy.settings(tmp_path / "two", epochs=2, devices=2, loss=loss)
+    settings = toy.settings(tmp_path / "two", epochs=2, devices=2, loss="local")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -417,7 +416,7 @@ def test_two_processes_train_what_one_trains(toy, tmp_path, loss):
     together |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
     ranks = [start(settings, RANK=str(r), LOCAL_RANK=str(r), **together) for r in range(2)]
     for rank in ranks:
-        _, stderr = rank.communicate(timeout=180)
+        _, stderr = rank.communicate(timeout=500)
         assert rank.returncode == 0, stderr
     found, expected = metrics(settings.out), metrics(one)
     assert list(found) == list(expected)
@@ -456,14 +455,15 @@ def test_trackers_are_told_offline(toy, tmp_path, monkeypatch, tracker):
     pytest.importorskip(tracker)
     settings = toy.settings(tmp_path / "run", epochs=1, track=(tracker,))
     with start(settings, WANDB_MODE="offline", WANDB_SILENT="true") as process:
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=500)
     assert process.returncode == 0, stderr
     if tracker == "wandb":
         assert list((settings.out / "wandb").glob("offline-run-*/*.wandb"))
     else:
         import mlflow
 
-        client = mlflow.MlflowClient(f"sqlite:///{settings.out / 'mlflow.db'}")
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        client = mlflow.MlflowClient(f"file:{settings.out / 'mlruns'}")
         (found,) = client.search_runs([client.get_experiment_by_name("tokser").experiment_id])
         assert found.data.params["batch_size"] == "8"
         history = client.get_metric_history(found.info.run_id, "dev_match_rate")
