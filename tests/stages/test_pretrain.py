@@ -65,6 +65,11 @@ class ToyStore:
             }
         ).set_index("id")
 
+    def shorten(self, place: int) -> None:
+        """Leave an utterance one word, between [CLS] and [SEP]."""
+        self.token_ids[place] = self.token_ids[place][[0, 1, -1]]
+        self.teacher[place] = self.teacher[place][[0, 1, -1]]
+
     def write(self, *, seal: bool = True, with_text: bool = True) -> "ToyStore":
         text = self.table.to_csv(lineterminator="\n")
         digest = hashlib.sha256(text.encode()).hexdigest()
@@ -474,3 +479,58 @@ def test_a_tracker_that_is_not_installed_leaves_no_run(toy, tmp_path, monkeypatc
     monkeypatch.setattr("tokser.pretrain.trackers.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"--track wandb.*tokser\[tracking\]"):
         pretrain(toy.settings(tmp_path / "run", track=("wandb",)))
+
+
+def write_unchecked(toy: ToyStore, monkeypatch) -> None:
+    """Write what the store would refuse; a disk may do so later."""
+    with monkeypatch.context() as patch:
+        patch.setattr("tokser.store.writer.require_finite", lambda *args: None)
+        toy.write()
+
+
+def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(tmp_path, monkeypatch):
+    toy = ToyStore(tmp_path / "bad.zarr")
+    toy.frames[5][3, 1] = np.nan
+    write_unchecked(toy, monkeypatch)
+    with pytest.raises(RunError, match=r"whisper-toy/layer-6, utt005: expected finite activ"):
+        pretrain(toy.settings(tmp_path / "run", epochs=1))
+    assert not (tmp_path / "run" / "provenance.json").exists()
+
+
+def test_a_dev_part_that_is_not_finite_is_named_before_training(tmp_path, monkeypatch):
+    toy = ToyStore(tmp_path / "bad.zarr")
+    toy.frames[NUM_TRAIN + 3][0, 0] = np.nan
+    write_unchecked(toy, monkeypatch)
+    stop_in(monkeypatch, 0, RuntimeError("was trained"))
+    with pytest.raises(RunError, match=f"layer-6, utt{NUM_TRAIN + 3:03d}: expected finite"):
+        pretrain(toy.settings(tmp_path / "run", epochs=1))
+
+
+def test_an_utterance_of_one_token_is_trained_on_in_a_batch_with_others(tmp_path):
+    toy = ToyStore(tmp_path / "short.zarr")
+    toy.shorten(7)  # [CLS], a word, [SEP]
+    out = pretrain(toy.write().settings(tmp_path / "run", epochs=1, special_tokens=False))
+    assert np.isfinite(metrics(out)["train_loss"].iloc[1])
+
+
+def test_a_batch_of_one_token_says_what_to_raise(tmp_path):
+    toy = ToyStore(tmp_path / "short.zarr")
+    for place in range(NUM_TRAIN):
+        toy.shorten(place)
+    settings = toy.write().settings(tmp_path / "run", batch_size=1, special_tokens=False)
+    with pytest.raises(RunError, match=r"batch of utt\d+: expected at least two.*--batch-size"):
+        pretrain(settings)
+
+
+def test_a_corpus_without_dev_utterances_says_which_split_to_extract(tmp_path):
+    toy = ToyStore(tmp_path / "nodev.zarr")
+    toy.table["split"], toy.table["speaker"] = "train-clean-100", "s0"
+    with pytest.raises(InputError, match=r"0 to choose the epoch by|two of them in dev.*dev-clean"):
+        pretrain(toy.write().settings(tmp_path / "run"))
+
+
+def test_what_does_not_fit_into_memory_leaves_no_run(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tokser.pretrain.preload._free_bytes", lambda device: 1_000)
+    with pytest.raises(InputError, match="--preload ram: expected features that fit"):
+        pretrain(toy.settings(tmp_path / "run", preload="ram"))
+    assert not (tmp_path / "run").exists()
