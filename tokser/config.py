@@ -23,6 +23,7 @@ __all__ = [
     "RegressSettings",
     "ReportSettings",
     "Settings",
+    "SweepSettings",
 ]
 
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -193,6 +194,18 @@ class PretrainSettings(Settings):
     loss: Literal["gathered", "local"] = "gathered"
     """With several processes: each computes the loss of all tokens, or of its own rows of it."""
     device: str = "auto"
+
+
+class SweepSettings(Settings):
+    """`tokser pretrain --sweep`: a run for every combination of a grid (report, Figure 3)."""
+
+    name: str
+    out: Path
+    """Folder of the runs, of their table and of the curves."""
+    pretrain: dict[str, Any]
+    """Settings that all runs share, those of `tokser pretrain` without `out`."""
+    grid: dict[str, list[Any]] = Field(min_length=1)
+    """Values by setting; all combinations are run."""
 
 
 class AlignSettings(Settings):

@@ -35,7 +35,7 @@ from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.report import ReportAligner
 from tokser.store import open_store
 
-BATCH, UTTERANCES, NUM_DEV, ROUNDS = 64, 2_112, 64, 3
+BATCH, UTTERANCES, NUM_DEV, ROUNDS = 64, 1_344, 64, 3
 LIBRISPEECH_960 = 281_241
 """Utterances of the three training parts."""
 DISK_GB = 5

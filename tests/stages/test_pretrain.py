@@ -1,6 +1,11 @@
 import hashlib
 import json
+import os
 import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +15,13 @@ import torch
 from safetensors.torch import load_file
 
 from tokser.config import PretrainSettings
-from tokser.errors import InputError, RunError, SettingsError, StoreNotSealedError
+from tokser.errors import (
+    InputError,
+    MissingPackageError,
+    RunError,
+    SettingsError,
+    StoreNotSealedError,
+)
 from tokser.pretrain.checkpoint import load_aligner
 from tokser.pretrain.module import AlignerModule
 from tokser.stages.pretrain import pretrain
@@ -53,6 +64,11 @@ class ToyStore:
                 "split": ["train-clean-100"] * NUM_TRAIN + ["dev-clean"] * NUM_DEV,
             }
         ).set_index("id")
+
+    def shorten(self, place: int) -> None:
+        """Leave an utterance one word, between [CLS] and [SEP]."""
+        self.token_ids[place] = self.token_ids[place][[0, 1, -1]]
+        self.teacher[place] = self.teacher[place][[0, 1, -1]]
 
     def write(self, *, seal: bool = True, with_text: bool = True) -> "ToyStore":
         text = self.table.to_csv(lineterminator="\n")
@@ -358,3 +374,163 @@ def test_a_corpus_of_one_speaker_without_dev_part_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least two speakers"):
         pretrain(toy.settings(tmp_path / "run"))
     assert not (tmp_path / "run").exists()  # so that other settings may have it
+
+
+_PRETRAIN = """
+import sys, torch
+from tokser.config import PretrainSettings
+from tokser.stages.pretrain import pretrain
+torch.set_num_threads(1)
+pretrain(PretrainSettings.model_validate_json(sys.argv[1]))
+"""
+
+
+def start(settings: PretrainSettings, **environment: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", _PRETRAIN, settings.model_dump_json()]
+    return subprocess.Popen(
+        command, env=os.environ | environment, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_run_that_was_killed_within_an_epoch_ends_in_the_very_same_weights(toy, tmp_path):
+    whole = pretrain(toy.settings(tmp_path / "whole", epochs=4))
+    settings = toy.settings(tmp_path / "cut", epochs=4, save_steps=1)
+    last = settings.out / "checkpoints" / "last.ckpt"
+    with start(settings) as process:
+        deadline = time.monotonic() + 60
+        while not last.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        process.kill()
+    assert not (settings.out / "provenance.json").exists()
+    saved = torch.load(last, weights_only=True)
+    loader = saved["loops"]["fit_loop"]["state_dict"]["combined_loader"][0]
+    assert saved["global_step"] == 8 * loader["epoch"] + loader["batches_done"]
+    cut = pretrain(settings)
+    pd.testing.assert_frame_equal(metrics(cut), metrics(whole))
+    weights = [load_file(folder / "aligner.safetensors") for folder in (cut, whole)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
+def test_two_processes_train_what_one_trains(toy, tmp_path):
+    one = pretrain(toy.settings(tmp_path / "one", epochs=2))
+    settings = toy.settings(tmp_path / "two", epochs=2, devices=2, loss="local")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    together = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": "2"}
+    together |= {"TORCHELASTIC_RUN_ID": "test", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
+    ranks = [start(settings, RANK=str(r), LOCAL_RANK=str(r), **together) for r in range(2)]
+    for rank in ranks:
+        _, stderr = rank.communicate(timeout=500)
+        assert rank.returncode == 0, stderr
+    found, expected = metrics(settings.out), metrics(one)
+    assert list(found) == list(expected)
+    np.testing.assert_allclose(found["train_loss"][1:], expected["train_loss"][1:], rtol=1e-4)
+    np.testing.assert_allclose(found["dev_match_rate"], expected["dev_match_rate"], atol=0.04)
+    weights = [load_file(folder / "aligner.safetensors") for folder in (settings.out, one)]
+    for name in weights[1]:
+        torch.testing.assert_close(weights[0][name], weights[1][name], rtol=1e-3, atol=1e-3)
+
+
+def test_several_processes_want_a_launcher(toy, tmp_path):
+    with pytest.raises(SettingsError, match=r"2 processes, started by torchrun.*got 1.*torchrun"):
+        pretrain(toy.settings(tmp_path / "run", devices=2))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("changes", [{"order": "shards", "shards_at_once": 2}, {"preload": "ram"}])
+def test_other_orders_and_places_of_the_rows_learn_as_well(toy, tmp_path, run, changes):
+    out = pretrain(toy.settings(tmp_path / "run", **changes))
+    assert metrics(out)["dev_match_rate"].iloc[-1] > 0.5
+    if "preload" in changes:  # the same batches, from elsewhere
+        pd.testing.assert_frame_equal(metrics(out), metrics(run))
+
+
+def test_tensorboard_has_the_scores_of_every_epoch(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    logged = [event.value for event in events.Scalars("dev_match_rate")]
+    np.testing.assert_allclose(logged, metrics(run)["dev_match_rate"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("tracker", ["wandb", "mlflow"])
+def test_trackers_are_told_offline(toy, tmp_path, monkeypatch, tracker):
+    pytest.importorskip(tracker)
+    settings = toy.settings(tmp_path / "run", epochs=1, track=(tracker,))
+    with start(settings, WANDB_MODE="offline", WANDB_SILENT="true") as process:
+        _, stderr = process.communicate(timeout=500)
+    assert process.returncode == 0, stderr
+    if tracker == "wandb":
+        assert list((settings.out / "wandb").glob("offline-run-*/*.wandb"))
+    else:
+        import mlflow
+
+        monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        client = mlflow.MlflowClient(f"file:{settings.out / 'mlruns'}")
+        (found,) = client.search_runs([client.get_experiment_by_name("tokser").experiment_id])
+        assert found.data.params["batch_size"] == "8"
+        history = client.get_metric_history(found.info.run_id, "dev_match_rate")
+        assert len(history) == 2
+
+
+def test_a_tracker_that_is_not_installed_leaves_no_run(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tokser.pretrain.trackers.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r"--track wandb.*tokser\[tracking\]"):
+        pretrain(toy.settings(tmp_path / "run", track=("wandb",)))
+
+
+def write_unchecked(toy: ToyStore, monkeypatch) -> None:
+    """Write what the store would refuse; a disk may do so later."""
+    with monkeypatch.context() as patch:
+        patch.setattr("tokser.store.writer.require_finite", lambda *args: None)
+        toy.write()
+
+
+def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(tmp_path, monkeypatch):
+    toy = ToyStore(tmp_path / "bad.zarr")
+    toy.frames[5][3, 1] = np.nan
+    write_unchecked(toy, monkeypatch)
+    with pytest.raises(RunError, match=r"whisper-toy/layer-6, utt005: expected finite activ"):
+        pretrain(toy.settings(tmp_path / "run", epochs=1))
+    assert not (tmp_path / "run" / "provenance.json").exists()
+
+
+def test_a_dev_part_that_is_not_finite_is_named_before_training(tmp_path, monkeypatch):
+    toy = ToyStore(tmp_path / "bad.zarr")
+    toy.frames[NUM_TRAIN + 3][0, 0] = np.nan
+    write_unchecked(toy, monkeypatch)
+    stop_in(monkeypatch, 0, RuntimeError("was trained"))
+    with pytest.raises(RunError, match=f"layer-6, utt{NUM_TRAIN + 3:03d}: expected finite"):
+        pretrain(toy.settings(tmp_path / "run", epochs=1))
+
+
+def test_an_utterance_of_one_token_is_trained_on_in_a_batch_with_others(tmp_path):
+    toy = ToyStore(tmp_path / "short.zarr")
+    toy.shorten(7)  # [CLS], a word, [SEP]
+    out = pretrain(toy.write().settings(tmp_path / "run", epochs=1, special_tokens=False))
+    assert np.isfinite(metrics(out)["train_loss"].iloc[1])
+
+
+def test_a_batch_of_one_token_says_what_to_raise(tmp_path):
+    toy = ToyStore(tmp_path / "short.zarr")
+    for place in range(NUM_TRAIN):
+        toy.shorten(place)
+    settings = toy.write().settings(tmp_path / "run", batch_size=1, special_tokens=False)
+    with pytest.raises(RunError, match=r"batch of utt\d+: expected at least two.*--batch-size"):
+        pretrain(settings)
+
+
+def test_a_corpus_without_dev_utterances_says_which_split_to_extract(tmp_path):
+    toy = ToyStore(tmp_path / "nodev.zarr")
+    toy.table["split"], toy.table["speaker"] = "train-clean-100", "s0"
+    with pytest.raises(InputError, match=r"0 to choose the epoch by|two of them in dev.*dev-clean"):
+        pretrain(toy.write().settings(tmp_path / "run"))
+
+
+def test_what_does_not_fit_into_memory_leaves_no_run(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr("tokser.pretrain.preload._free_bytes", lambda device: 1_000)
+    with pytest.raises(InputError, match="--preload ram: expected features that fit"):
+        pretrain(toy.settings(tmp_path / "run", preload="ram"))
+    assert not (tmp_path / "run").exists()

@@ -28,7 +28,8 @@ class _StageGroup(click.Group):
     """Shows commands in the order of the data's way, not of the alphabet."""
 
     ORDER = (
-        *("doctor", "demo", "download", "manifest", "extract", "pretrain", "align", "pool"),
+        *("doctor", "demo", "download", "manifest", "extract", "pretrain", "align"),
+        *("attention", "pool"),
         *("audit", "classify", "regress", "report", "run", "store"),
     )
 
@@ -68,6 +69,7 @@ def main(ctx: click.Context) -> None:
     tokser extract    audio and text -> activations in a store
     tokser pretrain   store -> aligner (text tokens query speech frames)
     tokser align      store + aligner -> aligned feature
+    tokser attention  store + aligner -> where an utterance's tokens listen
     tokser pool       features -> mean and standard deviation
     tokser audit      what the parts of a split share
     tokser classify   functionals -> grid of emotion classifiers -> scores
@@ -147,7 +149,15 @@ def demo(out: Path) -> None:
 
 
 for _command in (
-    *(download, manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
+    *(
+        download,
+        manifest,
+        stages.extract,
+        stages.pretrain,
+        stages.align,
+        stages.attention,
+        stages.pool,
+    ),
     *(experiments.audit, experiments.classify, experiments.regress, stages.report, store),
 ):
     main.add_command(_command)

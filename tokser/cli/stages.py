@@ -26,7 +26,7 @@ from tokser.cli.options import (
 if TYPE_CHECKING:
     from tokser.config import ExtractSettings
 
-__all__ = ["align", "extract", "pool", "pretrain", "report"]
+__all__ = ["align", "attention", "extract", "pool", "pretrain", "report"]
 
 
 @click.command()
@@ -114,7 +114,26 @@ def extract(dry_run: bool, **options: Any) -> None:
 
 
 @click.command()
-@store_option
+@click.option(
+    "--store",
+    type=click.Path(),
+    help="Folder or URL of the store.  [default: none, but that of --sweep]",
+)
+@click.option(
+    "--sweep",
+    type=FILE,
+    help="Run every combination of the grid that a YAML file names, see pipelines/sweeps; other "
+    "options hold for all runs.  [default: one run]",
+)
+@click.option(
+    "--scheduler",
+    help="With --sweep: address of a Dask scheduler.  [default: one run after the other]",
+)
+@click.option(
+    "--cluster",
+    type=FILE,
+    help="With --sweep: cluster file, see pipelines/clusters.  [default: none]",
+)
 @click.option(
     "--speech",
     help="Speech feature S, or layers of one encoder with commas between, whose mix is learned.  "
@@ -159,7 +178,14 @@ def extract(dry_run: bool, **options: Any) -> None:
 @workspace_option
 @device_option
 @reports_errors
-def pretrain(workspace: Path | None, variant_options: tuple[str, ...], **options: Any) -> None:
+def pretrain(
+    workspace: Path | None,
+    variant_options: tuple[str, ...],
+    sweep: Path | None,
+    scheduler: str | None,
+    cluster: Path | None,
+    **options: Any,
+) -> None:
     """Train the aligner on a store of speech and text.
 
     Text tokens query speech frames; what they get is held, token by token, against BERT. A run that
@@ -173,6 +199,15 @@ def pretrain(workspace: Path | None, variant_options: tuple[str, ...], **options
     given = only_given(options)
     if variant_options:
         given["options"] = key_values(variant_options, "--option")
+    if sweep is not None:
+        from tokser.stages.sweep import load_sweep
+        from tokser.stages.sweep import sweep as run_all
+
+        settings = load_sweep(sweep, given)
+        click.echo(f"sweep -> {run_all(settings, scheduler=scheduler, cluster=cluster)}")
+        return
+    if scheduler or cluster or "store" not in given:
+        raise click.UsageError("Name a store with --store, or a grid of runs with --sweep.")
     name = Path(str(given["store"]).rstrip("/")).stem
     given.setdefault("out", workspace_or_default(workspace) / "runs" / name)
     out = run(PretrainSettings.parse(given, where="tokser pretrain"))
@@ -195,6 +230,28 @@ def align(**options: Any) -> None:
 
     feature = run(AlignSettings.parse(only_given(options), where="tokser align"))
     click.echo(f"{options['store']}: {feature}")
+
+
+@click.command()
+@store_option
+@click.option("--checkpoint", type=FOLDER, required=True, help="Folder of a pretraining run.")
+@click.option("--utterance", required=True, help="Id of an utterance.")
+@click.option("--out", type=FILE, required=True, help="Picture: .png, .svg or .pdf.")
+@click.option(
+    "--tokenizer",
+    help="Model whose tokenizer writes the tokens out.  [default: that of the store's text]",
+)
+@reports_errors
+def attention(
+    store: str, checkpoint: Path, utterance: str, out: Path, tokenizer: str | None
+) -> None:
+    """Draw where each token of an utterance listens.
+
+    Tokens down, seconds across; the mean of the heads where a variant has several.
+    """
+    from tokser.stages.attention import attention as draw
+
+    click.echo(f"map -> {draw(store, checkpoint, utterance, out, tokenizer=tokenizer)}")
 
 
 @click.command()

@@ -119,6 +119,9 @@ class TextEncoder(Encoder, Protocol):
     def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the rows [ids, dim] of the word-embedding table."""
 
+    def token_texts(self, token_ids: NDArray[np.int32]) -> list[str]:
+        """Write tokens out, as the vocabulary has them."""
+
 
 def layer_name(encoder: SpeechEncoder | TextEncoder, layer: int) -> str:
     """Return the name that a layer's feature carries: `layer-6`, or `contextual` for B."""

@@ -124,6 +124,10 @@ class BertTextEncoder:
         rows = table[torch.from_numpy(token_ids).long().to(table.device)]
         return np.asarray(rows.cpu().numpy(), dtype=np.float32)
 
+    def token_texts(self, token_ids: NDArray[np.int32]) -> list[str]:
+        """Write tokens out, as the vocabulary has them."""
+        return [str(text) for text in self._tokenizer.convert_ids_to_tokens(token_ids.tolist())]
+
 
 class Sequences(NamedTuple):
     """Token ids side by side, ready for a forward pass."""

@@ -1,8 +1,8 @@
 """Who is told of a run besides `metrics.csv`: TensorBoard, and trackers by name."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
@@ -18,7 +18,7 @@ def loggers_of(settings: PretrainSettings) -> list[Logger]:
     """Return TensorBoard's logger, and one for each tracker that is asked for.
 
     Weights & Biases obeys `WANDB_MODE` (`offline` writes to the run's folder), MLflow
-    `MLFLOW_TRACKING_URI`, without which it writes to `mlflow.db` in the run's folder.
+    `MLFLOW_TRACKING_URI`, without which it writes to `mlruns` in the run's folder.
 
     Raises:
         MissingPackageError: A tracker is not installed.
@@ -49,9 +49,10 @@ def _wandb(settings: PretrainSettings) -> Logger:
 
 
 def _mlflow(settings: PretrainSettings) -> Logger:
-    import os
-
     folder = settings.out.resolve()
-    address = os.environ.get("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
-    options: dict[str, Any] = {"run_name": folder.name, "tracking_uri": address}
-    return MLFlowLogger("tokser", **options)
+    address = os.environ.get("MLFLOW_TRACKING_URI")
+    if address is None:
+        address = f"file:{folder / 'mlruns'}"
+        # mlflow-skinny has no database, and no longer writes to folders unless it is told to.
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+    return MLFlowLogger("tokser", run_name=folder.name, tracking_uri=address)

@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MUTED", "PAPER", "draw"]
+__all__ = ["COLOURS", "INK", "LINE", "MUTED", "PAPER", "draw", "standing_alone"]
 
 # Each stands for a CSS variable of the page, so one figure is legible in light and dark.
 INK, MUTED, LINE, PAPER = "#010001", "#010002", "#010003", "#010004"
@@ -19,6 +19,19 @@ COLOURS = ("#010101", "#010102", "#010103", "#010104", "#010105", "#010106")
 _VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--rule", PAPER: "--paper"} | {
     colour: f"--c{i}" for i, colour in enumerate(COLOURS, start=1)
 }
+_LIGHT = {
+    "--paper": "#ffffff",
+    "--ink": "#1a1d21",
+    "--muted": "#59616b",
+    "--rule": "#d9dde2",
+    "--c1": "#0072b2",
+    "--c2": "#d55e00",
+    "--c3": "#008a66",
+    "--c4": "#b65a91",
+    "--c5": "#b97f00",
+    "--c6": "#3d97cc",
+}
+"""The page's colours by day."""
 _POINTS_PER_INCH = 72
 _WIDTH = 400
 """Units, of which one is a CSS pixel at full size: legible on a phone without zooming."""
@@ -44,6 +57,13 @@ def draw(paint: Callable[[Axes], None], *, height: int, title: str, description:
         silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(buffer, format="svg", metadata=silent)
     return _inline(buffer.getvalue(), title, description)
+
+
+def standing_alone(element: str) -> str:
+    """Turn what `draw` returns into an SVG file, in the page's light colours."""
+    colours = "".join(f"{name}:{value};" for name, value in _LIGHT.items())
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" style="background:#ffffff;{colours}"'
+    return f"{element.replace('<svg', head, 1)}\n"
 
 
 def _style() -> Any:  # matplotlib lists its keys as literals, which differ between releases

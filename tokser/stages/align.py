@@ -24,7 +24,7 @@ from tokser.store import (
     open_store,
 )
 
-__all__ = ["align"]
+__all__ = ["align", "pairs_of"]
 
 ALIGNED = "aligned"
 _UNLIKE = ("model", "weights_sha256", "context", "tokenizer_digest", "precision")
@@ -45,17 +45,10 @@ def align(settings: AlignSettings) -> str:
     """
     aligner, description = load_aligner(settings.checkpoint)
     store = open_store(settings.store, check=True)
-    for role, names in description.features.items():
-        for feature in names.split(","):
-            _check_provenance(store, feature, description.provenance[role])
     device = resolve_device(settings.device)
-    speech = tuple(store[feature] for feature in description.speech)
-    queries, teacher = (store[description.features[role]] for role in ("queries", "teacher"))
-    for layer in (*speech, queries, teacher):
-        layer.require_sealed()
-    pairs = Pairs(speech, queries, teacher, description.special_tokens)
+    pairs, layers = pairs_of(store, description)
     usable = set(pairs.ids())
-    reasons = _why_not(store, [*speech, teacher, queries], usable)
+    reasons = _why_not(store, layers, usable)
     weights_sha256 = sha256_of_file(settings.checkpoint / WEIGHTS)
     plan = _plan(store, pairs, usable, description, weights_sha256)
     name = f"{plan.name}/{ALIGNED}"
@@ -77,6 +70,36 @@ def align(settings: AlignSettings) -> str:
                 group.commit(shard, {ALIGNED: [aligned.get(name) for name in ids]}, why)
                 bar.advance()
     return name
+
+
+def pairs_of(store: Store, description: AlignerDescription) -> tuple[Pairs, list[Layer]]:
+    """Find the features that an aligner was trained on in a store.
+
+    Returns:
+        What batches are read from, and its layers.
+
+    Raises:
+        SettingsError: The store lacks one.
+        StoreMismatchError: One was made by another model than at training, or is of another width.
+        StoreNotSealedError: One is not whole.
+    """
+    for role, names in description.features.items():
+        for feature in names.split(","):
+            _check_provenance(store, feature, description.provenance[role])
+    speech = [store[feature] for feature in description.speech]
+    queries, teacher = (store[description.features[role]] for role in ("queries", "teacher"))
+    for layer in (*speech, queries, teacher):
+        wanted = description.speech_dim if layer in speech else description.text_dim
+        if layer.dim != wanted:
+            raise StoreMismatchError(
+                f"{store.path}, {layer.name}",
+                expected=f"rows of {wanted} numbers as at training",
+                got=str(layer.dim),
+                remedy="Extract this corpus with the model that the aligner was trained on.",
+            )
+        layer.require_sealed()
+    pairs = Pairs(tuple(speech), queries, teacher, description.special_tokens)
+    return pairs, [*speech, teacher, queries]
 
 
 def _check_provenance(store: Store, feature: str, trained_on: dict[str, object]) -> None:

@@ -1,0 +1,66 @@
+"""The attention map of an utterance: tokens down, seconds across."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from tokser.provenance import write_atomically
+
+__all__ = ["draw_attention"]
+
+_MOST_LABELS = 80
+"""Tokens beyond which their names would run into each other."""
+
+
+def draw_attention(
+    weights: NDArray[np.floating],
+    *,
+    tokens: Sequence[str],
+    duration_s: float,
+    title: str,
+    out: Path,
+) -> None:
+    """Draw where each token listens.
+
+    Args:
+        weights: [tokens, frames]; rows sum to 1.
+        tokens: What each row's token is.
+        duration_s: Length of the recording, in seconds.
+        title: Shown above.
+        out: File; its ending decides the format.
+
+    Source: report, section 4.3, Figure 4.
+    """
+    height = 1.6 + 0.19 * min(len(tokens), _MOST_LABELS)
+    with rc_context({"svg.hashsalt": "tokser", "font.size": 9}):
+        figure = Figure(figsize=(8, height), layout="constrained")
+        axes = figure.subplots()
+        image = axes.imshow(
+            weights,
+            aspect="auto",
+            interpolation="nearest",
+            cmap="viridis",
+            extent=(0, duration_s, len(tokens) - 0.5, -0.5),
+            vmin=0,
+        )
+        step = -(-len(tokens) // _MOST_LABELS)
+        places = range(0, len(tokens), step)
+        axes.set_yticks(list(places), [_plain(tokens[place]) for place in places])
+        axes.set_xlabel("Time [s]")
+        axes.set_ylabel("Token")
+        axes.set_title(title.replace("$", r"\$"), fontsize=10)
+        figure.colorbar(image, ax=axes, label="Attention weight")
+        buffer = io.BytesIO()
+        kind = out.suffix.lower().lstrip(".")
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    write_atomically(out, buffer.getvalue())
+
+
+def _plain(token: str) -> str:
+    return token.replace("$", r"\$")  # else matplotlib reads mathematics

@@ -1,0 +1,100 @@
+"""Where each token of an utterance listens, as a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tokser.errors import InputError, SettingsError, TokserError
+from tokser.pretrain.checkpoint import load_aligner
+from tokser.progress import say
+from tokser.stages.align import pairs_of
+from tokser.store import Store, open_store
+
+__all__ = ["FORMATS", "attention"]
+
+FORMATS = (".png", ".svg", ".pdf")
+
+
+def attention(
+    store_path: str, checkpoint: Path, utterance: str, out: Path, *, tokenizer: str | None = None
+) -> Path:
+    """Draw the attention map of an utterance, tokens down, seconds across.
+
+    Args:
+        store_path: The store.
+        checkpoint: Folder of a pretraining run.
+        utterance: Id of an utterance.
+        out: Picture to write: .png, .svg or .pdf.
+        tokenizer: Model whose tokenizer writes the tokens out; by default the one that the store's
+            text was extracted with. Where there is none, tokens are their numbers.
+
+    Returns:
+        `out`.
+
+    Raises:
+        SettingsError: `out` is no picture, or the store lacks the utterance or a feature.
+        InputError: The utterance has no speech or no text.
+        StoreMismatchError: A feature was made by another model than at training.
+    """
+    if out.suffix.lower() not in FORMATS:
+        raise SettingsError(
+            f"--out {out}",
+            expected=f"a name that ends in {', '.join(FORMATS)}",
+            got=out.suffix or "no ending",
+            remedy="Name a picture.",
+        )
+    aligner, description = load_aligner(checkpoint)
+    store = open_store(store_path)
+    pairs, _ = pairs_of(store, description)
+    store.position(utterance)  # raises where there is none
+    if utterance not in pairs.ids():
+        raise InputError(
+            f"{store_path}, {utterance}",
+            expected="an utterance with speech and a transcript",
+            got="one without, or set aside at extraction",
+            remedy="`tokser store info` lists what was set aside.",
+        )
+    batch = pairs.gather([utterance])
+    with torch.inference_mode():
+        weights = aligner.attention_map(batch.heard)[0]
+    pairs.require_finite(batch)
+
+    from tokser.report.attention import draw_attention
+
+    row = store.utterances.loc[utterance]
+    draw_attention(
+        weights.numpy(),
+        tokens=_tokens(store, description.features["teacher"], utterance, tokenizer)[
+            slice(None) if description.special_tokens else slice(1, -1)
+        ],
+        duration_s=float(row["num_samples"]) / float(row["sampling_rate_hz"]),
+        title=f"{utterance}, {description.name} ({description.variant})",
+        out=out,
+    )
+    return out
+
+
+def _tokens(store: Store, teacher: str, utterance: str, tokenizer: str | None) -> list[str]:
+    """Write the tokens of an utterance out; their numbers, where the tokenizer is not at hand."""
+    group = teacher.rpartition("/")[0]
+    name = f"{group}/token_ids"
+    ids: Any = store[name][utterance]
+    source = tokenizer or store.group(group).source
+    try:
+        from tokser.encoders import load_encoder
+
+        encoder = load_encoder(source, revision=None, device=torch.device("cpu"))
+        if encoder.kind != "text":
+            raise SettingsError(
+                f"--tokenizer {source}",
+                expected="a text model",
+                got=f"one of {encoder.kind}",
+                remedy="Name the model that the text was extracted with.",
+            )
+        return encoder.token_texts(ids)
+    except TokserError as error:
+        if tokenizer is not None:
+            raise
+        say(f"tokens are shown by number: {error}")
+        return [str(number) for number in ids]

@@ -1,0 +1,162 @@
+"""Pretraining over a grid of settings: a run each, one table, and the curves of all of them."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from tokser.config import PretrainSettings, SweepSettings
+from tokser.errors import MissingInputError, RunError, SettingsError
+from tokser.pretrain.validation import HEADLINE
+from tokser.progress import progress_bar, say
+from tokser.provenance import write_atomically
+from tokser.scheduling import workers
+from tokser.stages.pretrain import pretrain
+
+__all__ = ["load_sweep", "sweep"]
+
+
+def load_sweep(path: Path, overrides: Mapping[str, Any]) -> SweepSettings:
+    """Read a sweep file.
+
+    Args:
+        path: YAML with `name`, `out`, `pretrain` and `grid`.
+        overrides: `out`, and settings of `tokser pretrain`, that were given besides.
+
+    Raises:
+        MissingInputError: There is no such file.
+        SettingsError: It is no YAML, or a key or value is wrong.
+    """
+    if not path.is_file():
+        raise MissingInputError(
+            path,
+            expected="a sweep file",
+            got="nothing",
+            remedy="Correct the path, or copy one from pipelines/sweeps.",
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
+        ) from error
+    if not isinstance(content, dict):
+        raise SettingsError(
+            path,
+            expected="name, out, pretrain and grid",
+            got=repr(content),
+            remedy="See pipelines/sweeps/whisper-base.yaml.",
+        )
+    given = dict(overrides)
+    out = given.pop("out", None)
+    shared = {"pretrain": dict(content.get("pretrain") or {}) | given}
+    settings = SweepSettings.parse(
+        content | shared | ({"out": out} if out else {}), where=str(path)
+    )
+    twice = sorted(settings.grid.keys() & given.keys())
+    if twice:
+        raise SettingsError(
+            f"{path}, {', '.join(twice)}",
+            expected="a setting of the grid, or of the command",
+            got="both",
+            remedy="Take it out of one of them.",
+        )
+    list(runs_of(settings, where=str(path)))  # all faults before anything runs
+    return settings
+
+
+def runs_of(settings: SweepSettings, *, where: str) -> Iterator[PretrainSettings]:
+    """Yield the settings of every run; a run is named after its point of the grid."""
+    names = list(settings.grid)
+    for values in itertools.product(*settings.grid.values()):
+        point = dict(zip(names, values, strict=True))
+        label = ",".join(f"{name}={value}" for name, value in point.items()).replace("/", "+")
+        fixed = {"out": settings.out / label}
+        yield PretrainSettings.parse(settings.pretrain | point | fixed, where=where)
+
+
+def sweep(
+    settings: SweepSettings, *, scheduler: str | None = None, cluster: Path | None = None
+) -> Path:
+    """Pretrain at every point of a grid; runs that are done are kept.
+
+    Args:
+        settings: The grid.
+        scheduler: Address of a Dask scheduler whose workers see the same files; else one run after
+            the other, here.
+        cluster: Cluster file, see `tokser.scheduling`.
+
+    Returns:
+        The folder: a run each, `sweep.csv` (a row per run, best first), and `convergence.svg` and
+        `validation.svg`.
+
+    Raises:
+        TokserError: A run failed; those that are done stay.
+    """
+    runs = list(runs_of(settings, where=settings.name))
+    texts = [run.model_dump_json() for run in runs]
+    with (
+        progress_bar(f"sweep {settings.name}", total=len(runs), unit="runs") as bar,
+        _each_run(scheduler, cluster) as each,
+    ):
+        for _ in each(texts):
+            bar.advance()
+    _write_table(settings, runs)
+    _draw(settings.out, runs)
+    return settings.out
+
+
+def run_one(text: str) -> str:
+    """Pretrain with settings written as JSON; Dask's workers call it."""
+    return str(pretrain(PretrainSettings.model_validate_json(text)))
+
+
+@contextmanager
+def _each_run(scheduler: str | None, cluster: Path | None) -> Iterator[Any]:
+    if scheduler is None and cluster is None:
+        yield lambda texts: map(run_one, texts)
+        return
+    with workers(scheduler, cluster) as found:
+        yield lambda texts: found.map(run_one, texts)
+
+
+def _write_table(settings: SweepSettings, runs: list[PretrainSettings]) -> None:
+    rows = []
+    for run in runs:
+        best = _metrics(run).iloc[1:]
+        at_best = best.loc[best[HEADLINE].idxmax()]
+        point = {name: getattr(run, name) for name in settings.grid}
+        rows.append({"run": run.out.name, **point, **at_best.to_dict()})
+    table = pd.DataFrame(rows).sort_values(HEADLINE, ascending=False)
+    text = table.to_csv(index=False, lineterminator="\n")
+    write_atomically(settings.out / "sweep.csv", str(text).encode())
+    first = table.iloc[0]
+    say(
+        f"best: {first['run']}, dev match {100 * first[HEADLINE]:.2f} %, of which speech adds "
+        f"{100 * first['speech_gain']:.2f}"
+    )
+
+
+def _metrics(run: PretrainSettings) -> pd.DataFrame:
+    file = run.out / "metrics.csv"
+    if not file.is_file():
+        raise RunError(
+            file,
+            expected="the metrics of a run that is done",
+            got="no such file",
+            remedy="Workers must see the same folders; run the same command again.",
+        )
+    return pd.read_csv(file)
+
+
+def _draw(out: Path, runs: list[PretrainSettings]) -> None:
+    from tokser.report.figures import convergence, validation
+    from tokser.report.svg import standing_alone
+
+    metrics = {run.out.name: _metrics(run) for run in runs}
+    for name, figure in (("convergence", convergence), ("validation", validation)):
+        write_atomically(out / f"{name}.svg", standing_alone(figure(metrics)).encode())
