@@ -33,6 +33,7 @@ class Summary:
         encoder: Name of the model.
         num_usable: Utterances of the corpus that it can encode.
         num_encoded: Those that were encoded now; the others were there already.
+        num_computed: The same and those set aside, of the shards that were written now.
         num_set_aside: Utterances without activations, by their headers or transcripts.
         num_resampled: Usable recordings that are not of 16 kHz.
         num_windowed: Usable recordings that are longer than the model's window.
@@ -44,6 +45,7 @@ class Summary:
     encoder: str
     num_usable: int
     num_encoded: int
+    num_computed: int
     num_set_aside: int
     num_resampled: int
     num_windowed: int
@@ -103,7 +105,7 @@ def extract(settings: ExtractSettings) -> Extraction:
         settings.store,
         tuple(f"{work.encoder.name}/{name}" for work in works for name in work.recipe.layers),
         len(manifest.table),
-        sum(summary.num_encoded for summary in summaries),
+        sum(summary.num_computed for summary in summaries),
         open_store(settings.store).quarantined,
         summaries,
     )
@@ -193,6 +195,7 @@ def _summary(work: Work, pace: Pace, seconds: float) -> Summary:
         encoder=work.encoder.name,
         num_usable=int(usable.sum()),
         num_encoded=pace.encoded,
+        num_computed=pace.encoded + pace.set_aside,
         num_set_aside=int((~usable).sum()),
         num_resampled=int((usable & (rates != SAMPLING_RATE_HZ)).sum()) if is_speech else 0,
         num_windowed=int((usable & (work.num_samples > longest)).sum()) if is_speech else 0,

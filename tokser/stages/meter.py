@@ -28,6 +28,7 @@ class Pace:
         num_shards: Shards to do.
         done: Utterances done, wherever.
         encoded: Those that were encoded here.
+        set_aside: Those of shards written here that no pass was run for.
         audio_s: Audio of those, in seconds; for text, of what was said.
         num_bytes: Bytes committed here.
         shards_done: Shards done, wherever.
@@ -38,6 +39,7 @@ class Pace:
     num_shards: int
     done: int = 0
     encoded: int = 0
+    set_aside: int = 0
     audio_s: float = 0.0
     num_bytes: int = 0
     shards_done: int = 0
@@ -118,6 +120,7 @@ class Meter:
             self.pace.shard = shard
             self.pace.num_bytes += num_bytes
             self.pace.shards_done += 1
+            self.pace.set_aside += num_unusable
             self.pace.done += num_unusable
             self._show()
 
