@@ -131,8 +131,14 @@ class ExtractSettings(Settings):
     """Of the encoders' weights and matrix products; what comes out is stored as `dtype` says."""
     context: ContextName = "pad"
     """What Whisper sees: 30 s, padded and trimmed again, or the utterance alone (`fit`)."""
+    functionals_only: bool = False
+    """Whether only mean and standard deviation of each utterance are kept, and no rows."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1` or `mps`."""
+    scheduler: str | None = None
+    """Address of a Dask scheduler whose workers do the work, `tcp://...`."""
+    cluster: Path | None = None
+    """File that says how to start workers, see pipelines/clusters."""
 
 
 class PretrainSettings(Settings):

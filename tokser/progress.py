@@ -16,10 +16,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Task", "progress_bar", "say"]
+__all__ = ["Task", "console", "progress_bar", "say"]
 
 _LINE_EVERY_S = 10.0
-_console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False)
 
 
 class Task(Protocol):
@@ -31,7 +31,7 @@ class Task(Protocol):
 
 def say(message: str) -> None:
     """Tell the user one line on standard error."""
-    _console.print(message, soft_wrap=True, markup=False)
+    console.print(message, soft_wrap=True, markup=False)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_console) as bars:
+    with Progress(*columns, console=console) as bars:
         task = bars.add_task(description, total=total)
         yield _Bar(bars, task)
 

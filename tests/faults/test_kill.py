@@ -105,13 +105,18 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT] if FULL else [signal.SIGTERM]
 SLOW_EXTRACTION = """
 import tokser.store.layout as layout, time
 layout.CHUNK_BYTES = 65536
+from tokser.stages.drain import Drain
 from tokser.store import GroupWriter
-plain = GroupWriter.commit
-def commit(*arguments):
-    done = plain(*arguments)
+commit, put = GroupWriter.commit, Drain.put
+def told_commit(*arguments):
+    done = commit(*arguments)
     print("committed", flush=True)
-    time.sleep(60)
-GroupWriter.commit = commit
+    return done
+def slow_put(self, filling, *arguments):
+    if filling.shard == 1:
+        time.sleep(60)
+    put(self, filling, *arguments)
+GroupWriter.commit, Drain.put = told_commit, slow_put
 from tokser.cli import main
 main()
 """

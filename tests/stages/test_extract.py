@@ -1,4 +1,6 @@
 import hashlib
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,9 +11,9 @@ import tokser
 from tokser.config import ExtractSettings
 from tokser.encoders import load_encoder
 from tokser.encoders.whisper import WhisperSpeechEncoder
-from tokser.errors import InputError, QuarantinedError, StoreMismatchError
+from tokser.errors import InputError, QuarantinedError, RunError, StoreMismatchError
 from tokser.stages.extract import extract
-from tokser.store import verify_store
+from tokser.store import GroupWriter, verify_store
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_all_layers_come_from_one_pass_each_its_own_feature(settings):
 def test_a_second_call_finds_everything_done(settings, monkeypatch):
     extract(settings())
     monkeypatch.setattr(
-        WhisperSpeechEncoder, "encode", lambda *_: pytest.fail("an encoder was run again")
+        WhisperSpeechEncoder, "launch", lambda *_: pytest.fail("an encoder was run again")
     )
     assert extract(settings()).num_encoded == 0
 
@@ -80,21 +82,105 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(settings, monkeypatc
     whole = settings(store=str(tmp_path / "whole.zarr"))
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
     extract(whole)
-    plain, calls = WhisperSpeechEncoder.encode, []
+    plain, calls = WhisperSpeechEncoder.launch, []
 
-    def stop_at_the_third(self, waveforms, layers):
+    def stop_at_the_third(self, *arguments):
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return plain(self, waveforms, layers)
+        return plain(self, *arguments)
 
-    monkeypatch.setattr(WhisperSpeechEncoder, "encode", stop_at_the_third)
+    monkeypatch.setattr(WhisperSpeechEncoder, "launch", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         extract(settings())
-    monkeypatch.setattr(WhisperSpeechEncoder, "encode", plain)
+    assert not threads_of_the_pipeline()
+    assert not list(tmp_path.glob("*.lock.*"))
+    monkeypatch.setattr(WhisperSpeechEncoder, "launch", plain)
     assert 0 < extract(settings()).num_encoded < 6
     again = settings().store
     assert tree_digest(tmp_path / "whole.zarr") == tree_digest(tmp_path / again)
+
+
+def threads_of_the_pipeline():
+    names = ("feed", "fetch", "commit")
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
+
+
+def test_shards_that_are_full_when_it_is_stopped_are_committed(settings, monkeypatch):
+    monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
+    plain, calls = GroupWriter.commit, []
+
+    def slow(self, shard, *arguments):
+        time.sleep(0.3)
+        calls.append(shard)
+        return plain(self, shard, *arguments)
+
+    monkeypatch.setattr(GroupWriter, "commit", slow)
+    launched, launch = [], WhisperSpeechEncoder.launch
+
+    def stop_at_the_second(self, *arguments):
+        launched.append(1)
+        if len(launched) == 2:
+            raise KeyboardInterrupt
+        return launch(self, *arguments)
+
+    monkeypatch.setattr(WhisperSpeechEncoder, "launch", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        extract(settings())
+    store = tokser.open_store(settings().store)
+    layer = store["tiny-whisper/layer-2"]
+    assert calls == [0]
+    assert [entry is not None for entry in layer.entries] == [True] + [False] * 5
+
+
+@pytest.mark.parametrize("where", ["commit", "load"])
+def test_an_error_in_a_thread_is_raised_and_ends_them_all(settings, monkeypatch, tmp_path, where):
+    monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        if where == "commit":
+            patch.setattr(GroupWriter, "commit", fail)
+        else:
+            patch.setattr("tokser.stages.feed.load_pass", fail)
+        with pytest.raises(OSError, match="No space left"):
+            extract(settings())
+    assert not threads_of_the_pipeline()
+    assert not list(tmp_path.glob("*.lock.*"))
+    assert extract(settings()).num_encoded == 6
+
+
+def test_values_beyond_the_stored_type_name_layer_and_utterance(settings, monkeypatch, tmp_path):
+    from tokser.encoders.landing import Landing
+
+    def too_large(self, prepared, layers, dtype="float32"):
+        frames = max(prepared.audible)
+        states = {layer: torch.full((len(prepared.audible), frames, 64), 1e5) for layer in layers}
+        return Landing(states, [[(i, n)] for i, n in enumerate(prepared.audible)], dtype)
+
+    monkeypatch.setattr(WhisperSpeechEncoder, "launch", too_large)
+    message = r"tiny-whisper, layer 2, .* values up to 1e\+05, and 0 not finite.*--dtype float32"
+    with pytest.raises(RunError, match=message):
+        extract(settings())
+    wide = settings(dtype="float32", store=str(tmp_path / "wide.zarr"))
+    assert extract(wide).num_encoded == 6
+
+
+def test_the_summary_counts_what_was_met(settings, emodb):
+    rng = np.random.default_rng(0)
+    soundfile.write(emodb / "wav" / "08a01Na.wav", rng.normal(0, 0.1, 44_100), 44_100)
+    soundfile.write(emodb / "wav" / "03a01Fa.wav", rng.normal(0, 0.1, 31 * 16_000), 16_000)
+    (emodb / "wav" / "09a01La.wav").write_bytes(b"")
+    whisper, bert = extract(settings("tiny-whisper", "tiny-bert")).summaries
+    assert (whisper.encoder, whisper.num_usable, whisper.num_encoded) == ("tiny-whisper", 5, 5)
+    assert (whisper.num_set_aside, whisper.num_resampled, whisper.num_windowed) == (1, 1, 1)
+    assert 32 < whisper.audio_s < 37
+    assert whisper.num_bytes > 0 < whisper.seconds
+    assert (bert.num_usable, bert.num_encoded, bert.num_windowed) == (6, 6, 0)
+    again = extract(settings("tiny-whisper", "tiny-bert")).summaries
+    assert [(one.num_encoded, one.num_bytes) for one in again] == [(0, 0), (0, 0)]
 
 
 def break_empty(path):

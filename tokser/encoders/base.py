@@ -36,6 +36,10 @@ StoredRows: TypeAlias = dict[int, NDArray[Any]]
 class Landing(Protocol):
     """What a forward pass gave, perhaps still on its way from the device."""
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it holds until its rows are fetched."""
+
     def rows(self) -> list[StoredRows]:
         """Wait for it, and return [rows, dim] by layer for each utterance."""
 

@@ -35,6 +35,11 @@ class Landing:
         if next(iter(states.values())).device.type == "cuda":
             self._start_copies()
 
+    @property
+    def num_bytes(self) -> int:
+        """Memory that it holds until its rows are fetched."""
+        return sum(states.nbytes for states in (self._copied or self._states).values())
+
     def rows(self) -> list[StoredRows]:
         """Return [rows, dim] by layer for each utterance, arrays of their own."""
         if self._copied:

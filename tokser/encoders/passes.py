@@ -1,104 +1,123 @@
-"""Forward passes over chosen utterances: read, batch, encode; broken recordings set aside."""
+"""Utterances made ready for forward passes: read, batched; broken recordings set aside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokser.corpora.manifest import Manifest
 from tokser.corpora.waveform import (
     SAMPLING_RATE_HZ,
     Fingerprint,
     fingerprint,
     read_waveform,
-    resampled_length,
 )
-from tokser.encoders.base import Activations, SpeechEncoder, TextEncoder
-from tokser.encoders.rows import Rows
+from tokser.encoders.base import Landing, SpeechEncoder, StoredDtype, TextEncoder
 from tokser.errors import AudioError
 
-__all__ = ["Encoded", "encode_speech", "encode_text"]
+__all__ = ["Loaded", "Part", "cut_passes", "launch_pass", "load_pass"]
 
 SEQUENCES_PER_PASS = 64
 """Transcripts of near-equal length that share a forward pass."""
 
 
-@dataclass
-class Encoded:
-    """By position: activations, why an utterance has none, and what its recording was."""
+@dataclass(frozen=True)
+class Part:
+    """Some utterances, those of a shard for instance, and all that encoding them takes.
 
-    activations: dict[int, Activations] = field(default_factory=dict)
+    Attributes:
+        ids: Their names.
+        num_samples: Length of each recording at 16 kHz, in samples, 0 for a broken one.
+        reasons: Why some are set aside, by place in the part.
+        paths: Recordings, for a speech encoder.
+        token_ids: Tokens, for a text encoder.
+    """
+
+    ids: Sequence[str]
+    num_samples: Sequence[int]
+    reasons: Mapping[int, str]
+    paths: Sequence[Path] = ()
+    token_ids: Sequence[NDArray[np.int32]] = ()
+
+    @property
+    def usable(self) -> list[int]:
+        """Places of the utterances that are not set aside."""
+        return [place for place in range(len(self.ids)) if place not in self.reasons]
+
+    def audio_s(self, places: Sequence[int]) -> float:
+        """Sum of the lengths of some recordings, in seconds."""
+        return sum(self.num_samples[place] for place in places) / SAMPLING_RATE_HZ
+
+
+@dataclass
+class Loaded:
+    """What is ready for one forward pass.
+
+    Attributes:
+        places: Utterances of the pass, by place in their part.
+        num_set_aside: Utterances that were meant to be in it and are not.
+        prepared: What the encoder's `launch` takes; nothing if `places` is empty.
+        reasons: Why some could not be read.
+        fingerprints: What each recording was.
+    """
+
+    places: list[int] = field(default_factory=list)
+    prepared: Any = None
     reasons: dict[int, str] = field(default_factory=dict)
     fingerprints: dict[int, Fingerprint] = field(default_factory=dict)
 
 
-def encode_speech(
-    encoder: SpeechEncoder,
-    manifest: Manifest,
-    positions: Sequence[int],
-    layers: Sequence[int],
-    *,
-    batch_seconds: float,
-    on_utterances: Callable[[int], None],
-) -> Encoded:
-    """Encode the recordings at `positions` of the manifest, longest first.
+def cut_passes(
+    encoder: SpeechEncoder | TextEncoder, part: Part, batch_seconds: float
+) -> list[list[int]]:
+    """Group the usable utterances of a part into forward passes, longest first.
 
     Args:
-        encoder: Runs in passes of its own choice, see `SpeechEncoder.batches`.
-        manifest: Where the recordings lie.
-        positions: Rows of the manifest; all are known to have frames.
-        layers: Layers to keep.
+        encoder: Has a choice of its own, see `SpeechEncoder.batches`.
+        part: The utterances.
         batch_seconds: Audio of one pass at most, padding included, in seconds.
-        on_utterances: Called with the number of utterances done since the last call.
     """
-    samples = {
-        position: resampled_length(int(num_samples), int(rate))
-        for position, num_samples, rate in zip(
-            positions,
-            manifest.table["num_samples"].iloc[list(positions)],
-            manifest.table["sampling_rate_hz"].iloc[list(positions)],
-            strict=True,
-        )
-    }
-    ordered = sorted(positions, key=lambda position: -samples[position])
-    encoded = Encoded()
-    for batch in encoder.batches([samples[position] for position in ordered], batch_seconds):
-        readable: list[int] = []
-        waveforms: list[NDArray[np.float32]] = []
-        for position in (ordered[i] for i in batch):
-            path = manifest.root / str(manifest.table["path"].iloc[position])
-            try:
-                encoded.fingerprints[position] = fingerprint(path)
-                waveforms.append(_read(path, samples[position]))
-                readable.append(position)
-            except AudioError as error:
-                encoded.reasons[position] = str(error)
-        if readable:
-            results = encoder.encode(waveforms, layers)
-            encoded.activations.update(zip(readable, results, strict=True))
-        on_utterances(len(batch))
-    return encoded
+    if encoder.kind == "text":
+        ordered = sorted(part.usable, key=lambda place: len(part.token_ids[place]))
+        starts = range(0, len(ordered), SEQUENCES_PER_PASS)
+        return [ordered[first : first + SEQUENCES_PER_PASS] for first in starts]
+    ordered = sorted(part.usable, key=lambda place: -part.num_samples[place])
+    if not ordered:
+        return []
+    batches = encoder.batches([part.num_samples[place] for place in ordered], batch_seconds)
+    return [[ordered[i] for i in batch] for batch in batches]
 
 
-def encode_text(
-    encoder: TextEncoder,
-    rows: Rows,
-    positions: Sequence[int],
+def load_pass(encoder: SpeechEncoder | TextEncoder, part: Part, places: Sequence[int]) -> Loaded:
+    """Read the utterances of one pass, and make them ready for it; any thread may."""
+    loaded = Loaded()
+    if encoder.kind == "text":
+        loaded.places = list(places)
+        loaded.prepared = encoder.prepare([part.token_ids[place] for place in places])
+        return loaded
+    waveforms: list[NDArray[np.float32]] = []
+    for place in places:
+        try:
+            loaded.fingerprints[place] = fingerprint(part.paths[place])
+            waveforms.append(_read(part.paths[place], part.num_samples[place]))
+            loaded.places.append(place)
+        except AudioError as error:
+            loaded.reasons[place] = str(error)
+    if waveforms:
+        loaded.prepared = encoder.prepare(waveforms)
+    return loaded
+
+
+def launch_pass(
+    encoder: SpeechEncoder | TextEncoder,
+    loaded: Loaded,
     layers: Sequence[int],
-    *,
-    on_utterances: Callable[[int], None],
-) -> Encoded:
-    """Encode the tokens of the utterances at `positions`, near-equal lengths together."""
-    ordered = sorted(positions, key=lambda position: len(rows.token_ids[position]))
-    encoded = Encoded()
-    for first in range(0, len(ordered), SEQUENCES_PER_PASS):
-        batch = ordered[first : first + SEQUENCES_PER_PASS]
-        results = encoder.encode([rows.token_ids[position] for position in batch], layers)
-        encoded.activations.update(zip(batch, results, strict=True))
-        on_utterances(len(batch))
-    return encoded
+    dtype: StoredDtype = "float32",
+) -> Landing | None:
+    """Run the forward pass over what was loaded; None if nothing of it could be read."""
+    return encoder.launch(loaded.prepared, layers, dtype) if loaded.places else None
 
 
 def _read(path: Path, samples: int) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from tokser.config import ExtractSettings
-from tokser.corpora.waveform import SAMPLING_RATE_HZ, resampled_length
+from tokser.corpora.waveform import SAMPLING_RATE_HZ
 from tokser.errors import (
     CorruptStoreError,
     InputError,
@@ -151,7 +151,7 @@ def _free_bytes(path: str) -> int | None:
 
 def _expected_seconds(work: Work, features: Sequence[FeatureEstimate]) -> float:
     """Time passes over utterances spread over all lengths, and scale by their rows."""
-    here = [f for f in features if f.name.startswith(f"{work.encoder.name}/")]
+    here = [f for f in features if f.name.startswith(f"{work.plan.name}/")]
     left = max(1 - f.num_shards_done / f.num_shards for f in here)
     if left == 0:
         return 0.0
@@ -165,7 +165,7 @@ def _expected_seconds(work: Work, features: Sequence[FeatureEstimate]) -> float:
     while not speeds or (time.perf_counter() - start < MEASURE_S and probe < _PROBES):
         chosen = by_cost[probe % len(by_cost) :: max(1, len(by_cost) // 4)][:4].tolist()
         began = time.perf_counter()
-        work.encode(chosen, list(work.layers.values()))
+        work.encode(chosen, list(work.recipe.layers.values()))
         speeds.append(float(cost[chosen].sum()) / (time.perf_counter() - began))
         probe += 1
     return left * float(cost[usable].sum()) / median(speeds)
@@ -175,11 +175,6 @@ def _cost(work: Work) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     """What each utterance costs: padded seconds of audio, or tokens."""
     if work.encoder.kind == "text":
         return work.rows.lengths.astype(np.float64)
-    table = work.manifest.table
-    samples = [
-        resampled_length(int(number), int(rate)) if rate else 0
-        for number, rate in zip(table["num_samples"], table["sampling_rate_hz"], strict=True)
-    ]
-    seconds = np.array(samples, dtype=np.float64) / SAMPLING_RATE_HZ
+    seconds = work.num_samples / SAMPLING_RATE_HZ
     window_s = work.encoder.provenance().get("window_s")
     return np.ceil(seconds / window_s) * window_s if window_s else seconds

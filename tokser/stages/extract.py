@@ -1,25 +1,57 @@
 """Stage 1: run frozen encoders over a corpus, once, into a store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
+from tokser.corpora.waveform import SAMPLING_RATE_HZ
 from tokser.encoders import TextEncoder
-from tokser.encoders.passes import Encoded
+from tokser.encoders.passes import Part, launch_pass
 from tokser.errors import StoreMismatchError, list_some
-from tokser.progress import progress_bar, say
+from tokser.progress import say
+from tokser.scheduling import Workers, workers
+from tokser.stages.drain import Drain
 from tokser.stages.estimate import refuse_without_room
+from tokser.stages.feed import feed
+from tokser.stages.meter import Meter, Pace, metered
+from tokser.stages.recipe import TOKEN_IDS, WORD, Recipe
 from tokser.stages.staleness import stale_recordings
-from tokser.stages.work import TOKEN_IDS, Work, plan_works
-from tokser.store import Claim, GroupWriter, Recording, StoreWriter, open_store, store_name
+from tokser.stages.work import Work, plan_works
+from tokser.store import Claims, GroupWriter, StoreWriter, open_store, store_name
 
-__all__ = ["Extraction", "extract"]
+__all__ = ["Extraction", "Summary", "extract", "run_shards"]
 
-WORD = "word"
+
+@dataclass(frozen=True)
+class Summary:
+    """What one encoder's extraction came to, in this call.
+
+    Attributes:
+        encoder: Name of the model.
+        num_usable: Utterances of the corpus that it can encode.
+        num_encoded: Those that were encoded now; the others were there already.
+        num_computed: The same and those set aside, of the shards that were written now.
+        num_set_aside: Utterances without activations, by their headers or transcripts.
+        num_resampled: Usable recordings that are not of 16 kHz.
+        num_windowed: Usable recordings that are longer than the model's window.
+        audio_s: Audio that was encoded now, in seconds.
+        seconds: Time that it took.
+        num_bytes: Bytes written.
+    """
+
+    encoder: str
+    num_usable: int
+    num_encoded: int
+    num_computed: int
+    num_set_aside: int
+    num_resampled: int
+    num_windowed: int
+    audio_s: float
+    seconds: float
+    num_bytes: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +64,7 @@ class Extraction:
         num_utterances: Utterances of the corpus.
         num_encoded: Utterances times encoders that had to be computed; 0 if all were there.
         quarantined: Reasons, by id, of the utterances that were set aside.
+        summaries: What each encoder's part came to.
     """
 
     store: str
@@ -39,6 +72,7 @@ class Extraction:
     num_utterances: int
     num_encoded: int
     quarantined: dict[str, str]
+    summaries: tuple[Summary, ...] = ()
 
 
 def extract(settings: ExtractSettings) -> Extraction:
@@ -49,50 +83,126 @@ def extract(settings: ExtractSettings) -> Extraction:
 
     Raises:
         InputError: The corpus, an encoder or the store is not what it should be, or the disk
-            has no room.
+            has no room, or no scheduler answers.
         RunError: An encoder gave values that the store's dtype cannot hold.
     """
-    manifest, works = plan_works(settings)
-    refuse_without_room(settings, works)
-    with StoreWriter(
-        settings.store,
-        dataset=manifest.dataset,
-        manifest_text=manifest.csv_text(),
-        manifest_digest=manifest.digest,
-        root=str(manifest.root.resolve()),
-    ) as writer:
-        num_encoded = sum(_run(work, writer) for work in works)
+    with ExitStack() as stack:
+        crew = None
+        if settings.scheduler is not None or settings.cluster is not None:
+            crew = stack.enter_context(workers(settings.scheduler, settings.cluster))
+        manifest, works = plan_works(settings)
+        refuse_without_room(settings, works)
+        writer = StoreWriter(
+            settings.store,
+            dataset=manifest.dataset,
+            manifest_text=manifest.csv_text(),
+            manifest_digest=manifest.digest,
+            root=str(manifest.root.resolve()),
+        )
+        stack.enter_context(writer)
+        summaries = tuple(_run(work, writer, crew) for work in works)
     return Extraction(
         settings.store,
-        tuple(f"{work.encoder.name}/{name}" for work in works for name in work.layers),
+        tuple(f"{work.encoder.name}/{name}" for work in works for name in work.recipe.layers),
         len(manifest.table),
-        num_encoded,
+        sum(summary.num_computed for summary in summaries),
         open_store(settings.store).quarantined,
+        summaries,
     )
 
 
-def _run(work: Work, writer: StoreWriter) -> int:
-    """Compute and commit what the store lacks; return the number of utterances encoded here."""
+def run_shards(
+    recipe: Recipe,
+    group: GroupWriter,
+    claims: Claims,
+    part_of: Callable[[int], Part],
+    meter: Meter,
+) -> None:
+    """Compute and commit shards: reading runs ahead of the encoder, writing behind it.
+
+    The encoder runs in this thread. When it is stopped, by an error or by Ctrl-C, shards that
+    are full are committed all the same, and nothing else is; all threads have ended then, and
+    all claims are let go.
+
+    Args:
+        recipe: How features are made.
+        group: Where they are committed.
+        claims: Shards to take.
+        part_of: Gives the utterances of a shard.
+        meter: Is told of everything that is done.
+    """
+
+    def done_elsewhere(shard: int) -> None:
+        meter.done_elsewhere(_count(group, shard))
+
+    with (
+        claims,
+        Drain(group, claims, meter) as drain,
+        closing(feed(recipe, claims, part_of, done_elsewhere)) as passes,
+    ):
+        for filling, loaded in passes:
+            landing = None
+            if loaded is not None:
+                landing = launch_pass(recipe.encoder, loaded, filling.layers, recipe.dtype)
+            drain.put(filling, loaded, landing)
+        drain.finish()
+
+
+def _run(work: Work, writer: StoreWriter, crew: Workers | None) -> Summary:
+    """Compute and commit what the store lacks of one encoder."""
     name, store = work.encoder.name, work.settings.store
     group = writer.plan_group(work.plan)
     _refuse_stale(work)
-    if work.encoder.kind == "text" and not group.has_lookup(WORD):
+    if (
+        work.encoder.kind == "text"
+        and not group.has_lookup(WORD)
+        and TOKEN_IDS in work.plan.features
+    ):
         _put_words(work, group, work.encoder)
     pending = group.pending()
     if not pending:
         say(f"{name}: already in {store}")
-        return 0
-    counts = {shard: _count(group, shard) for shard in pending}
-    num_encoded = 0
-    label = f"{name} -> {store_name(store)}"
-    with progress_bar(label, total=sum(counts.values()), unit="utterances") as bar:
-        for claim in group.claims():
-            if claim.features:
-                _run_shard(work, group, claim, bar.advance)
-                num_encoded += counts[claim.shard]
-            else:
-                bar.advance(counts[claim.shard])
-    return num_encoded
+        return _summary(work, Pace(0, 0), 0.0)
+    with _metered(work, group, list(pending)) as meter:
+        if crew is None:
+            run_shards(work.recipe, group, group.claim(pending), _parts(work, group), meter)
+        else:
+            from tokser.stages.shard_task import run_on_workers
+
+            run_on_workers(crew, work, group, pending, _parts(work, group), meter)
+    return _summary(work, meter.pace, meter.seconds)
+
+
+@contextmanager
+def _metered(work: Work, group: GroupWriter, shards: list[int]) -> Iterator[Meter]:
+    name = work.encoder.name
+    pace = Pace(sum(_count(group, shard) for shard in shards), len(shards))
+    with metered(f"{name} -> {store_name(work.settings.store)}", name, pace) as meter:
+        yield meter
+
+
+def _parts(work: Work, group: GroupWriter) -> Callable[[int], Part]:
+    return lambda shard: work.part(range(*group.layout.shard_utterances(shard)))
+
+
+def _summary(work: Work, pace: Pace, seconds: float) -> Summary:
+    usable = work.rows.lengths > 0
+    rates = work.manifest.table["sampling_rate_hz"].to_numpy()
+    window_s = work.encoder.provenance().get("window_s")
+    is_speech = work.encoder.kind == "speech"
+    longest = window_s * SAMPLING_RATE_HZ if window_s else np.inf
+    return Summary(
+        encoder=work.encoder.name,
+        num_usable=int(usable.sum()),
+        num_encoded=pace.encoded,
+        num_computed=pace.encoded + pace.set_aside,
+        num_set_aside=int((~usable).sum()),
+        num_resampled=int((usable & (rates != SAMPLING_RATE_HZ)).sum()) if is_speech else 0,
+        num_windowed=int((usable & (work.num_samples > longest)).sum()) if is_speech else 0,
+        audio_s=pace.audio_s,
+        seconds=seconds,
+        num_bytes=pace.num_bytes,
+    )
 
 
 def _count(group: GroupWriter, shard: int) -> int:
@@ -103,10 +213,10 @@ def _count(group: GroupWriter, shard: int) -> int:
 def _refuse_stale(work: Work) -> None:
     """Raise if recordings changed since they were encoded."""
     store, root = work.settings.store, work.manifest.root
-    stale = stale_recordings(open_store(store), root, groups=(work.encoder.name,))
+    stale = stale_recordings(open_store(store), root, groups=(work.plan.name,))
     if stale:
         raise StoreMismatchError(
-            f"{store}, {work.encoder.name}",
+            f"{store}, {work.plan.name}",
             expected="the recordings that were encoded",
             got=list_some([f"{one.utterance}: {one.reason}" for one in stale], most=3),
             remedy=f"Restore them, or run `tokser store repair {store} --root {root}` to have "
@@ -114,41 +224,7 @@ def _refuse_stale(work: Work) -> None:
         )
 
 
-def _run_shard(
-    work: Work, group: GroupWriter, claim: Claim, on_utterances: Callable[[int], None]
-) -> None:
-    span = range(*group.layout.shard_utterances(claim.shard))
-    usable = [position for position in span if position not in work.rows.reasons]
-    on_utterances(len(span) - len(usable))
-    layers = [work.layers[name] for name in claim.features if name in work.layers]
-    encoded = work.encode(usable, layers, on_utterances) if layers else Encoded()
-    reasons = work.rows.reasons | encoded.reasons
-    index = work.manifest.table.index
-    group.commit(
-        claim.shard,
-        {name: [_values(work, name, i, encoded) for i in span] for name in claim.features},
-        {str(index[i]): reasons[i] for i in span if i in reasons},
-        _recordings(work, span, encoded),
-    )
-
-
-def _values(work: Work, feature: str, position: int, encoded: Encoded) -> NDArray[Any] | None:
-    if position in work.rows.reasons or position in encoded.reasons:
-        return None
-    if feature == TOKEN_IDS:
-        return work.rows.token_ids[position]
-    return encoded.activations[position][work.layers[feature]]
-
-
-def _recordings(work: Work, span: range, encoded: Encoded) -> list[Recording]:
-    if work.encoder.kind == "text":
-        return []
-    found = encoded.fingerprints
-    return [Recording(*found[i]) if i in found else Recording("", 0) for i in span]
-
-
 def _put_words(work: Work, group: GroupWriter, encoder: TextEncoder) -> None:
     """Store the word-embedding rows that occur, once each: T is a table lookup."""
     keys = np.unique(np.concatenate(list(work.rows.token_ids)))
-    table = encoder.word_embeddings(keys).astype(work.settings.dtype)
-    group.put_lookup(WORD, ids=TOKEN_IDS, keys=keys, table=table)
+    group.put_lookup(WORD, ids=TOKEN_IDS, keys=keys, table=work.recipe.word_rows(keys))

@@ -1,7 +1,7 @@
 """Stage 4: mean and standard deviation over the rows of every feature, and more, into the store."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from tokser.progress import progress_bar
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
 from tokser.store.schema import FUNCTIONALS
 
-__all__ = ["pool"]
+__all__ = ["functionals_plan", "pool"]
 
 
 def pool(settings: PoolSettings) -> list[str]:
@@ -42,24 +42,40 @@ def pool(settings: PoolSettings) -> list[str]:
         by_group[feature.rpartition("/")[0]].append(layer)
     with StoreWriter.reopen(store) as writer:
         for group, layers in by_group.items():
-            plan = _plan(group, layers, wanted[len(MOMENTS) :])
+            dims = {layer.name.rpartition("/")[2]: layer.dim for layer in layers}
+            lengths, made_by = layers[0].layout.row_lengths, layers[0].provenance
+            plan = functionals_plan(group, dims, lengths, made_by, wanted[len(MOMENTS) :])
             _pool_group(writer.plan_group(plan), store, group)
     return features
 
 
-def _plan(group: str, layers: Sequence[Layer], extra: Sequence[str]) -> GroupPlan:
+def functionals_plan(
+    group: str,
+    dims: Mapping[str, int],
+    lengths: NDArray[np.int64],
+    source: Mapping[str, Any],
+    extra: Sequence[str] = (),
+) -> GroupPlan:
+    """Plan the group that holds the functionals of a group's features.
+
+    Args:
+        group: Name of the group.
+        dims: Width of the rows, by feature.
+        lengths: Rows of each utterance; one without any has no functionals.
+        source: Provenance of the rows.
+        extra: Functionals beyond mean and standard deviation.
+    """
     specs = {}
-    for layer in layers:
-        name = layer.name.rpartition("/")[2]
-        specs[name] = FeatureSpec(dim=2 * layer.dim, dtype="float32")
+    for name, dim in dims.items():
+        specs[name] = FeatureSpec(dim=2 * dim, dtype="float32")
         for functional in extra:
-            specs[f"{name}@{functional}"] = FeatureSpec(dim=layer.dim, dtype="float32")
+            specs[f"{name}@{functional}"] = FeatureSpec(dim=dim, dtype="float32")
     return GroupPlan(
         name=f"{FUNCTIONALS}/{group}",
         kind="functionals",
         features=specs,
-        lengths=(layers[0].layout.row_lengths > 0).astype(np.int64),
-        provenance={"moments": ["mean", "population std"], "source": layers[0].provenance},
+        lengths=(lengths > 0).astype(np.int64),
+        provenance={"moments": ["mean", "population std"], "source": dict(source)},
     )
 
 

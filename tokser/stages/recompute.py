@@ -119,14 +119,14 @@ def _compare(
     positions = [store.position(utterance) for utterance in chosen]
     found = []
     with progress_bar(f"recompute {group}", total=len(chosen), unit="utterances") as bar:
-        encoded = work.encode(positions, [work.layers[name] for name in names], bar.advance)
+        encoded = work.encode(positions, [work.recipe.layers[name] for name in names], bar.advance)
     for utterance, position in zip(chosen, positions, strict=True):
         for name, layer in zip(names, layers, strict=True):
             stored = layer[utterance].astype(np.float64)
             if position in encoded.reasons:
                 distance = float("inf")
             else:
-                now = encoded.activations[position][work.layers[name]].astype(np.float64)
+                now = encoded.activations[position][work.recipe.layers[name]].astype(np.float64)
                 size = float(np.linalg.norm(now))
                 distance = float(np.linalg.norm(stored - now)) / max(size, 1e-12)
             is_same = distance <= max(TOLERANCE[layer.spec.dtype], short)

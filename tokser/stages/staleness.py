@@ -7,6 +7,7 @@ from typing import NamedTuple
 from tokser.corpora.waveform import fingerprint
 from tokser.errors import AudioError
 from tokser.store import Layer, Store
+from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["Stale", "stale_recordings"]
 
@@ -33,7 +34,7 @@ def stale_recordings(
     paths = store.utterances["path"].to_dict()
     stale = []
     for group in groups or store.groups:
-        if store.group(group).kind != "speech":
+        if store.group(group).kind not in ("speech", FUNCTIONALS):  # of some, without their rows
             continue
         layer = store[f"{group}/{next(iter(store.group(group).features))}"]
         for utterance, digest, modified_ns in _recordings(store, layer):

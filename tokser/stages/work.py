@@ -1,22 +1,31 @@
 """One encoder over one corpus: what it will write, and how it computes that."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.registry import load_corpus
+from tokser.corpora.waveform import resampled_length
 from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
-from tokser.encoders.base import choose_layers, layer_name
-from tokser.encoders.passes import Encoded, encode_speech, encode_text
+from tokser.encoders.base import Activations, choose_layers, layer_name
+from tokser.encoders.passes import Part, cut_passes, launch_pass, load_pass
 from tokser.encoders.rows import Rows, count_frames, count_tokens
 from tokser.errors import InputError, list_some
+from tokser.stages.pool import functionals_plan
+from tokser.stages.recipe import TOKEN_IDS, WORD, Recipe
 from tokser.store import FeatureSpec, GroupPlan
+from tokser.store.layout import MIN_SHARDS
 
-__all__ = ["TOKEN_IDS", "Work", "plan_works"]
+__all__ = ["TOKEN_IDS", "Encoded", "Work", "plan_works"]
 
-TOKEN_IDS = "token_ids"
+UTTERANCES_PER_SHARD = 512
+"""Of functionals alone, which take few bytes: a stop loses what encoding so many takes."""
 
 OnUtterances = Callable[[int], None]
 
@@ -51,14 +60,24 @@ def plan_works(settings: ExtractSettings) -> tuple[Manifest, list["Work"]]:
     return manifest, works
 
 
+@dataclass
+class Encoded:
+    """By position: activations in fp32, and why an utterance has none."""
+
+    activations: dict[int, Activations] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
 class Work:
     """One encoder over one corpus.
 
     Attributes:
         encoder: The frozen model.
         manifest: The corpus.
+        settings: What was asked for.
         rows: Rows of every utterance, and why some have none.
-        layers: Number of each layer that is kept, by its feature's name.
+        num_samples: Length of each recording at 16 kHz, 0 for one that is broken.
+        recipe: How features are made.
         plan: The group that the store will hold.
     """
 
@@ -68,19 +87,31 @@ class Work:
         self.encoder, self.manifest, self.settings = encoder, manifest, settings
         self.rows = _count_rows(encoder, manifest)
         self._require_something()
-        self.layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
-        packed = settings.compression
-        spec = FeatureSpec(dim=encoder.dim, dtype=settings.dtype, compression=packed)
-        specs = dict.fromkeys(self.layers, spec)
-        if encoder.kind == "text":
-            specs[TOKEN_IDS] = FeatureSpec(dim=None, dtype="int32", compression=packed)
-        self.plan = GroupPlan(
-            name=encoder.name,
-            kind=encoder.kind,
-            features=specs,
-            lengths=self.rows.lengths,
-            provenance=encoder.provenance(),
-            shard_bytes=settings.shard_mb * 2**20,
+        self.recipe = Recipe(
+            encoder,
+            {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)},
+            settings.dtype,
+            settings.batch_seconds,
+            settings.functionals_only,
+        )
+        make = plan_functionals if settings.functionals_only else plan_rows
+        self.plan = make(self.recipe, self.rows.lengths, settings)
+        self.num_samples = _samples_at_16_khz(manifest)
+
+    def part(self, positions: Sequence[int]) -> Part:
+        """Return some utterances of the manifest, and all that encoding them takes."""
+        table, rows, is_text = self.manifest.table, self.rows, self.encoder.kind == "text"
+        paths = [] if is_text else table["path"].iloc[list(positions)]
+        return Part(
+            ids=[str(name) for name in table.index[list(positions)]],
+            num_samples=self.num_samples[list(positions)].tolist(),
+            reasons={
+                place: rows.reasons[position]
+                for place, position in enumerate(positions)
+                if position in rows.reasons
+            },
+            paths=[self.manifest.root.absolute() / str(path) for path in paths],
+            token_ids=[rows.token_ids[i] for i in positions] if is_text else [],
         )
 
     def encode(
@@ -89,24 +120,23 @@ class Work:
         layers: Sequence[int],
         on_utterances: OnUtterances = lambda count: None,
     ) -> Encoded:
-        """Run the encoder over the utterances at `positions` of the manifest.
+        """Run the encoder over the utterances at `positions` of the manifest, here and now.
 
         Args:
             positions: Usable utterances.
             layers: Numbers of the layers to keep.
             on_utterances: Called with the number of utterances done since the last call.
         """
-        encoder = self.encoder
-        if encoder.kind == "text":
-            return encode_text(encoder, self.rows, positions, layers, on_utterances=on_utterances)
-        return encode_speech(
-            encoder,
-            self.manifest,
-            positions,
-            layers,
-            batch_seconds=self.settings.batch_seconds,
-            on_utterances=on_utterances,
-        )
+        part, found = self.part(positions), Encoded()
+        for places in cut_passes(self.encoder, part, self.settings.batch_seconds):
+            loaded = load_pass(self.encoder, part, places)
+            found.reasons |= {positions[place]: why for place, why in loaded.reasons.items()}
+            landing = launch_pass(self.encoder, loaded, layers)
+            if landing is not None:
+                rows = zip(loaded.places, landing.rows(), strict=True)
+                found.activations |= {positions[place]: one for place, one in rows}
+            on_utterances(len(places))
+        return found
 
     def _require_something(self) -> None:
         if self.rows.lengths.any():
@@ -119,6 +149,42 @@ class Work:
             got=f"none ({list_some(reasons, most=3) or 'the corpus is empty'})",
             remedy="Mend the recordings or transcripts; nothing was written.",
         )
+
+
+def plan_rows(recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSettings) -> GroupPlan:
+    """Plan the group that holds the rows of an encoder's layers."""
+    encoder, packed = recipe.encoder, settings.compression
+    spec = FeatureSpec(dim=encoder.dim, dtype=settings.dtype, compression=packed)
+    specs = dict.fromkeys(recipe.layers, spec)
+    if encoder.kind == "text":
+        specs[TOKEN_IDS] = FeatureSpec(dim=None, dtype="int32", compression=packed)
+    return GroupPlan(
+        name=encoder.name,
+        kind=encoder.kind,
+        features=specs,
+        lengths=lengths,
+        provenance=encoder.provenance(),
+        shard_bytes=settings.shard_mb * 2**20,
+    )
+
+
+def plan_functionals(
+    recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSettings
+) -> GroupPlan:
+    """Plan the group that holds the functionals alone, as `pool` would write them."""
+    encoder = recipe.encoder
+    names = [*recipe.layers, *([WORD] if encoder.kind == "text" else [])]
+    shard = min(max(len(lengths) // MIN_SHARDS, 32), UTTERANCES_PER_SHARD)
+    return functionals_plan(
+        encoder.name, dict.fromkeys(names, encoder.dim), lengths, encoder.provenance()
+    ).model_copy(update={"cut": (shard, shard)})
+
+
+def _samples_at_16_khz(manifest: Manifest) -> NDArray[np.int64]:
+    """Length of each recording as it is encoded; 0 for one that is broken."""
+    headers = zip(manifest.table["num_samples"], manifest.table["sampling_rate_hz"], strict=True)
+    lengths = [resampled_length(int(n), int(rate)) if rate else 0 for n, rate in headers]
+    return np.array(lengths, dtype=np.int64)
 
 
 def _absolute(source: str) -> str:

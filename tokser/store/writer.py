@@ -267,6 +267,11 @@ class GroupWriter:
         self.layout, self._ids = layout, ids
         self._buffer = np.empty(0, dtype=np.uint8)
 
+    @property
+    def address(self) -> str:
+        """The store and the group, for messages."""
+        return f"{self._backend.address}, {self._plan.name}"
+
     def pending(self) -> dict[int, list[str]]:
         """Return the planned features that each shard still lacks, by shard."""
         missing: dict[int, list[str]] = {}

@@ -1,0 +1,120 @@
+"""A shard as a task: what travels to a worker of a cluster, and what it does there."""
+
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+
+from tokser.config import ExtractSettings
+from tokser.device import resolve_device
+from tokser.encoders import load_encoder
+from tokser.encoders.passes import Part
+from tokser.scheduling import Workers
+from tokser.stages.extract import run_shards
+from tokser.stages.meter import Meter, Pace
+from tokser.stages.recipe import Recipe
+from tokser.stages.work import Work
+from tokser.store import GroupPlan, GroupWriter, StoreWriter, is_remote, open_store
+
+__all__ = ["ShardTask", "compute_shard", "run_on_workers"]
+
+_ONE_AT_A_TIME = threading.Lock()
+"""An encoder uses all threads that its worker has; two at once would only wait for each other."""
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard of one encoder, and all that computing it takes.
+
+    Attributes:
+        settings: Of the whole extraction.
+        source: The encoder, a hub id or a folder that the worker sees, too.
+        group: Name of the group in the store.
+        layers: Number of each layer, by its feature's name.
+        shard: Number of the shard.
+        part: Its utterances; recordings by paths that the worker sees, too.
+    """
+
+    settings: ExtractSettings
+    source: str
+    group: str
+    layers: tuple[tuple[str, int], ...]
+    shard: int
+    part: Part
+
+    def __repr__(self) -> str:
+        return f"{self.group}, shard {self.shard}"
+
+
+def run_on_workers(
+    crew: Workers,
+    work: Work,
+    group: GroupWriter,
+    pending: Mapping[int, Sequence[str]],
+    part_of: Callable[[int], Part],
+    meter: Meter,
+) -> None:
+    """Have every pending shard computed and committed by the workers of a cluster."""
+    place = work.settings.store
+    absolute = place if is_remote(place) else str(Path(place).absolute())
+    settings = work.settings.model_copy(update={"store": absolute})
+    layers = tuple(work.recipe.layers.items())
+    task = partial(ShardTask, settings, work.plan.source, work.plan.name, layers)
+    tasks = (task(shard, part_of(shard)) for shard in pending)
+    for done, pace in crew.map(compute_shard, tasks):
+        if pace.shard is None:
+            meter.done_elsewhere(len(done.part.ids))
+            continue
+        meter.encoded(pace.encoded, pace.audio_s)
+        meter.committed(pace.shard, num_bytes=pace.num_bytes, num_unusable=len(done.part.reasons))
+
+
+def compute_shard(task: ShardTask) -> Pace:
+    """Compute and commit one shard on a worker; its encoder is loaded once and kept.
+
+    Returns:
+        What was done; no shard if another process had committed it.
+    """
+    with _ONE_AT_A_TIME:
+        recipe, group = _bench(task.settings, task.source, task.group, task.layers)
+        pace = Pace(len(task.part.ids), 1)
+        meter = Meter(recipe.encoder.name, pace, every_s=math.inf)
+        run_shards(recipe, group, group.claim([task.shard]), lambda shard: task.part, meter)
+    return pace
+
+
+@lru_cache(maxsize=1)
+def _bench(
+    settings: ExtractSettings, source: str, name: str, layers: tuple[tuple[str, int], ...]
+) -> tuple[Recipe, GroupWriter]:
+    """Load the encoder, and open the store that was laid down before tasks were handed out."""
+    from distributed import get_worker
+
+    torch.set_num_threads(get_worker().state.nthreads)
+    encoder = load_encoder(
+        source,
+        revision=settings.revision,
+        device=resolve_device(settings.device),
+        precision=settings.precision,
+        context=settings.context,
+    )
+    recipe = Recipe(
+        encoder, dict(layers), settings.dtype, settings.batch_seconds, settings.functionals_only
+    )
+    store = open_store(settings.store)
+    found = store.group(name)
+    made_by = encoder.provenance()
+    if settings.functionals_only:
+        made_by = found.provenance | {"source": made_by}
+    plan = GroupPlan(
+        name=name,
+        kind=found.kind,
+        features=found.features,
+        lengths=store.layout(name).row_lengths,
+        provenance=made_by,
+    )
+    return recipe, StoreWriter.reopen(store).plan_group(plan)
