@@ -1,18 +1,31 @@
-"""The commands that the documentation shows are commands that there are."""
+"""What the documentation shows is what there is: every command and program in it is run."""
 
+import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
 import click
 import pytest
+import yaml
+from click.testing import CliRunner
 
 from tokser.cli import main
+from tokser.config import GridSettings, PretrainSettings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 BLOCK = re.compile(r"```bash\n(.*?)```", re.DOTALL)
+RUN_IN_THE_WORKSHOP = [
+    page
+    for page in PAGES
+    if re.search(r"```(bash|python|json|yaml)", page.read_text(encoding="utf-8"))
+    and page.parent.name != "extend"  # test_extending.py
+]
+MADE_HERE = ("extract-librispeech",)
+"""Make targets whose commands are run; of all others it is enough that they are there."""
 
 
 def shown(program: str) -> list[str]:
@@ -20,8 +33,8 @@ def shown(program: str) -> list[str]:
     for page in PAGES:
         for block in BLOCK.findall(page.read_text(encoding="utf-8")):
             for line in block.replace("\\\n", " ").splitlines():
-                if line.startswith(f"{program} "):
-                    found.append(line)
+                if line.strip().startswith(f"{program} "):
+                    found.append(line.strip().removesuffix("&"))
     return found
 
 
@@ -38,7 +51,10 @@ def test_every_tokser_command_parses(line):
 
 @pytest.mark.parametrize("line", shown("make"))
 def test_every_make_target_is_there(line):
-    arguments = shlex.split(line, comments=True)[1:]
+    dry_run(shlex.split(line, comments=True)[1:])
+
+
+def dry_run(arguments: list[str]) -> str:
     result = subprocess.run(
         ["make", "--dry-run", "--always-make", *arguments],
         cwd=REPOSITORY,
@@ -47,6 +63,7 @@ def test_every_make_target_is_there(line):
         check=False,
     )
     assert result.returncode == 0, result.stderr
+    return result.stdout
 
 
 def test_the_readme_opens_with_its_two_commands():
@@ -59,3 +76,75 @@ def test_the_readme_opens_with_its_two_commands():
 def test_links_between_pages_hold(page):
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), target
+
+
+def test_the_index_leads_to_every_page():
+    index = (REPOSITORY / "docs" / "index.md").read_text()
+    for page in REPOSITORY.glob("docs/**/*.*"):
+        if page.suffix in (".md", ".py") and page.name != "index.md":
+            assert f"({page.relative_to(REPOSITORY / 'docs').as_posix()})" in index, page.name
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_block_that_is_not_run_here_says_why_or_where(page, documented):
+    for block in documented(page):
+        if block.verdict == "run by":
+            test = (REPOSITORY / block.reason).read_text(encoding="utf-8")
+            assert page.name in test, f"{block.reason} does not speak of {page.name}"
+        elif block.verdict:
+            assert len(block.reason) > 10
+
+
+@pytest.fixture
+def short_training(monkeypatch):
+    """One epoch instead of thirty; nothing else departs from what a page shows."""
+    for settings in (GridSettings, PretrainSettings):
+        monkeypatch.setattr(settings.model_fields["epochs"], "default", 1)
+        settings.model_rebuild(force=True)
+    yield
+    monkeypatch.undo()
+    for settings in (GridSettings, PretrainSettings):
+        settings.model_rebuild(force=True)
+
+
+@pytest.mark.parametrize("page", RUN_IN_THE_WORKSHOP, ids=lambda page: page.name)
+def test_every_block_of_a_page_runs(
+    page, documented, workshop, tmp_path, monkeypatch, short_training
+):
+    wanted = [b for b in documented(page) if not b.verdict and b.language not in ("", "text")]
+    if not wanted:
+        return
+    here = tmp_path / "here"
+    shutil.copytree(workshop, here)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    names: dict[str, object] = {}
+    for block in wanted:
+        match block.language:
+            case "python":
+                exec(compile(block.text, str(page), "exec"), names)
+            case "bash":
+                run_lines(block.text)
+            case "json":
+                json.loads(block.text)
+            case "yaml":
+                yaml.safe_load(block.text)
+            case other:
+                pytest.fail(f"{page.name}: a block in {other} is neither run nor explained")
+
+
+def run_lines(text: str) -> None:
+    for line in text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        if not words:
+            continue
+        if words[0] == "tokser":
+            result = CliRunner().invoke(main, words[1:])
+            assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
+        elif words[0] == "make":
+            commands = dry_run(words[1:])
+            if words[1] in MADE_HERE:
+                made = commands.replace("\\\n", " ").replace(".venv/bin/tokser", "tokser")
+                run_lines("\n".join(x for x in made.splitlines() if x.startswith("tokser")))
+        else:
+            pytest.fail(f"only tokser and make are run: {line!r} needs a reason above its block")

@@ -112,7 +112,8 @@ def scan_corpus(
         return librispeech.scan(root, splits=splits)
     if corpus is emodb:
         return emodb.scan(root, subset=subset)
-    return iemocap.scan(root)
+    scanned: Manifest = corpus.scan(root)
+    return scanned
 
 
 def _corpus(dataset: str) -> ModuleType:

@@ -36,13 +36,16 @@ _CLASSES: dict[str, tuple[type[PreTrainedConfig], type[PreTrainedModel]]] = {
 }
 
 
-def build_tiny_whisper(folder: Path, *, seed: int = 0, num_mel_bins: int = 80) -> None:
-    """Write a random Whisper of two layers, 64 wide, with the real front end and context.
+def build_tiny_whisper(
+    folder: Path, *, seed: int = 0, num_mel_bins: int = 80, num_layers: int = 2
+) -> None:
+    """Write a random Whisper, 64 wide, with the real front end and context.
 
     Args:
         folder: Folder of the checkpoint; one that was built from the same settings stays.
         seed: Determines the weights.
         num_mel_bins: 80, or 128 as in large-v3 and turbo.
+        num_layers: Blocks of the encoder.
 
     Raises:
         InputError: The folder holds something else.
@@ -50,13 +53,15 @@ def build_tiny_whisper(folder: Path, *, seed: int = 0, num_mel_bins: int = 80) -
     settings: dict[str, Any] = {"model": "whisper", "seed": seed}
     if num_mel_bins != 80:
         settings["num_mel_bins"] = num_mel_bins
+    if num_layers != 2:
+        settings["num_layers"] = num_layers
     stamp = Stamp("build tiny checkpoint", settings, {})
     if stamp.marks(folder):
         return
     config = WhisperConfig(
         vocab_size=32,
         d_model=DIM,
-        encoder_layers=2,
+        encoder_layers=num_layers,
         decoder_layers=1,
         encoder_attention_heads=HEADS,
         decoder_attention_heads=HEADS,

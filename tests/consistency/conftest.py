@@ -1,0 +1,95 @@
+"""A folder in which the commands of the documentation can be run as they stand there."""
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FENCE = re.compile(
+    r"(?:<!-- (?P<verdict>not run|run by): (?P<reason>[^>]+?) -->\n)?"
+    r"```(?P<language>\w*)\n(?P<text>.*?)```",
+    re.DOTALL,
+)
+SPEAKERS = ("03", "08", "12", "14", "16")
+MINE = ("anna", "ben", "cleo", "dora")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page, and what the comment above it says of its being run."""
+
+    page: Path
+    language: str
+    text: str
+    verdict: str
+    reason: str
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the blocks of a page in order; those without a language are no programs."""
+    found = FENCE.finditer(page.read_text(encoding="utf-8"))
+    return [
+        Block(page, m["language"], m["text"], m["verdict"] or "", (m["reason"] or "").strip())
+        for m in found
+    ]
+
+
+@pytest.fixture(scope="session")
+def documented():
+    """`blocks`, for tests, which cannot import from here."""
+    return blocks
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory) -> Path:
+    """Small synthetic corpora and random encoders, under the names that the pages use.
+
+    `corpora/emodb`, `corpora/LibriSpeech`, models in folders named like their hub ids, a corpus
+    of one's own with its table, and a pooled store of EmoDB.
+    """
+    from tokser.cli import main
+    from tokser.corpora.synthetic.emodb import write_emodb
+    from tokser.corpora.synthetic.librispeech import write_librispeech
+    from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
+
+    folder = tmp_path_factory.mktemp("workshop")
+    write_emodb(folder / "corpora" / "emodb", sentences=("a01", "b01"))
+    for recording in (folder / "corpora" / "emodb" / "wav").iterdir():
+        if recording.name[:2] not in SPEAKERS:
+            recording.unlink()
+    write_librispeech(folder / "corpora" / "LibriSpeech", num_utterances=24)
+    _corpus_of_ones_own(folder)
+    texts = ["Das will sie am Mittwoch abgeben", "HE READ THE BOOK ALOUD", "Guten Morgen!"]
+    build_tiny_whisper(folder / "openai" / "whisper-base", num_layers=6)
+    build_tiny_wavlm(folder / "microsoft" / "wavlm-base")
+    build_tiny_bert(folder / "bert-base-uncased", texts)
+    shutil.copytree(REPOSITORY / "pipelines", folder / "pipelines")
+    store = str(folder / "workspace" / "stores" / "emodb.zarr")
+    root = str(folder / "corpora" / "emodb")
+    extract = ["extract", "--dataset", "emodb", "--root", root, "--store", store]
+    for options in (
+        [*extract, "--layers", "all", "--encoder", str(folder / "openai" / "whisper-base")],
+        [*extract, "--encoder", str(folder / "bert-base-uncased")],
+        ["pool", "--store", store],
+    ):
+        result = CliRunner().invoke(main, options)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def _corpus_of_ones_own(folder: Path) -> None:
+    """Write the table that docs/own-corpus.md shows, and the recordings that it lists."""
+    borrowed = sorted((folder / "corpora" / "emodb" / "wav").glob("*.wav"))
+    lines = ["file,emotion,speaker,transcript"]
+    for number in range(48):
+        name = MINE[number % len(MINE)]
+        path = Path("day1") / f"{name}-{number:03d}.wav"
+        (folder / "audio" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(borrowed[number], folder / "audio" / path)
+        mood = ("happy", "angry", "calm")[number // len(MINE) % 3]
+        lines.append(f"{path},{mood},{name},Guten Morgen!")
+    (folder / "recordings.csv").write_text("\n".join(lines) + "\n")

@@ -1,0 +1,150 @@
+"""Functionals as other libraries take them: matrices for scikit-learn, an array for xarray."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tokser.errors import MissingPackageError, SettingsError, list_some
+from tokser.functionals.moments import MOMENTS
+from tokser.functionals.tables import read_functionals
+from tokser.store import Store
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["DesignMatrix", "data_array", "design_matrix"]
+
+_COORDINATES = ("label", "speaker", "sex", "session", "language", "transcript")
+"""Columns of the manifest that go with an xarray, along its utterances."""
+
+
+class DesignMatrix(NamedTuple):
+    """What scikit-learn's `fit`, `cross_validate` and splitters take, row by row the same utterance.
+
+    Attributes:
+        X: Functionals, float32 [utterances, width], C-contiguous.
+        y: Labels [utterances].
+        groups: Speakers [utterances], for `LeaveOneGroupOut` and `GroupKFold`.
+        ids: Ids [utterances].
+    """
+
+    X: NDArray[np.float32]
+    y: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    ids: NDArray[np.str_]
+
+
+def design_matrix(
+    store: Store,
+    features: str | Sequence[str],
+    *,
+    functionals: Sequence[str] = MOMENTS,
+    labelled: bool = True,
+) -> DesignMatrix:
+    """Return the functionals of features side by side, with labels and speakers, joined by id.
+
+    Args:
+        store: The store; frames that were not pooled are pooled now.
+        features: Name of a feature, or names; patterns such as `wavlm-base/layer-*` are written
+            out. Utterances that lack one of them are left out.
+        functionals: `mean`, `std`, and whatever else `tokser pool --functional` wrote.
+        labelled: Leave utterances without a label out.
+
+    Raises:
+        SettingsError: There is no such feature or functional.
+    """
+    names = _written_out(store, features)
+    tables = [read_functionals(store, name, functionals) for name in names]
+    joined = pd.concat(tables, axis=1, join="inner")
+    about = store.utterances.loc[joined.index]
+    if labelled:
+        about = about[about["label"] != ""]
+        joined = joined.loc[about.index]
+    return DesignMatrix(
+        np.ascontiguousarray(joined.to_numpy(dtype=np.float32)),
+        *(about[column].to_numpy(dtype=str) for column in ("label", "speaker")),
+        about.index.to_numpy(dtype=str),
+    )
+
+
+def data_array(
+    store: Store, features: str | Sequence[str], *, functionals: Sequence[str] = MOMENTS
+) -> "xarray.DataArray":
+    """Return the functionals of features of one width as an xarray.
+
+    Args:
+        store: The store.
+        features: As in `design_matrix`; all of them must be equally wide.
+        functionals: As in `design_matrix`.
+
+    Returns:
+        float32 with the dimensions `feature`, `utterance` (its id), `functional` and `dim`;
+        labels, speakers and transcripts are coordinates along `utterance`, and what made each
+        feature stands in `attrs`.
+
+    Raises:
+        SettingsError: There is no such feature or functional, or the widths differ.
+        MissingPackageError: xarray is not installed.
+    """
+    xarray = _xarray()
+    names = _written_out(store, features)
+    dims = {store[name].dim for name in names}
+    if len(dims) > 1:
+        raise SettingsError(
+            store.path,
+            expected="features of one width",
+            got=", ".join(f"{name} ({store[name].dim})" for name in names[:4]),
+            remedy="Ask for the features of each encoder by themselves.",
+        )
+    tables = [read_functionals(store, name, functionals) for name in names]
+    ids = tables[0].index
+    for table in tables[1:]:
+        ids = ids.intersection(table.index, sort=False)
+    values = np.stack([table.loc[ids].to_numpy(dtype=np.float32) for table in tables])
+    about = store.utterances.loc[ids]
+    return xarray.DataArray(
+        values.reshape(len(names), len(ids), len(functionals), -1),
+        dims=("feature", "utterance", "functional", "dim"),
+        coords={
+            "feature": list(names),
+            "utterance": ids.to_numpy(dtype=str),
+            "functional": list(functionals),
+            **{c: ("utterance", about[c].to_numpy(dtype=str)) for c in _COORDINATES},
+        },
+        name=store.dataset,
+        attrs={name: str(store[name].provenance.get("model", "")) for name in names},
+    )
+
+
+def _written_out(store: Store, features: str | Sequence[str]) -> list[str]:
+    """Write patterns out, in the store's order, and refuse what matches nothing."""
+    wanted = [features] if isinstance(features, str) else list(features)
+    found: list[str] = []
+    for pattern in wanted:
+        matching = [name for name in store.features if fnmatchcase(name, pattern)]
+        if not matching:
+            raise SettingsError(
+                store.path,
+                expected=f"features among {list_some(store.features, most=20)}",
+                got=repr(pattern),
+                remedy="Correct the name, or extract the feature.",
+            )
+        found += matching
+    return list(dict.fromkeys(found))
+
+
+def _xarray() -> Any:
+    try:
+        import xarray
+    except ImportError as error:
+        raise MissingPackageError(
+            "data_array",
+            expected="the package xarray",
+            got="none installed",
+            remedy="Install it: pip install 'tokser[export]'.",
+        ) from error
+    return xarray
