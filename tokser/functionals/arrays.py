@@ -66,7 +66,8 @@ def design_matrix(
         joined = joined.loc[about.index]
     return DesignMatrix(
         np.ascontiguousarray(joined.to_numpy(dtype=np.float32)),
-        *(about[column].to_numpy(dtype=str) for column in ("label", "speaker")),
+        about["label"].to_numpy(dtype=str),
+        about["speaker"].to_numpy(dtype=str),
         about.index.to_numpy(dtype=str),
     )
 
@@ -90,7 +91,7 @@ def data_array(
         SettingsError: There is no such feature or functional, or the widths differ.
         MissingPackageError: xarray is not installed.
     """
-    xarray = _xarray()
+    xarrays = _xarray()
     names = _written_out(store, features)
     dims = {store[name].dim for name in names}
     if len(dims) > 1:
@@ -106,7 +107,7 @@ def data_array(
         ids = ids.intersection(table.index, sort=False)
     values = np.stack([table.loc[ids].to_numpy(dtype=np.float32) for table in tables])
     about = store.utterances.loc[ids]
-    return xarray.DataArray(
+    array: xarray.DataArray = xarrays.DataArray(
         values.reshape(len(names), len(ids), len(functionals), -1),
         dims=("feature", "utterance", "functional", "dim"),
         coords={
@@ -118,6 +119,7 @@ def data_array(
         name=store.dataset,
         attrs={name: str(store[name].provenance.get("model", "")) for name in names},
     )
+    return array
 
 
 def _written_out(store: Store, features: str | Sequence[str]) -> list[str]:
