@@ -23,7 +23,7 @@ _COORDINATES = ("label", "speaker", "sex", "session", "language", "transcript")
 
 
 class DesignMatrix(NamedTuple):
-    """What scikit-learn's `fit`, `cross_validate` and splitters take, row by row the same utterance.
+    """What scikit-learn's `fit`, `cross_validate` and splitters take; a row is an utterance.
 
     Attributes:
         X: Functionals, float32 [utterances, width], C-contiguous.

@@ -48,16 +48,19 @@ def open_store(path: str | Path, *, check: bool = False) -> "Store":
     return Store(existing_backend(str(path)), check=check)
 
 
+_TEXT_COLUMNS = (
+    *("id", "path", "speaker", "sex", "session", "language", "transcript", "label", "sentence"),
+)
+"""Columns of a manifest that are text, though they may look like numbers: speaker 03."""
+
+
 def parse_manifest(text: str) -> "pd.DataFrame":
     """Read a manifest's CSV text; index = id, empty text stays empty."""
     import pandas as pd  # most of what importing this package would take
 
-    table = pd.read_csv(io.StringIO(text), dtype={"id": str}, keep_default_na=False, engine="c")
-    table = table.set_index("id")
-    for column in ("speaker", "sex", "session", "language", "transcript", "label", "sentence"):
-        if column in table:
-            table[column] = table[column].astype(str)
-    return table
+    as_text = dict.fromkeys(_TEXT_COLUMNS, str)
+    table = pd.read_csv(io.StringIO(text), dtype=as_text, keep_default_na=False, engine="c")
+    return table.set_index("id")
 
 
 def read_root(backend: Backend) -> RootAttributes:
