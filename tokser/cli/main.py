@@ -7,6 +7,7 @@ import click
 
 from tokser import __version__
 from tokser.cli import stages
+from tokser.cli.compare import compare
 from tokser.cli.options import (
     EXIT_CODES,
     FILE,
@@ -27,7 +28,7 @@ class _StageGroup(click.Group):
 
     ORDER = (
         *("doctor", "demo", "manifest", "extract", "pretrain", "align", "pool", "classify"),
-        *("report", "run", "store"),
+        *("report", "run", "store", "compare"),
     )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -107,6 +108,6 @@ def demo(out: Path) -> None:
 
 for _command in (
     *(stages.manifest, stages.extract, stages.pretrain, stages.align, stages.pool),
-    *(stages.classify, stages.report, store),
+    *(stages.classify, stages.report, store, compare),
 ):
     main.add_command(_command)

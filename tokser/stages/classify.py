@@ -128,7 +128,7 @@ def _choose_features(store: Store, settings: ClassifySettings) -> list[str]:
 
 
 def _load(store: Store, features: Sequence[str]) -> _Data:
-    tables = {feature: store[feature].functionals() for feature in features}
+    tables = {feature: store.functionals(feature) for feature in features}
     kept = store.utterances.index
     for table in tables.values():
         kept = kept.intersection(table.index)
