@@ -32,6 +32,7 @@ def run(*arguments):
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
         *("doctor", "manifest", "extract", "pretrain", "align", "pool", "classify", "report"),
+        "compare",
         *(
             "store info",
             "store verify",
