@@ -32,7 +32,7 @@ def run(*arguments):
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
         *("doctor", "download", "manifest", "extract", "pretrain", "align", "pool", "report"),
-        *("attention", "audit", "classify", "regress"),
+        *("attention", "audit", "classify", "compare", "regress"),
         *(
             "store info",
             "store verify",

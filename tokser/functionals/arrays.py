@@ -12,6 +12,7 @@ from tokser.errors import MissingPackageError, SettingsError, list_some
 from tokser.functionals.moments import MOMENTS
 from tokser.functionals.tables import read_functionals
 from tokser.store import Store
+from tokser.store.schema import FUNCTIONALS
 
 if TYPE_CHECKING:
     import xarray
@@ -48,7 +49,7 @@ def design_matrix(
     """Return the functionals of features side by side, with labels and speakers, joined by id.
 
     Args:
-        store: The store; frames that were not pooled are pooled now.
+        store: The store, pooled.
         features: Name of a feature, or names; patterns such as `wavlm-base/layer-*` are written
             out. Utterances that lack one of them are left out.
         functionals: `mean`, `std`, and whatever else `tokser pool --functional` wrote.
@@ -93,15 +94,15 @@ def data_array(
     """
     xarrays = _xarray()
     names = _written_out(store, features)
-    dims = {store[name].dim for name in names}
-    if len(dims) > 1:
+    tables = [read_functionals(store, name, functionals) for name in names]
+    widths = [table.shape[1] // len(functionals) for table in tables]
+    if len(set(widths)) > 1:
         raise SettingsError(
             store.path,
             expected="features of one width",
-            got=", ".join(f"{name} ({store[name].dim})" for name in names[:4]),
+            got=list_some([f"{name} ({n})" for name, n in zip(names, widths, strict=True)]),
             remedy="Ask for the features of each encoder by themselves.",
         )
-    tables = [read_functionals(store, name, functionals) for name in names]
     ids = tables[0].index
     for table in tables[1:]:
         ids = ids.intersection(table.index, sort=False)
@@ -117,7 +118,7 @@ def data_array(
             **{c: ("utterance", about[c].to_numpy(dtype=str)) for c in _COORDINATES},
         },
         name=store.dataset,
-        attrs={name: str(store[name].provenance.get("model", "")) for name in names},
+        attrs={name: _model(store, name) for name in names},
     )
     return array
 
@@ -125,18 +126,25 @@ def data_array(
 def _written_out(store: Store, features: str | Sequence[str]) -> list[str]:
     """Write patterns out, in the store's order, and refuse what matches nothing."""
     wanted = [features] if isinstance(features, str) else list(features)
+    known = list(dict.fromkeys([*store.features, *store.pooled]))
     found: list[str] = []
     for pattern in wanted:
-        matching = [name for name in store.features if fnmatchcase(name, pattern)]
+        matching = [name for name in known if fnmatchcase(name, pattern)]
         if not matching:
             raise SettingsError(
                 store.path,
-                expected=f"features among {list_some(store.features, most=20)}",
+                expected=f"features among {list_some(known, most=20)}",
                 got=repr(pattern),
                 remedy="Correct the name, or extract the feature.",
             )
         found += matching
     return list(dict.fromkeys(found))
+
+
+def _model(store: Store, feature: str) -> str:
+    """Name the model behind functionals."""
+    provenance = store[f"{FUNCTIONALS}/{feature}"].provenance
+    return str(provenance["source"].get("model", ""))
 
 
 def _xarray() -> Any:
