@@ -83,3 +83,12 @@ def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(make_pairs
     pairs.require_finite(pairs.gather(["a"]))
     with pytest.raises(RunError, match=f"{source.name}, b: expected finite activations"):
         pairs.require_finite(pairs.gather(["a", "b"]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gets_the_same_rows_by_itself(make_pairs):
+    batch = make_pairs().gather(["a", "b"])
+    moved = batch.pin_memory().to(torch.device("cuda"))
+    torch.testing.assert_close(moved.teacher.cpu(), batch.teacher, rtol=0, atol=0)
+    torch.testing.assert_close(moved.heard.speech.cpu(), batch.heard.speech, rtol=0, atol=0)
+    assert moved.num_tokens.device.type == "cpu"

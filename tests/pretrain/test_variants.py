@@ -179,3 +179,12 @@ def test_dropout_is_for_training_only(heard):
     assert not torch.equal(aligner(given), aligner(given))
     aligner.eval()
     assert torch.equal(aligner(given), aligner(given))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_what_the_cpu_gives(variant, heard):
+    aligner = build(variant).eval()
+    given = doubled(heard(TOKENS, FRAMES))
+    expected = aligner(given)
+    found = aligner.cuda()(given.to(torch.device("cuda")))
+    torch.testing.assert_close(found.cpu(), expected)

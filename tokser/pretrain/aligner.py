@@ -40,6 +40,10 @@ class Heard(NamedTuple):
             speech=self.speech.to(device, non_blocking=True),
         )
 
+    def pin_memory(self) -> "Heard":
+        """Put the rows where a GPU fetches them while others are worked on."""
+        return self._replace(queries=self.queries.pin_memory(), speech=self.speech.pin_memory())
+
 
 class NoOptions(Settings):
     """A variant without options of its own."""

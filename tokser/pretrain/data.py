@@ -24,6 +24,7 @@ class Batches(lightning.LightningDataModule):
         wrong: Dev utterances, and whom each of them hears in the shuffled control.
         settings: Size, order and seed.
         shard_of: Shard of each utterance's speech; needed where shards are what is shuffled.
+        pins: Whether batches are put where a GPU fetches them by itself.
     """
 
     def __init__(
@@ -33,10 +34,13 @@ class Batches(lightning.LightningDataModule):
         wrong: Mapping[str, str],
         settings: PretrainSettings,
         shard_of: Mapping[str, int] | None = None,
+        *,
+        pins: bool = False,
     ) -> None:
         super().__init__()
         self._pairs, self._wrong, self._settings = pairs, dict(wrong), settings
         self._train, self._shard_of = list(train), shard_of or {}
+        self._pins = pins
         self._num_frames = pairs.num_frames.to_dict()
 
     @cached_property
@@ -47,7 +51,7 @@ class Batches(lightning.LightningDataModule):
     def train_dataloader(self) -> Stream[Batch]:
         """Batches of an epoch, each epoch in an order of its own."""
         return Stream(
-            self.plan, self._pairs.gather, lambda: self.trainer.current_epoch if self.trainer else 0
+            self.plan, self._gather, lambda: self.trainer.current_epoch if self.trainer else 0
         )
 
     def val_dataloader(self) -> Stream[DevBatch]:
@@ -71,6 +75,10 @@ class Batches(lightning.LightningDataModule):
         else:
             batches = bucketed_batches(self._train, self._num_frames, **options)
         return part_of(batches, this_rank(), num_ranks())
+
+    def _gather(self, ids: Sequence[str]) -> Batch:
+        batch = self._pairs.gather(ids)
+        return batch.pin_memory() if self._pins else batch
 
     def _gather_dev(self, ids: Sequence[str]) -> DevBatch:
         return DevBatch(self._pairs.gather(ids), self._pairs.gather(ids, self._wrong))

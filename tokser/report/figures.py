@@ -24,7 +24,7 @@ _PROTOCOLS = {
     "text": (COLOURS[3], "D"),
 }
 _OTHER = (COLOURS[4], "v")
-_Dashes = Literal["-", "--", ":"]
+_Dashes = Literal["-", "--", ":", "-."]
 _LINE_LETTERS = 66
 """Letters that fit side by side in a legend."""
 _NEAR_CHANCE = 15
@@ -169,13 +169,14 @@ def validation(metrics: Mapping[str, pd.DataFrame]) -> str:
     Returns:
         Inline SVG.
 
-    Source: report, section 4.3, Figure 3. Departs: both controls are added.
+    Source: report, section 4.3, Figure 3. Departs: controls are added.
     """
     return _over_epochs(
         metrics,
         {
             "dev_match_rate": ("Matched speech", "-"),
             "dev_match_rate_shuffled": ("Shuffled speech", "--"),
+            "dev_match_rate_text_only": ("Text only", "-."),
             "dev_chance": ("Chance", ":"),
         },
         scale=100,

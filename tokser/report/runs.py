@@ -13,10 +13,14 @@ METRICS = {
     "dev_match_rate": "Match rate",
     "dev_match_rate_shuffled": "Shuffled speech",
     "speech_gain": "Speech gain",
+    "dev_match_rate_text_only": "Text only",
     "dev_match_rate_within": "Within utterance",
+    "speech_gain_within": "Speech gain within",
     "dev_mrr": "MRR",
     "dev_recall_at_5": "Recall at 5",
     "dev_chance": "Chance",
+    "attention_entropy": "Attention entropy / log N",
+    "attention_diagonality": "Attention diagonality",
 }
 """Columns of `metrics.csv`, all fractions, by what the page calls them."""
 

@@ -190,7 +190,8 @@ def _split(settings: PretrainSettings, store: Store, pairs: Pairs, device: torch
     if settings.preload != "none":
         where = torch.device("cpu") if settings.preload == "ram" else device
         pairs = preloaded(pairs, [*train, *dev], where)
-    return Batches(pairs, train, wrong, settings, shard_of)
+    pins = device.type == "cuda" and settings.preload != "device"
+    return Batches(pairs, train, wrong, settings, shard_of, pins=pins)
 
 
 def _untrained(settings: PretrainSettings, pairs: Pairs, num_batches: int) -> AlignerModule:
