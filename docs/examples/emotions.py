@@ -35,7 +35,9 @@ store.utterances.pivot_table(index="speaker", columns="label", aggfunc="size", f
 
 # %%
 speech = [name for name in store.features if "/layer-" in name]
-encoder = max({name.partition("/")[0] for name in speech}, key=lambda e: sum(e in n for n in speech))
+encoder = max(
+    {name.partition("/")[0] for name in speech}, key=lambda e: sum(e in n for n in speech)
+)
 layers = [name for name in speech if name.startswith(f"{encoder}/")]
 first = store[layers[-1]][store.ids[0]]
 print(store.ids[0], first.shape, first.dtype)
@@ -73,7 +75,11 @@ axes.set_title(f"{encoder}, leave one speaker out")
 # %%
 labels = sorted(store.utterances["label"].unique())
 ConfusionMatrixDisplay.from_predictions(
-    *predicted[uar.idxmax()], labels=labels, normalize="true", xticks_rotation=45, values_format=".1f"
+    *predicted[uar.idxmax()],
+    labels=labels,
+    normalize="true",
+    xticks_rotation=45,
+    values_format=".1f",
 )
 
 # %% [markdown]

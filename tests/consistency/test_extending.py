@@ -42,7 +42,7 @@ def apply(block, root: Path) -> bool:
             header, *hunks = change.split("\n@@\n")
             file = root / header.partition("\n")[0]
             for hunk in hunks:
-                replace(file, [line for line in hunk.rstrip("\n").split("\n")])
+                replace(file, hunk.rstrip("\n").split("\n"))
         return True
     first = block.text.partition("\n")[0]
     if first.startswith("# tokser/"):

@@ -23,7 +23,7 @@ _COORDINATES = ("label", "speaker", "sex", "session", "language", "transcript")
 
 
 class DesignMatrix(NamedTuple):
-    """What scikit-learn's `fit`, `cross_validate` and splitters take, row by row the same utterance.
+    """What scikit-learn takes; the same row of each is the same utterance.
 
     Attributes:
         X: Functionals, float32 [utterances, width], C-contiguous.
@@ -65,9 +65,10 @@ def design_matrix(
         about = about[about["label"] != ""]
         joined = joined.loc[about.index]
     return DesignMatrix(
-        np.ascontiguousarray(joined.to_numpy(dtype=np.float32)),
-        *(about[column].to_numpy(dtype=str) for column in ("label", "speaker")),
-        about.index.to_numpy(dtype=str),
+        X=np.ascontiguousarray(joined.to_numpy(dtype=np.float32)),
+        y=about["label"].to_numpy(dtype=str),
+        groups=about["speaker"].to_numpy(dtype=str),
+        ids=about.index.to_numpy(dtype=str),
     )
 
 
@@ -90,7 +91,7 @@ def data_array(
         SettingsError: There is no such feature or functional, or the widths differ.
         MissingPackageError: xarray is not installed.
     """
-    xarray = _xarray()
+    labelled_array = _xarray().DataArray
     names = _written_out(store, features)
     dims = {store[name].dim for name in names}
     if len(dims) > 1:
@@ -106,7 +107,7 @@ def data_array(
         ids = ids.intersection(table.index, sort=False)
     values = np.stack([table.loc[ids].to_numpy(dtype=np.float32) for table in tables])
     about = store.utterances.loc[ids]
-    return xarray.DataArray(
+    array: xarray.DataArray = labelled_array(
         values.reshape(len(names), len(ids), len(functionals), -1),
         dims=("feature", "utterance", "functional", "dim"),
         coords={
@@ -118,6 +119,7 @@ def data_array(
         name=store.dataset,
         attrs={name: str(store[name].provenance.get("model", "")) for name in names},
     )
+    return array
 
 
 def _written_out(store: Store, features: str | Sequence[str]) -> list[str]:
