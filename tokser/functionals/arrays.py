@@ -24,7 +24,7 @@ _COORDINATES = ("label", "speaker", "sex", "session", "language", "transcript")
 
 
 class DesignMatrix(NamedTuple):
-    """What scikit-learn's `fit`, `cross_validate` and splitters take; a row is an utterance.
+    """What scikit-learn takes; the same row of each is the same utterance.
 
     Attributes:
         X: Functionals, float32 [utterances, width], C-contiguous.
@@ -66,10 +66,10 @@ def design_matrix(
         about = about[about["label"] != ""]
         joined = joined.loc[about.index]
     return DesignMatrix(
-        np.ascontiguousarray(joined.to_numpy(dtype=np.float32)),
-        about["label"].to_numpy(dtype=str),
-        about["speaker"].to_numpy(dtype=str),
-        about.index.to_numpy(dtype=str),
+        X=np.ascontiguousarray(joined.to_numpy(dtype=np.float32)),
+        y=about["label"].to_numpy(dtype=str),
+        groups=about["speaker"].to_numpy(dtype=str),
+        ids=about.index.to_numpy(dtype=str),
     )
 
 
@@ -92,7 +92,7 @@ def data_array(
         SettingsError: There is no such feature or functional, or the widths differ.
         MissingPackageError: xarray is not installed.
     """
-    xarrays = _xarray()
+    labelled_array = _xarray().DataArray
     names = _written_out(store, features)
     tables = [read_functionals(store, name, functionals) for name in names]
     widths = [table.shape[1] // len(functionals) for table in tables]
@@ -108,7 +108,7 @@ def data_array(
         ids = ids.intersection(table.index, sort=False)
     values = np.stack([table.loc[ids].to_numpy(dtype=np.float32) for table in tables])
     about = store.utterances.loc[ids]
-    array: xarray.DataArray = xarrays.DataArray(
+    array: xarray.DataArray = labelled_array(
         values.reshape(len(names), len(ids), len(functionals), -1),
         dims=("feature", "utterance", "functional", "dim"),
         coords={
