@@ -15,13 +15,16 @@ from tokser.store.schema import FUNCTIONALS
 
 if TYPE_CHECKING:
     from tokser.classify.audit import Audit
+    from tokser.stages.compare import Difference
     from tokser.stages.estimate import Estimate
+    from tokser.stages.extract import Summary
     from tokser.stages.recompute import Recomputed
 
 __all__ = [
     "audit_tables",
     "counts_table",
     "damages_table",
+    "differences_table",
     "estimate_table",
     "faults_table",
     "provenance_table",
@@ -30,9 +33,11 @@ __all__ = [
     "results_tables",
     "show",
     "store_table",
+    "summary_table",
 ]
 
 _MOST_ROWS = 20
+_NARROW: dict[str, Any] = {"padding": (0, 0, 0, 1), "pad_edge": False}
 
 
 def show(table: Table) -> None:
@@ -119,6 +124,60 @@ def estimate_table(found: "Estimate") -> Table:
             f"{feature.num_bytes / 1e9:.3f}",
             str(feature.num_shards),
             str(feature.num_shards_done),
+        )
+    return table
+
+
+def summary_table(found: "Sequence[Summary]") -> Table:
+    """Show what an extraction came to, by encoder."""
+    table = Table(title="this run", box=box.SIMPLE_HEAD, **_NARROW)
+    table.add_column("\nencoder", no_wrap=True)
+    headings = ("\nusable", "encoded\nnow", "\nhours", "x real\ntime", "\nGB", "resam-\npled")
+    for heading in (*headings, "in\nwindows", "set\naside"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found:
+        speed = f"{one.audio_s / one.seconds:.1f}" if one.seconds and one.audio_s else ""
+        table.add_row(
+            one.encoder,
+            f"{one.num_usable:,}",
+            f"{one.num_encoded:,}",
+            f"{one.audio_s / 3600:.2f}",
+            speed,
+            f"{one.num_bytes / 1e9:.3f}",
+            f"{one.num_resampled:,}",
+            f"{one.num_windowed:,}",
+            f"{one.num_set_aside:,}",
+        )
+    return table
+
+
+def differences_table(found: "Sequence[Difference]") -> Table:
+    """Show how far features of two stores lie apart."""
+    sides = dict.fromkeys(" against ".join(side or "?" for side in one.made_by) for one in found)
+    table = Table(title=", ".join(sides), box=box.SIMPLE_HEAD, **_NARROW)
+    table.add_column("\nfeature", no_wrap=True)
+    headings = (
+        "\nrows",
+        "cosine\nmean",
+        "cosine\n5 %",
+        "L2\nrows",
+        "L2\nmeans",
+        "L2\nstds",
+        "\nshift",
+    )
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found:
+        name, other = one.features
+        table.add_row(
+            name if name == other else f"{name}\n= {other}",
+            f"{one.num_rows:,}",
+            f"{one.cosine:.4f}",
+            f"{one.cosine_p5:.4f}",
+            f"{one.relative_l2:.2g}",
+            f"{one.mean_l2:.2g}",
+            f"{one.std_l2:.2g}",
+            f"{one.shift:.2g}",
         )
     return table
 

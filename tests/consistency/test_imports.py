@@ -31,3 +31,7 @@ def test_experiments_load_no_encoder():
     # Not pretrain.module: lightning brings torchmetrics, which imports transformers where it is.
     rooms = "tokser.classify.search, tokser.pretrain.attention, tokser.functionals.moments"
     assert not loaded_after(f"import {rooms}") & {"transformers", "torchaudio", "soundfile"}
+
+
+def test_extraction_loads_no_dask_by_itself():
+    assert not loaded_after("import tokser.stages.extract") & {"dask", "distributed"}

@@ -7,6 +7,7 @@ import click
 
 from tokser import __version__
 from tokser.cli import experiments, stages
+from tokser.cli.compare import compare
 from tokser.cli.download import download
 from tokser.cli.manifest import manifest
 from tokser.cli.options import (
@@ -30,7 +31,7 @@ class _StageGroup(click.Group):
     ORDER = (
         *("doctor", "demo", "download", "manifest", "extract", "pretrain", "align"),
         *("attention", "pool"),
-        *("audit", "classify", "regress", "report", "run", "store"),
+        *("audit", "classify", "regress", "report", "run", "store", "compare"),
     )
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -158,6 +159,6 @@ for _command in (
         stages.attention,
         stages.pool,
     ),
-    *(experiments.audit, experiments.classify, experiments.regress, stages.report, store),
+    *(experiments.audit, experiments.classify, experiments.regress, stages.report, store, compare),
 ):
     main.add_command(_command)

@@ -21,11 +21,13 @@ __all__ = [
     "FILE",
     "FOLDER",
     "QUARANTINED_EXIT",
+    "cluster_option",
     "device_option",
     "exit_if_quarantined",
     "key_values",
     "only_given",
     "reports_errors",
+    "scheduler_option",
     "show_results",
     "splits_option",
     "store_option",
@@ -171,6 +173,18 @@ store_option = click.option(
     type=click.Path(),
     required=True,
     help="Folder or URL of the store: feats.zarr, feats.h5 (HDF5) or s3://bucket/feats.zarr.",
+)
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Let the workers of this Dask scheduler do the work; they need to see the same paths. "
+    "Needs tokser[cluster].  [default: this process]",
+)
+cluster_option = click.option(
+    "--cluster",
+    type=FILE,
+    help="Queue workers as this file says (Slurm, SGE, PBS; see pipelines/clusters) and let them "
+    "do the work. Needs tokser[cluster].  [default: this process]",
 )
 splits_option = click.option(
     "--split",

@@ -11,10 +11,12 @@ from tokser.cli.options import (
     FILE,
     FOLDER,
     QUARANTINED_EXIT,
+    cluster_option,
     device_option,
     key_values,
     only_given,
     reports_errors,
+    scheduler_option,
     splits_option,
     store_option,
     subset_option,
@@ -84,7 +86,16 @@ __all__ = ["align", "attention", "extract", "pool", "pretrain", "report"]
     help="Whisper only. pad: what it was trained on, 30 s, trimmed again; fit: the utterance "
     "alone, about ten times faster for short ones, but other activations.  [default: pad]",
 )
+@click.option(
+    "--functionals-only",
+    is_flag=True,
+    default=None,
+    help="Keep only mean and std of each utterance and layer, as `tokser pool` would write them, "
+    "and no rows: kilobytes for megabytes, enough for `tokser classify`.  [default: the rows]",
+)
 @device_option
+@scheduler_option
+@cluster_option
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -100,13 +111,14 @@ def extract(dry_run: bool, **options: Any) -> None:
     """
     from tokser.config import ExtractSettings
     from tokser.stages.extract import extract as run
-    from tokser.terminal import faults_table, show
+    from tokser.terminal import faults_table, show, summary_table
 
     settings = ExtractSettings.parse(only_given(options), where="tokser extract")
     if dry_run:
         _show_estimate(settings)
         return
     done = run(settings)
+    show(summary_table(done.summaries))
     click.echo(f"{done.store}: {done.num_utterances} utterances, {', '.join(done.features)}")
     if done.quarantined:
         show(faults_table(done.quarantined))

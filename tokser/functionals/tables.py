@@ -46,10 +46,10 @@ def read_functionals(
             got="a store without them",
             remedy=f"Run `tokser pool --store {store.path} --feature {feature} {options}`.",
         )
-    moments = store[feature].functionals()
+    moments = store.functionals(feature)
     if wanted == MOMENTS:
         return moments
-    dim = store[feature].dim
+    dim = moments.shape[1] // 2
     tables = []
     for name in wanted:
         if name in MOMENTS:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tokser.store import Store, open_store
+from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["info"]
 
@@ -23,7 +24,14 @@ def info(path: str) -> dict[str, Any]:
         "num_utterances": store.attributes.num_utterances,
         "manifest_digest": store.attributes.manifest_digest,
         "root": store.attributes.root,
-        "features": [_feature(store, name) | {"pooled": name in pooled} for name in store.features],
+        "features": [
+            *(_feature(store, name) | {"pooled": name in pooled} for name in store.features),
+            *(
+                _feature(store, f"{FUNCTIONALS}/{name}") | {"pooled": True}
+                for name in store.pooled
+                if name not in store.features
+            ),
+        ],
         "provenance": {name: store.group(name).provenance for name in store.groups},
         "quarantined": store.quarantined,
     }

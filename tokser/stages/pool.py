@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokser.config import PoolSettings
 from tokser.errors import SettingsError, list_some
 from tokser.functionals.moments import MOMENTS, check_functionals, mean_std, pool_rows
-from tokser.progress import progress_bar
+from tokser.progress import progress_bar, say
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
 from tokser.store.schema import FUNCTIONALS
 
@@ -26,17 +26,20 @@ def pool(settings: PoolSettings) -> list[str]:
     """
     wanted = check_functionals([*MOMENTS, *settings.functionals])
     store = open_store(settings.store, check=True)
-    features = list(settings.features) or store.features
-    unknown = [name for name in features if name not in store.features]
+    there = [name for name in store.pooled if name not in store.features]
+    if there:
+        say(f"{list_some(there, most=20)}: extracted as functionals, nothing to pool")
+    features = list(settings.features) or [*store.features, *there]
+    unknown = [name for name in features if name not in (*store.features, *there)]
     if unknown:
         raise SettingsError(
             store.path,
-            expected=f"some of the features {list_some(store.features, most=20)}",
+            expected=f"some of the features {list_some([*store.features, *there], most=20)}",
             got=list_some(unknown, most=20),
             remedy="Name some of these, or add the others with `tokser extract`.",
         )
     by_group: dict[str, list[Layer]] = defaultdict(list)
-    for feature in features:
+    for feature in (name for name in features if name not in there):
         layer = store[feature]
         layer.require_sealed()
         by_group[feature.rpartition("/")[0]].append(layer)

@@ -112,7 +112,9 @@ def _refuse_compression(target: str, compression: Compression) -> None:
 
 def _choose(store: Store, features: Sequence[str]) -> list[str]:
     """Name everything to be copied: features, the integers of lookups, functionals."""
-    chosen = choose_features(store, features)
+    alone = [name for name in store.pooled if name not in store.features]
+    with_rows = [name for name in features if name not in alone]
+    chosen = choose_features(store, with_rows) if with_rows or not features else []
     for name in tuple(chosen):
         layer = store[name]
         if isinstance(layer, LookupLayer):
@@ -120,6 +122,7 @@ def _choose(store: Store, features: Sequence[str]) -> list[str]:
         if f"{FUNCTIONALS}/{name}" in store:
             chosen.append(f"{FUNCTIONALS}/{name}")
         chosen += [array for array in store.arrays if array.startswith(f"{FUNCTIONALS}/{name}@")]
+    chosen += [f"{FUNCTIONALS}/{name}" for name in alone if not features or name in features]
     return list(dict.fromkeys(chosen))
 
 

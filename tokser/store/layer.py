@@ -17,7 +17,7 @@ from tokser.store.gather import PaddedBatch, RaggedBatch, gather_padded, gather_
 from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.layout import Layout
 from tokser.store.mapped import MappedShard, MappedShards, map_shard
-from tokser.store.schema import FUNCTIONALS, FeatureSpec, LookupSpec
+from tokser.store.schema import FeatureSpec, LookupSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,20 +192,7 @@ class Layer:
         Raises:
             StoreNotSealedError: The feature has not been pooled.
         """
-        name = f"{FUNCTIONALS}/{self.name}"
-        if name not in self._store:
-            raise StoreNotSealedError(
-                f"{self._store.path}, {self.name}",
-                expected="functionals",
-                got="none",
-                remedy=f"Run `tokser pool --store {self._store.path}`.",
-            )
-        import pandas as pd
-
-        pooled = self._store[name]
-        columns = [f"{moment}_{i}" for moment in ("mean", "std") for i in range(self.dim)]
-        values = pooled.ragged(pooled.ids).rows
-        return pd.DataFrame(values, index=pd.Index(pooled.ids, name="id"), columns=columns)
+        return self._store.functionals(self.name)
 
     @property
     def _waits(self) -> bool:

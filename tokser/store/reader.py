@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
-from tokser.errors import CorruptStoreError, SettingsError, list_some
+from tokser.errors import CorruptStoreError, SettingsError, StoreNotSealedError, list_some
 from tokser.provenance import digest_of
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
@@ -162,12 +162,41 @@ class Store:
 
     @property
     def pooled(self) -> list[str]:
-        """Names of the features whose functionals are in the store, whole."""
-        return [
-            feature
-            for feature in self.features
-            if (name := f"{FUNCTIONALS}/{feature}") in self and self[name].is_sealed
+        """Names of the features whose functionals are in the store, whole.
+
+        Those in `features` come first; of the others only functionals were stored.
+        """
+        found = [
+            name.removeprefix(f"{FUNCTIONALS}/")
+            for name in self.arrays
+            if self[name].kind == FUNCTIONALS and "@" not in name and self[name].is_sealed
         ]
+        kept = [feature for feature in self.features if feature in found]
+        return kept + [feature for feature in found if feature not in kept]
+
+    def functionals(self, feature: str) -> "pd.DataFrame":
+        """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
+
+        Args:
+            feature: Its name; its rows need not be in the store.
+
+        Raises:
+            StoreNotSealedError: It has not been pooled.
+        """
+        name = f"{FUNCTIONALS}/{feature}"
+        if name not in self:
+            raise StoreNotSealedError(
+                f"{self.path}, {feature}",
+                expected="functionals",
+                got="none",
+                remedy=f"Run `tokser pool --store {self.path}`.",
+            )
+        import pandas as pd
+
+        pooled = self[name]
+        columns = [f"{part}_{i}" for part in ("mean", "std") for i in range(pooled.dim // 2)]
+        values = pooled.ragged(pooled.ids).rows
+        return pd.DataFrame(values, index=pd.Index(pooled.ids, name="id"), columns=columns)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -216,8 +245,13 @@ class Store:
             ) from None
 
     def identity(self, feature: str) -> str:
-        """Digest of what a feature is: the manifest, its name, provenance, layout and dtype."""
+        """Digest of what a feature is: the manifest, its name, provenance, layout and dtype.
+
+        Of a feature whose functionals alone were stored, it is theirs.
+        """
         group, _, name = feature.rpartition("/")
+        if feature not in self and f"{FUNCTIONALS}/{feature}" in self:
+            group = f"{FUNCTIONALS}/{group}"
         return feature_identity(self.attributes, group, name, self._groups[group])
 
     def _layer(self, feature: str) -> Layer:

@@ -45,8 +45,8 @@ def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -
         SettingsError: The store has no such feature.
         StoreNotSealedError: A feature is not whole, or has not been pooled.
     """
-    pooled = functionals and not features
-    names = store.pooled if pooled else choose_features(store, features)
+    asked = list(dict.fromkeys(features))
+    names = (asked or store.pooled) if functionals else choose_features(store, features)
     lacking = [name for name in names if functionals and name not in store.pooled]
     if lacking or not names:
         raise StoreNotSealedError(
