@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 
-from tokser.config import ExtractSettings
+from tokser.config import ContextName, ExtractSettings, PrecisionName
 from tokser.device import resolve_device
-from tokser.encoders import load_encoder
+from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.passes import Part
 from tokser.scheduling import Workers
 from tokser.stages.extract import run_shards
@@ -91,16 +91,12 @@ def compute_shard(task: ShardTask) -> Pace:
 def _bench(
     settings: ExtractSettings, source: str, name: str, layers: tuple[tuple[str, int], ...]
 ) -> tuple[Recipe, GroupWriter]:
-    """Load the encoder, and open the store that was laid down before tasks were handed out."""
+    """Open the store that was laid down before tasks were handed out."""
     from distributed import get_worker
 
     torch.set_num_threads(get_worker().state.nthreads)
-    encoder = load_encoder(
-        source,
-        revision=settings.revision,
-        device=resolve_device(settings.device),
-        precision=settings.precision,
-        context=settings.context,
+    encoder = _encoder(
+        source, settings.revision, settings.device, settings.precision, settings.context
     )
     recipe = Recipe(
         encoder, dict(layers), settings.dtype, settings.batch_seconds, settings.functionals_only
@@ -118,3 +114,17 @@ def _bench(
         provenance=made_by,
     )
     return recipe, StoreWriter.reopen(store).plan_group(plan)
+
+
+@lru_cache(maxsize=1)
+def _encoder(
+    source: str, revision: str | None, device: str, precision: PrecisionName, context: ContextName
+) -> SpeechEncoder | TextEncoder:
+    """Load an encoder, and keep it for further shards and stores."""
+    return load_encoder(
+        source,
+        revision=revision,
+        device=resolve_device(device),
+        precision=precision,
+        context=context,
+    )
