@@ -108,13 +108,18 @@ def stores() -> dict[str, Path]:
     return {name: FOLDER / f"{name}.zarr" for name in parts}
 
 
-def train(name: str, row: Row, store: Path) -> tuple[pd.Series, pd.Series]:
-    """Pretrain a row; returns the untrained and the best epoch's scores."""
+def train(name: str, row: Row, store: Path) -> pd.DataFrame:
+    """Pretrain a row; returns the scores of every epoch, the untrained aligner's first."""
     settings = PretrainSettings(
         store=str(store), out=FOLDER / name, speech=SPEECH, epochs=row.epochs, **row.settings
     )
-    table = pd.read_csv(pretrain(settings) / "metrics.csv")
-    return table.iloc[0], table.loc[table["dev_match_rate"][1:].idxmax()]
+    return pd.read_csv(pretrain(settings) / "metrics.csv")
+
+
+def best_of(table: pd.DataFrame, *, most_wrong: float = 1.0) -> pd.Series:
+    """The epoch that is best over the whole dev part, with no more than this by wrong speech."""
+    allowed = table[1:][table["dev_match_rate_shuffled"][1:] <= most_wrong]
+    return allowed.loc[allowed["dev_match_rate"].idxmax()]
 
 
 def measure() -> tuple[dict[str, float], str]:
@@ -132,9 +137,12 @@ def measure() -> tuple[dict[str, float], str]:
         )
 
     for name, row in ROWS.items():
-        untrained, best = train(name, row, at[row.store])
+        table = train(name, row, at[row.store])
+        best = best_of(table)
         if name == "report":
-            add("untrained", "untrained", None, untrained)
+            add("untrained", "untrained", None, table.iloc[0])
+            early = best_of(table, most_wrong=0.1)
+            add("report_early", f"{row.label}, while the wrong speech has at most 10", row, early)
         add(name, row.label, row, best)
         if name in ("report_fast", "report_large"):
             suffix = name.removeprefix("report")
@@ -176,10 +184,7 @@ def _preamble(figures: Mapping[str, float]) -> str:
 def faults(figures: Mapping[str, float]) -> list[str]:
     """Name what was not reached."""
     wanted = {
-        "report: at least 20 over dev": any(
-            figures[f"{name}_dev"] >= 20 and figures[f"{name}_dev_wrong"] <= 10
-            for name in ("report", "scaled")
-        ),
+        "report: 20 over dev with at most 10 by wrong speech": figures["report_early_dev"] >= 20,
         "listener above the ceiling": figures["listener_large_dev"] > figures["ceiling"],
         "listener with wrong speech under a third": 3 * figures["listener_large_dev_wrong"]
         < figures["listener_large_dev"],
