@@ -40,9 +40,9 @@ GROUP_BYTES = 32 * 2**20
 """Models that train in the same steps on a CPU, at most: parameters, gradients, moments, best."""
 GPU_SHARE = 0.25
 """Share of the free memory of a GPU that the same may take there; activations need the rest."""
-COMPILED_WORK = 4e9
-"""Weights moved, in all steps, from which on compiled training repays the seconds that compiling
-takes where it was never done: about ten seconds of the plain form."""
+COMPILED_WORK = 1e9
+"""Weights moved, in all steps, from which on models are trained compiled: about three seconds of
+the plain form, and a third of what compiling takes, which is done once a machine."""
 KEPT_FOLDS = 64
 """Folds that are kept standardised between groups."""
 
