@@ -15,9 +15,16 @@ ENCODERS ?= openai/whisper-base bert-base-uncased
 LAYERS ?= last
 # demo
 OUT ?= demo
+# reproduce-emodb, reproduce-iemocap, reproduce-table3
+CORPORA ?= corpora
+WORKSPACE ?= workspace
+PRECISION ?= fp32
+LARGE ?= openai/whisper-large
+LARGE_SPEECH ?= whisper-large/layer-32
+SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-store bench-pretrain bench-learn demo extract-librispeech clean
+.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-store bench-pretrain bench-learn demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -87,6 +94,45 @@ extract-librispeech: install ## ROOT= SPLITS="train-clean-100 …" (fetched if m
 	$(if $(strip $(SPLITS)),$(BIN)/tokser download librispeech --only-missing --root $(ROOT) --splits "$(SPLITS)")
 	$(BIN)/tokser extract --dataset librispeech --root $(ROOT) --layers $(LAYERS) --store $(STORE) \
 	  $(foreach split,$(SPLITS),--split $(split)) $(foreach encoder,$(ENCODERS),--encoder $(encoder))
+
+# What a reproduction is run on: the corpora and the hub, or with SYNTHETIC=1 what the demo synthesises.
+comma := ,
+space := $(subst ,, )
+REAL = workspace=$(WORKSPACE) librispeech=$(CORPORA)/LibriSpeech precision=$(PRECISION) \
+  large=$(LARGE) large_speech=$(LARGE_SPEECH) splits=[$(subst $(space),$(comma),$(strip $(SPLITS)))]
+REAL_emodb = emodb=$(CORPORA)/emodb
+REAL_iemocap = iemocap=$(CORPORA)/IEMOCAP
+MATERIAL := workspace-synthetic
+RANDOM_ENCODERS := $(MATERIAL)/encoders
+MADE_UP = workspace=$(MATERIAL) librispeech=$(MATERIAL)/corpora/LibriSpeech \
+  base=$(RANDOM_ENCODERS)/whisper-base-random base_speech=whisper-base-random/layer-6 \
+  large=$(RANDOM_ENCODERS)/whisper-large-random large_speech=whisper-large-random/layer-3 \
+  wavlm=$(RANDOM_ENCODERS)/wavlm-base-random \
+  bert=$(RANDOM_ENCODERS)/bert-base-uncased-random bert_text=bert-base-uncased-random/contextual \
+  multilingual=$(RANDOM_ENCODERS)/bert-base-multilingual-cased-random \
+  multilingual_text=bert-base-multilingual-cased-random/contextual \
+  epochs=5 batch_size=32 learning_rate=1.0e-3 baseline_batches=[32,64] proposed_batches=[16,32]
+MADE_UP_emodb = emodb=$(MATERIAL)/corpora/emodb
+MADE_UP_iemocap = iemocap=$(MATERIAL)/corpora/IEMOCAP
+KIND = $(if $(SYNTHETIC),MADE_UP,REAL)
+HOME_OF_RUNS = $(if $(SYNTHETIC),$(MATERIAL),$(WORKSPACE))
+CAUTION = "Synthetic speech and random encoders, so these scores mean nothing."
+reproduce = $(BIN)/tokser run pipelines/reproduce-$(1).yaml \
+  $(foreach value,$($(KIND)) $($(KIND)_$(1)),--set $(value)) $(if $(SYNTHETIC),--set caution=$(CAUTION))
+
+reproduce-emodb: install $(if $(SYNTHETIC),synthetic-material) ## Tables 1 to 3, EmoDB: CORPORA= WORKSPACE= SPLITS= PRECISION=, or SYNTHETIC=1
+	$(call reproduce,emodb)
+
+reproduce-iemocap: install $(if $(SYNTHETIC),synthetic-material) ## The same, IEMOCAP
+	$(call reproduce,iemocap)
+
+reproduce-table3: reproduce-emodb reproduce-iemocap ## Both, on one page
+	$(BIN)/tokser report $(foreach part,emodb-baselines emodb-proposed iemocap-baselines iemocap-proposed,$(HOME_OF_RUNS)/results/$(part)) \
+	  $(foreach run,mono-base mono-large multi-base multi-large,--run $(HOME_OF_RUNS)/runs/$(run)) \
+	  --title "Beside Idiap-RR-07-2025" --out $(HOME_OF_RUNS)/reproduce-table3.html
+
+synthetic-material: install
+	$(BIN)/tokser demo --only-material --out $(MATERIAL)
 
 clean: ## Remove what was built, not what was extracted
 	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

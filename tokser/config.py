@@ -322,7 +322,12 @@ class ReportSettings(Settings):
     """Output folders of `tokser classify`."""
     runs: tuple[Path, ...] = ()
     """Output folders of `tokser pretrain`, for the convergence curves."""
-    out: Path = Path("report.html")
+    formats: tuple[Literal["html", "latex", "csv", "md", "png", "pdf", "svg"], ...] = Field(
+        default=("html",), min_length=1
+    )
+    """The page; tables as `latex`, `csv`, `md`; figures as `png`, `pdf`, `svg`."""
+    out: Path | None = None
+    """The page's path; with other formats, the folder of the files."""
     title: str = "tokser report"
     caution: str = ""
     """A sentence shown at the top of the page."""

@@ -1,6 +1,6 @@
 import numpy as np
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import recall_score
 
@@ -16,6 +16,7 @@ def predictions(pairs) -> pd.DataFrame:
     return table.assign(features="f", protocol="speaker", classifier="mlp", fold=0)
 
 
+@settings(deadline=None)  # the first example imports scikit-learn
 @given(st.lists(st.tuples(LABELS, LABELS), min_size=1))
 def test_counts_and_shares_agree_with_other_implementations(pairs):
     table = predictions(pairs)

@@ -28,7 +28,7 @@ def test_it_ends_well_and_says_that_the_scores_mean_nothing(demo):
     out, result = demo
     assert result.returncode == 0, result.stderr
     assert "scores mean nothing" in result.stdout
-    assert str(out / "report.html") in result.stdout
+    assert f"report -> {out / 'report.html'}" in result.stdout
     assert "Traceback" not in result.stderr
     assert "Warning" not in result.stderr
 
@@ -45,6 +45,17 @@ def test_scores_and_page_lie_at_the_top(demo):
     page = (out / "report.html").read_text()
     assert "scores mean nothing" in page
     assert "LEAKS SPEAKERS" in page
+
+
+def test_the_next_three_commands_work_as_they_are_printed(demo):
+    out, result = demo
+    told = result.stdout.partition("Next, for instance:")[2]
+    commands = [line.strip() for line in told.splitlines() if " tokser " in line]
+    assert len(commands) == 3
+    for command in commands:
+        done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stderr}"
+    assert "LEAKS SPEAKERS" in (out / "tables" / "emodb-scores.tex").read_text()
 
 
 def test_predictions_carry_every_utterance_of_the_corpus(demo):

@@ -33,7 +33,7 @@ def results(tmp_path: Path) -> Path:
 
 def test_the_page_is_written_where_asked(results, tmp_path, capsys):
     out = tmp_path / "new" / "page.html"
-    assert report(ReportSettings(results=(results,), out=out, title="Scores")) == out
+    assert report(ReportSettings(results=(results,), out=out, title="Scores")) == [out]
     assert "<title>Scores</title>" in out.read_text(encoding="utf-8")
     assert str(out) in capsys.readouterr().err.replace("\n", "")
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
@@ -42,6 +42,29 @@ def test_the_page_is_written_where_asked(results, tmp_path, capsys):
 def test_a_folder_as_page_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(InputError, match=r"expected the path of a file, got a folder.*--out"):
         report(ReportSettings(results=(tmp_path / "none",), out=tmp_path))
+
+
+def test_tables_and_figures_are_files_of_a_folder(results, tmp_path):
+    out = tmp_path / "paper"
+    settings = ReportSettings(results=(results,), formats=("latex", "csv", "png", "html"), out=out)
+    paths = report(settings)
+    assert sorted(path.name for path in paths) == sorted(path.name for path in out.iterdir())
+    assert {path.name for path in paths} == {
+        "report.html", "emodb-scores.tex", "emodb-scores.csv", "emodb-table1.tex",
+        "emodb-table1.csv", "emodb-table3.tex", "emodb-table3.csv", "emodb-confusion-speaker.png",
+    }  # fmt: skip
+    assert paths[0] == out / "report.html"
+    before = {path: path.read_bytes() for path in paths}
+    report(settings)
+    assert {path: path.read_bytes() for path in paths} == before
+
+
+def test_a_file_as_folder_of_tables_is_refused(results, tmp_path):
+    out = tmp_path / "tables.tex"
+    out.write_text("mine")
+    with pytest.raises(InputError, match=r"expected the path of a folder.*--out .*tables`"):
+        report(ReportSettings(results=(results,), formats=("latex",), out=out))
+    assert out.read_text() == "mine"
 
 
 def test_nothing_is_written_where_an_input_is_missing(results, tmp_path):

@@ -1,5 +1,7 @@
 """The command `tokser`, and the commands that are no single stage: doctor, run, demo."""
 
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -135,18 +137,44 @@ def run_file(pipeline: Path, overrides: tuple[str, ...]) -> None:
 @click.option(
     "--out", type=FOLDER, default=Path("demo"), help="Folder of everything.  [default: ./demo]"
 )
+@click.option(
+    "--only-material",
+    is_flag=True,
+    help="Only synthesise the corpora, and build random encoders for the reproduction pipelines.  "
+    "[default: run everything]",
+)
 @reports_errors
-def demo(out: Path) -> None:
+def demo(out: Path, only_material: bool) -> None:
     """Run everything on synthetic speech, no download."""
-    from tokser.stages.demo import CAUTION
+    from tokser.stages.demo import CAUTION, next_commands
     from tokser.stages.demo import demo as run
+    from tokser.stages.material import write_material
 
+    if only_material:
+        write_material(out)
+        click.echo(f"corpora -> {out / 'corpora'}")
+        click.echo(f"encoders -> {out / 'encoders'}")
+        return
     result = run(out)
     show_results(result.results)
     click.secho(CAUTION, fg="yellow")
     click.echo(f"scores -> {out / 'results.csv'}")
-    click.echo(f"report -> {result.report}")
+    click.echo(f"report -> {result.report}  (open it in a browser)")
+    click.echo("\nNext, for instance:")
+    for what, command in next_commands(out, _program()):
+        click.echo(f"\n  # {what}\n  {command}")
     exit_if_quarantined(result.quarantined)
+
+
+def _program() -> str:
+    """Return how tokser was called, so that a command that is shown can be copied."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m tokser"
+    on_path = shutil.which("tokser")
+    if on_path and Path(on_path).resolve() == called.resolve():
+        return "tokser"
+    return shlex.quote(sys.argv[0])
 
 
 for _command in (

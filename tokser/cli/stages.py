@@ -294,19 +294,31 @@ def pool(**options: Any) -> None:
 @click.command()
 @click.argument("results", nargs=-1, required=True, type=FOLDER)
 @click.option("--run", "runs", multiple=True, type=FOLDER, help="Pretraining run to plot.")
-@click.option("--out", type=FILE, help="The page.  [default: report.html]")
-@click.option("--title", help="Title of the page.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(["html", "latex", "csv", "md", "png", "pdf", "svg"]),
+    help="html: the page; latex, csv, md: its tables, a file each; png, pdf, svg: its figures; may "
+    "be repeated.  [default: html]",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="The page; with another format, the folder of the files.  [default: report.html, report]",
+)
+@click.option("--title", help="Title of the page.  [default: tokser report]")
 @reports_errors
 def report(**options: Any) -> None:
-    """Draw a page of tables and plots.
+    """Draw a page of tables and plots, or write them out for a paper.
 
     RESULTS are folders written by `tokser classify`.
     """
     from tokser.config import ReportSettings
     from tokser.stages.report import report as draw
 
-    page = draw(ReportSettings.parse(only_given(options), where="tokser report"))
-    click.echo(f"report -> {page}")
+    for path in draw(ReportSettings.parse(only_given(options), where="tokser report")):
+        click.echo(f"report -> {path}")
 
 
 def _show_estimate(settings: "ExtractSettings") -> None:

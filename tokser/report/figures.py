@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from tokser.report.naming import protocol_title, signed
-from tokser.report.svg import COLOURS, INK, MUTED, PAPER, draw
+from tokser.report.svg import COLOURS, INK, MUTED, PAPER, Drawing, draw
 from tokser.report.tables import Layers, Leak
 
 __all__ = ["convergence", "layer_curve", "leak_sizes", "validation"]
@@ -33,7 +33,7 @@ _ROW = 34
 """Height of one configuration in the figure of leaks: its name, and its line below."""
 
 
-def leak_sizes(dataset: str, leaks: Sequence[Leak]) -> str:
+def leak_sizes(dataset: str, leaks: Sequence[Leak]) -> Drawing:
     """Draw, for every configuration, UAR with speakers shared and with speakers apart.
 
     Args:
@@ -87,7 +87,7 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
     _legend(axes)
 
 
-def layer_curve(dataset: str, curve: Layers, chance: float) -> str:
+def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
     """Draw UAR over the layers of one encoder, a line per protocol, a band of one std.
 
     Dotted: the UAR on dev; a ring is around the layer that is best there.
@@ -139,7 +139,7 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> str:
     return draw(paint, height=290, title=title, description="; ".join(texts))
 
 
-def convergence(metrics: Mapping[str, pd.DataFrame]) -> str:
+def convergence(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
     """Draw the training loss of every run over epochs.
 
     Args:
@@ -160,7 +160,7 @@ def convergence(metrics: Mapping[str, pd.DataFrame]) -> str:
     )
 
 
-def validation(metrics: Mapping[str, pd.DataFrame]) -> str:
+def validation(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
     """Draw the 1-NN token match rate of every run, with the shuffled-speech control and chance.
 
     Args:
@@ -194,7 +194,7 @@ def _over_epochs(
     unit: str,
     axis: str,
     title: str,
-) -> str:
+) -> Drawing:
     """Draw columns of `metrics.csv`: a colour per run, a line style per column."""
     shown = [c for c in curves if any(_has(table, c) for table in metrics.values())]
 

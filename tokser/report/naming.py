@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 __all__ = [
     "dataset_title",
@@ -83,8 +84,9 @@ def published_label(features: str, teachers: Mapping[str, str]) -> str | None:
         return None
     group, _, kind = chosen.rpartition("/")
     if kind == "aligned":
-        teacher = teachers.get(group)
-        return "Ours" if teacher is None else f"Ours ({_language(teacher)})"
+        # The name of a run, or the pattern of a choice by dev among several.
+        spoken = {_language(text) for run, text in teachers.items() if fnmatchcase(run, group)}
+        return f"Ours ({spoken.pop()})" if len(spoken) == 1 else "Ours"
     if "bert" in group and kind == "contextual":
         return f"BERT ({_language(group)})"
     for family in ("Whisper", "WavLM"):

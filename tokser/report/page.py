@@ -1,61 +1,26 @@
 """The page: one HTML file that needs nothing else, built from the folders on disk."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from tokser.config import ReportSettings
 from tokser.report import figures, naming
-from tokser.report.audit import Looks, Verdict, count_looks, verdicts
-from tokser.report.comparison import Compared, compare
-from tokser.report.confusion import Confusion, confusion_of
-from tokser.report.published import NUM_TEST
+from tokser.report.audit import Looks, count_looks
+from tokser.report.commands import pretrain_command
+from tokser.report.maps import attention_maps
+from tokser.report.palette import DARK, LIGHT
+from tokser.report.published import COUNT_REMARKS, GRIDS
 from tokser.report.rerun import rerun_pipeline
 from tokser.report.results import Results, Run
-from tokser.report.runs import METRICS, SETTINGS, RunSummary, summarise, teachers_of
-from tokser.report.significance import Family, find_families
-from tokser.report.tables import (
-    Configuration,
-    Headline,
-    Leak,
-    Score,
-    find_layers,
-    find_leaks,
-    headline,
-    merge_scores,
-)
+from tokser.report.runs import METRICS, SETTINGS, RunSummary, names_of, summarise, watched
+from tokser.report.sections import Section, find_sections
 
-__all__ = ["Section", "render"]
-
-
-@dataclass(frozen=True)
-class Section:
-    """Everything that the page says about one dataset."""
-
-    dataset: str
-    title: str
-    table: Headline
-    best: Mapping[str, tuple[Configuration, Score]]
-    """By protocol, the configuration of highest UAR."""
-    chance: float
-    """UAR of guessing: one over the number of labels."""
-    verdicts: Mapping[str, Verdict]
-    leaks: Sequence[Leak]
-    leak_figure: Markup | None
-    layer_figures: Sequence[tuple[str, Markup]]
-    """Name of the encoder, and its curve."""
-    confusions: Sequence[tuple[str, Configuration, Confusion]]
-    compared: Sequence[Compared]
-    families: Sequence[Family]
-    """Paired tests between feature sets."""
-    several_seeds: bool
-    num_published_test: int
+__all__ = ["render"]
 
 
 def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[Run]) -> str:
@@ -72,11 +37,11 @@ def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[
     Raises:
         InputError: Two folders hold the same configuration.
     """
-    scores = merge_scores([r.folder for r in results], [r.scores for r in results])
-    sections = [_section(name, scores, results, runs) for name in scores["dataset"].unique()]
-    metrics = {name: run.metrics for name, run in zip(_names(runs), runs, strict=True)}
+    sections: list[Section] = find_sections(results, runs)
+    names = names_of(runs)
+    metrics = {name: run.metrics for name, run in zip(names, runs, strict=True)}
     looks: list[Looks] = count_looks(results)
-    summaries: list[RunSummary] = [summarise(n, r) for n, r in zip(_names(runs), runs, strict=True)]
+    summaries: list[RunSummary] = [summarise(n, r) for n, r in zip(names, runs, strict=True)]
     template = resources.files("tokser.report").joinpath("page.html.jinja")
     return (
         _environment()
@@ -88,87 +53,26 @@ def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[
             setting_names=SETTINGS,
             metric_names=_measured_names(summaries),
             convergence=Markup(figures.convergence(metrics)) if metrics else None,
-            validation=_validation(metrics),
+            validation=Markup(figures.validation(seen)) if (seen := watched(metrics)) else None,
+            maps=attention_maps(runs),
+            light=LIGHT,
+            dark=DARK,
+            published_grids=GRIDS,
+            count_remarks=COUNT_REMARKS,
             looks=looks,
             folders=[*results, *runs],
+            run_commands=[
+                (run.name, command)
+                for run in runs
+                if (command := pretrain_command(run.provenance.get("settings", run.settings)))
+            ],
             rerun=rerun_pipeline(settings, results, runs),
         )
     )
 
 
-def _section(
-    dataset: str, scores: pd.DataFrame, results: Sequence[Results], runs: Sequence[Run]
-) -> Section:
-    title = naming.dataset_title(dataset)
-    mine = [r for r in results if dataset in set(r.scores["dataset"])]
-    table = headline(scores[scores["dataset"] == dataset])
-    chance = 1 / max(1, len(set().union(*(r.predictions["label"].unique() for r in mine))))
-    leaks = find_leaks(table)
-    return Section(
-        dataset=dataset,
-        title=title,
-        table=table,
-        best={protocol: table.best(protocol) for protocol in table.protocols},
-        chance=chance,
-        verdicts=verdicts(table.protocols, mine),
-        leaks=leaks,
-        leak_figure=Markup(figures.leak_sizes(title, leaks)) if leaks else None,
-        layer_figures=[
-            (curve.label, Markup(figures.layer_curve(title, curve, chance)))
-            for curve in find_layers(table)
-        ],
-        confusions=_confusions(table, mine),
-        compared=compare(dataset, table, teachers_of(runs)),
-        several_seeds=any(" " in row.seeds for row, _ in table.rows),
-        families=find_families([_of(dataset, r.comparisons) for r in mine]),
-        num_published_test=NUM_TEST.get(dataset, 0),
-    )
-
-
-def _confusions(
-    table: Headline, results: Sequence[Results]
-) -> list[tuple[str, Configuration, Confusion]]:
-    found = []
-    for protocol in table.protocols:
-        best, _ = table.best(protocol)
-        for folder in results:
-            if _holds(folder, best):
-                confusion = confusion_of(folder.predictions, best, protocol)
-                if confusion is not None:
-                    found.append((protocol, best, confusion))
-                    break
-    return found
-
-
-def _holds(folder: Results, row: Configuration) -> bool:
-    table = folder.scores
-    is_row = (table["features"] == row.features) & (table["classifier"] == row.classifier)
-    is_row &= (table["setup"] == row.setup) & (table["seeds"].astype(str) == row.seeds)
-    return bool(is_row.any())
-
-
-def _validation(metrics: Mapping[str, pd.DataFrame]) -> Markup | None:
-    watched = {
-        name: table
-        for name, table in metrics.items()
-        if "dev_match_rate" in table and table["dev_match_rate"].notna().any()
-    }
-    return Markup(figures.validation(watched)) if watched else None
-
-
-def _names(runs: Sequence[Run]) -> list[str]:
-    """Name runs by their folders; by their whole paths where two folders are named alike."""
-    names = [run.name for run in runs]
-    alike = len(set(names)) < len(names)
-    return [str(run.folder) if alike else run.name for run in runs]
-
-
 def _measured_names(runs: Sequence[RunSummary]) -> dict[str, str]:
     return {key: name for key, name in METRICS.items() if any(key in run.at_best for run in runs)}
-
-
-def _of(dataset: str, table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["dataset"] == dataset]
 
 
 def _environment() -> Environment:
@@ -177,9 +81,11 @@ def _environment() -> Environment:
     )
     filters: dict[str, Callable[..., str]] = {
         "percent": _percent,
+        "svg": Markup,
         "points": naming.signed,
         "breakable": _breakable,
         "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True),
+        "grid": lambda values: ", ".join(f"{value:g}" for value in values),
         "protocol": naming.protocol_title,
         "meaning": naming.protocol_meaning,
     }

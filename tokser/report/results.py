@@ -21,7 +21,7 @@ _COMPARISONS = (
     *("difference", "low", "high", "p", "p_holm", "num_speakers"),
 )
 _TEXTS = (*_KEYS, "leaks", "setup", "stamp", "seeds", "first", "second")
-_PREDICTIONS = ("features", "protocol", "classifier", "fold", "label", "prediction")
+_PREDICTIONS = ("id", "features", "protocol", "classifier", "fold", "label", "prediction")
 _GRID = ("dataset", "features", "protocol", "classifier", "fold", "dev_uar", "selected")
 _METRICS = ("epoch", "train_loss")
 

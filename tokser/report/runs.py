@@ -7,7 +7,15 @@ import pandas as pd
 
 from tokser.report.results import Run
 
-__all__ = ["METRICS", "SETTINGS", "RunSummary", "summarise", "teachers_of"]
+__all__ = [
+    "METRICS",
+    "SETTINGS",
+    "RunSummary",
+    "names_of",
+    "summarise",
+    "teachers_of",
+    "watched",
+]
 
 METRICS = {
     "dev_match_rate": "Match rate",
@@ -79,6 +87,22 @@ def teachers_of(runs: Sequence[Run]) -> dict[str, str]:
     """Return the name of the text encoder that each run was aligned to, where it says so."""
     found = {run.name: _setting(run, "text") for run in runs}
     return {name: str(teacher) for name, teacher in found.items() if teacher}
+
+
+def names_of(runs: Sequence[Run]) -> list[str]:
+    """Name runs by their folders; by their whole paths where two folders are named alike."""
+    names = [run.name for run in runs]
+    alike = len(set(names)) < len(names)
+    return [str(run.folder) if alike else run.name for run in runs]
+
+
+def watched(metrics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the metrics of the runs whose match rate was measured."""
+    return {
+        name: table
+        for name, table in metrics.items()
+        if "dev_match_rate" in table and table["dev_match_rate"].notna().any()
+    }
 
 
 def _setting(run: Run, key: str) -> object:

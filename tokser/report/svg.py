@@ -1,43 +1,69 @@
-"""Matplotlib figures as inline SVG that takes its colours and type from the page."""
+"""Matplotlib figures as inline SVG that takes its colours and type from the page, or as files."""
 
 import hashlib
 import io
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self
 from xml.sax.saxutils import escape
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "INK", "LINE", "MUTED", "PAPER", "draw", "standing_alone"]
+from tokser.report.palette import LIGHT, named
 
-# Each stands for a CSS variable of the page, so one figure is legible in light and dark.
-INK, MUTED, LINE, PAPER = "#010001", "#010002", "#010003", "#010004"
-COLOURS = ("#010101", "#010102", "#010103", "#010104", "#010105", "#010106")
-_VARIABLES = {INK: "--ink", MUTED: "--muted", LINE: "--rule", PAPER: "--paper"} | {
-    colour: f"--c{i}" for i, colour in enumerate(COLOURS, start=1)
-}
-_LIGHT = {
-    "--paper": "#ffffff",
-    "--ink": "#1a1d21",
-    "--muted": "#59616b",
-    "--rule": "#d9dde2",
-    "--c1": "#0072b2",
-    "--c2": "#d55e00",
-    "--c3": "#008a66",
-    "--c4": "#b65a91",
-    "--c5": "#b97f00",
-    "--c6": "#3d97cc",
-}
-"""The page's colours by day."""
+__all__ = ["COLOURS", "INK", "LINE", "MUTED", "PAPER", "Drawing", "FileFormat", "draw"]
+
+FileFormat = Literal["png", "pdf", "svg"]
+
+# Names of colours, whose values depend on where the figure is shown.
+INK, MUTED, LINE, PAPER = "tokser:ink", "tokser:muted", "tokser:rule", "tokser:paper"
+COLOURS = tuple(f"tokser:c{number}" for number in range(1, 7))
+_NAMES = (INK, MUTED, LINE, PAPER, *COLOURS)
+_DAY = {name: LIGHT[name.removeprefix("tokser:")] for name in _NAMES}
+# Inline, each stands for a CSS variable of the page, so a figure is legible in light and dark.
+_MARKS = {name: f"#0101{number:02d}" for number, name in enumerate(_NAMES)}
 _POINTS_PER_INCH = 72
 _WIDTH = 400
 """Units, of which one is a CSS pixel at full size: legible on a phone without zooming."""
+_DOTS_PER_INCH = 300
+"""Of PNG files."""
 
 
-def draw(paint: Callable[[Axes], None], *, height: int, title: str, description: str) -> str:
+class Drawing(str):
+    """A figure: as text, inline SVG for the page; `render` makes a file of it.
+
+    Attributes:
+        heading: Name of the figure.
+        description: What it shows, numbers included.
+    """
+
+    heading: str
+    description: str
+    _paint: Callable[[Axes], None]
+    _height: int
+
+    def __new__(
+        cls, paint: Callable[[Axes], None], *, height: int, title: str, description: str
+    ) -> Self:
+        """Paint the inline form."""
+        inline = _inline(_saved(paint, height, _MARKS, "svg").decode(), title, description)
+        drawing = super().__new__(cls, inline)
+        drawing._paint, drawing._height = paint, height
+        drawing.heading, drawing.description = title, description
+        return drawing
+
+    def render(self, form: FileFormat) -> bytes:
+        """Return a file, on white, in the page's light colours.
+
+        Text stays text in SVG and PDF; PNG has 300 dots an inch. The same figure gives the same
+        bytes.
+        """
+        return _saved(self._paint, self._height, _DAY, form, title=self.heading)
+
+
+def draw(paint: Callable[[Axes], None], *, height: int, title: str, description: str) -> Drawing:
     """Paint one set of axes in the page's style, and return it as inline SVG.
 
     Args:
@@ -49,21 +75,31 @@ def draw(paint: Callable[[Axes], None], *, height: int, title: str, description:
     Returns:
         One `<svg role="img">` element. The same figure gives the same text.
     """
-    with rc_context(_style()):
+    return Drawing(paint, height=height, title=title, description=description)
+
+
+def _saved(
+    paint: Callable[[Axes], None],
+    height: int,
+    colours: Mapping[str, str],
+    form: FileFormat,
+    title: str = "",
+) -> bytes:
+    """Paint a figure and save it while its colours are known by name."""
+    buffer = io.BytesIO()
+    silent: dict[FileFormat, dict[str, Any]] = {
+        "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
+        "pdf": {"Title": title, "CreationDate": None},
+        "png": {"Title": title, "Software": None},
+    }
+    with named(colours), rc_context(_style()):
         figure = Figure(figsize=(_WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH))
-        axes = figure.subplots()
-        paint(axes)
-        buffer = io.StringIO()
-        silent = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(buffer, format="svg", metadata=silent)
-    return _inline(buffer.getvalue(), title, description)
-
-
-def standing_alone(element: str) -> str:
-    """Turn what `draw` returns into an SVG file, in the page's light colours."""
-    colours = "".join(f"{name}:{value};" for name, value in _LIGHT.items())
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" style="background:#ffffff;{colours}"'
-    return f"{element.replace('<svg', head, 1)}\n"
+        paint(figure.subplots())
+        dots = _DOTS_PER_INCH if form == "png" else _POINTS_PER_INCH
+        ground = PAPER if title else "none"
+        options: dict[str, Any] = {"metadata": silent[form], "dpi": dots, "facecolor": ground}
+        figure.savefig(buffer, format=form, **options)
+    return buffer.getvalue()
 
 
 def _style() -> Any:  # matplotlib lists its keys as literals, which differ between releases
@@ -98,6 +134,7 @@ def _style() -> Any:  # matplotlib lists its keys as literals, which differ betw
         "legend.fontsize": 11,
         "lines.linewidth": 2.0,
         "lines.markersize": 6,
+        "pdf.fonttype": 42,
         "svg.fonttype": "none",
         "svg.hashsalt": "tokser",
     }
@@ -113,8 +150,9 @@ def _inline(text: str, title: str, description: str) -> str:
     inner = re.sub(r'\bid="([^"]+)"', rf'id="{mark}-\1"', inner)
     inner = re.sub(r"url\(#([^)]+)\)", rf"url(#{mark}-\1)", inner)
     inner = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{mark}-\1"', inner)
-    for colour, variable in _VARIABLES.items():
-        inner = inner.replace(f": {colour}", f": var({variable})")
+    for name, mark_of_colour in _MARKS.items():
+        variable = name.replace("tokser:", "--")
+        inner = inner.replace(f": {mark_of_colour}", f": var({variable})")
     inner = inner.replace("'DejaVu Sans'", "system-ui, sans-serif")
     return (
         f'<svg role="img" viewBox="{view.group(1) if view else ""}" '

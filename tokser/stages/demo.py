@@ -1,23 +1,20 @@
 """The main job on an embedded default: synthetic speech, tiny random encoders, all stages."""
 
+import shlex
 from pathlib import Path
 
-from tokser.corpora.registry import scan_corpus
-from tokser.errors import SettingsError
 from tokser.pipeline import load_pipeline
-from tokser.progress import say
 from tokser.provenance import write_atomically
 from tokser.shipped import shipped_file
+from tokser.stages.material import build_encoders, synthesise
 from tokser.stages.run import PipelineResult, run_pipeline
 
-__all__ = ["CAUTION", "demo"]
+__all__ = ["CAUTION", "demo", "next_commands"]
 
 CAUTION = (
     "These scores mean nothing: the speech is synthetic and the encoders are random. "
     "They show that everything runs; name real encoders and corpora to get real scores."
 )
-
-EMODB_SENTENCES_USED = ("a01", "a02", "a05", "b01", "b03")
 
 
 def demo(out: Path) -> PipelineResult:
@@ -28,12 +25,14 @@ def demo(out: Path) -> PipelineResult:
 
     Returns:
         What the pipeline left; `results.csv` and `report.html` lie at the top of `out`.
+
+    Raises:
+        SettingsError: The folder holds other things.
     """
     from tokser.report.tables import merge_results
 
-    _refuse_foreign(out)
-    _synthesise(out / "corpora")
-    _build_encoders(out / "encoders", out / "corpora")
+    synthesise(out)
+    build_encoders(out)
     path = shipped_file("pipelines", "demo.yaml")
     pipeline = load_pipeline(path, [f"workspace={out}", f"caution={CAUTION!r}"])
     result = run_pipeline(pipeline)
@@ -42,36 +41,23 @@ def demo(out: Path) -> PipelineResult:
     return result
 
 
-def _refuse_foreign(out: Path) -> None:
-    if out.is_dir() and any(out.iterdir()) and not (out / "corpora").is_dir():
-        raise SettingsError(
-            f"--out {out}",
-            expected="a new folder, or one that a demo began",
-            got="one that holds other things",
-            remedy="Name another folder; nothing was written.",
-        )
+def next_commands(out: Path, program: str) -> list[tuple[str, str]]:
+    """Return what to try on a finished demo: what each does, and the command, ready for a shell.
 
-
-def _synthesise(corpora: Path) -> None:
-    from tokser.corpora.synthetic.emodb import write_emodb
-    from tokser.corpora.synthetic.iemocap import write_iemocap
-    from tokser.corpora.synthetic.librispeech import write_librispeech
-
-    say("[demo] synthesise speech")
-    write_librispeech(corpora / "LibriSpeech")
-    write_emodb(corpora / "emodb", sentences=EMODB_SENTENCES_USED)
-    write_iemocap(corpora / "IEMOCAP")
-
-
-def _build_encoders(folder: Path, corpora: Path) -> None:
-    from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
-
-    say("[demo] build tiny random encoders")
-    build_tiny_whisper(folder / "tiny-whisper")
-    build_tiny_wavlm(folder / "tiny-wavlm")
-    transcripts = [
-        str(text)
-        for dataset, name in (("librispeech", "LibriSpeech"), ("emodb", "emodb"))
-        for text in scan_corpus(dataset, corpora / name).table["transcript"]
-    ]
-    build_tiny_bert(folder / "tiny-bert", transcripts)
+    Args:
+        out: Folder of the demo.
+        program: What calls tokser in that shell.
+    """
+    store = out / "stores" / "emodb.zarr"
+    features = "tiny-wavlm/layer-1, tiny-wavlm/layer-1 + tiny-bert/contextual"
+    commands = {
+        "look into the store": ["store", "info", store],
+        "score features of your choice, fused too": [
+            *("classify", "--dataset", "emodb", "--store", store),
+            *("--features", features, "--classifier", "logreg", "--out", out / "results" / "mine"),
+        ],
+        "write the tables out for a paper": [
+            *("report", out / "results" / "emodb", "--format", "latex", "--out", out / "tables"),
+        ],
+    }
+    return [(what, f"{program} {shlex.join(map(str, words))}") for what, words in commands.items()]

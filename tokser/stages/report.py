@@ -1,6 +1,8 @@
-"""Stage 6: tables and plots of the results, on one page."""
+"""Stage 6: tables and plots of the results, on one page or as files."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tokser.config import ReportSettings
 from tokser.errors import InputError
@@ -8,11 +10,18 @@ from tokser.progress import say
 from tokser.provenance import write_atomically
 from tokser.report.results import read_inputs
 
+if TYPE_CHECKING:
+    from tokser.report.results import Results, Run
+
 __all__ = ["report"]
 
+_PAGE = "report.html"
+_TABLES = {"latex": ".tex", "csv": ".csv", "md": ".md"}
+"""Suffixes of the formats of tables; those of figures are their names."""
 
-def report(settings: ReportSettings) -> Path:
-    """Write the page; return its path.
+
+def report(settings: ReportSettings) -> list[Path]:
+    """Write the page, or tables and figures; return the paths, the page's first.
 
     The page carries its own provenance: what made each of the folders, and the settings that
     make them again.
@@ -20,20 +29,61 @@ def report(settings: ReportSettings) -> Path:
     Raises:
         MissingInputError: Folders or files do not exist; all of them are named.
         InputError: A file is not what its name says, two folders hold the same configuration, or
-            the page's path is a folder.
+            `out` is a folder where it should be a file, or the other way round.
     """
-    if settings.out.is_dir():
+    only_page = set(settings.formats) == {"html"}
+    out = settings.out or Path(_PAGE if only_page else "report")
+    _check_out(out, only_page)
+    settings = settings.model_copy(update={"out": out})
+    results, runs = read_inputs(settings.results, settings.runs)
+    page = out if only_page else out / _PAGE
+    files = _files(settings, results, runs, page)
+    for path, render in files:
+        write_atomically(path, render())
+    told = str(out) if only_page else f"{len(files)} files in {out}"
+    say(f"report: {len(results)} results, {len(runs)} runs -> {told}")
+    return [path for path, _ in files]
+
+
+def _files(
+    settings: ReportSettings, results: "Sequence[Results]", runs: "Sequence[Run]", page: Path
+) -> list[tuple[Path, Callable[[], bytes]]]:
+    """List the files to write, each with what makes its content."""
+    # Matplotlib is needed only from here on.
+    from tokser.report.exhibits import figures_of, tables_of
+    from tokser.report.page import render
+    from tokser.report.sections import find_sections
+    from tokser.report.typeset import typeset
+
+    found: list[tuple[Path, Callable[[], bytes]]] = []
+    if "html" in settings.formats:
+        found.append((page, lambda: render(settings, results, runs).encode()))
+    others = [form for form in dict.fromkeys(settings.formats) if form != "html"]
+    sections = find_sections(results, runs) if others else []
+    for form in others:
+        if form == "latex" or form == "csv" or form == "md":
+            for table in tables_of(sections):
+                path = page.parent / f"{table.name}{_TABLES[form]}"
+                found.append((path, lambda t=table, f=form: typeset(t, f).encode()))  # type: ignore[misc]
+        else:
+            for name, figure in figures_of(sections, runs).items():
+                path = page.parent / f"{name}.{form}"
+                found.append((path, lambda d=figure, f=form: d.render(f)))  # type: ignore[misc]
+    return found
+
+
+def _check_out(out: Path, only_page: bool) -> None:
+    if only_page and out.is_dir():
         raise InputError(
-            settings.out,
+            out,
             expected="the path of a file",
             got="a folder",
-            remedy=f"Use `--out {settings.out / 'report.html'}`.",
+            remedy=f"Use `--out {out / _PAGE}`.",
         )
-    results, runs = read_inputs(settings.results, settings.runs)
-    # Matplotlib is needed only from here on.
-    from tokser.report.page import render
-
-    page = render(settings, results, runs)
-    write_atomically(settings.out, page.encode())
-    say(f"report: {len(results)} results, {len(runs)} runs -> {settings.out}")
-    return settings.out
+    if not only_page and out.is_file():
+        raise InputError(
+            out,
+            expected="the path of a folder, for several files",
+            got="a file",
+            remedy=f"Use `--out {out.with_suffix('')}`, or --format html alone.",
+        )

@@ -60,7 +60,7 @@ def run_pipeline(pipeline: Pipeline) -> PipelineResult:
         from tokser.stages.report import report
 
         _heading(pipeline, "report", 1)
-        result.report = report(pipeline.report)
+        result.report = report(pipeline.report)[0]
     return result
 
 

@@ -155,8 +155,7 @@ def _metrics(run: PretrainSettings) -> pd.DataFrame:
 
 def _draw(out: Path, runs: list[PretrainSettings]) -> None:
     from tokser.report.figures import convergence, validation
-    from tokser.report.svg import standing_alone
 
     metrics = {run.out.name: _metrics(run) for run in runs}
     for name, figure in (("convergence", convergence), ("validation", validation)):
-        write_atomically(out / f"{name}.svg", standing_alone(figure(metrics)).encode())
+        write_atomically(out / f"{name}.svg", figure(metrics).render("svg"))

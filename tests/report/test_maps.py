@@ -1,0 +1,30 @@
+from tokser.report.maps import attention_maps
+from tokser.report.results import read_inputs
+
+SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg"><title>Map</title><desc> 4 tokens </desc>'
+    "<script>alert(1)</script></svg>"
+)
+
+
+def maps(folder):
+    return attention_maps(read_inputs([], [folder])[1])
+
+
+def test_pictures_of_a_run_are_carried_within_the_page(folders):
+    folder = folders.run()
+    (folder / "attention-b.png").write_bytes(b"\x89PNG")
+    (folder / "attention-a.svg").write_text(SVG)
+    (folder / "attention.txt").write_text("no picture")
+    first, second = maps(folder)
+    assert (first.name, first.alternative) == ("attention-a", "Map. 4 tokens")
+    assert first.address.startswith("data:image/svg+xml;base64,")
+    assert second.address == "data:image/png;base64,iVBORw=="
+    assert second.alternative == "Attention map of the run demo, attention-b"
+
+
+def test_a_run_without_pictures_has_none_and_a_broken_one_is_still_named(folders):
+    folder = folders.run()
+    assert maps(folder) == []
+    (folder / "attention.svg").write_text("<svg")
+    assert maps(folder)[0].alternative == "Attention map of the run demo, attention"

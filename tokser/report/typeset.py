@@ -1,0 +1,177 @@
+"""A table for a paper or another program: as LaTeX, CSV or Markdown."""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["Cell", "Percent", "Table", "TableFormat", "typeset"]
+
+TableFormat = Literal["latex", "csv", "md"]
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "\N{MINUS SIGN}": "$-$",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$",
+    "\N{MIDDLE DOT}": r"\textperiodcentered{}",
+    "\N{HORIZONTAL ELLIPSIS}": r"\dots{}",
+}
+
+
+@dataclass(frozen=True)
+class Percent:
+    """A share, told in percent; with the ends of its interval where there is one."""
+
+    share: float
+    low: float | None = None
+    high: float | None = None
+    is_best: bool = False
+    """Whether it is the best of its column, which is set bold."""
+    digits: int = 1
+
+    def __str__(self) -> str:
+        text = f"{100 * self.share:.{self.digits}f}"
+        if self.low is None or self.high is None:
+            return text
+        return f"{text} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+
+
+Cell: TypeAlias = str | int | Percent | None
+"""None: there is nothing to tell."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, the same in every format.
+
+    Attributes:
+        name: Name of its file, and its label.
+        title: What it shows.
+        columns: Heads; the first column names the row.
+        rows: A cell for each column.
+        notes: What a reader must know, leaks first.
+    """
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def typeset(table: Table, form: TableFormat) -> str:
+    """Write a table out.
+
+    LaTeX needs the package booktabs. CSV has shares in percent with all their digits, and the ends
+    of intervals in columns of their own; its notes are its last lines, behind `#`.
+    """
+    makers: dict[TableFormat, Callable[[Table], str]] = {
+        "latex": _latex,
+        "csv": _csv,
+        "md": _markdown,
+    }
+    return makers[form](table)
+
+
+def _latex(table: Table) -> str:
+    numbers = [_is_number_column(table, i) for i in range(len(table.columns))]
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{_escaped(table.title)}}}",
+        rf"  \label{{tab:{table.name}}}",
+        rf"  \begin{{tabular}}{{{''.join('r' if n else 'l' for n in numbers)}}}",
+        r"    \toprule",
+        f"    {' & '.join(_escaped(name) for name in table.columns)} \\\\",
+        r"    \midrule",
+        *(f"    {' & '.join(_latex_cell(cell) for cell in row)} \\\\" for row in table.rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        *(rf"  \par\smallskip\footnotesize {_escaped(note)}" for note in table.notes),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = _escaped(_told(cell))
+    return rf"\textbf{{{text}}}" if isinstance(cell, Percent) and cell.is_best else text
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+
+
+def _markdown(table: Table) -> str:
+    numbers = [_is_number_column(table, i) for i in range(len(table.columns))]
+    lines = [
+        f"**{_piped(table.title)}**",
+        "",
+        _line([_piped(name) for name in table.columns]),
+        _line(["---:" if n else "---" for n in numbers]),
+        *(_line([_markdown_cell(cell) for cell in row]) for row in table.rows),
+        "",
+        *(f"{_piped(note)}\n" for note in table.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _markdown_cell(cell: Cell) -> str:
+    text = _piped(_told(cell))
+    return f"**{text}**" if isinstance(cell, Percent) and cell.is_best else text
+
+
+def _piped(text: str) -> str:
+    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
+
+
+def _csv(table: Table) -> str:
+    spread = [
+        any(isinstance(row[i], Percent) and row[i].low is not None for row in table.rows)  # type: ignore[union-attr]
+        for i in range(len(table.columns))
+    ]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    heads: list[str] = []
+    for name, has_ends in zip(table.columns, spread, strict=True):
+        heads += [name, f"{name} low", f"{name} high"] if has_ends else [name]
+    writer.writerow(heads)
+    for row in table.rows:
+        cells: list[str] = []
+        for cell, has_ends in zip(row, spread, strict=True):
+            cells += _csv_cells(cell, has_ends)
+        writer.writerow(cells)
+    return text.getvalue() + "".join(f"# {note}\n" for note in table.notes)
+
+
+def _csv_cells(cell: Cell, has_ends: bool) -> list[str]:
+    if not isinstance(cell, Percent):
+        return [_told(cell), "", ""] if has_ends else [_told(cell)]
+    values = (cell.share, cell.low, cell.high) if has_ends else (cell.share,)
+    return ["" if value is None else f"{100 * value:.6g}" for value in values]
+
+
+def _told(cell: Cell) -> str:
+    return "" if cell is None else str(cell)
+
+
+def _is_number_column(table: Table, column: int) -> bool:
+    cells = [row[column] for row in table.rows if row[column] not in (None, "")]
+    return bool(cells) and all(isinstance(cell, int | Percent) for cell in cells)
