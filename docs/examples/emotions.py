@@ -34,7 +34,7 @@ store.utterances.pivot_table(index="speaker", columns="label", aggfunc="size", f
 # A feature is a ragged array: `[frames, dim]` for each utterance, read without a copy.
 
 # %%
-speech = [name for name in store.features if "/layer-" in name]
+speech = [name for name in store.pooled if "/layer-" in name]
 encoder = max(
     {name.partition("/")[0] for name in speech}, key=lambda e: sum(e in n for n in speech)
 )

@@ -63,7 +63,7 @@ def test_every_row_of_table_3_has_a_feature_that_stands_for_it(dataset):
     pipeline = load_pipeline(REPOSITORY / "pipelines" / f"reproduce-{dataset}.yaml")
     teachers = {p.out.name: str(p.text) for p in pipeline.pretrain}
     features = ["whisper-base/layer-6", "wavlm-base/layer-12", *pipeline.classify[1].features]
-    features += list(teachers.values()) + [f"{run}/aligned" for run in teachers]
+    features += [*teachers.values(), *(f"{run}/aligned" for run in teachers)]
     labels = {published_label(feature, teachers) for feature in features}
     assert {row.features for row in published_scores(dataset)} <= labels
 

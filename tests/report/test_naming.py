@@ -5,6 +5,16 @@ from hypothesis import strategies as st
 from tokser.report import naming
 
 
+def test_a_choice_by_dev_has_the_name_that_all_its_members_share():
+    teachers = {"mono-base": "bert-base-uncased/contextual", "mono-large": "bert/contextual"}
+    teachers |= {"multi-base": "bert-base-multilingual-cased/contextual"}
+    both = "best(mono-base/aligned, mono-large/aligned)"
+    assert naming.published_label(both, teachers) == "Ours (Mono)"
+    assert naming.published_label("best(mono-base/aligned, multi-base/aligned)", teachers) is None
+    assert naming.published_label("best(whisper-base/layer-0..6)", {}) == "Whisper"
+    assert naming.published_label("mean(wavlm/layer-1, whisper-base/layer-2)", {}) is None
+
+
 @given(st.lists(st.integers(0, 200), unique=True))
 def test_layers_sort_by_number(layers):
     names = [f"wavlm-base/layer-{layer}" for layer in layers]

@@ -50,8 +50,8 @@ def design_matrix(
 
     Args:
         store: The store, pooled.
-        features: Name of a feature, or names; patterns such as `wavlm-base/layer-*` are written
-            out. Utterances that lack one of them are left out.
+        features: Name of a feature, or names; patterns such as `wavlm-base/layer-*` stand for all
+            pooled features that match. Utterances that lack one of them are left out.
         functionals: `mean`, `std`, and whatever else `tokser pool --functional` wrote.
         labelled: Leave utterances without a label out.
 
@@ -126,16 +126,16 @@ def data_array(
 def _written_out(store: Store, features: str | Sequence[str]) -> list[str]:
     """Write patterns out, in the store's order, and refuse what matches nothing."""
     wanted = [features] if isinstance(features, str) else list(features)
-    known = list(dict.fromkeys([*store.features, *store.pooled]))
+    known = store.pooled
     found: list[str] = []
     for pattern in wanted:
         matching = [name for name in known if fnmatchcase(name, pattern)]
         if not matching:
             raise SettingsError(
                 store.path,
-                expected=f"features among {list_some(known, most=20)}",
+                expected=f"pooled features among {list_some(known, most=20) or 'none'}",
                 got=repr(pattern),
-                remedy="Correct the name, or extract the feature.",
+                remedy=f"Correct the name, or run `tokser pool --store {store.path}`.",
             )
         found += matching
     return list(dict.fromkeys(found))

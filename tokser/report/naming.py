@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 
 __all__ = [
     "dataset_title",
@@ -76,17 +75,21 @@ def published_label(features: str, teachers: Mapping[str, str]) -> str | None:
 
     Returns:
         For instance `Whisper` or `Ours (Multi)`; `Ours` where the run's text encoder is not
-        known; None where the report has nothing of the kind. A choice by dev among the layers of
-        one encoder is named as that encoder.
+        known; None where the report has nothing of the kind. A choice by dev among features that
+        share a name has that name.
     """
     chosen = features.removeprefix("best(").removesuffix(")")
-    if any(mark in chosen for mark in "+(,:"):  # a fusion, or other functionals
+    if any(mark in chosen for mark in "+(:"):  # a fusion, or other functionals
         return None
-    group, _, kind = chosen.rpartition("/")
+    labels = {_label(member.strip(), teachers) for member in chosen.split(",")}
+    return labels.pop() if len(labels) == 1 else None
+
+
+def _label(feature: str, teachers: Mapping[str, str]) -> str | None:
+    group, _, kind = feature.rpartition("/")
     if kind == "aligned":
-        # The name of a run, or the pattern of a choice by dev among several.
-        spoken = {_language(text) for run, text in teachers.items() if fnmatchcase(run, group)}
-        return f"Ours ({spoken.pop()})" if len(spoken) == 1 else "Ours"
+        teacher = teachers.get(group)
+        return "Ours" if teacher is None else f"Ours ({_language(teacher)})"
     if "bert" in group and kind == "contextual":
         return f"BERT ({_language(group)})"
     for family in ("Whisper", "WavLM"):

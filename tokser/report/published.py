@@ -39,7 +39,7 @@ COUNT_REMARKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "emodb": (
             "The report counts 493: the recordings that at least 80 % of the listeners recognised "
-            "and 60 % found natural (`--subset recognised`). EmoDB as published holds 535, and the "
+            "and 60 % found natural (--subset recognised). EmoDB as published holds 535, and the "
             "accuracies of Table 3 are multiples of 1/54, that is 10 % of 535: they are from all.",
             "What the report prints as Disappointed is EmoDB's Ekel, disgust.",
         ),
