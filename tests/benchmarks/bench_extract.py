@@ -1,7 +1,7 @@
 """Extraction against the bare encoder and against what people do today.
 
-Real Whisper-base and real EmoDB recordings (TOKSER_TEST_DATA), a WavLM-base of full size with random
-weights. `make bench-extract` writes its section of `docs/benchmarks.md`.
+Real Whisper-base and real EmoDB recordings (TOKSER_TEST_DATA), a WavLM-base of full size with
+random weights. `make bench-extract` writes its section of `docs/benchmarks.md`.
 """
 
 import os
@@ -216,8 +216,8 @@ def _preamble() -> str:
         "What is timed is everything from the sound files to the committed store; models are "
         "loaded before. The encoder alone is a loop of forward passes on ready-made features, in "
         "the same batches. The usual script is plain transformers, one file at a time, to numpy, "
-        f"with nothing written. Medians of {ROUNDS} turns in changing order. EmoDB's recordings are "
-        f"cut at 2 s.\n\nMeasured on {machine()}, {torch.get_num_threads()} threads; "
+        f"with nothing written. Medians of {ROUNDS} turns in changing order. EmoDB's recordings "
+        f"are cut at 2 s.\n\nMeasured on {machine()}, {torch.get_num_threads()} threads; "
         f"{versions(('tokser', 'torch', 'transformers', 'distributed'))}."
     )
 

@@ -1,4 +1,4 @@
-"""An extraction in a process of its own: `extract_probe.py ROOT STORE ENCODER`, its memory as JSON."""
+"""Memory of an extraction in a process of its own: `extract_probe.py ROOT STORE ENCODER`."""
 
 import json
 import subprocess
