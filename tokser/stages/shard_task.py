@@ -15,7 +15,7 @@ from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.passes import Part
 from tokser.errors import StoreMismatchError
 from tokser.provenance import digest_of
-from tokser.scheduling import Workers
+from tokser.scheduling import Workers, this_worker
 from tokser.stages.extract import run_shards
 from tokser.stages.meter import Meter, Pace
 from tokser.stages.recipe import Recipe
@@ -124,9 +124,8 @@ def _encoder(
     Raises:
         StoreMismatchError: It is another model here than where tasks are handed out.
     """
-    from distributed import get_worker
-
-    torch.set_num_threads(get_worker().state.nthreads)
+    address, num_threads = this_worker()
+    torch.set_num_threads(num_threads)
     encoder = load_encoder(
         source,
         revision=revision,
@@ -136,7 +135,7 @@ def _encoder(
     )
     if digest_of(encoder.provenance()) != model:
         raise StoreMismatchError(
-            f"worker {get_worker().address}, {source}",
+            f"worker {address}, {source}",
             expected="the model that the extraction was called with",
             got="another, or other versions of its files",
             remedy="Put the same files in this place on every machine.",
