@@ -27,7 +27,7 @@ from tokser.progress import say
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-__all__ = ["ClusterSettings", "Workers", "load_cluster", "workers"]
+__all__ = ["ClusterSettings", "Workers", "load_cluster", "this_worker", "workers"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -317,6 +317,14 @@ def _queued(settings: ClusterSettings) -> Any:
     cluster.scale(jobs=settings.jobs)
     say(f"{settings.kind}: {settings.jobs} jobs queued")
     return cluster
+
+
+def this_worker() -> tuple[str, int]:
+    """Return address and number of threads of the worker that a task runs on."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    return str(worker.address), int(worker.state.nthreads)
 
 
 def _tokser_version() -> str:

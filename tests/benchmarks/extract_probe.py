@@ -1,4 +1,4 @@
-"""Extract in a process of its own, memory as JSON: `extract_probe.py ROOT STORE ENCODER`."""
+"""Memory of an extraction in a process of its own: `extract_probe.py ROOT STORE ENCODER`."""
 
 import json
 import subprocess

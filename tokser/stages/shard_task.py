@@ -13,7 +13,9 @@ from tokser.config import ContextName, ExtractSettings, PrecisionName
 from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.passes import Part
-from tokser.scheduling import Workers
+from tokser.errors import StoreMismatchError
+from tokser.provenance import digest_of
+from tokser.scheduling import Workers, this_worker
 from tokser.stages.extract import run_shards
 from tokser.stages.meter import Meter, Pace
 from tokser.stages.recipe import Recipe
@@ -33,7 +35,9 @@ class ShardTask:
     Attributes:
         settings: Of the whole extraction.
         source: The encoder, a hub id or a folder that the worker sees, too.
+        model: Digest of the encoder's provenance: what a worker keeps is of this model.
         group: Name of the group in the store.
+        identity: Digest of what the group is: what a worker keeps is of this store.
         layers: Number of each layer, by its feature's name.
         shard: Number of the shard.
         part: Its utterances; recordings by paths that the worker sees, too.
@@ -41,7 +45,9 @@ class ShardTask:
 
     settings: ExtractSettings
     source: str
+    model: str
     group: str
+    identity: str
     layers: tuple[tuple[str, int], ...]
     shard: int
     part: Part
@@ -63,7 +69,9 @@ def run_on_workers(
     absolute = place if is_remote(place) else str(Path(place).absolute())
     settings = work.settings.model_copy(update={"store": absolute})
     layers = tuple(work.recipe.layers.items())
-    task = partial(ShardTask, settings, work.plan.source, work.plan.name, layers)
+    model = digest_of(work.encoder.provenance())
+    identity = digest_of([group.identity, sorted(work.plan.features)])
+    task = partial(ShardTask, settings, work.plan.source, model, work.plan.name, identity, layers)
     tasks = (task(shard, part_of(shard)) for shard in pending)
     for done, pace in crew.map(compute_shard, tasks):
         if pace.shard is None:
@@ -80,7 +88,22 @@ def compute_shard(task: ShardTask) -> Pace:
         What was done; no shard if another process had committed it.
     """
     with _ONE_AT_A_TIME:
-        recipe, group = _bench(task.settings, task.source, task.group, task.layers)
+        encoder = _encoder(
+            task.model,
+            task.source,
+            task.settings.revision,
+            task.settings.device,
+            task.settings.precision,
+            task.settings.context,
+        )
+        recipe = Recipe(
+            encoder,
+            dict(task.layers),
+            task.settings.dtype,
+            task.settings.batch_seconds,
+            task.settings.functionals_only,
+        )
+        group = _group(task.identity, task.settings.store, task.group)
         pace = Pace(len(task.part.ids), 1)
         meter = Meter(recipe.encoder.name, pace, every_s=math.inf)
         run_shards(recipe, group, group.claim([task.shard]), lambda shard: task.part, meter)
@@ -88,43 +111,48 @@ def compute_shard(task: ShardTask) -> Pace:
 
 
 @lru_cache(maxsize=1)
-def _bench(
-    settings: ExtractSettings, source: str, name: str, layers: tuple[tuple[str, int], ...]
-) -> tuple[Recipe, GroupWriter]:
-    """Open the store that was laid down before tasks were handed out."""
-    from distributed import get_worker
-
-    torch.set_num_threads(get_worker().state.nthreads)
-    encoder = _encoder(
-        source, settings.revision, settings.device, settings.precision, settings.context
-    )
-    recipe = Recipe(
-        encoder, dict(layers), settings.dtype, settings.batch_seconds, settings.functionals_only
-    )
-    store = open_store(settings.store)
-    found = store.group(name)
-    made_by = encoder.provenance()
-    if settings.functionals_only:
-        made_by = found.provenance | {"source": made_by}
-    plan = GroupPlan(
-        name=name,
-        kind=found.kind,
-        features=found.features,
-        lengths=store.layout(name).row_lengths,
-        provenance=made_by,
-    )
-    return recipe, StoreWriter.reopen(store).plan_group(plan)
-
-
-@lru_cache(maxsize=1)
 def _encoder(
-    source: str, revision: str | None, device: str, precision: PrecisionName, context: ContextName
+    model: str,
+    source: str,
+    revision: str | None,
+    device: str,
+    precision: PrecisionName,
+    context: ContextName,
 ) -> SpeechEncoder | TextEncoder:
-    """Load an encoder, and keep it for further shards and stores."""
-    return load_encoder(
+    """Load an encoder, and keep it for further shards and stores.
+
+    Raises:
+        StoreMismatchError: It is another model here than where tasks are handed out.
+    """
+    address, num_threads = this_worker()
+    torch.set_num_threads(num_threads)
+    encoder = load_encoder(
         source,
         revision=revision,
         device=resolve_device(device),
         precision=precision,
         context=context,
     )
+    if digest_of(encoder.provenance()) != model:
+        raise StoreMismatchError(
+            f"worker {address}, {source}",
+            expected="the model that the extraction was called with",
+            got="another, or other versions of its files",
+            remedy="Put the same files in this place on every machine.",
+        )
+    return encoder
+
+
+@lru_cache(maxsize=1)
+def _group(identity: str, path: str, name: str) -> GroupWriter:
+    """Open the group that was laid down before tasks were handed out."""
+    store = open_store(path)
+    found = store.group(name)
+    plan = GroupPlan(
+        name=name,
+        kind=found.kind,
+        features=found.features,
+        lengths=store.layout(name).row_lengths,
+        provenance=found.provenance,
+    )
+    return StoreWriter.reopen(store).plan_group(plan)

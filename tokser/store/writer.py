@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
+from tokser.provenance import digest_of
 from tokser.store.address import backend_at, is_store
 from tokser.store.backend import Backend
 from tokser.store.claims import Claim, Claims
@@ -271,6 +272,11 @@ class GroupWriter:
     def address(self) -> str:
         """The store and the group, for messages."""
         return f"{self._backend.address}, {self._plan.name}"
+
+    @property
+    def identity(self) -> str:
+        """Digest of what the group is: the manifest, and all its features."""
+        return digest_of([self._identity(name) for name in sorted(self._attributes.features)])
 
     def pending(self) -> dict[int, list[str]]:
         """Return the planned features that each shard still lacks, by shard."""
