@@ -182,7 +182,8 @@ def measure_growth() -> tuple[Figures, str]:
     table = markdown_table(["Cost by points, one layer, two folds", "s"], rows)
     told = (
         f"A thread holds {held:.1f} MB (weights, moments, best epoch, activations of the largest "
-        f"batch) beside its fold; seven layers peak {growth:.1f} MB above one."
+        f"batch) beside its fold; seven layers peak {growth:.1f} MB above "
+        "one: their tables, and the best model of each fold."
     )
     return figures, f"{table}\n\n{told}"
 
@@ -246,7 +247,8 @@ def _preamble() -> str:
     return (
         "Table 2's baseline grid: 18 points (batch 4 to 1,024, two learning rates), 30 epochs, "
         "widths 128, 64, 32. tokser: from tables to predictions of the selected points. lightning: "
-        "a `Trainer` with a `DataLoader` a point. sklearn: `MLPClassifier` (no LayerNorm). loop: "
+        "a `Trainer` with a `DataLoader` a point, Adam as one writes it; tuned, Adam is fused and "
+        "nothing is logged. sklearn: `MLPClassifier` (no LayerNorm). loop: "
         f"bare PyTorch with fused Adam. They are measured on {STEPS} steps at every batch size, "
         "the faster of one and all threads and of two rounds, and scaled by counts of steps.\n\n"
         f"Measured on {machine()}; {versions(('tokser', *PACKAGES))}."

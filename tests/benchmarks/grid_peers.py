@@ -5,18 +5,22 @@ A way is measured on a part of an epoch at every batch size, and scaled by count
 
 import itertools
 import logging
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import recall_score
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 from torch import nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 
 from tokser.classify.grid import Fold
@@ -58,22 +62,20 @@ def loop(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     rows, labels, dev = map(torch.from_numpy, (fold.train, fold.train_labels, fold.dev))
     start = time.perf_counter() - begin
-    count, taken = num_steps(fold, batch_size), -2  # two to warm up
-    while taken < count:
+    schedule = ReduceLROnPlateau(adam, mode="max", patience=10)
+    ticks: list[float] = []
+    while len(ticks) < num_steps(fold, batch_size) + 3:  # two to warm up
         for chosen in torch.randperm(len(rows)).split(batch_size):
-            if taken == 0:
-                begin = time.perf_counter()
+            ticks.append(time.perf_counter())
             adam.zero_grad()
             functional.cross_entropy(model(rows[chosen]), labels[chosen]).backward()
             adam.step()
-            taken += 1
-            if taken == count:
-                break
-    step = (time.perf_counter() - begin) / count
     begin = time.perf_counter()
     with torch.inference_mode():
-        model(dev).argmax(dim=1)
-    return Cost(step, time.perf_counter() - begin, start)
+        guesses = model(dev).argmax(dim=1)
+    schedule.step(recall_score(fold.dev_labels, guesses.numpy(), average="macro"))
+    _ = {name: value.clone() for name, value in model.state_dict().items()}
+    return Cost(float(np.median(np.diff(ticks)[2:])), time.perf_counter() - begin, start)
 
 
 def scikit_learn(fold: Fold, batch_size: int, num_classes: int) -> Cost:
@@ -90,13 +92,19 @@ def scikit_learn(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     model.partial_fit(fold.train[repeated], fold.train_labels[repeated])
     step = (time.perf_counter() - begin) / count
     begin = time.perf_counter()
-    model.predict(fold.dev)
+    recall_score(fold.dev_labels, model.predict(fold.dev), average="macro")
     return Cost(step, time.perf_counter() - begin, max(start - step, 0))
 
 
-def lightning(fold: Fold, batch_size: int, num_classes: int) -> Cost:
-    """One `Trainer` with a `DataLoader` a point, all its extras off: the way of the report."""
+def lightning(fold: Fold, batch_size: int, num_classes: int, *, is_tuned: bool = False) -> Cost:
+    """One `Trainer` with a `DataLoader` a point: the way of the report.
+
+    It has what the method asks for, the plateau on dev UAR and the best epoch kept, Adam as one
+    writes it and the loss told to Lightning; and neither bars, summaries, sanity checks nor
+    loggers. Tuned, Adam is fused, and nothing is told at a step.
+    """
     from lightning.pytorch import LightningModule, Trainer
+    from lightning.pytorch.callbacks import ModelCheckpoint
 
     ticks: dict[str, list[float]] = {"step": [], "epoch": []}
 
@@ -106,13 +114,22 @@ def lightning(fold: Fold, batch_size: int, num_classes: int) -> Cost:
             self.model = model_of(fold.train.shape[1], num_classes)
 
         def training_step(self, batch, _):
-            return functional.cross_entropy(self.model(batch[0]), batch[1])
+            loss = functional.cross_entropy(self.model(batch[0]), batch[1])
+            if not is_tuned:
+                self.log("loss", loss)
+            return loss
 
         def validation_step(self, batch, _):
-            self.model(batch[0]).argmax(dim=1)
+            guesses = self.model(batch[0]).argmax(dim=1)
+            self.log("uar", recall_score(batch[1].numpy(), guesses.numpy(), average="macro"))
 
         def configure_optimizers(self):
-            return torch.optim.Adam(self.parameters(), lr=1e-3, fused=True)
+            adam = torch.optim.Adam(self.parameters(), lr=1e-3, fused=is_tuned or None)
+            schedule = ReduceLROnPlateau(adam, mode="max", patience=10)
+            return {
+                "optimizer": adam,
+                "lr_scheduler": {"scheduler": schedule, "monitor": "uar"},
+            }
 
         def on_train_epoch_start(self):
             ticks["epoch"].append(time.perf_counter())
@@ -127,14 +144,14 @@ def lightning(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     count, epochs = min(STEPS, -(-len(fold.train) // batch_size)), 3
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     begin = time.perf_counter()
-    with warnings.catch_warnings(action="ignore"):
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         trainer = Trainer(
             accelerator="cpu",
             max_epochs=epochs,
             limit_train_batches=count,
             num_sanity_val_steps=0,
             logger=False,
-            enable_checkpointing=False,
+            callbacks=[ModelCheckpoint(folder, monitor="uar", mode="max")],
             enable_progress_bar=False,
             enable_model_summary=False,
         )
@@ -151,7 +168,12 @@ def lightning(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     return Cost(step, max(epoch - count * step, 0), max(whole - epochs * epoch, 0))
 
 
-PEERS: dict[str, Peer] = {"lightning": lightning, "sklearn": scikit_learn, "loop": loop}
+PEERS: dict[str, Peer] = {
+    "lightning": lightning,
+    "lightning_tuned": partial(lightning, is_tuned=True),
+    "sklearn": scikit_learn,
+    "loop": loop,
+}
 
 
 def best_cost(peer: Peer, fold: Fold, batch_size: int, num_classes: int, *, rounds: int) -> Cost:

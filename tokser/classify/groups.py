@@ -231,7 +231,8 @@ def _train_compiled(
     with ThreadPoolExecutor(num_threads) as pool:
         try:
             while True:
-                while sum(len(started) for _, started in waiting) < 2 * num_threads or not waiting:
+                # One group is ahead of the one that is waited for, or no thread would have work.
+                while len(waiting) < 2 or sum(len(s) for _, s in waiting) < 2 * num_threads:
                     group = next(left, None)
                     if group is None:
                         break
