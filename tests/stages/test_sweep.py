@@ -66,7 +66,7 @@ def test_the_table_has_a_row_per_run_the_best_first_and_curves_are_drawn(file, p
     assert table["speech_gain"].tolist() == pytest.approx([0.4, 0.3, 0.15, 0.05])
     for name in ("convergence.svg", "validation.svg"):
         text = (out / name).read_text()
-        assert text.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+        assert "<svg" in text
         assert "variant=scaled,learning_rate=0.001" in text
 
 
