@@ -51,7 +51,9 @@ def test_with_class_weights_and_early_stopping(hidden):
     num_train=st.integers(1, 90),
     num_dev=st.integers(1, 70),
     features=st.integers(1, 70),
-    hidden=st.lists(st.integers(2, 40), max_size=3).map(tuple),
+    # Of two values a LayerNorm leaves +1 and -1: what is left of the gradient is rounding, and Adam
+    # takes whole steps along it.
+    hidden=st.lists(st.integers(4, 40), max_size=3).map(tuple),
     batch_size=st.integers(1, 100),
     number=st.integers(0, 99),
 )
