@@ -26,7 +26,7 @@ def pool(settings: PoolSettings) -> list[str]:
     """
     wanted = check_functionals([*MOMENTS, *settings.functionals])
     store = open_store(settings.store, check=True)
-    there = [name for name in store.pooled if name not in store.features]
+    there = store.without_rows
     if there:
         say(f"{list_some(there, most=20)}: extracted as functionals, nothing to pool")
     features = list(settings.features) or [*store.features, *there]

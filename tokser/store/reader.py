@@ -174,6 +174,13 @@ class Store:
         kept = [feature for feature in self.features if feature in found]
         return kept + [feature for feature in found if feature not in kept]
 
+    @property
+    def without_rows(self) -> list[str]:
+        """Names of the features of which only functionals were stored; nothing is read."""
+        prefix = f"{FUNCTIONALS}/"
+        names = [name.removeprefix(prefix) for name in self.arrays if name.startswith(prefix)]
+        return [name for name in names if "@" not in name and name not in self.features]
+
     def functionals(self, feature: str) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
 
