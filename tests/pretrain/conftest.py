@@ -36,12 +36,9 @@ class Memory:
     def lengths(self) -> pd.Series:
         return pd.Series({name: len(rows) for name, rows in self.by_id.items()}, dtype="int64")
 
-    def ragged(self, utterances, allocate=np.empty):
+    def ragged(self, utterances):
         parts = [self.by_id[name] for name in utterances]
-        rows = np.concatenate(parts)
-        held = allocate(rows.shape, rows.dtype)
-        held[...] = rows
-        return Ragged(held, np.array([len(part) for part in parts]))
+        return Ragged(np.concatenate(parts), np.array([len(part) for part in parts]))
 
 
 @dataclass
