@@ -20,6 +20,7 @@ from tokser.config import (
 )
 from tokser.errors import MissingInputError, SettingsError, list_some
 from tokser.shipped import shipped_file
+from tokser.yaml_file import read_yaml
 
 __all__ = ["Pipeline", "load_pipeline"]
 
@@ -56,16 +57,9 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
         SettingsError: It is no YAML, a key or variable is unknown, or a value is wrong.
     """
     path = _found(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
-        ) from error
-    if not isinstance(content, dict):
-        raise SettingsError(
-            path, expected="stages by name", got=repr(content), remedy="See pipelines/demo.yaml."
-        )
+    content = read_yaml(
+        path, kind="a pipeline file", keys="stages by name", example="pipelines/demo.yaml"
+    )
     for override in overrides:
         _override(content, override)
     variables = content.get("variables") or {}

@@ -10,19 +10,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import yaml
 from pydantic import Field
 
 from tokser.config import Positive, Settings
 from tokser.errors import (
     InputError,
-    MissingInputError,
     MissingPackageError,
     RunError,
     SettingsError,
     TokserError,
 )
 from tokser.progress import say
+from tokser.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -61,26 +60,12 @@ def load_cluster(path: Path) -> ClusterSettings:
         MissingInputError: There is no such file.
         SettingsError: It is no YAML, or a key or value is wrong.
     """
-    if not path.is_file():
-        raise MissingInputError(
-            path,
-            expected="a cluster file",
-            got="nothing",
-            remedy="Correct the path, or copy one from pipelines/clusters.",
-        )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
-        ) from error
-    if not isinstance(content, dict):
-        raise SettingsError(
-            path,
-            expected="kind, jobs and options",
-            got=repr(content),
-            remedy="See pipelines/clusters/slurm.yaml.",
-        )
+    content = read_yaml(
+        path,
+        kind="a cluster file",
+        keys="kind, jobs and options",
+        example="pipelines/clusters/slurm.yaml",
+    )
     return ClusterSettings.parse(content, where=str(path))
 
 

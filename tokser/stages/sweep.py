@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from tokser.config import PretrainSettings, SweepSettings
-from tokser.errors import MissingInputError, RunError, SettingsError
+from tokser.errors import RunError, SettingsError
 from tokser.pretrain.validation import HEADLINE
 from tokser.progress import progress_bar, say
 from tokser.provenance import write_atomically
 from tokser.scheduling import workers
 from tokser.stages.pretrain import pretrain
+from tokser.yaml_file import read_yaml
 
 __all__ = ["load_sweep", "sweep"]
 
@@ -31,26 +31,12 @@ def load_sweep(path: Path, overrides: Mapping[str, Any]) -> SweepSettings:
         MissingInputError: There is no such file.
         SettingsError: It is no YAML, or a key or value is wrong.
     """
-    if not path.is_file():
-        raise MissingInputError(
-            path,
-            expected="a sweep file",
-            got="nothing",
-            remedy="Correct the path, or copy one from pipelines/sweeps.",
-        )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
-        ) from error
-    if not isinstance(content, dict):
-        raise SettingsError(
-            path,
-            expected="name, out, pretrain and grid",
-            got=repr(content),
-            remedy="See pipelines/sweeps/whisper-base.yaml.",
-        )
+    content = read_yaml(
+        path,
+        kind="a sweep file",
+        keys="name, out, pretrain and grid",
+        example="pipelines/sweeps/whisper-base.yaml",
+    )
     given = dict(overrides)
     out = given.pop("out", None)
     shared = {"pretrain": dict(content.get("pretrain") or {}) | given}
