@@ -67,13 +67,30 @@ def test_every_fold_is_predicted_with_probabilities_and_selects_once(corpus, cla
 
 
 def test_logistic_regression_is_that_of_scikit_learn_on_train_and_dev(corpus):
-    found = corpus.search("logreg").predictions.set_index("id")
+    looks, counts = [], []
+    found = corpus.search(
+        "logreg",
+        on_models=counts.append,
+        before_test=lambda split, chosen: looks.append((split.fold, chosen)),
+    ).predictions.set_index("id")
     for split in corpus.splits:
         values, labels = corpus.part([*split.train, *split.dev])
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000))
         expected = model.fit(values, labels).predict_proba(corpus.part(split.test)[0])
         mine = found.loc[list(split.test)].filter(like="probability_")
         np.testing.assert_allclose(mine, expected, atol=1e-4)
+    assert looks == [(split.fold, {"C": 1.0}) for split in corpus.splits]
+    assert counts == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("classifier", BASELINES)
+def test_two_classes_do(corpus, classifier):
+    labels = corpus.labels.where(corpus.labels == "anger", "other")
+    found = search_baseline(
+        classifier, corpus.functionals, labels, corpus.splits[:1], GRID, seed=0
+    ).predictions
+    probabilities = found[["probability_anger", "probability_other"]]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
 def test_the_svm_takes_the_cost_that_is_best_on_dev(corpus):

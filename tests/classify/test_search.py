@@ -4,24 +4,22 @@ import pytest
 import torch
 
 from tokser.classify import groups
+from tokser.classify.baselines import search_baseline
 from tokser.classify.grid import Fold, Trained
-from tokser.classify.linear import fit_predict_logreg
 from tokser.classify.metrics import score
 from tokser.classify.mlp import initialise
 from tokser.classify.protocols import Split, make_splits
-from tokser.classify.search import (
-    choose_layer,
-    num_models,
-    search_layers,
-    search_logreg,
-    search_mlp,
-)
+from tokser.classify.search import num_models, search_layers, search_mlp
 from tokser.classify.stacked import predict, train_stack
 from tokser.config import GridSettings
 
 CPU = torch.device("cpu")
 GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-3, 1e-2), hidden=(8, 6), epochs=4)
 CLASSES = ("anger", "neutral", "sadness")
+
+
+def search_logreg(functionals, labels, splits, **kwargs):
+    return search_baseline("logreg", functionals, labels, splits, GRID, seed=0, **kwargs)
 
 
 class Corpus:
@@ -246,35 +244,6 @@ def test_a_class_that_only_test_has_is_never_predicted_right_and_breaks_nothing(
         assert row["label"] == "fear" != row["prediction"]
 
 
-def test_logistic_regression_learns_from_train_and_dev_together(corpus):
-    looks, counts = [], []
-    found = search_logreg(
-        corpus.functionals,
-        corpus.labels,
-        corpus.splits,
-        on_models=counts.append,
-        before_test=lambda split, chosen: looks.append((split.fold, chosen)),
-    )
-    for split in corpus.splits:
-        known = [*split.train, *split.dev]
-        expected = fit_predict_logreg(
-            corpus.functionals.loc[known].to_numpy(),
-            corpus.labels.loc[known].to_numpy(dtype=object),
-            corpus.functionals.loc[list(split.test)].to_numpy(),
-            CLASSES,
-        )
-        own = found.predictions[found.predictions["fold"] == split.fold]
-        np.testing.assert_array_equal(own.filter(like="probability_"), expected)
-    assert looks == [(split.fold, {"C": 1.0}) for split in corpus.splits]
-    assert counts == [1, 1, 1, 1]
-
-
-def test_logistic_regression_has_no_grid_but_the_grids_columns(corpus, found):
-    trials = search_logreg(corpus.functionals, corpus.labels, corpus.splits[:1]).trials
-    assert len(trials) == 0
-    assert trials.dtypes.to_dict() == found.trials.dtypes.to_dict()
-
-
 def test_both_learn(corpus, found):
     by_logreg = search_logreg(corpus.functionals, corpus.labels, corpus.splits)
     for table in (found.predictions, by_logreg.predictions):
@@ -301,23 +270,6 @@ def test_layers_are_found_together_as_each_is_found_alone(corpus, found):
         together["noisy"].predictions, alone.predictions, rtol=1e-4, atol=1e-5
     )
     assert looks == [(layer, s.fold) for layer in ("clear", "noisy") for s in corpus.splits]
-
-
-def test_each_fold_chooses_its_layer_on_its_own_dev(corpus, found):
-    better = found.trials.copy()
-    raised = better["selected"] & better["fold"].isin(["s1", "s3"])
-    better.loc[raised, "dev_uar"] = 2.0
-    other = type(found)(found.predictions.assign(prediction="other"), better)
-    chosen = choose_layer({"a": found, "b": other})
-    layers = dict(zip(chosen.predictions["fold"], chosen.predictions["layer"], strict=True))
-    assert layers == {"s0": "a", "s1": "b", "s2": "a", "s3": "b"}  # ties: the first
-    assert (
-        chosen.predictions["prediction"].eq("other") == chosen.predictions["layer"].eq("b")
-    ).all()
-    assert sorted(chosen.predictions["id"]) == sorted(corpus.table.index)
-    selected = chosen.trials[chosen.trials["selected"]]
-    assert dict(zip(selected["fold"], selected["layer"], strict=True)) == layers
-    assert len(chosen.trials) == 2 * len(found.trials)
 
 
 def test_widths_are_an_axis_and_a_selected_one_is_told(corpus):

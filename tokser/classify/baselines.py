@@ -1,56 +1,31 @@
 """Classifiers of scikit-learn on the same splits: an independent check of the MLP."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Float, Float32
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from tokser.classify.grid import Point, grid_points
+from tokser.classify.fitting import Candidate, Part, fit_epochs, fit_once
+from tokser.classify.grid import grid_points
 from tokser.classify.metrics import score
 from tokser.classify.protocols import Split
-from tokser.classify.search import Found
+from tokser.classify.search import Found, prediction_table
 from tokser.config import GridSettings
 from tokser.functionals.standardise import Standardiser
 
-__all__ = ["BASELINES", "num_fits", "search_baseline", "told_of"]
+__all__ = ["BASELINES", "num_fits", "search_baseline"]
 
 BASELINES = ("logreg", "svm", "mlp-sklearn")
 _LOGREG_COSTS = (1.0,)
 _SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
-
-
-@dataclass(frozen=True)
-class _Point:
-    """One point of a grid: what it is, and how it is fitted.
-
-    Attributes:
-        told: Columns of the table of trials: `C`, or `batch_size` and `learning_rate`.
-        fit: Takes train and dev; returns a model and, if it has epochs, its best one.
-    """
-
-    told: dict[str, Any]
-    fit: Callable[["_Part", "_Part"], tuple[Any, int | None]]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A standardised part.
-
-    Attributes:
-        values: [utterances, features].
-        labels: [utterances].
-    """
-
-    values: Float32[np.ndarray, "utterances features"]
-    labels: Shaped[np.ndarray, " utterances"]
 
 
 def num_fits(classifier: str, splits: Sequence[Split], grid: GridSettings) -> int:
@@ -97,7 +72,7 @@ def search_baseline(
             trials += [{"fold": split.fold} | row for row in tried]
             before_test(split, chosen)
             probabilities = model(functionals.loc[list(split.test)].to_numpy(), classes)
-            parts.append(_predictions(split, labels, probabilities, classes))
+            parts.append(prediction_table(split, labels, probabilities, classes))
     return Found(pd.concat(parts, ignore_index=True), _trial_table(trials))
 
 
@@ -112,7 +87,7 @@ def _select(
 ) -> tuple[dict[str, Any], Callable[..., np.ndarray], list[dict[str, Any]]]:
     """Fit all points on train; return the one that is best on dev, its model, and all trials."""
     scaling, (train, dev) = _parts(functionals, labels, split.train, [split.train, split.dev])
-    best: tuple[float, _Point, Any] | None = None
+    best: tuple[float, Candidate, Any] | None = None
     trials: list[dict[str, Any]] = []
     for point in _points(classifier, grid, seed):
         model, best_epoch = point.fit(train, dev)
@@ -154,10 +129,10 @@ def _parts(
     labels: "pd.Series[str]",
     fitted: Sequence[str],
     parts: Sequence[Sequence[str]],
-) -> tuple[Standardiser, list[_Part]]:
+) -> tuple[Standardiser, list[Part]]:
     scaling = Standardiser.fit(functionals.loc[list(fitted)].to_numpy())
     return scaling, [
-        _Part(
+        Part(
             scaling.apply(functionals.loc[list(ids)].to_numpy()),
             labels.loc[list(ids)].to_numpy(dtype=object),
         )
@@ -165,54 +140,28 @@ def _parts(
     ]
 
 
-def _points(classifier: str, grid: GridSettings, seed: int) -> Iterator[_Point]:
+def _points(classifier: str, grid: GridSettings, seed: int) -> Iterator[Candidate]:
     balanced = "balanced" if grid.class_weights else None
     if classifier == "logreg":
         for cost in _LOGREG_COSTS:
             regression = LogisticRegression(C=cost, max_iter=5_000, class_weight=balanced)
-            yield _Point({"C": cost}, _fit_once(regression))
+            yield Candidate({"C": cost}, fit_once(regression))
     elif classifier == "svm":
         for cost in _SVM_COSTS:
-            yield _Point({"C": cost}, _fit_once(SVC(C=cost, class_weight=balanced)))
+            yield Candidate({"C": cost}, fit_once(SVC(C=cost, class_weight=balanced)))
     else:
+        options = partial(_options, class_weights=grid.class_weights)
         for place in grid_points(grid):
-            yield _Point(told_of(place), _fit_epochs(place, grid, seed))
+            fit = fit_epochs(
+                MLPClassifier, place, grid, seed=seed, quality=_dev_uar, options=options
+            )
+            yield Candidate(place.told, fit)
 
 
-def told_of(point: Point) -> dict[str, Any]:
-    """Return a point of the grid as columns of the table of trials."""
-    hidden = "-".join(map(str, point.hidden)) or "linear"
-    return {"batch_size": point.batch_size, "learning_rate": point.learning_rate, "hidden": hidden}
-
-
-def _fit_once(model: Any) -> Callable[[_Part, _Part], tuple[Any, None]]:
-    return lambda train, dev: (copy.deepcopy(model).fit(train.values, train.labels), None)
-
-
-def _fit_epochs(
-    place: Point, grid: GridSettings, seed: int
-) -> Callable[[_Part, _Part], tuple[Any, int | None]]:
-    def fit(train: _Part, dev: _Part) -> tuple[Any, int]:
-        model = MLPClassifier(
-            hidden_layer_sizes=place.hidden,
-            batch_size=min(place.batch_size, len(train.labels)),
-            learning_rate_init=place.learning_rate,
-            alpha=0.0,
-            random_state=seed,
-        )
-        names = sorted(set(train.labels))
-        weights = {"sample_weight": _weights(train.labels)} if grid.class_weights else {}
-        best: tuple[float, int, Any] = (-1.0, 0, None)
-        for epoch in range(1, grid.epochs + 1):
-            model.partial_fit(train.values, train.labels, classes=names, **weights)
-            dev_uar = _dev_uar(model, dev)
-            if dev_uar > best[0]:
-                best = (dev_uar, epoch, copy.deepcopy(model))
-            if grid.early_stopping and epoch - best[1] >= grid.early_stopping:
-                break
-        return best[2], best[1]
-
-    return fit
+def _options(train: Part, *, class_weights: bool) -> dict[str, Any]:
+    names = sorted(set(train.target))
+    weights = {"sample_weight": _weights(train.target)} if class_weights else {}
+    return {"classes": names} | weights
 
 
 def _weights(labels: np.ndarray) -> np.ndarray:
@@ -220,11 +169,11 @@ def _weights(labels: np.ndarray) -> np.ndarray:
     return np.asarray(len(labels) / (len(names) * counts[places]))
 
 
-def _dev_uar(model: Any, dev: _Part) -> float:
+def _dev_uar(model: Any, dev: Part) -> float:
     guesses = [
         str(name) for name in model.classes_[_probabilities(model, dev.values).argmax(axis=1)]
     ]
-    return score([str(name) for name in dev.labels], guesses).uar
+    return score([str(name) for name in dev.target], guesses).uar
 
 
 def _probabilities(model: Any, values: np.ndarray) -> np.ndarray:
@@ -244,19 +193,3 @@ def _trial_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     whole, real = ("batch_size", "best_epoch"), ("learning_rate", "C", "dev_uar")
     types = dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64") | {"selected": bool}
     return pd.DataFrame(list(rows), columns=columns).astype(types)
-
-
-def _predictions(
-    split: Split, labels: "pd.Series[str]", probabilities: np.ndarray, classes: tuple[str, ...]
-) -> pd.DataFrame:
-    table = pd.DataFrame(
-        {
-            "fold": split.fold,
-            "id": list(split.test),
-            "label": labels.loc[list(split.test)].to_numpy(),
-            "prediction": [classes[i] for i in probabilities.argmax(axis=1)],
-        }
-    )
-    for column, name in enumerate(classes):
-        table[f"probability_{name}"] = probabilities[:, column]
-    return table

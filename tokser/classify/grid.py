@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int64
@@ -48,6 +48,15 @@ class Point(NamedTuple):
     learning_rate: float
     hidden: tuple[int, ...]
     """Widths of the blocks; none of them: a linear probe."""
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its columns in the table of trials."""
+        return {
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "hidden": "-".join(map(str, self.hidden)) or "linear",
+        }
 
     def num_weights(self, num_features: int, num_classes: int) -> int:
         """Count the weights of a model, without its few biases, gains and shifts."""

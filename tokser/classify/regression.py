@@ -1,19 +1,17 @@
 """Emotion as numbers: valence, arousal and dominance by ridge regression or an MLP."""
 
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float32
 from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
-from tokser.classify.baselines import told_of
-from tokser.classify.grid import Point, grid_points
+from tokser.classify.fitting import Candidate, Part, fit_epochs, fit_once
+from tokser.classify.grid import grid_points
 from tokser.classify.metrics import ccc
 from tokser.classify.protocols import Split
 from tokser.classify.search import Found
@@ -24,27 +22,6 @@ __all__ = ["REGRESSORS", "num_regressions", "search_regressor"]
 
 REGRESSORS = ("ridge", "mlp-sklearn")
 _PENALTIES = tuple(float(10**power) for power in range(6))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """A part, functionals and target standardised by train.
-
-    Attributes:
-        values: [utterances, features].
-        target: [utterances].
-    """
-
-    values: Float32[np.ndarray, "utterances features"]
-    target: Float[np.ndarray, " utterances"]
-
-
-@dataclass(frozen=True)
-class _Point:
-    """One point of a grid: its columns in the table of trials, and how it is fitted."""
-
-    told: dict[str, Any]
-    fit: Callable[[_Part, _Part], tuple[Any, int | None]]
 
 
 def num_regressions(regressor: str, splits: Sequence[Split], grid: GridSettings) -> int:
@@ -90,7 +67,7 @@ def search_regressor(
             tried = []
             for point in _points(regressor, grid, seed):
                 model, epoch = point.fit(train, dev)
-                tried.append((ccc(dev.target, _guess(model, dev)), point, model, epoch))
+                tried.append((_dev_ccc(model, dev), point, model, epoch))
                 on_models(1)
             best = max(range(len(tried)), key=lambda i: (tried[i][0], -i))
             _, point, model, _ = tried[best]
@@ -119,10 +96,10 @@ class _Scaled:
     mean: float
     scale: float
 
-    def __call__(self, ids: Sequence[str]) -> _Part:
+    def __call__(self, ids: Sequence[str]) -> Part:
         values = self.scaling.apply(self.functionals.loc[list(ids)].to_numpy())
         target = self.target.loc[list(ids)].to_numpy(dtype=np.float64)
-        return _Part(values, (target - self.mean) / self.scale)
+        return Part(values, (target - self.mean) / self.scale)
 
     def undo(self, guesses: np.ndarray) -> np.ndarray:
         return np.asarray(guesses * self.scale + self.mean)
@@ -134,44 +111,21 @@ def _fitted(functionals: pd.DataFrame, target: "pd.Series[float]", ids: Sequence
     return _Scaled(functionals, target, scaling, float(known.mean()), float(known.std()) or 1.0)
 
 
-def _points(regressor: str, grid: GridSettings, seed: int) -> Iterator[_Point]:
+def _points(regressor: str, grid: GridSettings, seed: int) -> Iterator[Candidate]:
     if regressor == "ridge":
         for penalty in _PENALTIES:
-            yield _Point({"penalty": penalty}, _fit_once(Ridge(alpha=penalty)))
+            yield Candidate({"penalty": penalty}, fit_once(Ridge(alpha=penalty)))
         return
     for place in grid_points(grid):
-        yield _Point(told_of(place), _fit_epochs(place, grid, seed))
+        fit = fit_epochs(MLPRegressor, place, grid, seed=seed, quality=_dev_ccc)
+        yield Candidate(place.told, fit)
 
 
-def _fit_once(model: Any) -> Callable[[_Part, _Part], tuple[Any, None]]:
-    return lambda train, dev: (copy.deepcopy(model).fit(train.values, train.target), None)
+def _dev_ccc(model: Any, dev: Part) -> float:
+    return ccc(dev.target, _guess(model, dev))
 
 
-def _fit_epochs(
-    place: Point, grid: GridSettings, seed: int
-) -> Callable[[_Part, _Part], tuple[Any, int | None]]:
-    def fit(train: _Part, dev: _Part) -> tuple[Any, int]:
-        model = MLPRegressor(
-            hidden_layer_sizes=place.hidden,
-            batch_size=min(place.batch_size, len(train.target)),
-            learning_rate_init=place.learning_rate,
-            alpha=0.0,
-            random_state=seed,
-        )
-        best: tuple[float, int, Any] = (-np.inf, 0, None)
-        for epoch in range(1, grid.epochs + 1):
-            model.partial_fit(train.values, train.target)
-            reached = ccc(dev.target, _guess(model, dev))
-            if reached > best[0]:
-                best = (reached, epoch, copy.deepcopy(model))
-            if grid.early_stopping and epoch - best[1] >= grid.early_stopping:
-                break
-        return best[2], best[1]
-
-    return fit
-
-
-def _guess(model: Any, part: _Part) -> np.ndarray:
+def _guess(model: Any, part: Part) -> np.ndarray:
     return np.asarray(model.predict(part.values), dtype=np.float64)
 
 

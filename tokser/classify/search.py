@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tokser.classify.grid import Point, grid_points
+from tokser.classify.grid import grid_points
 from tokser.classify.groups import (
     Group,
     Material,
@@ -19,7 +19,6 @@ from tokser.classify.groups import (
     plan_groups,
     train_groups,
 )
-from tokser.classify.linear import fit_predict_logreg
 from tokser.classify.mlp import Stack
 from tokser.classify.protocols import Split
 from tokser.classify.stacked import predict
@@ -28,10 +27,9 @@ from tokser.config import GridSettings
 __all__ = [
     "Chosen",
     "Found",
-    "choose_layer",
     "num_models",
+    "prediction_table",
     "search_layers",
-    "search_logreg",
     "search_mlp",
 ]
 
@@ -145,62 +143,10 @@ def search_layers(
             before_test(name, split, _configuration(material, member))
             test = material.scaling(number, fold).apply(material.rows(number, split.test))
             probabilities = predict(stack, torch.from_numpy(test)[None])[0]
-            parts.append(_predictions(split, labels, probabilities, material.classes))
+            parts.append(prediction_table(split, labels, probabilities, material.classes))
         trials = _trials(material, number, scores, chosen)
         found[name] = Found(pd.concat(parts, ignore_index=True), trials)
     return found
-
-
-def choose_layer(found: Mapping[str, Found]) -> Found:
-    """Let each fold choose its layer, too, by its own dev UAR; the first of equally good ones.
-
-    Args:
-        found: What `search_layers` found.
-
-    Returns:
-        Predictions of the chosen layers, and all trials; both have a column `layer` in front, and
-        only the chosen layer's point is `selected`.
-    """
-    trials = pd.concat([one.trials.assign(layer=name) for name, one in found.items()])
-    trials = trials.reset_index(drop=True)
-    selected = trials[trials["selected"]]
-    best = selected.loc[selected.groupby("fold", sort=False)["dev_uar"].idxmax()]
-    trials["selected"] = trials.index.isin(best.index)
-    layers = dict(zip(best["fold"], best["layer"], strict=True))
-    tables = {name: one.predictions for name, one in found.items()}
-    parts = [
-        tables[layer][tables[layer]["fold"] == fold].assign(layer=layer)
-        for fold, layer in layers.items()
-    ]
-    predictions = pd.concat(parts, ignore_index=True)
-    return Found(
-        *(table[["layer", *table.columns.drop("layer")]] for table in (predictions, trials))
-    )
-
-
-def search_logreg(
-    functionals: pd.DataFrame,
-    labels: "pd.Series[str]",
-    splits: Sequence[Split],
-    *,
-    on_models: Callable[[int], None] = lambda count: None,
-    before_test: Callable[[Split, Chosen], None] = lambda split, chosen: None,
-) -> Found:
-    """Fit logistic regression on each fold; nothing is selected, so dev joins train."""
-    classes = tuple(sorted(labels.unique()))
-    parts = []
-    for split in splits:
-        before_test(split, {"C": 1.0})
-        known = [*split.train, *split.dev]
-        probabilities = fit_predict_logreg(
-            functionals.loc[known].to_numpy(),
-            labels.loc[known].to_numpy(dtype=object),
-            functionals.loc[list(split.test)].to_numpy(),
-            classes,
-        )
-        parts.append(_predictions(split, labels, probabilities, classes))
-        on_models(1)
-    return Found(pd.concat(parts, ignore_index=True), _trial_table([]))
 
 
 def _train_all(
@@ -239,14 +185,9 @@ def _rank(scores: Mapping[Member, tuple[int, float]], member: Member) -> tuple[f
 def _configuration(material: Material, member: Member) -> Chosen:
     """Name what a fold selected; the widths only where there was a choice."""
     point = material.points[member.point]
-    chosen: Chosen = {"batch_size": point.batch_size, "learning_rate": point.learning_rate}
     if len({point.hidden for point in material.points}) > 1:
-        chosen["hidden"] = _widths(point)
-    return chosen
-
-
-def _widths(point: Point) -> str:
-    return "-".join(map(str, point.hidden)) or "linear"
+        return point.told
+    return {key: value for key, value in point.told.items() if key != "hidden"}
 
 
 def _trials(
@@ -263,19 +204,24 @@ def _trials(
     )
     for member in members:
         point, fold = material.points[member.point], material.splits[member.fold].fold
-        own = (fold, point.batch_size, point.learning_rate, _widths(point))
-        rows.append((*own, *scores[member], member in selected))
-    return _trial_table(rows)
+        rows.append((fold, *point.told.values(), *scores[member], member in selected))
+    return pd.DataFrame(rows, columns=list(_TRIAL_TYPES)).astype(_TRIAL_TYPES)
 
 
-def _trial_table(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
-    """Make the table of trials; one without rows has the same columns and types."""
-    return pd.DataFrame(list(rows), columns=list(_TRIAL_TYPES)).astype(_TRIAL_TYPES)
-
-
-def _predictions(
+def prediction_table(
     split: Split, labels: "pd.Series[str]", probabilities: np.ndarray, classes: tuple[str, ...]
 ) -> pd.DataFrame:
+    """Make the table of one fold's predictions.
+
+    Args:
+        split: The fold.
+        labels: Emotion of each utterance, index = id.
+        probabilities: Of its test part, [test, classes].
+        classes: Names of the columns.
+
+    Returns:
+        Columns fold, id, label, prediction, probability_<class>...
+    """
     table = pd.DataFrame(
         {
             "fold": split.fold,
