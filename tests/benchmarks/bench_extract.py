@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from ratios import (
     machine,
     markdown_table,
     medians,
+    missed,
     replace_section,
     versions,
     write_figures,
@@ -222,15 +223,6 @@ def _preamble() -> str:
     )
 
 
-def faults(figures: Mapping[str, float]) -> list[str]:
-    """Name the figures that miss their targets."""
-    return [
-        f"{name} {figures[name]:.3g}, wanted {least} to {most}"
-        for name, (least, most) in TARGETS.items()
-        if not least <= figures[name] <= most
-    ]
-
-
 def run() -> tuple[Figures, str]:
     """Measure on the disk that holds this checkout; leaves nothing behind."""
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -243,10 +235,10 @@ def run() -> tuple[Figures, str]:
 
 def test_extraction_against_the_encoder_and_the_usual_script():
     figures, _ = run()
-    assert faults(figures) == []
+    assert missed(figures, TARGETS) == []
 
 
 if __name__ == "__main__":
     found, section = run()
     replace_section(Path(sys.argv[1]), "Extraction", section)
-    sys.exit("\n".join(faults(found)) or None)
+    sys.exit("\n".join(missed(found, TARGETS)) or None)

@@ -9,7 +9,7 @@ import statistics
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ratios import (
     machine,
     markdown_table,
     medians,
+    missed,
     replace_section,
     versions,
     write_figures,
@@ -248,15 +249,6 @@ def _preamble(corpus: Corpus) -> str:
     )
 
 
-def faults(figures: Mapping[str, float]) -> list[str]:
-    """Name the figures that miss their targets."""
-    return [
-        f"{name} {figures[name]:.3g}, wanted {least} to {most}"
-        for name, (least, most) in TARGETS.items()
-        if not least <= figures[name] <= most
-    ]
-
-
 def run() -> tuple[Figures, str]:
     """Measure on the disk that holds this checkout; leaves nothing behind."""
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -272,10 +264,10 @@ def run() -> tuple[Figures, str]:
 
 def test_the_store_against_its_peers():
     figures, _ = run()
-    assert faults(figures) == []
+    assert missed(figures, TARGETS) == []
 
 
 if __name__ == "__main__":
     found, section = run()
     replace_section(Path(sys.argv[1]), "The store", section)
-    sys.exit("\n".join(faults(found)) or None)
+    sys.exit("\n".join(missed(found, TARGETS)) or None)

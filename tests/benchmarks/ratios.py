@@ -73,6 +73,15 @@ def write_figures(name: str, figures: Mapping[str, float]) -> None:
     (BUILD / f"{name}.json").write_text(json.dumps(dict(figures), indent=1) + "\n")
 
 
+def missed(figures: Mapping[str, float], targets: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Name the figures that lie outside of their targets, (least, most)."""
+    return [
+        f"{name} {figures[name]:.3g}, wanted {least} to {most}"
+        for name, (least, most) in targets.items()
+        if not least <= figures[name] <= most
+    ]
+
+
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out a table whose first column is text and whose others are numbers."""
     rule = ["---", *["---:"] * (len(header) - 1)]
