@@ -6,7 +6,7 @@ from pathlib import Path
 from tokser.pipeline import load_pipeline
 from tokser.provenance import write_atomically
 from tokser.shipped import shipped_file
-from tokser.stages.material import build_encoders, synthesise
+from tokser.stages import material
 from tokser.stages.run import PipelineResult, run_pipeline
 
 __all__ = ["CAUTION", "demo", "next_commands"]
@@ -31,8 +31,8 @@ def demo(out: Path) -> PipelineResult:
     """
     from tokser.report.tables import merge_results
 
-    synthesise(out)
-    build_encoders(out)
+    material.synthesise(out)
+    material.build_encoders(out)
     path = shipped_file("pipelines", "demo.yaml")
     pipeline = load_pipeline(path, [f"workspace={out}", f"caution={CAUTION!r}"])
     result = run_pipeline(pipeline)
