@@ -1,7 +1,14 @@
+import threading
+
 import pytest
 import torch
 
-from tokser.device import one_thread, resolve_device
+from tokser.device import (
+    keep_to_one_thread,
+    one_thread,
+    resolve_device,
+    suited_batch_seconds,
+)
 from tokser.errors import SettingsError
 
 
@@ -21,3 +28,22 @@ def test_one_thread_is_given_back_also_after_an_error():
         assert torch.get_num_threads() == 1
         _ = 1 / 0
     assert torch.get_num_threads() == before
+
+
+def test_a_thread_that_keeps_to_itself_leaves_the_others_alone():
+    here, there = torch.get_num_threads(), []
+
+    def reads_ahead():
+        keep_to_one_thread()
+        there.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=reads_ahead)
+    thread.start()
+    thread.join()
+    assert there == [1]
+    assert torch.get_num_threads() == here
+
+
+def test_a_gpu_is_given_more_audio_at_once():
+    cpu, gpu = (suited_batch_seconds(torch.device(name)) for name in ("cpu", "cuda"))
+    assert 0 < cpu < gpu

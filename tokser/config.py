@@ -125,8 +125,9 @@ class ExtractSettings(Settings):
     """Of the rows: Zarr stores know zstd and blosc, HDF5 stores gzip; only `none` is mapped."""
     shard_mb: Positive = 256
     """Budget of one shard over all its arrays, in MiB."""
-    batch_seconds: Rate = 120.0
-    """Audio that one forward pass may hold, padding included, in seconds."""
+    batch_seconds: Rate | None = None
+    """Audio that one forward pass may hold, padding included, in seconds; by default what suits
+    the device."""
     precision: PrecisionName = "fp32"
     """Of the encoders' weights and matrix products; what comes out is stored as `dtype` says."""
     context: ContextName = "pad"

@@ -9,7 +9,7 @@ from tokser.errors import SettingsError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["one_thread", "resolve_device"]
+__all__ = ["keep_to_one_thread", "one_thread", "resolve_device", "suited_batch_seconds"]
 
 
 def resolve_device(name: str) -> "torch.device":
@@ -35,6 +35,26 @@ def resolve_device(name: str) -> "torch.device":
             remedy="`tokser doctor` shows the devices of this machine.",
         )
     return torch.device(name)
+
+
+def suited_batch_seconds(device: "torch.device") -> float:
+    """Return how much audio a forward pass had best hold, in seconds.
+
+    Products of one window fill a processor's cores, and what lies between them its caches; a GPU
+    wants more.
+    """
+    return 30.0 if device.type == "cpu" else 240.0
+
+
+def keep_to_one_thread() -> None:
+    """Keep torch's own loops in the calling thread to that thread; other threads are left alone.
+
+    Threads that read ahead would otherwise each bring a team, and the encoder's would wait for
+    them at every step.
+    """
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="openmp")
 
 
 @contextlib.contextmanager

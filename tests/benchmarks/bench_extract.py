@@ -99,7 +99,8 @@ def _whisper(folder: Path, wavs: Path, whisper: Path) -> tuple[Figures, str]:
     for name, one in ready.items():
         ways[f"{name}: extraction"] = partial(one.fresh, folder / "store.zarr")
         ways[f"{name}: encoder alone"] = one.bare
-    seconds = medians(ways, rounds=ROUNDS, turn_s=0)
+    clear = partial(_clear, folder / "store.zarr")
+    seconds = medians(ways, rounds=ROUNDS, turn_s=0, between=clear)
     usual = seconds["usual"] / PADDED
     each = {
         name: [seconds[f"{name}: {way}"] / number for way in ("extraction", "encoder alone")]
@@ -142,7 +143,8 @@ def _wavlm(folder: Path, wavs: Path) -> tuple[Figures, str]:
         "usual": lambda: script(arrival),
         "tokser": partial(ready.fresh, folder / "store.zarr"),
     }
-    seconds = medians(ways, rounds=1, turn_s=0)
+    clear = partial(_clear, folder / "store.zarr")
+    seconds = medians(ways, rounds=ROUNDS, turn_s=0, between=clear)
     figures = {
         "wavlm_vs_arrival_order": seconds["usual"] / seconds["tokser"],
         "padding_waste": ready.padding_waste(),
@@ -159,6 +161,10 @@ def _wavlm(folder: Path, wavs: Path) -> tuple[Figures, str]:
     ]
     header = [f"WavLM-base, {MIXED} utterances of 1 to 15 s, fp32", "s", "padding"]
     return figures, markdown_table(header, rows)
+
+
+def _clear(store: Path) -> None:
+    shutil.rmtree(store, ignore_errors=True)
 
 
 def _memory(folder: Path, wavs: Path, whisper: Path) -> tuple[Figures, str]:
@@ -189,15 +195,13 @@ def _dask(folder: Path, wavs: Path, whisper: Path) -> tuple[Figures, str]:
         extract(spread)
         start_s = time.perf_counter() - start
 
-        def fresh(chosen: ExtractSettings) -> None:
-            shutil.rmtree(settings.store)
-            extract(chosen)
-
         ways: Ways = {
-            "one process, two threads": partial(fresh, settings),
-            "two workers of one thread": partial(fresh, spread),
+            "one process, two threads": partial(extract, settings),
+            "two workers of one thread": partial(extract, spread),
         }
-        seconds = medians(ways, rounds=ROUNDS, turn_s=0)
+        clear = partial(_clear, Path(settings.store))
+        clear()
+        seconds = medians(ways, rounds=ROUNDS, turn_s=0, between=clear)
     serial, dask = seconds.values()
     rows = [[name, f"{value:.1f}"] for name, value in seconds.items()]
     rows.append(["workers started, and a first run that loads the model", f"{start_s:.1f}"])

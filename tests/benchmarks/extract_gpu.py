@@ -1,5 +1,6 @@
 """Extraction on a GPU: audio hours a second, and what bounds them. Measured where there is one."""
 
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +34,10 @@ def measure(folder: Path, wavs: Path) -> list[tuple[dict[str, float], str]]:
         model = whisper_of_size(folder / f"whisper-{name}", **size)
         ready = Ready(root, model, precision="bf16", device="cuda", batch_seconds=960.0)
         mel = LogMel(size["num_mels"])
+        stores = (folder / f"{name}-{turn}.zarr" for turn in itertools.count())
         waveforms = torch.zeros(32, WINDOW_S * RATE_HZ, device="cuda")
         seconds = {
-            "extraction": _seconds(lambda at=folder / "store.zarr", it=ready: it.fresh(at)),
+            "extraction": _seconds(lambda at=stores, it=ready: it.fresh(next(at))),
             "encoder with log-mel": _seconds(ready.bare),
             "log-mel": _seconds(lambda take=mel, of=waveforms: take(of, WINDOW_S * RATE_HZ))
             * (WINDOWS / 32),

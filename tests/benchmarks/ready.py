@@ -1,6 +1,5 @@
 """One encoder over one corpus, its model loaded, so that only the work itself is timed."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,7 @@ class Ready:
         self._passes: list[Loaded] = []
 
     def fresh(self, store: Path) -> None:
-        """Extract into a store that was not there before."""
-        shutil.rmtree(store, ignore_errors=True)
+        """Extract into a store that is not there yet."""
         manifest, work = self._manifest, self._work
         with StoreWriter(
             store,

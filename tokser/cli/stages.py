@@ -72,7 +72,8 @@ __all__ = ["align", "attention", "extract", "pool", "pretrain", "report"]
 @click.option(
     "--batch-seconds",
     type=float,
-    help="Audio in one forward pass at most, padding included, in seconds.  [default: 120]",
+    help="Audio in one forward pass at most, padding included, in seconds; more needs more memory. "
+    "[default: 30 on a processor, 240 on a GPU]",
 )
 @click.option(
     "--precision",

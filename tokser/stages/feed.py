@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from tokser.device import keep_to_one_thread
 from tokser.encoders.passes import Loaded, Part, cut_passes, load_pass
 from tokser.stages.recipe import Filling, Recipe
 from tokser.store import Claims
@@ -39,7 +40,7 @@ def feed(
     num_threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) - 1))
     ahead: deque[tuple[Filling, Future[Loaded] | None]] = deque()
     steps = _steps(recipe, claims, part_of, on_done_elsewhere)
-    pool = ThreadPoolExecutor(num_threads, thread_name_prefix="feed")
+    pool = ThreadPoolExecutor(num_threads, "feed", initializer=keep_to_one_thread)
     try:
         while True:
             while len(ahead) <= 2 * num_threads and (step := next(steps)) is not None:

@@ -85,7 +85,7 @@ def recompute(
             context=made_by.get("context", "pad"),
         )
         settings = ExtractSettings.model_construct(
-            layers="all", dtype="float32", compression="none", shard_mb=256, batch_seconds=120.0
+            layers="all", dtype="float32", compression="none", shard_mb=256, device=device
         )
         work = Work(encoder, manifest, settings)
         work.plan.refuse_another_model(store.group(group), path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tokser.config import ContextName, ExtractSettings, PrecisionName
-from tokser.device import resolve_device
+from tokser.device import resolve_device, suited_batch_seconds
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.passes import Part
 from tokser.errors import StoreMismatchError
@@ -88,6 +88,7 @@ def compute_shard(task: ShardTask) -> Pace:
         What was done; no shard if another process had committed it.
     """
     with _ONE_AT_A_TIME:
+        device = resolve_device(task.settings.device)
         encoder = _encoder(
             task.model,
             task.source,
@@ -100,7 +101,7 @@ def compute_shard(task: ShardTask) -> Pace:
             encoder,
             dict(task.layers),
             task.settings.dtype,
-            task.settings.batch_seconds,
+            task.settings.batch_seconds or suited_batch_seconds(device),
             task.settings.functionals_only,
         )
         group = _group(task.identity, task.settings.store, task.group)

@@ -11,7 +11,7 @@ from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.registry import load_corpus
 from tokser.corpora.waveform import resampled_length
-from tokser.device import resolve_device
+from tokser.device import resolve_device, suited_batch_seconds
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import Activations, choose_layers, layer_name
 from tokser.encoders.passes import Part, cut_passes, launch_pass, load_pass
@@ -91,7 +91,7 @@ class Work:
             encoder,
             {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)},
             settings.dtype,
-            settings.batch_seconds,
+            settings.batch_seconds or suited_batch_seconds(resolve_device(settings.device)),
             settings.functionals_only,
         )
         make = plan_functionals if settings.functionals_only else plan_rows
@@ -128,7 +128,7 @@ class Work:
             on_utterances: Called with the number of utterances done since the last call.
         """
         part, found = self.part(positions), Encoded()
-        for places in cut_passes(self.encoder, part, self.settings.batch_seconds):
+        for places in cut_passes(self.encoder, part, self.recipe.batch_seconds):
             loaded = load_pass(self.encoder, part, places)
             found.reasons |= {positions[place]: why for place, why in loaded.reasons.items()}
             landing = launch_pass(self.encoder, loaded, layers)
