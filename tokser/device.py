@@ -52,8 +52,10 @@ def keep_to_one_thread() -> None:
     Threads that read ahead would otherwise each bring a team, and the encoder's would wait for
     them at every step.
     """
+    import torch
     from threadpoolctl import threadpool_limits
 
+    torch.get_num_threads()  # the first look, of a thread, sets its number
     threadpool_limits(1, user_api="openmp")
 
 
