@@ -1,4 +1,4 @@
-"""Memory of an extraction in a process of its own: `extract_probe.py ROOT STORE ENCODER`."""
+"""Memory of an extraction in a process of its own: `ROOT STORE ENCODER SHARD_MB`."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ def run(*arguments: object) -> dict[str, float]:
     return json.loads(result.stdout)
 
 
-def measure(root: str, store: str, encoder: str) -> dict[str, float]:
+def measure(root: str, store: str, encoder: str, shard_mb: str) -> dict[str, float]:
     """Extract all layers, and watch the memory that is not a file's."""
     from tokser.config import ExtractSettings
     from tokser.stages.extract import extract
@@ -27,6 +27,7 @@ def measure(root: str, store: str, encoder: str) -> dict[str, float]:
         store=store,
         encoders=(encoder,),
         layers="all",
+        shard_mb=int(shard_mb),
         precision="bf16",
         context="fit",
         device="cpu",

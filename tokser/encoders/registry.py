@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, cast
 
 from tokser.config import ContextName, PrecisionName
+from tokser.device import keep_few_kernels
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.encoders.checkpoint import Checkpoint, find_checkpoint
 from tokser.errors import CheckpointError, MissingPackageError
@@ -50,6 +51,7 @@ def load_encoder(
             got=repr(model_type),
             remedy="Choose a model of one of these families.",
         )
+    keep_few_kernels()
     try:
         return _build(checkpoint, device, precision, context)
     except (ImportError, OSError) as error:

@@ -1,11 +1,13 @@
 """Behind the encoder: rows are fetched and cast by one thread, shards committed by another."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 from tokser.encoders.base import Landing
 from tokser.encoders.passes import Loaded
+from tokser.memory import give_back_freed
 from tokser.stages.meter import Meter
 from tokser.stages.recipe import Filling
 from tokser.store import Claims, GroupWriter
@@ -15,6 +17,8 @@ __all__ = ["Drain"]
 MOST_PASSES = 64
 MOST_BYTES = 512 * 2**20
 """Of passes whose rows were not fetched yet; two are always let in."""
+GIVE_BACK_S = 1.0
+"""Freed memory goes back to the system no more often: pages that come anew cost time."""
 
 
 class Drain:
@@ -37,6 +41,7 @@ class Drain:
         self._may_commit = threading.Semaphore(1)
         self._changed = threading.Condition()
         self._num_waiting = 0
+        self._gave_back_s = time.monotonic()
         self._error: BaseException | None = None
         self._is_stopped = False
 
@@ -112,6 +117,9 @@ class Drain:
                 num_bytes=sum(entry.num_bytes for entry in entries.values()),
                 num_unusable=len(filling.part.reasons),
             )
+            if time.monotonic() - self._gave_back_s > GIVE_BACK_S:
+                give_back_freed()
+                self._gave_back_s = time.monotonic()
         except BaseException as error:  # noqa: BLE001  raised again by whoever waits
             self._fail(error)
         finally:
