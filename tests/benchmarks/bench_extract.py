@@ -40,8 +40,8 @@ from tokser.config import ExtractSettings
 from tokser.stages.extract import extract
 from tokser.store import open_store
 
-PADDED, FITTED, MIXED, SPREAD = 16, 128, 32, 80
-"""Recordings: with 30 s windows, without, for WavLM, and for Dask (8 equal shards)."""
+PADDED, FITTED, MIXED, SPREAD = 16, 128, 32, 160
+"""Recordings: with 30 s windows, without, for WavLM, and for Dask (16 shards, nearly equal)."""
 ROUNDS = 2
 FEW, MANY = 100, 2_000
 SMALL_MB, USUAL_MB = 16, 256
