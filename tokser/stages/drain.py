@@ -15,9 +15,9 @@ from tokser.store import Claims, GroupWriter
 __all__ = ["Drain"]
 
 MOST_PASSES = 64
-MOST_BYTES = 512 * 2**20
+MOST_BYTES = 128 * 2**20
 """Of passes whose rows were not fetched yet; two are always let in."""
-GIVE_BACK_S = 1.0
+GIVE_BACK_S = 0.5
 """Freed memory goes back to the system no more often: pages that come anew cost time."""
 
 
