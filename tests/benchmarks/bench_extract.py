@@ -184,7 +184,7 @@ def _memory(folder: Path, wavs: Path, whisper: Path) -> tuple[Figures, str]:
     ]
     header = ["All layers of Whisper-base, peak of anonymous memory", "shards of MiB", "MB"]
     growth = peaks[MANY, SMALL_MB] - peaks[FEW, SMALL_MB]
-    text = "One shard is filled while another is written: memory is that of two shards at most."
+    text = "Of the store, two shards are in memory at most: one is filled while another is written."
     return {"memory_growth_mb": growth}, f"{text}\n\n{markdown_table(header, rows)}"
 
 

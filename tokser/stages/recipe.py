@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tokser.config import ExtractSettings
 from tokser.corpora.waveform import Fingerprint
+from tokser.device import resolve_device, suited_batch_seconds
 from tokser.encoders import SpeechEncoder, TextEncoder
 from tokser.encoders.base import Landing, StoredDtype
 from tokser.encoders.passes import Loaded, Part
@@ -39,6 +41,22 @@ class Recipe:
     dtype: StoredDtype
     batch_seconds: float
     functionals_only: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        encoder: SpeechEncoder | TextEncoder,
+        layers: Mapping[str, int],
+        settings: ExtractSettings,
+    ) -> Self:
+        """Return what settings ask for; a pass suits the device here if they name no size."""
+        return cls(
+            encoder,
+            layers,
+            settings.dtype,
+            settings.batch_seconds or suited_batch_seconds(resolve_device(settings.device)),
+            settings.functionals_only,
+        )
 
     def layers_of(self, features: Sequence[str]) -> list[int]:
         """Numbers of the layers that features need a pass for."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tokser.config import ContextName, ExtractSettings, PrecisionName
-from tokser.device import resolve_device, suited_batch_seconds
+from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.passes import Part
 from tokser.errors import StoreMismatchError
@@ -88,7 +88,6 @@ def compute_shard(task: ShardTask) -> Pace:
         What was done; no shard if another process had committed it.
     """
     with _ONE_AT_A_TIME:
-        device = resolve_device(task.settings.device)
         encoder = _encoder(
             task.model,
             task.source,
@@ -97,13 +96,7 @@ def compute_shard(task: ShardTask) -> Pace:
             task.settings.precision,
             task.settings.context,
         )
-        recipe = Recipe(
-            encoder,
-            dict(task.layers),
-            task.settings.dtype,
-            task.settings.batch_seconds or suited_batch_seconds(device),
-            task.settings.functionals_only,
-        )
+        recipe = Recipe.of(encoder, dict(task.layers), task.settings)
         group = _group(task.identity, task.settings.store, task.group)
         pace = Pace(len(task.part.ids), 1)
         meter = Meter(recipe.encoder.name, pace, every_s=math.inf)

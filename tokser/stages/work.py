@@ -11,7 +11,7 @@ from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.registry import load_corpus
 from tokser.corpora.waveform import resampled_length
-from tokser.device import resolve_device, suited_batch_seconds
+from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import Activations, choose_layers, layer_name
 from tokser.encoders.passes import Part, cut_passes, launch_pass, load_pass
@@ -87,13 +87,8 @@ class Work:
         self.encoder, self.manifest, self.settings = encoder, manifest, settings
         self.rows = _count_rows(encoder, manifest)
         self._require_something()
-        self.recipe = Recipe(
-            encoder,
-            {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)},
-            settings.dtype,
-            settings.batch_seconds or suited_batch_seconds(resolve_device(settings.device)),
-            settings.functionals_only,
-        )
+        layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
+        self.recipe = Recipe.of(encoder, layers, settings)
         make = plan_functionals if settings.functionals_only else plan_rows
         self.plan = make(self.recipe, self.rows.lengths, settings)
         self.num_samples = _samples_at_16_khz(manifest)
