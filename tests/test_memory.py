@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,3 +23,27 @@ def test_holes_between_what_is_kept_go_back_to_the_system():
     give_back_freed()
     assert anonymous_kb() < before - 64 * 1_000
     assert all(block.all() for block in kept)
+
+
+FAULTS = """
+import resource
+import numpy as np
+from tokser.memory import keep_freed_on_workers
+if {keeps}:
+    keep_freed_on_workers()
+np.ones(2**21)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**21)  # 16 MiB
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc")
+@pytest.mark.parametrize(("threshold", "keeps"), [("65536", True), ("65536", False), ("1", True)])
+def test_a_dask_worker_keeps_pages_and_one_that_was_told_otherwise_does_not(threshold, keeps):
+    environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": threshold}
+    command = [sys.executable, "-c", FAULTS.format(keeps=keeps)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    pages_once = 16 * 2**20 // os.sysconf("SC_PAGE_SIZE")
+    assert (int(done.stdout) < pages_once) == (threshold == "65536" and keeps)

@@ -14,6 +14,7 @@ from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.passes import Part
 from tokser.errors import StoreMismatchError
+from tokser.memory import keep_freed_on_workers
 from tokser.provenance import digest_of
 from tokser.scheduling import Workers, this_worker
 from tokser.stages.extract import run_shards
@@ -120,6 +121,7 @@ def _encoder(
     """
     address, num_threads = this_worker()
     torch.set_num_threads(num_threads)
+    keep_freed_on_workers()
     encoder = load_encoder(
         source,
         revision=revision,
