@@ -130,7 +130,7 @@ reproduce-iemocap: install $(if $(SYNTHETIC),synthetic-material) ## The same, IE
 	$(call reproduce,iemocap)
 
 reproduce-table3: reproduce-emodb reproduce-iemocap ## Both, on one page
-	$(BIN)/tokser report $(foreach part,emodb-baselines emodb-proposed iemocap-baselines iemocap-proposed,$(HOME_OF_RUNS)/results/$(part)) \
+	$(BIN)/tokser report $(foreach part,emodb-baselines emodb-proposed iemocap-baselines iemocap-proposed iemocap-dimensions,$(HOME_OF_RUNS)/results/$(part)) \
 	  $(foreach run,mono-base mono-large multi-base multi-large,--run $(HOME_OF_RUNS)/runs/$(run)) \
 	  --title "Beside Idiap-RR-07-2025" --out $(HOME_OF_RUNS)/reproduce-table3.html
 

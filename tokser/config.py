@@ -320,7 +320,7 @@ class ReportSettings(Settings):
     """`tokser report`: which results go on the page."""
 
     results: tuple[Path, ...] = Field(min_length=1)
-    """Output folders of `tokser classify`."""
+    """Output folders of `tokser classify` and `tokser regress`."""
     runs: tuple[Path, ...] = ()
     """Output folders of `tokser pretrain`, for the convergence curves."""
     formats: tuple[Literal["html", "latex", "csv", "md", "png", "pdf", "svg"], ...] = Field(

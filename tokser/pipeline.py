@@ -15,6 +15,7 @@ from tokser.config import (
     ExtractSettings,
     PoolSettings,
     PretrainSettings,
+    RegressSettings,
     ReportSettings,
     Settings,
 )
@@ -41,6 +42,7 @@ class Pipeline(Settings):
     align: tuple[AlignSettings, ...] = ()
     pool: tuple[PoolSettings, ...] = ()
     classify: tuple[ClassifySettings, ...] = ()
+    regress: tuple[RegressSettings, ...] = ()
     report: ReportSettings | None = None
 
 

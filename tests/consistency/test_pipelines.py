@@ -37,8 +37,9 @@ def test_what_a_stage_reads_an_earlier_one_wrote(file):
         assert alignment.store in written
         assert alignment.checkpoint in runs
     assert pooled <= written
-    for classification in pipeline.classify:
-        assert classification.store in pooled
+    experiments = [*pipeline.classify, *pipeline.regress]
+    for experiment in experiments:
+        assert experiment.store in pooled
     if pipeline.report:
-        assert set(pipeline.report.results) <= {c.out for c in pipeline.classify}
+        assert set(pipeline.report.results) <= {experiment.out for experiment in experiments}
         assert set(pipeline.report.runs) <= runs

@@ -5,7 +5,7 @@ from tokser.report.results import read_inputs
 
 
 def read(*paths):
-    return read_inputs(paths)[0]
+    return read_inputs(paths).results
 
 
 def test_the_audits_stamp_and_leaks_are_told(folders):

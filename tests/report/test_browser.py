@@ -77,13 +77,14 @@ def page_file(folders, tmp_path):
     features = [*(f"whisper-base/layer-{i}" for i in range(7)), "bert-base-uncased/contextual"]
     features += ["demo/aligned", "mean(whisper-base/layer-3, bert-base-uncased/contextual)"]
     results = [folders.results(features=features), folders.results("iemocap", dataset="iemocap")]
+    results.append(folders.regression(features=features))
     runs = [folders.run(), folders.run("a-run-with-a-rather-long-name-for-a-phone")]
     (runs[0] / "attention-utt001.svg").write_text(MAP)
     settings = ReportSettings(
         results=tuple(results), runs=tuple(runs), title="Frozen encoders", caution="Synthetic."
     )
     file = tmp_path / "report.html"
-    file.write_text(render(settings, *read_inputs(results, runs)), encoding="utf-8")
+    file.write_text(render(settings, read_inputs(results, runs)), encoding="utf-8")
     return file
 
 

@@ -4,8 +4,13 @@ import pytest
 from click.testing import CliRunner
 
 from tokser.cli import main
-from tokser.config import ClassifySettings, PretrainSettings
-from tokser.report.commands import classify_command, pretrain_command, row_command
+from tokser.config import ClassifySettings, PretrainSettings, RegressSettings
+from tokser.report.commands import (
+    classify_command,
+    pretrain_command,
+    regress_command,
+    row_command,
+)
 
 PLAIN = {"dataset": "emodb", "store": "stores/a b.zarr", "out": "results/emodb"}
 GRID = {"batch_sizes": (4, 8), "learning_rates": (1e-3, 0.05), "epochs": 7, "hidden": (16,)}
@@ -49,6 +54,15 @@ def test_a_classify_command_means_the_settings_it_was_made_of(settings, monkeypa
 
 
 @pytest.mark.parametrize(
+    "changes", [{}, {"targets": ("arousal",), "regressors": ("ridge", "mlp-sklearn"), "seed": 3}]
+)
+def test_a_regress_command_means_the_settings_it_was_made_of(changes, monkeypatch):
+    expected = RegressSettings.parse(PLAIN | changes, where="here")
+    command = regress_command(expected.model_dump(mode="json"))
+    assert understood(command, monkeypatch, "tokser.stages.regress.regress") == expected
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {},
@@ -75,3 +89,5 @@ def test_what_no_command_can_say_is_not_said():
     assert classify_command({"dataset": "emodb"}) is None
     assert classify_command(PLAIN | {"grid": {"hidden": ((8,), (16, 8))}}) is None
     assert pretrain_command({}) is None
+    assert regress_command({"dataset": "iemocap"}) is None
+    assert regress_command(PLAIN | {"grid": GRID}) is None

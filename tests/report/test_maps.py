@@ -8,7 +8,7 @@ SVG = (
 
 
 def maps(folder):
-    return attention_maps(read_inputs([], [folder])[1])
+    return attention_maps(read_inputs([], [folder]).runs)
 
 
 def test_pictures_of_a_run_are_carried_within_the_page(folders):

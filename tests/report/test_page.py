@@ -43,7 +43,7 @@ class Outline(HTMLParser):
 
 def build(results, runs=(), **settings) -> str:
     read = read_inputs(results, runs)
-    return render(ReportSettings(results=tuple(results), runs=tuple(runs), **settings), *read)
+    return render(ReportSettings(results=tuple(results), runs=tuple(runs), **settings), read)
 
 
 def outline(page: str) -> Outline:
@@ -132,7 +132,7 @@ def test_names_are_escaped(folders, name):
 def test_scores_are_percent_with_one_decimal(folders):
     folder = folders.results()
     text = plain(build([folder]))
-    scores = read_inputs([folder])[0][0].scores
+    scores = read_inputs([folder]).results[0].scores
     for _, row in scores.iterrows():
         assert f"{100 * row['uar']:.1f}" in text
         assert f"{100 * row['accuracy']:.1f}" in text
@@ -216,3 +216,22 @@ def test_intervals_paired_tests_and_other_runs_are_on_the_page(page):
     assert "95 %: bootstrap over the speakers in test" in text
     assert "10 of 10 pairs differ at 5 %" in text
     assert "Other runs before" in text
+
+
+def test_dimensions_have_a_section_with_their_scores_figures_and_commands(folders):
+    parsed = outline(build([folders.results(), folders.regression()]))
+    text = " ".join(parsed.text.split())
+    assert parsed.faults == [] and parsed.open == []
+    assert "IEMOCAP: arousal, valence" in text
+    scores = read_inputs([folders.root / "iemocap-dimensions"]).regressions[0].scores
+    for row in scores.to_dict("records"):
+        assert f"{row['ccc_low']:.2f} to {row['ccc_high']:.2f}" in text
+    assert "tokser regress --dataset iemocap" in text
+    assert "2 of 2 pairs differ" not in text and "1 of 1 pairs differ at 5 %" in text
+    titles = [a["id"] for a in parsed.all("h2")]
+    assert titles[:2] == ["data-1-title", "dimensions-1-title"]
+
+
+def test_dimensions_alone_make_a_page(folders):
+    text = plain(build([folders.regression()]))
+    assert "CCC" in text and "UAR" not in text

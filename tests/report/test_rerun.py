@@ -5,12 +5,15 @@ from tokser.report.results import read_inputs
 
 
 def test_the_pipeline_can_be_run_and_has_the_same_settings(folders, tmp_path):
-    results, runs = read_inputs([folders.results()], [folders.run()])
-    settings = ReportSettings(results=(results[0].folder,), runs=(runs[0].folder,), title="Töne")
+    inputs = read_inputs([folders.results(), folders.regression()], [folders.run()])
+    folder, run, regression = (kind[0].folder for kind in inputs)
+    settings = ReportSettings(results=(folder, regression), runs=(run,), title="Töne")
     file = tmp_path / "again.yaml"
-    file.write_text(rerun_pipeline(settings, results, runs), encoding="utf-8")
+    file.write_text(rerun_pipeline(settings, inputs), encoding="utf-8")
     pipeline = load_pipeline(file)
-    assert pipeline.classify[0].out == results[0].folder
+    assert pipeline.classify[0].out == folder
     assert pipeline.classify[0].features == ("whisper-base/layer-2", "whisper-base/layer-10")
     assert pipeline.pretrain[0].text == "bert-base-uncased/contextual"
+    assert pipeline.regress[0].out == regression
+    assert pipeline.regress[0].targets == ("valence", "arousal")
     assert pipeline.report == settings

@@ -8,7 +8,7 @@ from tokser.report.results import read_inputs, read_scores
 
 
 def test_whole_folders_are_read(folders):
-    results, runs = read_inputs([folders.results()], [folders.run("wide")])
+    results, runs, _ = read_inputs([folders.results()], [folders.run("wide")])
     assert len(results[0].scores) == 4
     assert len(results[0].looks) == 22
     assert set(results[0].audit) == {"report", "speaker"}
@@ -88,7 +88,7 @@ def test_scores_that_are_no_fractions_are_refused(folders, column, value, told):
 def test_logistic_regression_leaves_a_grid_without_rows(folders, content):
     folder = folders.results(classifiers=["logreg"])
     (folder / "grid.csv").write_text(content)
-    [results], _ = read_inputs([folder])
+    [results], _, _ = read_inputs([folder])
     assert results.grid.empty
     assert "dev_uar" in results.grid
 

@@ -8,7 +8,7 @@ from tokser.report.runs import summarise, teachers_of
 
 
 def read(folders, *paths):
-    return read_inputs([folders.results()], paths)[1]
+    return read_inputs([folders.results()], paths).runs
 
 
 def change(path, **columns):

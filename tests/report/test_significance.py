@@ -8,7 +8,7 @@ from tokser.report.significance import find_families
 @pytest.fixture
 def table(folders) -> pd.DataFrame:
     features = [f"whisper-base/layer-{i}" for i in range(3)]
-    [results], _ = read_inputs([folders.results(features=features)])
+    [results], _, _ = read_inputs([folders.results(features=features)])
     return results.comparisons
 
 

@@ -205,11 +205,10 @@ def regress(workspace: Path | None, **options: Any) -> None:
     """Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC)."""
     from tokser.config import RegressSettings
     from tokser.stages.regress import regress as run
-    from tokser.terminal import regression_table, show
 
     given = _experiment(options, workspace, "-dimensions")
     out = run(RegressSettings.parse(given, where="tokser regress"))
-    show(regression_table(out))
+    show_results([], [out])
     click.echo(f"results -> {out}")
 
 

@@ -127,7 +127,7 @@ def run_file(pipeline: Path, overrides: tuple[str, ...]) -> None:
     from tokser.stages.run import run_pipeline
 
     result = run_pipeline(load_pipeline(pipeline, overrides))
-    show_results(result.results)
+    show_results(result.results, result.regressions)
     if result.report:
         click.echo(f"report -> {result.report}")
     exit_if_quarantined(result.quarantined)

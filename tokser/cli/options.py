@@ -284,11 +284,11 @@ def training_options(command: Command) -> Command:
     return command
 
 
-def show_results(folders: list[Path]) -> None:
-    """Print the scores of results folders."""
-    from tokser.terminal import results_tables, show
+def show_results(folders: list[Path], regressions: Sequence[Path] = ()) -> None:
+    """Print the scores of results folders, and of those of `tokser regress`."""
+    from tokser.terminal import regression_table, results_tables, show
 
-    for table in results_tables(folders):
+    for table in [*results_tables(folders), *map(regression_table, regressions)]:
         show(table)
 
 

@@ -313,7 +313,7 @@ def pool(**options: Any) -> None:
 def report(**options: Any) -> None:
     """Draw a page of tables and plots, or write them out for a paper.
 
-    RESULTS are folders written by `tokser classify`.
+    RESULTS are folders written by `tokser classify` and `tokser regress`.
     """
     from tokser.config import ReportSettings
     from tokser.stages.report import report as draw

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tokser.report.naming import order_protocols
-from tokser.report.results import Results
+from tokser.report.results import Experiment
 
 __all__ = ["Looks", "Verdict", "count_looks", "verdicts"]
+
+
+_CONFIGURATION = ("features", "classifier", "target", "regressor", "seed", "fold")
+"""What tells looks apart, the fold last."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Looks:
     """Runs with other settings that had looked at one of these test parts before, at most."""
 
 
-def verdicts(protocols: Sequence[str], results: Sequence[Results]) -> dict[str, Verdict]:
+def verdicts(protocols: Sequence[str], results: Sequence[Experiment]) -> dict[str, Verdict]:
     """Join the audits of one dataset's folders, by protocol.
 
     Args:
@@ -47,7 +51,7 @@ def verdicts(protocols: Sequence[str], results: Sequence[Results]) -> dict[str, 
         results: Folders of one dataset.
 
     Returns:
-        A verdict for each protocol. One that no audit covers is judged by `results.csv`.
+        A verdict for each protocol. One that no audit covers is judged by its scores.
     """
     found = {}
     for protocol in protocols:
@@ -68,14 +72,14 @@ def verdicts(protocols: Sequence[str], results: Sequence[Results]) -> dict[str, 
     return found
 
 
-def count_looks(results: Sequence[Results]) -> list[Looks]:
+def count_looks(results: Sequence[Experiment]) -> list[Looks]:
     """Count the entries of every folder's ledger, by protocol."""
     found = []
     for folder in results:
         by_protocol: dict[str, Counter[tuple[str, ...]]] = {}
         others: Counter[str] = Counter()
         for look in folder.looks:
-            key = tuple(str(look.get(k, "")) for k in ("features", "classifier", "seed", "fold"))
+            key = tuple(str(look.get(k, "")) for k in _CONFIGURATION)
             protocol = str(look.get("protocol", ""))
             by_protocol.setdefault(protocol, Counter())[key] += 1
             others[protocol] = max(others[protocol], int(look.get("other_runs", 0)))

@@ -5,10 +5,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tokser.config import ClassifySettings, GridSettings, PretrainSettings
+from tokser.config import ClassifySettings, GridSettings, PretrainSettings, RegressSettings
 from tokser.errors import SettingsError
 
-__all__ = ["classify_command", "pretrain_command", "row_command"]
+__all__ = ["classify_command", "pretrain_command", "regress_command", "row_command"]
 
 _GRID = {
     "batch_sizes": "batch_size",
@@ -19,7 +19,7 @@ _GRID = {
     "plateau_factor": "factor",
 }
 """Keys of --grid, by setting."""
-_CLASSIFY = {
+_EXPERIMENT = {
     "store": "--store",
     "protocols": "--protocol",
     "splits_file": "--splits",
@@ -27,7 +27,6 @@ _CLASSIFY = {
     "group_by": "--group-by",
     "features": "--features",
     "functionals": "--functionals",
-    "classifiers": "--classifier",
     "standardise": "--standardise",
     "seed": "--seed",
     "num_seeds": "--seeds",
@@ -53,14 +52,21 @@ def classify_command(settings: Mapping[str, Any], **changes: Any) -> str | None:
         parsed = ClassifySettings.parse({**settings, **changes}, where="provenance")
     except SettingsError:
         return None
-    plain = ClassifySettings(dataset=parsed.dataset, store="", out=parsed.out)
-    words = ["tokser", "classify", "--dataset", parsed.dataset]
-    for name, option in _CLASSIFY.items():
-        value = getattr(parsed, name)
-        if name in _PLACES or value != getattr(plain, name):
-            words += [option, _joined(value, ", " if name == "features" else ",")]
+    words = ["tokser", "classify", *_words(parsed, {"classifiers": "--classifier"})]
     grid = _grid_words(parsed.grid)
     return None if grid is None else shlex.join(words + grid)
+
+
+def regress_command(settings: Mapping[str, Any]) -> str | None:
+    """Write the `tokser regress` that settings stand for; see `classify_command`."""
+    try:
+        parsed = RegressSettings.parse(settings, where="provenance")
+    except SettingsError:
+        return None
+    if parsed.grid != RegressSettings.model_fields["grid"].default:
+        return None  # which only a pipeline can set
+    own = {"targets": "--target", "regressors": "--regressor"}
+    return shlex.join(["tokser", "regress", *_words(parsed, own)])
 
 
 def row_command(
@@ -98,6 +104,16 @@ def pretrain_command(settings: Mapping[str, Any]) -> str | None:
     for key, value in parsed.options.items():
         words += ["--option", f"{key}={value}"]
     return shlex.join([*words, "--out", str(parsed.out)])
+
+
+def _words(parsed: ClassifySettings | RegressSettings, own: Mapping[str, str]) -> list[str]:
+    """Write the options that both commands share, and those of their own."""
+    words = ["--dataset", parsed.dataset]
+    for name, option in (_EXPERIMENT | dict(own)).items():
+        value = getattr(parsed, name)
+        if name in _PLACES or value != type(parsed).model_fields[name].default:
+            words += [option, _joined(value, ", " if name == "features" else ",")]
+    return words
 
 
 def _grid_words(grid: GridSettings) -> list[str] | None:

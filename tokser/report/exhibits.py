@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tokser.report import figures
 from tokser.report.audit import Verdict
+from tokser.report.dimensions import Dimensions, Target
 from tokser.report.matrix import confusion_matrix
 from tokser.report.naming import protocol_title
 from tokser.report.published import COUNT_REMARKS, GRIDS
@@ -11,12 +12,12 @@ from tokser.report.results import Run
 from tokser.report.runs import names_of, watched
 from tokser.report.sections import Section
 from tokser.report.svg import Drawing
-from tokser.report.typeset import Cell, Percent, Table
+from tokser.report.typeset import Cell, Number, Percent, Table
 
 __all__ = ["figures_of", "tables_of"]
 
 
-def tables_of(sections: Sequence[Section]) -> list[Table]:
+def tables_of(sections: Sequence[Section], dimensions: Sequence[Dimensions] = ()) -> list[Table]:
     """Return the tables of every dataset: scores, comparisons, and the report's beside them."""
     tables = []
     for section in sections:
@@ -29,10 +30,12 @@ def tables_of(sections: Sequence[Section]) -> list[Table]:
             tables.append(_published(section))
         if section.families:
             tables.append(_comparisons(section))
-    return tables
+    return tables + [_target(told, target) for told in dimensions for target in told.targets]
 
 
-def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Drawing]:
+def figures_of(
+    sections: Sequence[Section], dimensions: Sequence[Dimensions], runs: Sequence[Run]
+) -> dict[str, Drawing]:
     """Return the figures of every dataset and of the pretraining runs, by name of their file."""
     found: dict[str, Drawing] = {}
     for section in sections:
@@ -44,6 +47,9 @@ def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Dr
             name = _file_name(section.dataset, "confusion", protocol)
             title = f"{section.title}, {protocol_title(protocol)}: {row.label}"
             found[name] = confusion_matrix(title, confusion)
+    for told in dimensions:
+        for target in told.targets:
+            found[_file_name(told.dataset, "dimension", target.name)] = target.figure
     metrics = {name: run.metrics for name, run in zip(names_of(runs), runs, strict=True)}
     if metrics:
         found["convergence"] = figures.convergence(metrics)
@@ -140,6 +146,27 @@ def _comparisons(section: Section) -> Table:
     title = f"{section.title}: differences of UAR in points, tested over speakers"
     notes = _stamps(section.verdicts)
     return Table(f"{section.dataset}-comparisons", title, columns, tuple(rows), notes)
+
+
+def _target(told: Dimensions, target: Target) -> Table:
+    columns = ["Features"]
+    for protocol in told.protocols:
+        title = protocol_title(protocol)
+        columns += [f"{title}: {name}" for name in ("CCC [95 %]", "Pearson", "RMSE", "n")]
+    rows = []
+    for row, scores in target.rows:
+        cells: list[Cell] = [row.label]
+        for protocol in told.protocols:
+            found = scores.get(protocol)
+            if found is None:
+                cells += [None] * 4
+                continue
+            concordance = Number(found.ccc, found.low, found.high, found.is_best)
+            cells += [concordance, Number(found.pearson), Number(found.rmse), found.num_test]
+        rows.append(tuple(cells))
+    notes = (*_stamps(told.verdicts), "95 % intervals over the speakers in test.")
+    name = _file_name(told.dataset, "dimension", target.name)
+    return Table(name, f"{told.title}: {target.name}", tuple(columns), tuple(rows), notes)
 
 
 def _stamps(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:

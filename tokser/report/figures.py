@@ -1,6 +1,7 @@
-"""The figures of the page: the leak's size, UAR over layers, the course of pretraining."""
+"""The figures of the page: leaks, UAR over layers, estimates of dimensions, pretraining."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -10,12 +11,13 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from tokser.report.naming import protocol_title, signed
 from tokser.report.svg import COLOURS, INK, MUTED, PAPER, Drawing, draw
 from tokser.report.tables import Layers, Leak
 
-__all__ = ["convergence", "layer_curve", "leak_sizes", "validation"]
+__all__ = ["Tenths", "agreement", "convergence", "layer_curve", "leak_sizes", "validation"]
 
 _PROTOCOLS = {
     "speaker": (COLOURS[0], "o"),
@@ -136,6 +138,56 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
         _legend(axes)
 
     title = f"{dataset}: UAR over the layers of {curve.label}"
+    return draw(paint, height=290, title=title, description="; ".join(texts))
+
+
+@dataclass(frozen=True)
+class Tenths:
+    """Estimates of one dimension, averaged over tenths of the test utterances by their truth."""
+
+    label: str
+    truth: NDArray[np.float64]
+    """Mean truth of each tenth, ascending."""
+    mean: NDArray[np.float64]
+    """Mean estimate of each."""
+    std: NDArray[np.float64]
+    """Standard deviation of the estimates of each."""
+
+
+def agreement(dataset: str, target: str, curves: Mapping[str, Tenths]) -> Drawing:
+    """Draw estimates against the truth, a line per protocol, a band of one std, the diagonal.
+
+    Args:
+        dataset: Name of the dataset, for the title.
+        target: The dimension.
+        curves: By protocol; at least one.
+
+    Returns:
+        Inline SVG.
+    """
+
+    def paint(axes: Axes) -> None:
+        for protocol, curve in curves.items():
+            colour, marker = _PROTOCOLS.get(protocol, _OTHER)
+            axes.plot(
+                curve.truth, curve.mean, marker=marker, color=colour, label=protocol_title(protocol)
+            )
+            band = curve.mean - curve.std, curve.mean + curve.std
+            axes.fill_between(curve.truth, *band, color=colour, alpha=0.14, lw=0)
+        truths = np.concatenate([curve.truth for curve in curves.values()])
+        ends = [truths.min(), truths.max()]
+        axes.plot(ends, ends, color=MUTED, ls=":", lw=1.6, label="As annotated")
+        axes.set_xlabel(f"{target.capitalize()} as annotated")
+        axes.set_ylabel(f"{target.capitalize()} as estimated")
+        _legend(axes)
+
+    texts = [
+        f"{protocol_title(protocol)}, {curve.label}: estimates from {curve.mean[0]:.2f} where "
+        f"{curve.truth[0]:.2f} was annotated to {curve.mean[-1]:.2f} where "
+        f"{curve.truth[-1]:.2f} was"
+        for protocol, curve in curves.items()
+    ]
+    title = f"{dataset}: {target} as estimated and as annotated"
     return draw(paint, height=290, title=title, description="; ".join(texts))
 
 

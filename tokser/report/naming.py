@@ -102,6 +102,6 @@ def _language(text_encoder: str) -> str:
     return "Multi" if "multilingual" in text_encoder.lower() else "Mono"
 
 
-def signed(value: float) -> str:
-    """Write a difference with its sign and one decimal; a true minus, as on the axes."""
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
+def signed(value: float, digits: int = 1) -> str:
+    """Write a difference with its sign; a true minus, as on the axes."""
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")

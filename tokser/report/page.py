@@ -12,24 +12,24 @@ from tokser.config import ReportSettings
 from tokser.report import figures, naming
 from tokser.report.audit import Looks, count_looks
 from tokser.report.commands import pretrain_command
+from tokser.report.dimensions import Dimensions, find_dimensions
 from tokser.report.maps import attention_maps
 from tokser.report.palette import DARK, LIGHT
 from tokser.report.published import COUNT_REMARKS, GRIDS
 from tokser.report.rerun import rerun_pipeline
-from tokser.report.results import Results, Run
+from tokser.report.results import Inputs
 from tokser.report.runs import METRICS, SETTINGS, RunSummary, names_of, summarise, watched
 from tokser.report.sections import Section, find_sections
 
 __all__ = ["render"]
 
 
-def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[Run]) -> str:
+def render(settings: ReportSettings, inputs: Inputs) -> str:
     """Build the page.
 
     Args:
         settings: Title, caution, and the paths that the page repeats.
-        results: At least one folder's content.
-        runs: Content of pretraining runs; may be empty.
+        inputs: Content of at least one folder of results.
 
     Returns:
         An HTML document. The same input gives the same text.
@@ -37,10 +37,12 @@ def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[
     Raises:
         InputError: Two folders hold the same configuration.
     """
-    sections: list[Section] = find_sections(results, runs)
+    runs = inputs.runs
+    sections: list[Section] = find_sections(inputs)
+    dimensions: list[Dimensions] = find_dimensions(inputs.regressions)
     names = names_of(runs)
     metrics = {name: run.metrics for name, run in zip(names, runs, strict=True)}
-    looks: list[Looks] = count_looks(results)
+    looks: list[Looks] = count_looks(inputs.experiments)
     summaries: list[RunSummary] = [summarise(n, r) for n, r in zip(names, runs, strict=True)]
     template = resources.files("tokser.report").joinpath("page.html.jinja")
     return (
@@ -49,6 +51,7 @@ def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[
         .render(
             settings=settings,
             sections=sections,
+            dimensions=dimensions,
             runs=summaries,
             setting_names=SETTINGS,
             metric_names=_measured_names(summaries),
@@ -60,13 +63,13 @@ def render(settings: ReportSettings, results: Sequence[Results], runs: Sequence[
             published_grids=GRIDS,
             count_remarks=COUNT_REMARKS,
             looks=looks,
-            folders=[*results, *runs],
+            folders=[*inputs.experiments, *runs],
             run_commands=[
                 (run.name, command)
                 for run in runs
                 if (command := pretrain_command(run.provenance.get("settings", run.settings)))
             ],
-            rerun=rerun_pipeline(settings, results, runs),
+            rerun=rerun_pipeline(settings, inputs),
         )
     )
 

@@ -11,7 +11,7 @@ from tokser.report.commands import classify_command, row_command
 from tokser.report.comparison import Compared, Counted, Searched, compare, compare_grids, count
 from tokser.report.confusion import Confusion, confusion_of
 from tokser.report.published import NUM_TEST
-from tokser.report.results import Results, Run
+from tokser.report.results import Inputs, Results, Run
 from tokser.report.runs import teachers_of
 from tokser.report.significance import Family, find_families
 from tokser.report.svg import Drawing
@@ -59,16 +59,15 @@ class Section:
     """What gives each row of the headline table again: its label, and the command."""
 
 
-def find_sections(results: Sequence[Results], runs: Sequence[Run]) -> list[Section]:
-    """Gather a section for each dataset.
-
-    Args:
-        results: At least one folder's content.
-        runs: Content of pretraining runs; may be empty.
+def find_sections(inputs: Inputs) -> list[Section]:
+    """Gather a section for each dataset that emotions were classified on.
 
     Raises:
         InputError: Two folders hold the same configuration.
     """
+    results, runs, _ = inputs
+    if not results:
+        return []
     scores = merge_scores([r.folder for r in results], [r.scores for r in results])
     return [_section(name, scores, results, runs) for name in scores["dataset"].unique()]
 
@@ -101,9 +100,7 @@ def _section(
         counted=count(dataset, [r.predictions for r in mine]),
         searched=compare_grids(mine),
         commands=[
-            (str(r.folder), command)
-            for r in mine
-            if (command := classify_command(r.provenance.get("settings", {})))
+            (str(r.folder), command) for r in mine if (command := classify_command(r.settings))
         ],
         row_commands=_row_commands(table, mine),
     )
@@ -136,8 +133,7 @@ def _row_commands(table: Headline, results: Sequence[Results]) -> list[tuple[str
     for row, scores in table.rows:
         folder = next((folder for folder in results if _holds(folder, row)), None)
         if folder is not None:
-            settings = folder.provenance.get("settings", {})
-            command = row_command(settings, row.features, row.classifier, list(scores))
+            command = row_command(folder.settings, row.features, row.classifier, list(scores))
             found += [(row.label, command)] if command else []
     return found
 

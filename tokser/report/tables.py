@@ -127,9 +127,17 @@ def merge_results(folders: Sequence[Path]) -> pd.DataFrame:
     return merge_scores(folders, read_scores(folders))
 
 
-def merge_scores(folders: Sequence[Path], tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Merge the tables read from `folders`, `results.csv` or `summary.csv`; see `merge_results`."""
-    keys = [*_KEY, "seeds" if all("seeds" in table for table in tables) else "seed"]
+def merge_scores(
+    folders: Sequence[Path], tables: Sequence[pd.DataFrame], keys: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Merge the tables read from `folders`; see `merge_results`.
+
+    Args:
+        folders: Where each table is from.
+        tables: At least one; `results.csv` or `summary.csv` where no keys are given.
+        keys: What tells rows apart, in the order in which they are sorted.
+    """
+    keys = [*(keys or (*_KEY, "seeds" if all("seeds" in table for table in tables) else "seed"))]
     sources = [str(f) for f, table in zip(folders, tables, strict=True) for _ in range(len(table))]
     merged = pd.concat(list(tables), ignore_index=True)
     twice = merged.duplicated(keys, keep=False)

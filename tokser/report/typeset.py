@@ -5,9 +5,9 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
-__all__ = ["Cell", "Percent", "Table", "TableFormat", "typeset"]
+__all__ = ["Cell", "Number", "Percent", "Table", "TableFormat", "typeset"]
 
 TableFormat = Literal["latex", "csv", "md"]
 
@@ -32,24 +32,38 @@ _SPECIAL = {
 
 
 @dataclass(frozen=True)
-class Percent:
-    """A share, told in percent; with the ends of its interval where there is one."""
+class Number:
+    """A number; with the ends of its interval where there is one."""
 
-    share: float
+    value: float
     low: float | None = None
     high: float | None = None
     is_best: bool = False
     """Whether it is the best of its column, which is set bold."""
-    digits: int = 1
+    digits: int = 2
+
+    scale: ClassVar[float] = 1
 
     def __str__(self) -> str:
-        text = f"{100 * self.share:.{self.digits}f}"
+        text = self._told(self.value)
         if self.low is None or self.high is None:
             return text
-        return f"{text} [{100 * self.low:.1f}, {100 * self.high:.1f}]"
+        return f"{text} [{self._told(self.low)}, {self._told(self.high)}]"
+
+    def _told(self, value: float) -> str:
+        return f"{self.scale * value:.{self.digits}f}"
 
 
-Cell: TypeAlias = str | int | Percent | None
+@dataclass(frozen=True)
+class Percent(Number):
+    """A share, told in percent."""
+
+    digits: int = 1
+
+    scale: ClassVar[float] = 100
+
+
+Cell: TypeAlias = str | int | Number | None
 """None: there is nothing to tell."""
 
 
@@ -108,7 +122,7 @@ def _latex(table: Table) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     text = _escaped(_told(cell))
-    return rf"\textbf{{{text}}}" if isinstance(cell, Percent) and cell.is_best else text
+    return rf"\textbf{{{text}}}" if isinstance(cell, Number) and cell.is_best else text
 
 
 def _escaped(text: str) -> str:
@@ -135,7 +149,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def _markdown_cell(cell: Cell) -> str:
     text = _piped(_told(cell))
-    return f"**{text}**" if isinstance(cell, Percent) and cell.is_best else text
+    return f"**{text}**" if isinstance(cell, Number) and cell.is_best else text
 
 
 def _piped(text: str) -> str:
@@ -144,7 +158,7 @@ def _piped(text: str) -> str:
 
 def _csv(table: Table) -> str:
     spread = [
-        any(isinstance(row[i], Percent) and row[i].low is not None for row in table.rows)  # type: ignore[union-attr]
+        any(isinstance(row[i], Number) and row[i].low is not None for row in table.rows)  # type: ignore[union-attr]
         for i in range(len(table.columns))
     ]
     text = io.StringIO()
@@ -162,10 +176,10 @@ def _csv(table: Table) -> str:
 
 
 def _csv_cells(cell: Cell, has_ends: bool) -> list[str]:
-    if not isinstance(cell, Percent):
+    if not isinstance(cell, Number):
         return [_told(cell), "", ""] if has_ends else [_told(cell)]
-    values = (cell.share, cell.low, cell.high) if has_ends else (cell.share,)
-    return ["" if value is None else f"{100 * value:.6g}" for value in values]
+    values = (cell.value, cell.low, cell.high) if has_ends else (cell.value,)
+    return ["" if value is None else f"{cell.scale * value:.6g}" for value in values]
 
 
 def _told(cell: Cell) -> str:
@@ -174,4 +188,4 @@ def _told(cell: Cell) -> str:
 
 def _is_number_column(table: Table, column: int) -> bool:
     cells = [row[column] for row in table.rows if row[column] not in (None, "")]
-    return bool(cells) and all(isinstance(cell, int | Percent) for cell in cells)
+    return bool(cells) and all(isinstance(cell, int | Number) for cell in cells)

@@ -1,6 +1,6 @@
 """Stage 6: tables and plots of the results, on one page or as files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from tokser.provenance import write_atomically
 from tokser.report.results import read_inputs
 
 if TYPE_CHECKING:
-    from tokser.report.results import Results, Run
+    from tokser.report.results import Inputs
 
 __all__ = ["report"]
 
@@ -35,21 +35,22 @@ def report(settings: ReportSettings) -> list[Path]:
     out = settings.out or Path(_PAGE if only_page else "report")
     _check_out(out, only_page)
     settings = settings.model_copy(update={"out": out})
-    results, runs = read_inputs(settings.results, settings.runs)
+    inputs = read_inputs(settings.results, settings.runs)
     page = out if only_page else out / _PAGE
-    files = _files(settings, results, runs, page)
+    files = _files(settings, inputs, page)
     for path, render in files:
         write_atomically(path, render())
     told = str(out) if only_page else f"{len(files)} files in {out}"
-    say(f"report: {len(results)} results, {len(runs)} runs -> {told}")
+    say(f"report: {len(inputs.experiments)} results, {len(inputs.runs)} runs -> {told}")
     return [path for path, _ in files]
 
 
 def _files(
-    settings: ReportSettings, results: "Sequence[Results]", runs: "Sequence[Run]", page: Path
+    settings: ReportSettings, inputs: "Inputs", page: Path
 ) -> list[tuple[Path, Callable[[], bytes]]]:
     """List the files to write, each with what makes its content."""
     # Matplotlib is needed only from here on.
+    from tokser.report.dimensions import find_dimensions
     from tokser.report.exhibits import figures_of, tables_of
     from tokser.report.page import render
     from tokser.report.sections import find_sections
@@ -57,16 +58,17 @@ def _files(
 
     found: list[tuple[Path, Callable[[], bytes]]] = []
     if "html" in settings.formats:
-        found.append((page, lambda: render(settings, results, runs).encode()))
+        found.append((page, lambda: render(settings, inputs).encode()))
     others = [form for form in dict.fromkeys(settings.formats) if form != "html"]
-    sections = find_sections(results, runs) if others else []
+    sections = find_sections(inputs) if others else []
+    dimensions = find_dimensions(inputs.regressions) if others else []
     for form in others:
         if form == "latex" or form == "csv" or form == "md":
-            for table in tables_of(sections):
+            for table in tables_of(sections, dimensions):
                 path = page.parent / f"{table.name}{_TABLES[form]}"
                 found.append((path, lambda t=table, f=form: typeset(t, f).encode()))  # type: ignore[misc]
         else:
-            for name, figure in figures_of(sections, runs).items():
+            for name, figure in figures_of(sections, dimensions, inputs.runs).items():
                 path = page.parent / f"{name}.{form}"
                 found.append((path, lambda d=figure, f=form: d.render(f)))  # type: ignore[misc]
     return found

@@ -14,12 +14,14 @@ class PipelineResult:
     Attributes:
         quarantined: Reasons, by store and id, of the utterances that were set aside.
         results: Output folders of `classify`.
+        regressions: Output folders of `regress`.
         report: The report's page, if the pipeline makes one.
     """
 
     def __init__(self) -> None:
         self.quarantined: dict[str, dict[str, str]] = {}
         self.results: list[Path] = []
+        self.regressions: list[Path] = []
         self.report: Path | None = None
 
 
@@ -56,6 +58,11 @@ def run_pipeline(pipeline: Pipeline) -> PipelineResult:
         from tokser.stages.classify import classify
 
         result.results.append(classify(classification))
+    _heading(pipeline, "regress", len(pipeline.regress))
+    for regression in pipeline.regress:
+        from tokser.stages.regress import regress
+
+        result.regressions.append(regress(regression))
     if pipeline.report is not None:
         from tokser.stages.report import report
 
