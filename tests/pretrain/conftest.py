@@ -36,9 +36,12 @@ class Memory:
     def lengths(self) -> pd.Series:
         return pd.Series({name: len(rows) for name, rows in self.by_id.items()}, dtype="int64")
 
-    def ragged(self, utterances):
+    def ragged(self, utterances, allocate=np.empty):
         parts = [self.by_id[name] for name in utterances]
-        return Ragged(np.concatenate(parts), np.array([len(part) for part in parts]))
+        rows = np.concatenate(parts)
+        held = allocate(rows.shape, rows.dtype)
+        held[...] = rows
+        return Ragged(held, np.array([len(part) for part in parts]))
 
 
 @dataclass

@@ -7,23 +7,31 @@ With frozen speech, scores and outputs reassociate, so frames are never projecte
 Everything of a batch lies one utterance after the other, without padding.
 """
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.nn import functional
 
 from tokser.pretrain.ragged import as_padded, as_ragged, row_mask
 
 __all__ = [
+    "ROWS",
     "attention_weights",
+    "is_compiled",
     "listen",
     "plain_attention",
+    "product",
     "reassociated_attention",
     "uniform_weight",
 ]
+
+ROWS = 64
+"""What rows of compiled products are rounded up to."""
 
 Queries = Float[Tensor, "tokens text_dim"]
 Speech = Float[Tensor, "frames speech_dim"]
@@ -108,12 +116,33 @@ def reassociated_attention(
         num_heads: Heads.
     """
     if num_heads == 1:
-        return listen((q * scale) @ w_k.mT, speech, num_tokens, num_frames) @ w_v
+        heard = listen(product(q * scale, w_k.mT), speech, num_tokens, num_frames)
+        return product(heard, w_v)
     heads_k, heads_v = (w.unflatten(1, (num_heads, -1)) for w in (w_k, w_v))
     asking = torch.einsum("thd,shd->ths", (q * scale).unflatten(1, (num_heads, -1)), heads_k)
     heard = listen(asking.flatten(0, 1), speech, num_tokens * num_heads, num_frames)
     heard = heard.unflatten(0, (-1, num_heads))
     return torch.einsum("ths,shd->thd", heard, heads_v).flatten(1)
+
+
+def product(rows: Float[Tensor, "rows width"], weight: Float[Tensor, "width dim"]) -> Tensor:
+    """Return `rows @ weight`, quickly for any number of rows.
+
+    oneDNN, which multiplies bfloat16 on a CPU, compiles code for every size of product that it has
+    not met before, which takes longer than the product: so rows are rounded up to sizes that come
+    again.
+    """
+    if not is_compiled(rows):
+        return rows @ weight
+    return (functional.pad(rows, (0, 0, 0, -len(rows) % ROWS)) @ weight)[: len(rows)]
+
+
+def is_compiled(operand: Tensor) -> bool:
+    """Tell whether products of a tensor are compiled for their size, here and now."""
+    kind = operand.device.type
+    return kind == "cpu" and (
+        torch.is_autocast_enabled(kind) or operand.dtype not in (torch.float32, torch.float64)
+    )
 
 
 def listen(
@@ -150,54 +179,85 @@ class _Listen(torch.autograd.Function):
     def forward(
         ctx: Any, asking: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
     ) -> Tensor:
-        heard = torch.empty_like(asking)
+        places = _Places(asking, speech, tokens, frames)
+        asked = places.lengthened(asking)
+        heard = torch.empty_like(asked)
         weights = []
-        for a, s, out in _utterances(tokens, frames, asking, speech, heard):
-            s = _cast(s, asking.dtype)
-            weights.append((a @ s.mT).softmax(dim=-1))
-            torch.mm(weights[-1], s, out=out)
+        for number, (token, frame) in enumerate(places):
+            s = places.cast(speech, number)
+            scores = asked[token] @ s.mT
+            scores[:, frame.stop - frame.start :] = -math.inf
+            weights.append(scores.softmax(dim=-1))
+            torch.mm(weights[-1], s, out=heard[token])
         ctx.save_for_backward(asking, speech, *weights)
         ctx.lengths = tokens, frames
-        return heard
+        return heard[: len(asking)]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         asking, speech, *weights = ctx.saved_tensors
-        tokens, frames = ctx.lengths
+        places = _Places(asking, speech, *ctx.lengths)
         grad_speech = torch.empty_like(speech) if ctx.needs_input_grad[1] else None
-        grad_asking = torch.empty_like(asking)
-        parts = _utterances(tokens, frames, asking, speech, grads[0], grad_asking, grad_speech)
-        for w, (a, s, grad, grad_a, *grad_s) in zip(weights, parts, strict=True):
-            s = _cast(s, asking.dtype)
+        grad_heard, asked = places.lengthened(grads[0]), places.lengthened(asking)
+        grad_asking = torch.empty_like(asked)
+        for number, ((token, frame), w) in enumerate(zip(places, weights, strict=True)):
+            s, grad = places.cast(speech, number), grad_heard[token]
             # The softmax's gradient; torch's own kernel reads each row once.
             grad_scores = torch._softmax_backward_data(grad @ s.mT, w, 1, w.dtype)
-            torch.mm(grad_scores, s, out=grad_a)
-            if grad_s:
-                grad_s[0].copy_(w.mT @ grad + grad_scores.mT @ a)
-        return grad_asking, grad_speech, None, None
+            torch.mm(grad_scores, s, out=grad_asking[token])
+            if grad_speech is not None:
+                own = slice(0, ctx.lengths[0][number])
+                found = w[own].mT @ grad[own] + grad_scores[own].mT @ asked[token][own]
+                grad_speech[frame] = found[: frame.stop - frame.start]
+        return grad_asking[: len(asking)], grad_speech, None, None
 
 
-def _utterances(
-    tokens: Sequence[int],
-    frames: Sequence[int],
-    asking: Tensor,
-    speech: Tensor,
-    *others: Tensor | None,
-) -> Any:
-    """Cut tensors into views of each utterance's rows; the last of `others` has frames."""
-    by_tokens = [asking, *others[:2]]
-    columns = [part.split(tokens) for part in by_tokens if part is not None]
-    columns.insert(1, speech.split(frames))
-    if len(others) > 2 and others[2] is not None:
-        columns.append(others[2].split(frames))
-    return zip(*columns, strict=True)
+class _Places:
+    """Where each utterance's rows are, lengthened to sizes that come again.
+
+    Tokens and frames are rounded up where products are compiled, see `product`. What a lengthened
+    span of tokens writes beyond its own is written again by the utterance after it.
+    """
+
+    def __init__(
+        self, asking: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
+    ) -> None:
+        self._tokens, self._frames = (16, 64) if is_compiled(asking) else (1, 1)
+        self._spans = [*zip(_spans(tokens, self._tokens), _spans(frames, 1), strict=True)]
+        most = max(_up(count, self._frames) for count in frames)
+        self._room = asking.new_empty(most, speech.shape[1])
+
+    def __iter__(self) -> Iterator[tuple[slice, slice]]:
+        """Yield the span of tokens, lengthened, and that of frames."""
+        return iter(self._spans)
+
+    def lengthened(self, rows: Tensor) -> Tensor:
+        """Return rows that the last span fits into too."""
+        return rows if self._tokens == 1 else functional.pad(rows, (0, 0, 0, self._tokens))
+
+    def cast(self, speech: Tensor, number: int) -> Tensor:
+        """Return an utterance's frames in the type of the products, zeros after the last."""
+        rows = speech[self._spans[number][1]]
+        if rows.dtype == self._room.dtype and self._frames == 1:
+            return rows
+        if (rows.dtype, self._room.dtype) == (torch.float16, torch.bfloat16):
+            rows = rows.float()  # torch has no vectors for the direct way: a third of the time
+        cast = self._room[: _up(len(rows), self._frames)]
+        cast[: len(rows)] = rows
+        cast[len(rows) :] = 0
+        return cast
 
 
-def _cast(rows: Tensor, dtype: torch.dtype) -> Tensor:
-    """Change the type of rows that fit into the processor's cache."""
-    if (rows.dtype, dtype) == (torch.float16, torch.bfloat16):
-        rows = rows.float()  # torch has no vectors for the direct way: a third of the time
-    return rows.to(dtype)
+def _spans(lengths: Sequence[int], multiple: int) -> list[slice]:
+    starts = itertools.accumulate(lengths, initial=0)
+    return [
+        slice(start, start + _up(length, multiple))
+        for start, length in zip(starts, lengths, strict=False)
+    ]
+
+
+def _up(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
 
 
 def _heads(

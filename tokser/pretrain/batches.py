@@ -1,7 +1,7 @@
 """Batches of speech, queries and teacher, gathered from a store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from tokser.errors import InputError, RunError
 from tokser.pretrain.aligner import Heard
+from tokser.pretrain.buffers import Buffers
+from tokser.store.gather import Allocate
 
 __all__ = ["Batch", "DevBatch", "FeatureSource", "Pairs"]
 
@@ -36,8 +38,8 @@ class FeatureSource(Protocol):
     def lengths(self) -> "pd.Series[int]":
         """Rows of each usable utterance."""
 
-    def ragged(self, utterances: Sequence[str]) -> "Rows":
-        """Rows of utterances, one after the other."""
+    def ragged(self, utterances: Sequence[str], allocate: Allocate = ...) -> "Rows":
+        """Rows of utterances, one after the other, in an array that `allocate` makes."""
 
 
 class Rows(Protocol):
@@ -106,6 +108,8 @@ class Pairs:
     queries: FeatureSource
     teacher: FeatureSource
     special_tokens: bool
+    buffers: Buffers = field(default_factory=Buffers)
+    """Memory of batches that are gone, for those to come."""
 
     @cached_property
     def num_frames(self) -> "pd.Series[int]":
@@ -148,7 +152,7 @@ class Pairs:
         """
         ids = list(ids)
         hears = ids if speech_of is None else [speech_of[name] for name in ids]
-        layers = [source.ragged(hears) for source in self.speech]
+        layers = [source.ragged(hears, self.buffers.take) for source in self.speech]
         speech = [torch.as_tensor(layer.rows) for layer in layers]
         queries, teacher = self.queries.ragged(ids), self.teacher.ragged(ids)
         num_tokens = torch.from_numpy(teacher.lengths)

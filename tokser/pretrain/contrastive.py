@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from tokser.pretrain.attention import is_compiled
+
 __all__ = ["plain_contrastive_loss", "token_contrastive_loss"]
 
 Tokens = Float[Tensor, "tokens dim"]
@@ -74,33 +76,39 @@ class _Symmetric(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         count = len(student)
+        if is_compiled(student):  # by sizes that come again
+            more = (0, 0, 0, -count % _BLOCK_ROWS)
+            student, teacher = functional.pad(student, more), functional.pad(teacher, more)
         wide = torch.promote_types(student.dtype, torch.float32)
-        powers = torch.empty(count, count, dtype=wide, device=student.device)
-        rows = powers.new_empty(count)
-        columns, own = powers.new_zeros(count), powers.new_empty(count)
-        for first, here in _blocks(count, student.device):
+        powers = torch.empty(len(student), len(student), dtype=wide, device=student.device)
+        rows = powers.new_empty(len(student))
+        columns, own = powers.new_zeros(len(student)), powers.new_empty(len(student))
+        for first, here in _blocks(len(student), student.device):
             block = powers[here]
             block.copy_(teacher[here] @ student.mT)
             own[here] = block.diagonal(first)
             block.sub_(1).mul_(1 / temperature).exp_()
+            block[:, count:] = 0
+            block[max(0, count - first) :] = 0
             torch.sum(block, dim=1, out=rows[here])
             columns += block.sum(dim=0)
+        rows[count:], columns[count:] = 1, 1  # of rows that are none; they weigh nothing
         ctx.save_for_backward(teacher, powers, rows, columns)
-        ctx.temperature = temperature
-        entropies = rows.log().mean() + columns.log().mean()
-        return temperature / 2 * entropies + (1 - own).mean()
+        ctx.temperature, ctx.count = temperature, count
+        entropies = (rows.log().sum() + columns.log().sum()) / count
+        return temperature / 2 * entropies + (1 - own[:count]).mean()
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         teacher, powers, rows, columns = ctx.saved_tensors
-        count = len(teacher)
         by_column = 1 / columns
         gradient = torch.empty_like(powers, dtype=teacher.dtype)
-        for first, here in _blocks(count, teacher.device):
+        for first, here in _blocks(len(teacher), teacher.device):
             block = powers[here] * (by_column + 1 / rows[here, None])
             block.diagonal(first).sub_(2)
             gradient[here] = block
-        return (gradient.mT @ teacher) * (grads[0] / (2 * count)), None, None
+        found = (gradient.mT @ teacher)[: ctx.count]
+        return found * (grads[0] / (2 * ctx.count)), None, None
 
 
 def _blocks(count: int, device: torch.device) -> Iterator[tuple[int, slice]]:

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tokser.config import PretrainSettings
 from tokser.errors import RunError, list_some
 from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.attention import product
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.ranks import gathered_loss, local_loss, num_ranks
 from tokser.pretrain.validation import HEADLINE, Validation
@@ -48,9 +49,7 @@ class AlignerModule(lightning.LightningModule):
         super().__init__()
         self._num_batches = num_batches
         self.aligner = aligner
-        self.text_only = (
-            nn.Linear(aligner.text_dim, aligner.text_dim) if settings.text_only else None
-        )
+        self.text_only = TextOnly(aligner.text_dim) if settings.text_only else None
         self.scores: dict[str, float] = {}
         self._settings, self._require_finite = settings, require_finite
         self._validation = Validation(require_finite)
@@ -150,6 +149,21 @@ class AlignerModule(lightning.LightningModule):
         mean = float(torch.stack([loss.cpu() for loss in self._losses]).mean())
         self._losses.clear()
         return mean
+
+
+class TextOnly(nn.Linear):
+    """A linear map of the queries, the control that hears nothing.
+
+    Args:
+        text_dim: Width of queries and teacher.
+    """
+
+    def __init__(self, text_dim: int) -> None:
+        super().__init__(text_dim, text_dim)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Return a student of every query, [tokens, text_dim]."""
+        return product(queries, self.weight.mT) + self.bias
 
 
 def learning_rate_at(

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,8 +53,8 @@ class Preloaded:
             start = int(ends[first] - counts[first])
             self._flat[start : start + len(part.rows)] = torch.from_numpy(part.rows)
 
-    def ragged(self, utterances: Sequence[str]) -> _Held:
-        """Rows of utterances, one after the other."""
+    def ragged(self, utterances: Sequence[str], allocate: Any = None) -> _Held:
+        """Rows of utterances, one after the other, allocated where they are held."""
         spans = [self._spans[name] for name in utterances]
         rows = torch.cat([self._flat[start : start + count] for start, count in spans])
         return _Held(rows, np.array([count for _, count in spans], dtype=np.int64))

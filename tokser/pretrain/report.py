@@ -7,6 +7,7 @@ from tokser.pretrain.aligner import Aligner, NoOptions
 from tokser.pretrain.attention import (
     attention_weights,
     plain_attention,
+    product,
     reassociated_attention,
     uniform_weight,
 )
@@ -44,7 +45,7 @@ class ReportAligner(Aligner):
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Tokens:
         """Return B_s, reassociated."""
-        q = queries @ self.w_q
+        q = product(queries, self.w_q)
         lengths = num_tokens, num_frames
         return reassociated_attention(q, speech, self.w_k, self.w_v, *lengths, scale=self.scale)
 

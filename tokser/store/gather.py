@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PaddedBatch", "RaggedBatch", "gather_padded", "gather_ragged"]
+__all__ = ["Allocate", "PaddedBatch", "RaggedBatch", "gather_padded", "gather_ragged"]
 
 _READERS = 8
 """Utterances read at once where a read waits for a library or a network."""
 
 Read = Callable[[int], NDArray[Any]]
+Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,14 @@ def gather_ragged(
     empty: NDArray[Any],
     *,
     at_once: bool,
+    allocate: Allocate = np.empty,
 ) -> RaggedBatch:
-    """Copy utterances into one array, one after the other; arguments as `gather_padded`."""
+    """Copy utterances into one array, one after the other.
+
+    Arguments as `gather_padded`, and `allocate`, which makes the array from shape and dtype.
+    """
     ends = np.cumsum(lengths)
-    rows = np.empty((int(lengths.sum()), *empty.shape[1:]), dtype=empty.dtype)
+    rows = allocate((int(lengths.sum()), *empty.shape[1:]), empty.dtype)
 
     def fill(place: int) -> None:
         rows[ends[place] - lengths[place] : ends[place]] = read(positions[place])

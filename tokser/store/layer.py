@@ -13,7 +13,7 @@ from tokser.errors import (
     StoreNotSealedError,
     list_some,
 )
-from tokser.store.gather import PaddedBatch, RaggedBatch, gather_padded, gather_ragged
+from tokser.store.gather import Allocate, PaddedBatch, RaggedBatch, gather_padded, gather_ragged
 from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.layout import Layout
 from tokser.store.mapped import MappedShard, MappedShards, map_shard
@@ -182,9 +182,15 @@ class Layer:
         """Return utterances side by side, zeros after the last row; raises as `layer[id]`."""
         return gather_padded(*self._gather_arguments(utterances), at_once=self._waits)
 
-    def ragged(self, utterances: Sequence[str]) -> RaggedBatch:
-        """Return utterances one after the other; raises as `layer[id]`."""
-        return gather_ragged(*self._gather_arguments(utterances), at_once=self._waits)
+    def ragged(self, utterances: Sequence[str], allocate: Allocate = np.empty) -> RaggedBatch:
+        """Return utterances one after the other; raises as `layer[id]`.
+
+        Args:
+            utterances: Ids.
+            allocate: Makes the array from shape and dtype.
+        """
+        arguments = self._gather_arguments(utterances)
+        return gather_ragged(*arguments, at_once=self._waits, allocate=allocate)
 
     def functionals(self) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].

@@ -1,0 +1,45 @@
+"""Memory that is used again: the system hands new memory out page by page, slower than a copy."""
+
+import math
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Buffers"]
+
+
+class Buffers:
+    """Arrays whose memory comes back by itself when nothing looks at it any more.
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[NDArray[np.uint8]] = []
+        self._lock = threading.RLock()  # a collection may give back while one is taken
+
+    def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return an array of any content.
+
+        Its memory is free again when the array is gone, and every view and tensor made of it.
+        """
+        num_bytes = math.prod(shape) * dtype.itemsize
+        with self._lock:
+            large = [place for place, one in enumerate(self._free) if len(one) >= num_bytes]
+            if large:
+                buffer = self._free.pop(min(large, key=lambda place: len(self._free[place])))
+            else:
+                if self._free:  # too small: a larger one takes its place
+                    self._free.pop(0)
+                buffer = np.empty(num_bytes, dtype=np.uint8)
+        # Views of an array, and tensors made of it, keep the first array over a memoryview alive.
+        flat = np.frombuffer(buffer.data[:num_bytes], dtype=dtype)
+        weakref.finalize(flat, self._give_back, buffer)
+        return flat.reshape(shape)
+
+    def _give_back(self, buffer: NDArray[np.uint8]) -> None:
+        with self._lock:
+            self._free.append(buffer)
