@@ -58,4 +58,4 @@ def test_arrays_of_several_threads_are_apart():
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert len(buffers._free) <= 4
+    assert len(buffers._free) <= 2 * len(threads)  # each takes one while it holds another

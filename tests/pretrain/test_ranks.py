@@ -16,7 +16,7 @@ SHARES = ([0, 2, 4], [1, 3])
 """Utterances of each process: nine tokens for one, six for the other."""
 
 _ONE_RANK = """
-import sys, torch
+import gc, sys, torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from tokser.pretrain.aligner import Heard
@@ -41,6 +41,10 @@ for loss in (gathered_loss, local_loss):
     found[loss.__name__] = {"loss": value, "gradients": gradients}
 found["rows"] = gather_rows(teacher)
 torch.save(found, f"{folder}/{rank}.found.pt")
+# A thread of torch's that lets go of the last reducer while Python ends would abort the process.
+del parallel, value, total
+gc.collect()
+distributed.barrier()
 distributed.destroy_process_group()
 """
 

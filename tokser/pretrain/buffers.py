@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 __all__ = ["Buffers"]
@@ -24,7 +25,8 @@ class Buffers:
     def take(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
         """Return an array of any content.
 
-        Its memory is free again when the array is gone, and every view and tensor made of it.
+        It begins where torch would have it begin. Its memory is free again when the array is gone,
+        and every view and tensor made of it.
         """
         num_bytes = math.prod(shape) * dtype.itemsize
         with self._lock:
@@ -34,10 +36,11 @@ class Buffers:
             else:
                 if self._free:  # too small: a larger one takes its place
                     self._free.pop(0)
-                buffer = np.empty(num_bytes, dtype=np.uint8)
+                # By torch, since sums of a product follow its operands' alignment.
+                buffer = torch.empty(num_bytes, dtype=torch.uint8).numpy()
         # Views of an array, and tensors made of it, keep the first array over a memoryview alive.
         flat = np.frombuffer(buffer.data[:num_bytes], dtype=dtype)
-        weakref.finalize(flat, self._give_back, buffer)
+        weakref.finalize(flat, self._give_back, buffer).atexit = False
         return flat.reshape(shape)
 
     def _give_back(self, buffer: NDArray[np.uint8]) -> None:
