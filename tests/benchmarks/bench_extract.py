@@ -236,7 +236,8 @@ def _preamble() -> str:
         "loaded before. The encoder alone is a loop of forward passes on ready-made features, in "
         "the same batches. The usual script is plain transformers, one file at a time, to numpy, "
         f"with nothing written. Medians of {ROUNDS} to {TURNS} turns in changing order. EmoDB's "
-        f"recordings are cut at 2 s.\n\nMeasured on {machine()}, {torch.get_num_threads()} threads; "
+        "recordings are cut at 2 s.\n\n"
+        f"Measured on {machine()}, {torch.get_num_threads()} threads; "
         f"{versions(('tokser', 'torch', 'transformers', 'distributed'))}."
     )
 

@@ -35,6 +35,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from tokser.config import PretrainSettings
+from tokser.memory import give_back_freed
 from tokser.pretrain import training
 from tokser.pretrain.batches import Batch, Pairs
 from tokser.pretrain.contrastive import plain_contrastive_loss, token_contrastive_loss
@@ -62,7 +63,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Bench:
-    """A store, its utterances, and a batch as large as the mean one."""
+    """A store, its utterances, and a batch that takes as much as the mean one."""
 
     path: Path
     pairs: Pairs
@@ -86,16 +87,17 @@ class Bench:
         return Batches(self.pairs, self.train, wrong, self.settings(**changes))
 
     def mean_batch(self) -> list[str]:
-        """Return the utterances of the batch whose frames and tokens are nearest the mean."""
+        """Return the utterances of the batch whose step multiplies and adds as much as the mean."""
         plan = self.batches().plan(0)
-        sizes = np.array(
+        work = np.array(
             [
-                [self.pairs.num_frames[ids].sum(), self.pairs.num_tokens[ids].sum()]
-                for ids in map(list, plan)
+                step_gflop(
+                    self.pairs.num_frames[ids].to_numpy(), self.pairs.num_tokens[ids].to_numpy()
+                )
+                for ids in plan
             ]
         )
-        distance = np.abs(sizes / sizes.mean(0) - 1).sum(1)
-        return plan[int(distance.argmin())]
+        return plan[int(np.abs(work - work.mean()).argmin())]
 
 
 def step_ways(batch: Batch, precision: str) -> dict[str, Callable[[], None]]:
@@ -130,18 +132,16 @@ def step_ways(batch: Batch, precision: str) -> dict[str, Callable[[], None]]:
 
 
 class _Clock(Callback):
-    """Times an epoch's steps, the wait for their batches included, and looks at memory."""
+    """Times an epoch's steps, the wait for their batches included."""
 
     def __init__(self) -> None:
         self.ends: list[float] = []
-        self.memory: list[float] = []
 
     def on_train_epoch_start(self, *_: object) -> None:
         self.ends.append(time.perf_counter())
 
     def on_train_batch_end(self, *_: object) -> None:
         self.ends.append(time.perf_counter())
-        self.memory.append(_anonymous_mb())
 
     @property
     def seconds_per_step(self) -> float:
@@ -149,25 +149,41 @@ class _Clock(Callback):
         return (self.ends[-1] - self.ends[skipped]) / (len(self.ends) - 1 - skipped)
 
 
-def train_once(bench: Bench, data: Batches, settings: PretrainSettings) -> _Clock:
-    """Train an epoch as `tokser pretrain` does."""
+class _Scale(Callback):
+    """Weighs what is in use after each step: what the C library keeps of freed memory is not."""
+
+    def __init__(self) -> None:
+        self.memory: list[float] = []
+
+    def on_train_batch_end(self, *_: object) -> None:
+        give_back_freed()
+        self.memory.append(_anonymous_mb())
+
+
+def seconds_per_step(bench: Bench, data: Batches, settings: PretrainSettings) -> float:
+    """Return how long a step of an epoch takes."""
     clock = _Clock()
+    train_once(bench, data, settings, clock)
+    return clock.seconds_per_step
+
+
+def train_once(bench: Bench, data: Batches, settings: PretrainSettings, watch: Callback) -> None:
+    """Train an epoch as `tokser pretrain` does, while somebody watches."""
     torch.manual_seed(0)
     module = AlignerModule(ReportAligner(TEXT_DIM, SPEECH_DIM), settings)
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         history = History(Path(folder), settings.epochs)
         made = training._trainer
-        training._trainer = partial(_with, made, clock)
+        training._trainer = partial(_with, made, watch)
         try:
             training.train(module, data, history, settings, device=torch.device("cpu"))
         finally:
             training._trainer = made
-    return clock
 
 
-def _with(made: Callable, clock: Callback, *args: object) -> object:
+def _with(made: Callable, watch: Callback, *args: object) -> object:
     trainer = made(*args)
-    trainer.callbacks.append(clock)
+    trainer.callbacks.append(watch)
     return trainer
 
 
@@ -194,7 +210,7 @@ def store_and_memory(bench: Bench, precision: str, **changes: object) -> tuple[f
     seconds: dict[str, list[float]] = {"store": [], "memory": []}
     for turn in range(1 + ROUNDS):
         for name, data in (("store", bench.batches(precision=precision)), ("memory", held)):
-            found = train_once(bench, data, settings).seconds_per_step
+            found = seconds_per_step(bench, data, settings)
             if turn:  # the first one maps shards, and compiles products
                 seconds[name].append(found)
     return statistics.median(seconds["store"]), statistics.median(seconds["memory"])
@@ -220,7 +236,11 @@ def usual_seconds(bench: Bench, folder: Path, num_steps: int = 6) -> float:
 def memory_probe(path: str) -> None:
     """Print the anonymous memory after a step of an epoch on a store, in MB: the median."""
     bench = Bench.open(Path(path))
-    print(statistics.median(train_once(bench, bench.batches(), bench.settings()).memory[2:]))
+    # Small ones, so that the smaller store, too, fills some with long utterances alone.
+    size = {"batch_size": BATCH // 4}
+    scale = _Scale()
+    train_once(bench, bench.batches(**size), bench.settings(**size), scale)
+    print(statistics.median(scale.memory[2:]))
 
 
 def memory_mb(path: Path) -> float:
@@ -306,8 +326,8 @@ def measure(folder: Path) -> tuple[dict[str, float], str]:
                 + [["bf16, with the text-only control", f"{num_steps * deaf / 60:.1f}"]],
             ),
             f"What bounds it is arithmetic: of the speed of one large matrix product, a step "
-            f"reaches {' and '.join(bounds)}. Memory of a run on a store four times as large grew "
-            f"by {growth:.0f} MB.",
+            f"reaches {' and '.join(bounds)}. Memory of a run, in batches of "
+            f"{BATCH // 4}, on a store four times as large grew by {growth:.0f} MB.",
         )
     )
     return figures, text

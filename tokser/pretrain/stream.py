@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
+from tokser.device import keep_to_one_thread
+
 __all__ = ["Stream"]
 
 AHEAD = 2
@@ -51,7 +53,7 @@ class Stream(Generic[Item]):
             epoch, done = self._epoch(), 0
             batches = self._batches(epoch)
         todo = iter(batches[done:])
-        pool = ThreadPoolExecutor(1, thread_name_prefix="tokser-read")
+        pool = ThreadPoolExecutor(1, "tokser-read", initializer=keep_to_one_thread)
         try:
             ahead: deque[Future[Item]] = deque()
             for _ in range(AHEAD + 1):
