@@ -338,8 +338,8 @@ def _preamble(batch: Batch) -> str:
         f"{UTTERANCES - NUM_DEV:,} utterances of LibriSpeech's lengths, Whisper-base's width 512 "
         f"to BERT's 768, batches of {BATCH} ({len(batch.teacher):,} tokens and "
         f"{int(batch.heard.num_frames.sum()):,} frames), variant `report`; the loss of all steps "
-        "is tokser's, the peers' tensors are padded and of the right type before the clock runs; "
-        "warm cache.\n\n"
+        "is tokser's. All begin with frames as they are stored, float16; the peers' are padded "
+        "before the clock runs. Warm cache.\n\n"
         f"Measured on {machine()}; {versions(('tokser', 'torch', 'lightning', 'numpy'))}."
     )
 

@@ -17,12 +17,15 @@ Padded = tuple[torch.Tensor, ...]
 
 
 def padded(batch: Batch, dtype: torch.dtype) -> Padded:
-    """Lay a batch out as padded tensors, which a step elsewhere begins with."""
+    """Lay a batch out as padded tensors, which a step elsewhere begins with.
+
+    Frames keep the type that they are stored in; queries have that of the products.
+    """
     heard = batch.heard
     tokens, frames = heard.num_tokens.tolist(), heard.num_frames.tolist()
     return _padded(
         [part.to(dtype) for part in heard.queries.split(tokens)],
-        [part.to(dtype) for part in heard.speech[0].split(frames)],
+        list(heard.speech[0].split(frames)),
         list(batch.teacher.split(tokens)),
     )
 
@@ -37,6 +40,7 @@ def _padded(queries: list, speech: list, teacher: list) -> Padded:
 def plain_student(weights: Sequence[nn.Parameter], batch: Padded) -> torch.Tensor:
     """softmax(Q K^T) V, as it is written."""
     queries, of_tokens, speech, of_frames, _ = batch
+    speech = speech.to(queries.dtype)
     w_q, w_k, w_v = weights
     scores = (queries @ w_q) @ (speech @ w_k).mT
     attention = scores.masked_fill(~of_frames[:, None], -torch.inf).softmax(-1)
@@ -46,6 +50,7 @@ def plain_student(weights: Sequence[nn.Parameter], batch: Padded) -> torch.Tenso
 def sdpa_student(weights: Sequence[nn.Parameter], batch: Padded) -> torch.Tensor:
     """The same by torch's own fused attention."""
     queries, of_tokens, speech, of_frames, _ = batch
+    speech = speech.to(queries.dtype)
     w_q, w_k, w_v = weights
     heard = functional.scaled_dot_product_attention(
         queries @ w_q, speech @ w_k, speech @ w_v, attn_mask=of_frames[:, None], scale=1.0
