@@ -57,6 +57,21 @@ def test_the_figure_averages_equal_truths_together(read):
     assert f"{row.label}: estimates from {lowest:.2f} where 1.00" in target.figure.description
 
 
+def test_the_figure_has_the_estimates_of_its_own_setup_alone(folders):
+    usual, other = folders.regression("usual"), folders.regression("by-speaker")
+    for name in ("regression.csv", "comparisons.csv"):
+        table = pd.read_csv(other / name, keep_default_na=False)
+        table.assign(setup="standardised by speaker").to_csv(other / name, index=False)
+    told = pd.read_parquet(other / "predictions.parquet")
+    told.assign(prediction=told["prediction"] + 100).to_parquet(other / "predictions.parquet")
+    scores = pd.read_csv(other / "regression.csv", keep_default_na=False)
+    scores.assign(ccc=0.0).to_csv(other / "regression.csv", index=False)
+    (told,) = find_dimensions(read_inputs([usual, other]).regressions)
+    (alone,) = find_dimensions(read_inputs([usual]).regressions)
+    for target, wanted in zip(told.targets, alone.targets, strict=True):
+        assert target.figure.description.replace(" · usual", "") == wanted.figure.description
+
+
 def test_the_stamp_and_the_tests_are_told_by_target(read):
     (told,) = find_dimensions(read().regressions)
     assert told.verdicts["report"].stamp == "LEAKS SPEAKERS"

@@ -3,12 +3,20 @@
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from tokser.config import ClassifySettings, GridSettings, PretrainSettings, RegressSettings
+from tokser.config import (
+    ClassifySettings,
+    GridSettings,
+    PretrainSettings,
+    RegressSettings,
+    Settings,
+)
 from tokser.errors import SettingsError
 
 __all__ = ["classify_command", "pretrain_command", "regress_command", "row_command"]
+
+Kind = TypeVar("Kind", bound=Settings)
 
 _GRID = {
     "batch_sizes": "batch_size",
@@ -48,9 +56,8 @@ def classify_command(settings: Mapping[str, Any], **changes: Any) -> str | None:
         A command for a shell; None where the provenance tells no whole settings, or such as the
         command line cannot say (a choice among widths).
     """
-    try:
-        parsed = ClassifySettings.parse({**settings, **changes}, where="provenance")
-    except SettingsError:
+    parsed = _parsed(ClassifySettings, {**settings, **changes})
+    if parsed is None:
         return None
     words = ["tokser", "classify", *_words(parsed, {"classifiers": "--classifier"})]
     grid = _grid_words(parsed.grid)
@@ -59,11 +66,8 @@ def classify_command(settings: Mapping[str, Any], **changes: Any) -> str | None:
 
 def regress_command(settings: Mapping[str, Any]) -> str | None:
     """Write the `tokser regress` that settings stand for; see `classify_command`."""
-    try:
-        parsed = RegressSettings.parse(settings, where="provenance")
-    except SettingsError:
-        return None
-    if parsed.grid != RegressSettings.model_fields["grid"].default:
+    parsed = _parsed(RegressSettings, settings)
+    if parsed is None or parsed.grid != RegressSettings.model_fields["grid"].default:
         return None  # which only a pipeline can set
     own = {"targets": "--target", "regressors": "--regressor"}
     return shlex.join(["tokser", "regress", *_words(parsed, own)])
@@ -85,11 +89,9 @@ def row_command(
 
 def pretrain_command(settings: Mapping[str, Any]) -> str | None:
     """Write the `tokser pretrain` that settings stand for; see `classify_command`."""
-    try:
-        parsed = PretrainSettings.parse(settings, where="provenance")
-    except SettingsError:
-        return None
-    if parsed.dev_fraction != PretrainSettings.model_fields["dev_fraction"].default:
+    parsed = _parsed(PretrainSettings, settings)
+    usual = PretrainSettings.model_fields["dev_fraction"].default
+    if parsed is None or parsed.dev_fraction != usual:
         return None  # which only a pipeline can set
     words = ["tokser", "pretrain", "--store", parsed.store]
     for name, field in PretrainSettings.model_fields.items():
@@ -104,6 +106,14 @@ def pretrain_command(settings: Mapping[str, Any]) -> str | None:
     for key, value in parsed.options.items():
         words += ["--option", f"{key}={value}"]
     return shlex.join([*words, "--out", str(parsed.out)])
+
+
+def _parsed(kind: type[Kind], settings: Mapping[str, Any]) -> Kind | None:
+    """Read settings as they stand in a provenance; None where they are no whole ones."""
+    try:
+        return kind.parse(settings, where="provenance")
+    except SettingsError:
+        return None
 
 
 def _words(parsed: ClassifySettings | RegressSettings, own: Mapping[str, str]) -> list[str]:

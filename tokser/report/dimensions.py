@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ __all__ = ["Agreement", "Dimensions", "Estimator", "Target", "find_dimensions"]
 
 _KEY = ("dataset", "features", "protocol", "target", "regressor", "setup", "seed")
 _NUM_PARTS = 10
+_Rows: TypeAlias = "tuple[tuple[Estimator, Mapping[str, Agreement]], ...]"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Target:
     """One dimension: estimators (rows) by protocols (columns)."""
 
     name: str
-    rows: tuple[tuple[Estimator, Mapping[str, Agreement]], ...]
+    rows: _Rows
     families: Sequence[Family]
     """Paired tests between feature sets; differences of CCC."""
     figure: Drawing
@@ -64,8 +66,7 @@ class Target:
 
     def best(self, protocol: str) -> tuple[Estimator, Agreement]:
         """Return the estimator of highest CCC under a protocol, and its scores."""
-        found = [(row, scores[protocol]) for row, scores in self.rows if protocol in scores]
-        return max(found, key=lambda pair: pair[1].ccc)
+        return _best(self.rows, protocol)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,10 @@ def _dimensions(
 ) -> Dimensions:
     protocols = naming.order_protocols(scores["protocol"])
     title = naming.dataset_title(dataset)
-    predictions = pd.concat([r.predictions for r in regressions])
+    # A folder has one setup, which its predictions do not tell.
+    predictions = pd.concat(
+        [r.predictions.assign(setup=r.scores["setup"].iloc[0]) for r in regressions]
+    )
     comparisons = pd.concat(
         [r.comparisons[r.comparisons["dataset"] == dataset] for r in regressions]
     )
@@ -117,16 +121,10 @@ def _dimensions(
     targets = []
     for target in scores["target"].unique():
         rows = _rows(scores[scores["target"] == target])
-        best = {
-            protocol: max(
-                (pair for pair in rows if protocol in pair[1]), key=lambda p: p[1][protocol].ccc
-            )[0]
+        curves = {
+            protocol: _tenths(predictions, str(target), protocol, _best(rows, protocol)[0])
             for protocol in protocols
             if any(protocol in found for _, found in rows)
-        }
-        curves = {
-            protocol: _tenths(predictions, str(target), protocol, estimator)
-            for protocol, estimator in best.items()
         }
         targets.append(
             Target(
@@ -148,7 +146,12 @@ def _dimensions(
     )
 
 
-def _rows(scores: pd.DataFrame) -> tuple[tuple[Estimator, Mapping[str, Agreement]], ...]:
+def _best(rows: _Rows, protocol: str) -> tuple[Estimator, Agreement]:
+    found = [(row, scores[protocol]) for row, scores in rows if protocol in scores]
+    return max(found, key=lambda pair: pair[1].ccc)
+
+
+def _rows(scores: pd.DataFrame) -> _Rows:
     """Arrange the scores of one target, and mark the best of each protocol."""
     several = [key for key in ("regressor", "setup", "seed") if scores[key].nunique() > 1]
     top = scores.groupby("protocol")["ccc"].max()
@@ -177,7 +180,7 @@ def _rows(scores: pd.DataFrame) -> tuple[tuple[Estimator, Mapping[str, Agreement
 def _tenths(predictions: pd.DataFrame, target: str, protocol: str, estimator: Estimator) -> Tenths:
     """Average the estimates of the test utterances over tenths of the truth."""
     own = (predictions["target"] == target) & (predictions["protocol"] == protocol)
-    for key in ("features", "regressor", "seed"):
+    for key in ("features", "regressor", "seed", "setup"):
         own &= predictions[key].astype(str) == getattr(estimator, key)
     mine = predictions[own]
     parts = pd.qcut(mine["truth"].rank(method="first"), min(_NUM_PARTS, len(mine)), labels=False)
