@@ -20,7 +20,6 @@ from torch.nn import functional
 from tokser.pretrain.ragged import as_padded, as_ragged, row_mask
 
 __all__ = [
-    "ROWS",
     "attention_weights",
     "is_compiled",
     "listen",
@@ -30,7 +29,7 @@ __all__ = [
     "uniform_weight",
 ]
 
-ROWS = 64
+_ROWS = 64
 """What rows of compiled products are rounded up to."""
 
 Queries = Float[Tensor, "tokens text_dim"]
@@ -134,7 +133,7 @@ def product(rows: Float[Tensor, "rows width"], weight: Float[Tensor, "width dim"
     """
     if not is_compiled(rows):
         return rows @ weight
-    return (functional.pad(rows, (0, 0, 0, -len(rows) % ROWS)) @ weight)[: len(rows)]
+    return (functional.pad(rows, (0, 0, 0, -len(rows) % _ROWS)) @ weight)[: len(rows)]
 
 
 def is_compiled(operand: Tensor) -> bool:
