@@ -250,7 +250,20 @@ def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
         cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
         name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
         table.add_row(name, *cells)
+    table.caption = "\n".join(_headline(results, protocol) for protocol in protocols)
     return table
+
+
+def _headline(results: pd.DataFrame, protocol: str) -> str:
+    """Tell the score that test had no say in, beside chance."""
+    mine = results[results["protocol"] == protocol]
+    chance = f"chance {100 * float(mine['uar_chance'].iloc[0]):.1f}"
+    widest = mine.loc[mine["num_candidates"].astype(int).idxmax()]
+    if len(mine) > 1 and int(widest["num_candidates"]) == 1:
+        return f"{protocol}: {chance}; the highest row is no estimate"
+    uar, _ = _score_cells(widest.to_frame().T.set_index("protocol"), protocol)
+    how = f", what dev chose of {widest['num_candidates']} in each fold" if len(mine) > 1 else ""
+    return f"{protocol}: UAR {uar}{how}; {chance}"
 
 
 def regression_table(folder: Path) -> Table:
@@ -264,7 +277,8 @@ def regression_table(folder: Path) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for _, row in results.iterrows():
-        spread = "" if row["ccc_low"] == "" else f"{row['ccc_low']:.3f}..{row['ccc_high']:.3f}"
+        ends = [row["ccc_low"], row["ccc_high"]]
+        spread = "none" if "" in ends else "..".join(f"{float(end):.3f}" for end in ends)
         names = [str(row[key]) for key in ("features", "target", "regressor", "protocol", "seed")]
         stamp = f"[red]{row['stamp']}[/red]" if row["stamp"] else ""
         table.add_row(*names, f"{row['ccc']:.3f}", spread, str(row["n_test"]), stamp)
@@ -276,7 +290,9 @@ def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
         return ["", ""]
     row = by_protocol.loc[protocol]
     uar = f"{100 * float(row['uar']):.1f}"
-    if row["uar_low"] != "":
+    if row["uar_low"] == "":
+        uar += " (no interval)"
+    else:
         uar += f" [{100 * float(row['uar_low']):4.1f}, {100 * float(row['uar_high']):5.1f}]"
     return [uar, f"{100 * float(row['accuracy']):.1f}"]
 

@@ -60,7 +60,9 @@ def test_classify_takes_expressions_grids_seeds_and_shows_intervals(store, tmp_p
         "whisper-tiny/layer-1:mean",
         "whisper-tiny/layer-2:mean",
         "mean(whisper-tiny/layer-1..2:mean)",
+        "best(whisper-tiny/layer-1:mean + whisper-tiny/layer-2:mean, whisper-tiny/layer-1..2:mean)",
     }
+    assert "what dev chose of 3 in each fold; chance" in " ".join(result.output.split())
     assert set(summary["seeds"]) == {"0 1"}
     assert len(pd.read_csv(out / "results.csv")) == 2 * len(summary)
 

@@ -68,6 +68,7 @@ class Folders:
         pd.DataFrame(scores).to_csv(folder / "results.csv", index=False)
         self._summary(scores, seed).to_csv(folder / "summary.csv", index=False)
         self._comparisons(scores).to_csv(folder / "comparisons.csv", index=False)
+        self._choices(scores, features).to_csv(folder / "choices.csv", index=False)
         pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
         pd.DataFrame(grid).to_csv(folder / "grid.csv", index=False)
         audit = {protocol: AUDIT[protocol] for protocol in protocols}
@@ -102,10 +103,11 @@ class Folders:
             **key,
             "setup": "",
             "uar": uar,
-            "uar_std": "" if leaky else 0.043,
+            "uar_chance": 1 / told["label"].nunique(),
             "accuracy": hits.mean(),
             "macro_f1": uar - 0.004,
             "weighted_f1": uar - 0.002,
+            "num_candidates": 3 if key["features"].startswith("best(") else 1,
             "n_test": len(told),
             "num_folds": 1 if leaky else 10,
             "leaks": "speakers sentences" if leaky else "sentences",
@@ -117,18 +119,34 @@ class Folders:
         spread = {"uar_low": table["uar"] - 0.03, "uar_high": (table["uar"] + 0.02).clip(upper=1)}
         table = table.assign(**spread, dev_uar=table["uar"], uar_seed_std="")
         stamps = np.where(table["protocol"] == "report", "LEAKS SPEAKERS", "")
-        return table.assign(seeds=str(seed), num_seeds=1, num_speakers=10, stamp=stamps)
+        return table.assign(seeds=str(seed), num_seeds=1, num_units=10, stamp=stamps)
 
     def _comparisons(self, scores) -> pd.DataFrame:
         columns = ["dataset", "protocol", "classifier", "setup", "first", "second"]
-        columns += ["difference", "low", "high", "p", "p_holm", "num_speakers", "stamp"]
+        columns += ["difference", "low", "high", "p", "p_adjusted", "no_test", "unit"]
+        columns += ["num_units", "stamp"]
         rows = []
         for a, b in itertools.combinations(scores, 2):
             if (a["protocol"], a["classifier"]) == (b["protocol"], b["classifier"]):
                 difference = a["uar"] - b["uar"]
                 told = [a["dataset"], a["protocol"], a["classifier"], "", a["features"]]
-                ends = [difference - 0.02, difference + 0.03, 0.002, 0.012, 10, ""]
+                ends = [difference - 0.02, difference + 0.03, 0.002, 0.012, "", "speaker", 10, ""]
                 rows.append([*told, b["features"], difference, *ends])
+        return pd.DataFrame(rows, columns=columns)
+
+    def _choices(self, scores, features) -> pd.DataFrame:
+        """Every choice takes the plain features in turn, the last one most often."""
+        plain = [name for name in features if not name.startswith("best(")]
+        keys = ("dataset", "features", "protocol", "classifier", "setup", "seed")
+        rows = [
+            {k: row[k] for k in keys}
+            | {"fold": str(fold), "chosen": plain[-1 if fold > 2 else fold % len(plain)]}
+            | {"chosen_classifier": row["classifier"], "dev_uar": 0.8, "stamp": ""}
+            for row in scores
+            if row["num_candidates"] > 1
+            for fold in range(row["num_folds"])
+        ]
+        columns = [*keys, "fold", "chosen", "chosen_classifier", "dev_uar", "stamp"]
         return pd.DataFrame(rows, columns=columns)
 
     def _looks(self, scores) -> list[str]:
@@ -171,7 +189,8 @@ class Folders:
         comparisons = [
             {k: a[k] for k in ("dataset", "protocol", "target", "regressor", "setup")}
             | {"first": a["features"], "second": b["features"], "difference": a["ccc"] - b["ccc"]}
-            | {"low": -0.3, "high": 0.1, "p": 0.002, "p_holm": 0.012, "num_speakers": 10}
+            | {"low": -0.3, "high": 0.1, "p": 0.002, "p_adjusted": 0.012, "no_test": ""}
+            | {"unit": "speaker", "num_units": 10}
             for a, b in itertools.combinations(scores, 2)
             if (a["protocol"], a["target"]) == (b["protocol"], b["target"])
         ]
@@ -200,14 +219,14 @@ class Folders:
             "setup": "",
             **key,
             "ccc": concordance,
-            "ccc_std": "" if leaky else 0.04,
+            "num_candidates": 1,
             "ccc_low": concordance - 0.05,
             "ccc_high": concordance + 0.04,
             "pearson": told["truth"].corr(told["prediction"]),
             "rmse": 0.71,
             "n_test": len(told),
             "num_folds": 1 if leaky else 5,
-            "num_speakers": 10,
+            "num_units": 10,
             "leaks": "speakers" if leaky else "",
             "stamp": "LEAKS SPEAKERS" if leaky else "",
         }

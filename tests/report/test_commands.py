@@ -85,6 +85,12 @@ def test_a_row_has_a_folder_of_its_own_and_nothing_but_itself():
     assert words[words.index("--protocol") + 1] == "kfold"
 
 
+def test_a_choice_among_classifiers_is_made_again_by_naming_them():
+    command = row_command(PLAIN, "best(a/layer-0..3)", "best(mlp, svm)", ["speaker"])
+    words = shlex.split(command)
+    assert words[words.index("--classifier") + 1] == "mlp,svm"
+
+
 def test_what_no_command_can_say_is_not_said():
     assert classify_command({"dataset": "emodb"}) is None
     assert classify_command(PLAIN | {"grid": {"hidden": ((8,), (16, 8))}}) is None

@@ -38,19 +38,30 @@ def test_every_target_has_the_scores_of_the_folder(read):
                     "records"
                 )
                 assert (agreement.ccc, agreement.rmse) == (wanted["ccc"], wanted["rmse"])
-                assert (agreement.ccc_std is None) == (protocol == "report")
         top = scores[scores["target"] == target.name].groupby("protocol")["ccc"].max()
         for protocol in told.protocols:
-            assert target.best(protocol)[1].ccc == top[protocol]
+            assert target.highest(protocol)[1].ccc == top[protocol]
             marked = [row for row, found in target.rows if found[protocol].is_best]
-            assert marked == [target.best(protocol)[0]]
+            assert marked == [target.highest(protocol)[0]]
+            assert target.headline(protocol) is None  # dev chose among none of them
+
+
+def test_the_headline_is_what_dev_chose(folders):
+    names = [*FEATURES, "best(a, b)"]
+    folder = folders.regression(features=names)
+    table = pd.read_csv(folder / "regression.csv", keep_default_na=False)
+    table["num_candidates"] = table["features"].eq("best(a, b)").map({True: 3, False: 1})
+    table.to_csv(folder / "regression.csv", index=False)
+    (told,) = find_dimensions(read_inputs([folder]).regressions)
+    for target in told.targets:
+        assert target.headline("speaker")[0].features == "best(a, b)"
 
 
 def test_the_figure_averages_equal_truths_together(read):
     inputs = read()
     (told,) = find_dimensions(inputs.regressions)
     target = told.targets[0]
-    row, _ = target.best("speaker")
+    row, _ = target.highest("speaker")
     table = inputs.regressions[0].predictions
     own = table[(table["features"] == row.features) & (table["target"] == target.name)]
     lowest = own[(own["protocol"] == "speaker") & (own["truth"] == 1)]["prediction"].mean()
@@ -87,7 +98,7 @@ def test_every_target_has_a_table_and_a_figure_of_its_own(read):
     (first, second) = tables_of([], dimensions)
     assert (first.name, second.name) == ("iemocap-dimension-arousal", "iemocap-dimension-valence")
     assert {len(row) for row in first.rows} == {len(first.columns)}
-    best = dimensions[0].targets[0].best("speaker")[1]
+    best = dimensions[0].targets[0].highest("speaker")[1]
     cell = next(row[1] for row in first.rows if row[1].is_best)
     assert str(cell) == f"{best.ccc:.2f} [{best.low:.2f}, {best.high:.2f}]"
     assert list(figures_of([], dimensions, [])) == [first.name, second.name]

@@ -39,15 +39,17 @@ def test_leaks_of_equal_scores_can_be_drawn():
 def curve(low: float) -> Layers:
     layers = {"speaker": (0, 3), "report": (0, 3)}
     uar = {"speaker": (low, 0.9), "report": (low, 0.95)}
-    std = {"speaker": (0.04, 0.05), "report": (np.nan, np.nan)}
-    return Layers("wavlm", layers, uar, std, {"speaker": (0.9, 0.8), "report": (np.nan, np.nan)})
+    none = ((np.nan, np.nan),) * 2
+    ends = {"speaker": ((low - 0.1, low + 0.05), (0.85, 0.93)), "report": none}
+    dev = {"speaker": (0.9, 0.8), "report": (np.nan, np.nan)}
+    return Layers("wavlm", layers, uar, ends, dev, {"speaker": {0: 7, 3: 3}, "report": {}})
 
 
 def test_layer_curves_name_axes_units_and_protocols():
     svg = figures.layer_curve("EmoDB", curve(0.8), 1 / 7)
     assert {"UAR [%]", "Layer (0: embedding output)", "Unheard speakers"} <= set(texts_of(svg))
     assert "layer 3 95.0 %" in description_of(svg)
-    assert "dev chooses layer 0 there" in description_of(svg)
+    assert "of 10 folds, dev chooses layer 0 in 7, layer 3 in 3" in description_of(svg)
     assert description_of(svg).count("dev chooses") == 1
 
 

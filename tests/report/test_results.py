@@ -17,15 +17,15 @@ def test_whole_folders_are_read(folders):
     assert runs[0].settings["temperature"] == 0.07
 
 
-def test_blank_spreads_are_missing_and_blank_leaks_are_empty_text(folders):
+def test_blank_ends_are_missing_and_blank_leaks_are_empty_text(folders):
     folder = folders.results(features=["NA", "null"])
     table = pd.read_csv(folder / "results.csv", keep_default_na=False)
-    table["leaks"] = ""
+    table["leaks"], table["uar_low"] = "", ["", *[0.5] * (len(table) - 2), ""]
     table.to_csv(folder / "results.csv", index=False)
     [scores] = read_scores([folder])
     assert set(scores["features"]) == {"NA", "null"}
     assert set(scores["leaks"]) == {""}
-    assert scores["uar_std"].isna().sum() == 2
+    assert scores["uar_low"].isna().sum() == 2
 
 
 def test_all_missing_files_are_named_at_once_with_the_commands_that_make_them(folders):

@@ -21,7 +21,7 @@ def test_each_protocol_has_its_pairs_the_largest_difference_first(table):
         differences = [pair.difference for pair in family.pairs]
         assert differences == sorted(differences, reverse=True)
         assert min(differences) >= 0
-        assert (family.num_significant, family.num_speakers) == (3, 10)
+        assert (family.num_significant, family.unit, family.no_test) == (3, "speaker", "")
 
 
 def test_a_pair_turned_round_has_its_interval_turned_round(table):
@@ -34,9 +34,17 @@ def test_a_pair_turned_round_has_its_interval_turned_round(table):
     assert pair.low < pair.difference < pair.high
 
 
-def test_holm_decides(table):
-    (family, *_) = find_families([table.assign(p=0.01, p_holm=0.06)])
+def test_the_adjusted_p_decides(table):
+    (family, *_) = find_families([table.assign(p=0.01, p_adjusted=0.06)])
     assert family.num_significant == 0
+
+
+def test_without_a_test_there_is_a_reason_and_no_p(table):
+    reason = "4 speakers: p cannot be below 0.125"
+    (family, *_) = find_families([table.assign(p=None, p_adjusted=None, no_test=reason)])
+    assert family.no_test == reason
+    assert family.num_significant == 0
+    assert {(pair.p, pair.p_adjusted) for pair in family.pairs} == {(None, None)}
 
 
 def test_without_tables_there_are_no_families():

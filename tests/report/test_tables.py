@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 
 from tokser.errors import InputError, MissingInputError
+from tokser.report.parse import parse_choices
 from tokser.report.tables import find_layers, find_leaks, headline, merge_results
 
+NO_CHOICES = pd.DataFrame(columns=["features", "protocol", "classifier", "setup", "chosen"])
 LAYERS = [f"whisper-base/layer-{layer}" for layer in (10, 2, 0)]
 
 
@@ -53,11 +55,20 @@ def test_the_best_of_each_column_is_marked_per_protocol(folders):
             assert marked == set(mine.loc[top, "features"])
 
 
-def test_one_fold_has_no_spread(folders):
-    table = headline(merge_results([folders.results()]))
-    _, scores = table.rows[0]
-    assert scores["report"].uar_std is None
-    assert scores["speaker"].uar_std == 0.043
+def test_the_headline_is_what_dev_chose_among_most_rows(folders):
+    names = [*LAYERS, "best(whisper-base/layer-0..2)"]
+    table = headline(merge_results([folders.results(features=names)]))
+    row, score = table.estimate("speaker")
+    assert row.features == names[-1]
+    assert score.num_candidates == 3
+    assert table.highest("speaker")[1].uar == max(s.uar for _, s in table.under("speaker"))
+
+
+def test_rows_side_by_side_that_dev_did_not_choose_among_are_no_headline(folders):
+    assert headline(merge_results([folders.results("a")])).estimate("speaker") is None
+    (alone,) = LAYERS[:1]
+    table = headline(merge_results([folders.results("b", features=[alone])]))
+    assert table.estimate("speaker")[0].features == alone
 
 
 def test_classifiers_and_seeds_are_named_only_where_they_differ(folders):
@@ -87,22 +98,20 @@ def test_one_protocol_shows_no_leak(folders):
 def test_layers_make_a_curve_in_their_order(folders):
     features = [*LAYERS, "wavlm-base/layer-3", "bert-base-uncased/contextual"]
     scores = merge_results([folders.results(features=features)])
-    [curve] = find_layers(headline(scores))
+    [curve] = find_layers(headline(scores), NO_CHOICES)
     assert curve.label == "whisper-base"
     assert curve.layers["speaker"] == (0, 2, 10)
     mine = scores[scores["protocol"] == "report"].set_index("features")["uar"]
     assert curve.uar["report"] == tuple(mine[name] for name in LAYERS[::-1])
-    assert np.isnan(curve.uar_std["report"]).all()
+    assert np.isnan(curve.interval["report"]).all()
+    assert curve.chosen == {"speaker": {}, "report": {}}
 
 
-def test_dev_chooses_the_layer_not_test(folders):
-    scores = merge_results([folders.results(features=LAYERS)])
-    on_dev = dict(zip(LAYERS, (0.4, 0.9, 0.5), strict=True))
-    [curve] = find_layers(headline(scores.assign(dev_uar=scores["features"].map(on_dev))))
-    assert curve.dev_uar["speaker"] == (0.5, 0.9, 0.4)
-    assert curve.layers["speaker"][curve.chosen("speaker")] == 2
-    [unknown] = find_layers(headline(scores))
-    assert unknown.chosen("speaker") is None
+def test_rings_count_the_folds_whose_own_dev_part_chose_a_layer(folders):
+    best = "best(whisper-base/layer-0..2)"
+    folder = folders.results(features=[*LAYERS, best], protocols=["speaker"])
+    [curve] = find_layers(headline(merge_results([folder])), parse_choices(folder / "choices.csv"))
+    assert curve.chosen["speaker"] == {10: 1, 2: 1, 0: 8}
 
 
 def test_setups_are_named_where_they_differ(folders):

@@ -1,3 +1,4 @@
+import itertools
 import json
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from tokser.stages.pool import pool
 from tokser.store import open_store
 
 COLUMNS = (
-    "dataset,features,protocol,classifier,setup,uar,uar_std,uar_low,uar_high,uar_pooled,accuracy,"
-    "macro_f1,weighted_f1,dev_uar,n_test,num_folds,num_speakers,leaks,stamp,seed"
+    "dataset,features,protocol,classifier,setup,uar,uar_low,uar_high,uar_chance,uar_fold_mean,"
+    "uar_fold_std,accuracy,accuracy_low,accuracy_high,accuracy_chance,macro_f1,macro_f1_low,"
+    "macro_f1_high,macro_f1_chance,weighted_f1,dev_uar,num_candidates,n_test,num_folds,unit,"
+    "num_units,no_interval,leaks,stamp,seed"
 )
 FEATURES = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
 BEST = "best(whisper-tiny/layer-1..2)"
+BOTH = "best(mlp, logreg)"
 GRID = GridSettings(batch_sizes=(8, 32), learning_rates=(1e-3, 5e-3), hidden=(6,), epochs=2)
 TABLES = ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid")
 FILES = (*(f"{name}.csv" for name in TABLES), "predictions.parquet", "splits.json", "audit.json")
@@ -79,21 +83,27 @@ def test_results_have_their_columns_and_a_row_for_every_unit(settings):
     units = results[["features", "protocol", "classifier"]].apply(tuple, axis=1)
     assert sorted(units) == sorted(
         (f, p, c)
-        for f in (*FEATURES, BEST)
-        for p in ("report", "speaker")
-        for c in ("mlp", "logreg")
+        for f, p in itertools.product((*FEATURES, BEST), ("report", "speaker"))
+        for c in (("mlp", "logreg", BOTH) if f == BEST else ("mlp", "logreg"))
     )
+    candidates = results.set_index(["features", "classifier"])["num_candidates"]
+    assert set(candidates[BEST, "mlp"]) == {2}
+    assert set(candidates[BEST, BOTH]) == {4}
+    assert set(candidates[FEATURES[0], "mlp"]) == {1}
     by_protocol = results.set_index("protocol")
     assert set(by_protocol.loc["report", "n_test"]) == {6}
     assert set(by_protocol.loc["report", "num_folds"]) == {1}
-    assert by_protocol.loc["report", "uar_std"].isna().all()
+    assert by_protocol.loc["report", "uar_fold_std"].isna().all()
+    assert set(results["unit"]) == {"speaker"}
+    assert set(results["num_units"]) == {4}
+    assert set(results["uar_chance"]) == {1 / 3}
     assert set(by_protocol.loc["report", "leaks"]) == {"speakers sentences"}
     assert set(by_protocol.loc["speaker", "n_test"]) == {60}
     assert set(by_protocol.loc["speaker", "num_folds"]) == {4}
     assert set(by_protocol.loc["speaker", "leaks"]) == {"sentences"}
 
 
-def test_scores_are_those_of_the_predictions_averaged_over_folds(settings):
+def test_scores_are_those_of_all_predictions_together(settings):
     out = classify(settings())
     predictions = pd.read_parquet(out / "predictions.parquet")
     results = pd.read_csv(out / "results.csv")
@@ -107,10 +117,12 @@ def test_scores_are_those_of_the_predictions_averaged_over_folds(settings):
             score(part["label"].tolist(), part["prediction"].tolist())
             for _, part in mine.groupby("fold")
         ]
+        pooled = score(mine["label"].tolist(), mine["prediction"].tolist())
         for name in ("uar", "accuracy", "macro_f1", "weighted_f1"):
-            assert getattr(row, name) == pytest.approx(np.mean([getattr(f, name) for f in folds]))
+            assert getattr(row, name) == pytest.approx(getattr(pooled, name))
+        assert row.uar_fold_mean == pytest.approx(np.mean([fold.uar for fold in folds]))
         if len(folds) > 1:
-            assert row.uar_std == pytest.approx(np.std([fold.uar for fold in folds], ddof=1))
+            assert row.uar_fold_std == pytest.approx(np.std([f.uar for f in folds], ddof=1))
 
 
 def test_predictions_name_utterance_unit_fold_label_and_probabilities(settings, store):
@@ -147,7 +159,7 @@ def test_the_ledger_has_one_look_for_each_unit_and_fold(settings):
     out = classify(settings())
     looks = ledger(out)
     keys = [(k["features"], k["protocol"], k["classifier"], k["fold"]) for k in looks]
-    assert len(keys) == len(set(keys)) == (len(FEATURES) + 1) * 2 * (1 + 4)
+    assert len(keys) == len(set(keys)) == ((len(FEATURES) + 1) * 2 + 1) * (1 + 4)
     assert {look["dataset"] for look in looks} == {"emodb"}
     assert {look["other_runs"] for look in looks} == {0}
     of_mlp = [
@@ -337,4 +349,4 @@ def test_what_one_feature_lacks_is_left_out_of_all_and_said_so(settings, stores,
     predictions = pd.read_parquet(out / "predictions.parquet")
     for _, part in predictions.groupby("features"):
         assert sorted(part["id"]) == sorted(set(table.index) - {"utt005"})
-    assert predictions["features"].nunique() == 2  # of two encoders: nothing to choose among
+    assert predictions["features"].nunique() == 3  # both, and the choice among them

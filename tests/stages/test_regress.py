@@ -43,6 +43,7 @@ def test_scores_are_those_of_the_predictions(make_settings):
     assert seeds == {
         ("report", "mlp-sklearn"): 2, ("report", "ridge"): 2,
         ("speaker", "mlp-sklearn"): 2, ("speaker", "ridge"): 1,
+        ("report", "best(ridge, mlp-sklearn)"): 2, ("speaker", "best(ridge, mlp-sklearn)"): 2,
     }  # fmt: skip
     for key, part in predictions.groupby(keys):
         (row,) = scores[(scores[keys] == list(key)).all(axis=1)].to_dict("records")
@@ -50,11 +51,19 @@ def test_scores_are_those_of_the_predictions(make_settings):
             ccc(fold["truth"].to_numpy(), fold["prediction"].to_numpy())
             for _, fold in part.groupby("fold")
         ]
-        assert row["ccc"] == pytest.approx(np.mean(folds))
-        assert row["ccc_low"] <= row["ccc"] <= row["ccc_high"]
+        pooled = ccc(part["truth"].to_numpy(), part["prediction"].to_numpy())
+        assert row["ccc"] == pytest.approx(pooled)
+        assert row["ccc_fold_mean"] == pytest.approx(np.mean(folds))
+        if row["no_interval"]:
+            assert row["protocol"] == "report"  # 4 test utterances
+            assert row["no_interval"] == "fewer than 4 speakers"
+        else:
+            assert float(row["ccc_low"]) <= row["ccc"] <= float(row["ccc_high"])
         assert row["n_test"] == len(part)
     assert set(scores.loc[scores["protocol"] == "report", "stamp"]) == {"LEAKS SPEAKERS"}
-    assert len(pd.read_csv(out / "comparisons.csv")) == 2 * 2
+    # Both features by each regressor, and by the one that dev chooses.
+    assert len(pd.read_csv(out / "comparisons.csv")) == 2 * 3
+    assert scores["num_candidates"].value_counts().to_dict() == {1: 14, 2: 8, 4: 4}
     looks = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
     assert len(looks) == len(predictions.groupby([*keys, "fold"]))
 

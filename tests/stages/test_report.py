@@ -16,11 +16,12 @@ def results(tmp_path: Path) -> Path:
     folder = tmp_path / "emodb"
     folder.mkdir()
     key = {"features": "whisper-base/layer-3", "protocol": "speaker", "classifier": "mlp"}
-    score = dict.fromkeys(("uar", "accuracy", "macro_f1", "weighted_f1"), 0.5) | {"uar_std": ""}
-    score |= {"n_test": 4, "num_folds": 1, "leaks": "", "seed": 0}
+    score = dict.fromkeys(("uar", "uar_chance", "accuracy", "macro_f1", "weighted_f1"), 0.5)
+    score |= {"n_test": 4, "num_folds": 1, "num_candidates": 1, "leaks": "", "seed": 0}
     told = {"dataset": "emodb"} | key | score | {"seeds": "0", "setup": ""}
     pd.DataFrame([told]).to_csv(folder / "summary.csv", index=False)
     (folder / "comparisons.csv").write_text("dataset,protocol,classifier,setup\n")
+    (folder / "choices.csv").write_text("dataset,features,protocol,classifier,setup\n")
     pairs = {"label": ["anger", "fear"] * 2, "prediction": ["anger"] * 4, "fold": 0}
     pd.DataFrame(pairs).assign(**key, id=list("abcd")).to_parquet(folder / "predictions.parquet")
     point = {"dataset": "emodb", "fold": 0, "dev_uar": 0.6, "selected": True}

@@ -29,6 +29,7 @@ __all__ = [
     "DEFAULT_FUNCTIONALS",
     "Early",
     "Expression",
+    "How",
     "Late",
     "Term",
     "combine",
@@ -75,7 +76,7 @@ class Late:
     members: tuple[Early, ...]
 
     def __str__(self) -> str:
-        return f"{self.how}({_layers_in_short(self.members) or ', '.join(map(str, self.members))})"
+        return f"{self.how}({', '.join(_layers_in_short(self.members))})"
 
 
 Expression = Early | Late
@@ -192,17 +193,32 @@ def _matches(pattern: str, known: Sequence[str]) -> list[str]:
     return [name for name in known if fnmatch.fnmatchcase(name, pattern)]
 
 
-def _layers_in_short(members: Sequence[Early]) -> str:
-    """Write neighbouring layers of one encoder as a range; empty where they are none."""
-    terms = [member.terms[0] for member in members if len(member.terms) == 1]
-    layers = [found for term in terms if (found := _LAYER.fullmatch(term.feature))]
-    numbers = [int(found["layer"]) for found in layers]
-    alike = {(found["group"], term.functionals) for found, term in zip(layers, terms, strict=False)}
-    if len(layers) != len(members) or len(alike) != 1:
-        return ""
-    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-        return ""
-    return f"{layers[0]['group']}{numbers[0]}..{Term(str(numbers[-1]), terms[0].functionals)}"
+def _layers_in_short(members: Sequence[Early]) -> list[str]:
+    """Name members; neighbouring layers of one encoder are written as a range."""
+    runs: list[tuple[Early, Early]] = []
+    for member in members:
+        if runs and _follows(runs[-1][1], member):
+            runs[-1] = runs[-1][0], member
+        else:
+            runs.append((member, member))
+    return [str(a) if a == b else _range(a, b) for a, b in runs]
+
+
+def _follows(before: Early, member: Early) -> bool:
+    """Tell whether a member is the next layer of the one before it."""
+    if len(before.terms) != 1 or len(member.terms) != 1:
+        return False
+    one, next_one = before.terms[0], member.terms[0]
+    found = _LAYER.fullmatch(one.feature), _LAYER.fullmatch(next_one.feature)
+    if not found[0] or not found[1] or one.functionals != next_one.functionals:
+        return False
+    step = int(found[1]["layer"]) - int(found[0]["layer"])
+    return found[0]["group"] == found[1]["group"] and step == 1
+
+
+def _range(first: Early, last: Early) -> str:
+    number = last.terms[0].feature.rpartition("-")[2]
+    return f"{first.terms[0].feature}..{Term(number, last.terms[0].functionals)}"
 
 
 def _split(text: str, separator: str) -> list[str]:

@@ -1,20 +1,22 @@
 """Scores of predictions; the unweighted average recall (UAR) comes first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 
 __all__ = [
-    "ClassScores",
     "Scores",
+    "accuracy_from_confusion",
     "ccc",
     "ccc_from_sums",
+    "chance_from_confusion",
     "confusion_of",
+    "macro_f1_from_confusion",
     "score",
-    "score_classes",
     "uar_from_confusion",
+    "weighted_f1_from_confusion",
 ]
 
 
@@ -37,55 +39,19 @@ class Scores:
     num_test: int
 
 
-@dataclass(frozen=True)
-class ClassScores:
-    """Scores of one class.
-
-    Attributes:
-        name: The class.
-        precision: Share of right ones among the utterances that were given this class.
-        recall: Share of right ones among the utterances that have it.
-        f1: Harmonic mean of both.
-        support: Utterances that have it.
-    """
-
-    name: str
-    precision: float
-    recall: float
-    f1: float
-    support: int
-
-
 def score(truth: Sequence[str], predictions: Sequence[str]) -> Scores:
     """Score predictions, [utterances] each.
 
     Source: report, section 4.3.
     """
-    classes = sorted({*truth, *predictions})
-    confusion = confusion_of(truth, predictions, classes)
-    hits, counts = np.diagonal(confusion), confusion.sum(axis=1)
-    f1 = 2 * hits / (counts + confusion.sum(axis=0))
+    confusion = confusion_of(truth, predictions, sorted({*truth, *predictions}))
     return Scores(
-        uar=float(uar_from_confusion(confusion[None])[0]),
-        accuracy=float(hits.sum() / counts.sum()),
-        macro_f1=float(f1[counts > 0].mean()),
-        weighted_f1=float(np.average(f1, weights=counts)),
+        uar=float(uar_from_confusion(confusion)),
+        accuracy=float(accuracy_from_confusion(confusion)),
+        macro_f1=float(macro_f1_from_confusion(confusion)),
+        weighted_f1=float(weighted_f1_from_confusion(confusion)),
         num_test=len(truth),
     )
-
-
-def score_classes(
-    truth: Sequence[str], predictions: Sequence[str], classes: Sequence[str]
-) -> list[ClassScores]:
-    """Score each class on its own; a ratio without a denominator is 0."""
-    confusion = confusion_of(truth, predictions, classes)
-    hits, support, guessed = np.diagonal(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    precision, recall = hits / np.maximum(guessed, 1), hits / np.maximum(support, 1)
-    f1 = 2 * hits / np.maximum(support + guessed, 1)
-    return [
-        ClassScores(name, float(p), float(r), float(f), int(n))
-        for name, p, r, f, n in zip(classes, precision, recall, f1, support, strict=True)
-    ]
 
 
 def confusion_of(
@@ -99,16 +65,61 @@ def confusion_of(
     return confusion
 
 
-def uar_from_confusion(
-    confusion: Int[np.ndarray, "models truth prediction"],
+def uar_from_confusion(confusion: Num[np.ndarray, "*sets truth prediction"]) -> np.ndarray:
+    """Return the UAR, [*sets], of counts by true and predicted class."""
+    counts = confusion.sum(axis=-1)
+    recalls = _diagonal(confusion) / np.maximum(counts, 1)
+    occurring = (counts > 0).sum(axis=-1)
+    return np.asarray(recalls.sum(axis=-1) / np.maximum(occurring, 1))
+
+
+def accuracy_from_confusion(confusion: Num[np.ndarray, "*sets truth prediction"]) -> np.ndarray:
+    """Return the share of right predictions, [*sets]."""
+    total = confusion.sum(axis=(-2, -1))
+    return np.asarray(_diagonal(confusion).sum(axis=-1) / np.maximum(total, 1))
+
+
+def macro_f1_from_confusion(confusion: Num[np.ndarray, "*sets truth prediction"]) -> np.ndarray:
+    """Return the mean F1, [*sets], of the classes that occur in the truth."""
+    occurring = confusion.sum(axis=-1) > 0
+    f1 = np.where(occurring, _f1(confusion), 0.0)
+    return np.asarray(f1.sum(axis=-1) / np.maximum(occurring.sum(axis=-1), 1))
+
+
+def weighted_f1_from_confusion(
+    confusion: Num[np.ndarray, "*sets truth prediction"],
 ) -> np.ndarray:
-    """Return the UAR, [models], of counts by true and predicted class."""
-    counts = confusion.sum(axis=2)
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
-    recalls = hits / np.maximum(counts, 1)
-    occurring = (counts > 0).sum(axis=1)
-    result: np.ndarray = recalls.sum(axis=1) / np.maximum(occurring, 1)
-    return result
+    """Return the mean F1, [*sets], weighted by how often a class occurs in the truth."""
+    counts = confusion.sum(axis=-1)
+    total = np.maximum(counts.sum(axis=-1), 1)
+    return np.asarray((_f1(confusion) * counts).sum(axis=-1) / total)
+
+
+def chance_from_confusion(
+    metric: Callable[[np.ndarray], np.ndarray],
+    confusion: Num[np.ndarray, "truth prediction"],
+) -> float:
+    """Return the highest score, under a metric, of giving every utterance one and the same class.
+
+    Args:
+        metric: For instance `uar_from_confusion`.
+        confusion: Of any predictions; only how often each class occurs in the truth matters.
+    """
+    counts = confusion.sum(axis=1)
+    constant = np.zeros((len(counts), *confusion.shape))
+    for guess in range(len(counts)):
+        constant[guess, :, guess] = counts
+    return float(metric(constant).max())
+
+
+def _diagonal(confusion: np.ndarray) -> np.ndarray:
+    return np.diagonal(confusion, axis1=-2, axis2=-1)
+
+
+def _f1(confusion: np.ndarray) -> np.ndarray:
+    """Return the F1 of each class, [*sets, classes]; 0 where it neither occurs nor is guessed."""
+    both = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return np.asarray(2 * _diagonal(confusion) / np.maximum(both, 1))
 
 
 def ccc(truth: Float[np.ndarray, " utterances"], guess: Float[np.ndarray, " utterances"]) -> float:

@@ -81,7 +81,7 @@ def row_command(
     return classify_command(
         {key: value for key, value in settings.items() if key != "ledger"},
         features=(features,),
-        classifiers=(classifier,),
+        classifiers=tuple(classifier.removeprefix("best(").removesuffix(")").split(", ")),
         protocols=() if settings.get("splits_file") else tuple(protocols),
         out=f"again/{slug}",
     )

@@ -9,7 +9,7 @@ import pandas as pd
 from tokser.report.naming import published_label
 from tokser.report.published import COUNTS, GRIDS, PublishedScore, published_scores
 from tokser.report.results import Results
-from tokser.report.tables import Configuration, Headline, Score
+from tokser.report.tables import Configuration, Headline, Score, Scored, nested_choice
 
 __all__ = ["Compared", "Counted", "Searched", "compare", "compare_grids", "count"]
 
@@ -53,7 +53,7 @@ class Compared:
     published: PublishedScore | None
     """None where the report has no such row."""
     ours: Mapping[str, tuple[Configuration, Score]]
-    """By protocol: the configuration that the dev part chose, and its score."""
+    """By protocol: what dev chose in each fold, or the only configuration, and its score."""
 
 
 def compare(
@@ -63,8 +63,9 @@ def compare(
 ) -> list[Compared]:
     """Set the scores of one dataset beside the report's.
 
-    Where several features stand for one row (layers, model sizes), the dev part chooses, so the
-    test part has no say in it. Where nothing was measured on dev, the last layer stands for all.
+    Where several configurations stand for one row (layers, model sizes, classifiers), the widest
+    choice that dev made fold by fold is taken, so the test parts have no say in it. Without such a
+    choice the last configuration in natural order stands for all: the last layer.
 
     Args:
         dataset: Name of the dataset.
@@ -97,12 +98,9 @@ def compare(
 def _chosen(
     candidates: Sequence[tuple[Configuration, Mapping[str, Score]]],
     protocol: str,
-) -> tuple[Configuration, Score] | None:
+) -> Scored | None:
     scored = [(row, scores[protocol]) for row, scores in candidates if protocol in scores]
-    if not scored:
-        return None
-    on_dev = [float("-inf") if s.dev_uar is None else s.dev_uar for _, s in scored]
-    return scored[max(range(len(scored)), key=lambda i: (on_dev[i], i))]
+    return (nested_choice(scored) or scored[-1]) if scored else None
 
 
 def count(dataset: str, predictions: Sequence[pd.DataFrame]) -> Counted | None:

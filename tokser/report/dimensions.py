@@ -40,11 +40,13 @@ class Agreement:
     """How far one estimator agrees with the annotators under one protocol."""
 
     ccc: float
-    ccc_std: float | None
-    """Standard deviation over folds; None where there is one fold."""
-    low: float
-    """Lower end of the CCC's 95 % interval."""
-    high: float
+    low: float | None
+    """Lower end of the CCC's 95 % interval; None where there is none."""
+    high: float | None
+    no_interval: str
+    """Why there is none; empty where there is one."""
+    num_candidates: int
+    """How many rows dev chose this among, fold by fold; 1 for a row of its own."""
     pearson: float
     rmse: float
     """In the annotators' own unit."""
@@ -62,11 +64,15 @@ class Target:
     families: Sequence[Family]
     """Paired tests between feature sets; differences of CCC."""
     figure: Drawing
-    """The estimates of the best of each protocol against the truth."""
+    """The estimates of the headline of each protocol against the truth."""
 
-    def best(self, protocol: str) -> tuple[Estimator, Agreement]:
-        """Return the estimator of highest CCC under a protocol, and its scores."""
-        return _best(self.rows, protocol)
+    def headline(self, protocol: str) -> tuple[Estimator, Agreement] | None:
+        """Return what test had no say in: what dev chose in each fold, or the only estimator."""
+        return _headline(self.rows, protocol)
+
+    def highest(self, protocol: str) -> tuple[Estimator, Agreement]:
+        """Return the estimator of highest CCC on test, which is no estimate of anything."""
+        return _highest(self.rows, protocol)
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def _dimensions(
     for target in scores["target"].unique():
         rows = _rows(scores[scores["target"] == target])
         curves = {
-            protocol: _tenths(predictions, str(target), protocol, _best(rows, protocol)[0])
+            protocol: _tenths(predictions, str(target), protocol, _shown(rows, protocol))
             for protocol in protocols
             if any(protocol in found for _, found in rows)
         }
@@ -146,7 +152,20 @@ def _dimensions(
     )
 
 
-def _best(rows: _Rows, protocol: str) -> tuple[Estimator, Agreement]:
+def _shown(rows: _Rows, protocol: str) -> Estimator:
+    """Return the estimator whose estimates are drawn."""
+    return (_headline(rows, protocol) or _highest(rows, protocol))[0]
+
+
+def _headline(rows: _Rows, protocol: str) -> tuple[Estimator, Agreement] | None:
+    found = [(row, scores[protocol]) for row, scores in rows if protocol in scores]
+    if len(found) == 1:
+        return found[0]
+    widest = max(found, key=lambda pair: pair[1].num_candidates)
+    return widest if widest[1].num_candidates > 1 else None
+
+
+def _highest(rows: _Rows, protocol: str) -> tuple[Estimator, Agreement]:
     found = [(row, scores[protocol]) for row, scores in rows if protocol in scores]
     return max(found, key=lambda pair: pair[1].ccc)
 
@@ -166,9 +185,10 @@ def _rows(scores: pd.DataFrame) -> _Rows:
         estimator = Estimator(row["features"], row["regressor"], row["seed"], row["setup"], label)
         rows.setdefault(estimator, {})[row["protocol"]] = Agreement(
             ccc=row["ccc"],
-            ccc_std=None if np.isnan(row["ccc_std"]) else row["ccc_std"],
-            low=row["ccc_low"],
-            high=row["ccc_high"],
+            low=None if np.isnan(row["ccc_low"]) else row["ccc_low"],
+            high=None if np.isnan(row["ccc_high"]) else row["ccc_high"],
+            no_interval=str(row.get("no_interval", "")),
+            num_candidates=int(row["num_candidates"]),
             pearson=row["pearson"],
             rmse=row["rmse"],
             num_test=int(row["n_test"]),

@@ -1,17 +1,20 @@
 """The report's tables and figures one by one, under the names that their files get."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from tokser.report import figures
 from tokser.report.audit import Verdict
-from tokser.report.dimensions import Dimensions, Target
+from tokser.report.dimensions import Agreement, Dimensions, Target
 from tokser.report.matrix import confusion_matrix
-from tokser.report.naming import protocol_title
+from tokser.report.naming import p_value, protocol_title
 from tokser.report.published import COUNT_REMARKS, GRIDS
 from tokser.report.results import Run
 from tokser.report.runs import names_of, watched
 from tokser.report.sections import Section
+from tokser.report.significance import Pair
 from tokser.report.svg import Drawing
+from tokser.report.tables import Score
 from tokser.report.typeset import Cell, Number, Percent, Table
 
 __all__ = ["figures_of", "tables_of"]
@@ -76,7 +79,11 @@ def _scores(section: Section) -> Table:
             macro_f1 = Percent(score.macro_f1, is_best="macro_f1" in score.best)
             cells += [uar, accuracy, macro_f1, score.num_test]
         rows.append(tuple(cells))
-    notes = (*_stamps(section.verdicts), "Percent; 95 % intervals over the speakers in test.")
+    notes = (
+        *_stamps(section.verdicts),
+        "Percent, all folds together; 95 % intervals leave out each speaker or session in test.",
+        *_reasons(score for _, scores in section.table.rows for score in scores.values()),
+    )
     title = f"{section.title}: scores on the test parts"
     return Table(f"{section.dataset}-scores", title, tuple(columns), tuple(rows), notes)
 
@@ -136,16 +143,25 @@ def _published(section: Section) -> Table:
 
 
 def _comparisons(section: Section) -> Table:
-    columns = ("Protocol", "Classifier", "Better", "Worse", "Difference", "p", "p (Holm)")
+    columns = ("Protocol", "Classifier", "Better", "Worse", "Difference", "p", "p (max-t)")
     rows = [
         (protocol_title(family.protocol), family.classifier, pair.better, pair.worse,
-         Percent(pair.difference, pair.low, pair.high), f"{pair.p:.3g}", f"{pair.p_holm:.3g}")
+         Percent(pair.difference, *_ends(pair)), p_value(pair.p), p_value(pair.p_adjusted))
         for family in section.families
         for pair in family.pairs
     ]  # fmt: skip
     title = f"{section.title}: differences of UAR in points, tested over speakers"
-    notes = _stamps(section.verdicts)
+    tests = dict.fromkeys(
+        f"{protocol_title(family.protocol)}: no test, {family.no_test}."
+        for family in section.families
+        if family.no_test
+    )
+    notes = (*_stamps(section.verdicts), *tests)
     return Table(f"{section.dataset}-comparisons", title, columns, tuple(rows), notes)
+
+
+def _ends(pair: Pair) -> tuple[float | None, float | None]:
+    return (None, None) if math.isnan(pair.low) else (pair.low, pair.high)
 
 
 def _target(told: Dimensions, target: Target) -> Table:
@@ -164,9 +180,19 @@ def _target(told: Dimensions, target: Target) -> Table:
             concordance = Number(found.ccc, found.low, found.high, found.is_best)
             cells += [concordance, Number(found.pearson), Number(found.rmse), found.num_test]
         rows.append(tuple(cells))
-    notes = (*_stamps(told.verdicts), "95 % intervals over the speakers in test.")
+    notes = (
+        *_stamps(told.verdicts),
+        "All folds together; 95 % intervals leave out each speaker or session in test.",
+        *_reasons(score for _, scores in target.rows for score in scores.values()),
+    )
     name = _file_name(told.dataset, "dimension", target.name)
     return Table(name, f"{told.title}: {target.name}", tuple(columns), tuple(rows), notes)
+
+
+def _reasons(scores: Iterable[Score | Agreement]) -> tuple[str, ...]:
+    """Say why rows have no interval."""
+    reasons = dict.fromkeys(score.no_interval for score in scores if score.no_interval)
+    return tuple(f"No interval: {reason}." for reason in reasons)
 
 
 def _stamps(verdicts: Mapping[str, Verdict]) -> tuple[str, ...]:

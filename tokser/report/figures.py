@@ -90,14 +90,14 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
 
 
 def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
-    """Draw UAR over the layers of one encoder, a line per protocol, a band of one std.
+    """Draw UAR over the layers of one encoder, a line per protocol, a band of 95 % intervals.
 
-    Dotted: the UAR on dev; a ring is around the layer that is best there.
+    Dotted: the UAR on dev; a ring is the larger, the more folds' dev parts chose the layer.
 
     Args:
         dataset: Name of the dataset, for the title.
         curve: Scores of at least two layers.
-        chance: UAR of guessing, as a fraction; shown where the curves come near it.
+        chance: UAR of the best constant guess, as a fraction; shown where the curves come near it.
 
     Returns:
         Inline SVG.
@@ -107,28 +107,13 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
         pairs = zip(curve.layers[protocol], uar, strict=True)
         points = ", ".join(f"layer {layer} {100 * value:.1f} %" for layer, value in pairs)
         texts.append(f"{protocol_title(protocol)}: {points}")
-        chosen = curve.chosen(protocol)
-        if chosen is not None:
-            texts.append(f"dev chooses layer {curve.layers[protocol][chosen]} there")
+        if chosen := curve.chosen[protocol]:
+            folds = ", ".join(f"layer {layer} in {count}" for layer, count in chosen.items())
+            texts.append(f"of {sum(chosen.values())} folds, dev chooses {folds}")
 
     def paint(axes: Axes) -> None:
-        for protocol, uar in curve.uar.items():
-            colour, marker = _PROTOCOLS.get(protocol, _OTHER)
-            layers, mean = np.array(curve.layers[protocol]), 100 * np.array(uar)
-            std = 100 * np.array(curve.uar_std[protocol])
-            axes.plot(layers, mean, marker=marker, color=colour, label=protocol_title(protocol))
-            dev, chosen = 100 * np.array(curve.dev_uar[protocol]), curve.chosen(protocol)
-            if np.isfinite(dev).any():
-                axes.plot(layers, dev, color=colour, linestyle=":", linewidth=1.4)
-            if chosen is not None:
-                axes.plot(
-                    layers[chosen], mean[chosen], "o", markersize=13, markerfacecolor="none",
-                    markeredgecolor=colour, markeredgewidth=1.4,
-                )  # fmt: skip
-            if np.isfinite(std).any():
-                axes.fill_between(
-                    layers, mean - std, np.minimum(mean + std, 100), color=colour, alpha=0.14, lw=0
-                )
+        for protocol in curve.uar:
+            _paint_layers(axes, curve, protocol)
         # Far below the curves, the line would only flatten them.
         if axes.get_ylim()[0] - 100 * chance < _NEAR_CHANCE:
             axes.axhline(100 * chance, color=MUTED, ls=":", lw=1.6, label="Chance")
@@ -139,6 +124,24 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
 
     title = f"{dataset}: UAR over the layers of {curve.label}"
     return draw(paint, height=290, title=title, description="; ".join(texts))
+
+
+def _paint_layers(axes: Axes, curve: Layers, protocol: str) -> None:
+    colour, marker = _PROTOCOLS.get(protocol, _OTHER)
+    layers, uar = np.array(curve.layers[protocol]), 100 * np.array(curve.uar[protocol])
+    axes.plot(layers, uar, marker=marker, color=colour, label=protocol_title(protocol))
+    dev, band = 100 * np.array(curve.dev_uar[protocol]), 100 * np.array(curve.interval[protocol])
+    if np.isfinite(dev).any():
+        axes.plot(layers, dev, color=colour, linestyle=":", linewidth=1.4)
+    if np.isfinite(band).any():
+        axes.fill_between(layers, band[:, 0], band[:, 1], color=colour, alpha=0.14, lw=0)
+    chosen = curve.chosen[protocol]
+    for layer, count in chosen.items():
+        share = count / sum(chosen.values())
+        axes.plot(
+            layer, uar[list(layers).index(layer)], "o", markersize=9 + 9 * share,
+            markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.4,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ __all__ = [
     "layer_of",
     "natural_key",
     "order_protocols",
+    "p_value",
     "protocol_meaning",
     "protocol_title",
     "published_label",
@@ -100,6 +101,13 @@ def _label(feature: str, teachers: Mapping[str, str]) -> str | None:
 
 def _language(text_encoder: str) -> str:
     return "Multi" if "multilingual" in text_encoder.lower() else "Mono"
+
+
+def p_value(p: float | None) -> str:
+    """Write a p-value as papers do; empty where there is none."""
+    if p is None:
+        return ""
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def signed(value: float, digits: int = 1) -> str:

@@ -84,6 +84,7 @@ def _environment() -> Environment:
     )
     filters: dict[str, Callable[..., str]] = {
         "percent": _percent,
+        "p_value": naming.p_value,
         "svg": Markup,
         "points": naming.signed,
         "breakable": _breakable,

@@ -13,6 +13,7 @@ from tokser.errors import InputError, MissingInputError
 __all__ = [
     "Faults",
     "parse_audit",
+    "parse_choices",
     "parse_comparisons",
     "parse_grid",
     "parse_lines",
@@ -25,20 +26,24 @@ __all__ = [
 ]
 
 _KEYS = ("dataset", "features", "protocol", "classifier")
-_SHARES = ("uar", "uar_std", "accuracy", "macro_f1", "weighted_f1")
-_COUNTS = ("n_test", "num_folds")
+_SHARES = ("uar", "uar_chance", "accuracy", "macro_f1", "weighted_f1")
+_COUNTS = ("n_test", "num_folds", "num_candidates")
 _SCORES = (*_KEYS, *_SHARES, "leaks")
 _REGRESSION = (
     *("dataset", "features", "protocol", "target", "regressor", "setup", "leaks", "stamp"),
-    *("ccc", "ccc_std", "ccc_low", "ccc_high", "pearson", "rmse", *_COUNTS, "seed"),
+    *("ccc", "ccc_low", "ccc_high", "pearson", "rmse", *_COUNTS, "seed"),
 )
 _COMPARISONS = (
     *("dataset", "protocol", "setup", "first", "second"),
-    *("difference", "low", "high", "p", "p_holm", "num_speakers"),
+    *("difference", "low", "high", "p", "p_adjusted", "no_test", "unit", "num_units"),
 )
-_TEXTS = (*_KEYS, "target", "regressor", "leaks", "setup", "stamp", "seeds", "first", "second")
+_TEXTS = (
+    *(*_KEYS, "target", "regressor", "leaks", "setup", "stamp", "seeds", "first", "second"),
+    *("unit", "no_interval", "no_test", "chosen", "chosen_classifier"),
+)
 _PREDICTIONS = ("id", "features", "protocol", "fold", "prediction")
 _GRID = ("dataset", "features", "protocol", "classifier", "fold", "dev_uar", "selected")
+_CHOICES = (*_KEYS, "setup", "seed", "fold", "chosen", "chosen_classifier")
 _METRICS = ("epoch", "train_loss")
 
 _Content = TypeVar("_Content")
@@ -114,7 +119,7 @@ def _parse_scores(path: Path, counts: Sequence[str]) -> pd.DataFrame:
     """Read scores; a table from before there was `setup` has none."""
     table = _parse_csv(path, (*_SCORES, *counts))
     table = table if "setup" in table else table.assign(setup="")
-    _require_numbers(table, (*_SHARES, *counts), may_be_blank="uar_std")
+    _require_numbers(table, (*_SHARES, *counts))
     for column in _SHARES:
         wrong = table[column][(table[column] < 0) | (table[column] > 1)]
         if len(wrong):
@@ -125,8 +130,7 @@ def _parse_scores(path: Path, counts: Sequence[str]) -> pd.DataFrame:
 def parse_regression(path: Path) -> pd.DataFrame:
     """Read `regression.csv`: a row per configuration, target and seed."""
     table = _parse_csv(path, _REGRESSION)
-    numbers = ("ccc", "ccc_std", "ccc_low", "ccc_high", "pearson", "rmse", *_COUNTS)
-    _require_numbers(table, numbers, may_be_blank="ccc_std")
+    _require_numbers(table, ("ccc", "pearson", "rmse", *_COUNTS))
     for column in ("ccc", "pearson"):
         wrong = table[column][table[column].abs() > 1]
         if len(wrong):
@@ -134,11 +138,11 @@ def parse_regression(path: Path) -> pd.DataFrame:
     return table
 
 
-def _require_numbers(table: pd.DataFrame, columns: Sequence[str], *, may_be_blank: str) -> None:
+def _require_numbers(table: pd.DataFrame, columns: Sequence[str]) -> None:
     for column in columns:
         if not pd.api.types.is_numeric_dtype(table[column]):
             raise ValueError(f"expected numbers in column {column}, got text")
-        if column != may_be_blank and table[column].isna().any():
+        if table[column].isna().any():
             raise ValueError(f"expected a number in every row of {column}, got a blank")
 
 
@@ -155,6 +159,13 @@ def parse_comparisons(path: Path, keys: Sequence[str]) -> pd.DataFrame:
     if len(path.read_text(encoding="utf-8").splitlines()) < 2:
         return pd.DataFrame(columns=columns)
     return _parse_csv(path, columns)
+
+
+def parse_choices(path: Path) -> pd.DataFrame:
+    """Read `choices.csv`: what dev chose in each fold; without any choice it holds no rows."""
+    if len(path.read_text(encoding="utf-8").splitlines()) < 2:
+        return pd.DataFrame(columns=list(_CHOICES))
+    return _parse_csv(path, _CHOICES)
 
 
 def parse_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:

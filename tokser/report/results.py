@@ -11,6 +11,7 @@ import pandas as pd
 from tokser.report.parse import (
     Faults,
     parse_audit,
+    parse_choices,
     parse_comparisons,
     parse_grid,
     parse_lines,
@@ -56,6 +57,8 @@ class Results(Experiment):
 
     grid: pd.DataFrame
     """`grid.csv`: one row per configuration, fold and grid point."""
+    choices: pd.DataFrame
+    """`choices.csv`: one row per choice by dev and fold."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     provenance = faults.read(folder / "provenance.json", command, parse_object)
     looks = faults.read(folder / "ledger.jsonl", command, parse_lines)
     grid = None if regresses else faults.read(folder / "grid.csv", command, parse_grid)
+    choices = None if regresses else faults.read(folder / "choices.csv", command, parse_choices)
     # One by one, because only this form tells a type checker that none of them is None.
     if scores is None or predictions is None or comparisons is None:
         return None
@@ -162,7 +166,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     told = (folder, scores, predictions, comparisons, audit, provenance, looks)
     if regresses:
         return Regression(*told)
-    return None if grid is None else Results(*told, grid)
+    return None if grid is None or choices is None else Results(*told, grid, choices)
 
 
 def _read_run(folder: Path, faults: Faults) -> Run | None:

@@ -30,18 +30,34 @@ __all__ = ["Section", "find_sections"]
 
 
 @dataclass(frozen=True)
+class Tile:
+    """The headline of one protocol."""
+
+    protocol: str
+    row: Configuration | None
+    """What dev chose in each fold, or the only configuration; None where there is neither."""
+    score: Score | None
+    highest: tuple[Configuration, Score]
+    """The configuration of highest UAR on test: no estimate."""
+    num_rows: int
+    """Rows that it is the highest of."""
+
+
+@dataclass(frozen=True)
 class Section:
     """Everything that the page says about one dataset."""
 
     dataset: str
     title: str
     table: Headline
-    best: Mapping[str, tuple[Configuration, Score]]
-    """By protocol, the configuration of highest UAR."""
+    tiles: Sequence[Tile]
+    """By protocol, what stands in large letters."""
     chance: float
-    """UAR of guessing: one over the number of labels."""
+    """UAR of the best constant guess, under the protocol that comes first."""
     verdicts: Mapping[str, Verdict]
     leaks: Sequence[Leak]
+    headline_leak: Leak | None
+    """The leak of the headline's own configuration, where it was scored under both protocols."""
     leak_figure: Drawing | None
     layer_figures: Sequence[tuple[str, Drawing]]
     """Name of the encoder, and its curve."""
@@ -78,19 +94,23 @@ def _section(
     title = naming.dataset_title(dataset)
     mine = [r for r in results if dataset in set(r.scores["dataset"])]
     table = headline(scores[scores["dataset"] == dataset])
-    chance = 1 / max(1, len(set().union(*(r.predictions["label"].unique() for r in mine))))
+    tiles = [_tile(table, protocol) for protocol in table.protocols]
+    chance = tiles[0].highest[1].uar_chance
     leaks = find_leaks(table)
+    choices = pd.concat([_of(dataset, r.choices) for r in mine])
     return Section(
         dataset=dataset,
         title=title,
         table=table,
-        best={protocol: table.best(protocol) for protocol in table.protocols},
+        tiles=tiles,
         chance=chance,
         verdicts=verdicts(table.protocols, mine),
         leaks=leaks,
+        headline_leak=_headline_leak(leaks, tiles[0]),
         leak_figure=figures.leak_sizes(title, leaks) if leaks else None,
         layer_figures=[
-            (curve.label, figures.layer_curve(title, curve, chance)) for curve in find_layers(table)
+            (curve.label, figures.layer_curve(title, curve, chance))
+            for curve in find_layers(table, choices)
         ],
         confusions=_confusions(table, mine),
         compared=compare(dataset, table, teachers_of(runs)),
@@ -106,12 +126,23 @@ def _section(
     )
 
 
+def _tile(table: Headline, protocol: str) -> Tile:
+    row, score = table.estimate(protocol) or (None, None)
+    rows = table.under(protocol)
+    return Tile(protocol, row, score, table.highest(protocol), len(rows))
+
+
+def _headline_leak(leaks: Sequence[Leak], tile: Tile) -> Leak | None:
+    row = tile.row
+    return next((leak for leak in leaks if row and leak.label == row.label), None)
+
+
 def _confusions(
     table: Headline, results: Sequence[Results]
 ) -> list[tuple[str, Configuration, Confusion]]:
     found = []
     for protocol in table.protocols:
-        best, _ = table.best(protocol)
+        best, _ = table.estimate(protocol) or table.highest(protocol)
         for folder in results:
             if _holds(folder, best):
                 confusion = confusion_of(folder.predictions, best, protocol)

@@ -20,14 +20,16 @@ class Pair:
     worse: str
     difference: float
     low: float
+    """Lower end of the 95 % interval; NaN where there is none."""
     high: float
-    p: float
-    p_holm: float
+    p: float | None
+    """None where there is no test."""
+    p_adjusted: float | None
 
     @property
     def is_significant(self) -> bool:
         """Whether they differ at 5 %, all comparisons of the family taken together."""
-        return self.p_holm < _LEVEL
+        return self.p_adjusted is not None and self.p_adjusted <= _LEVEL
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ class Family:
     protocol: str
     classifier: str
     setup: str
-    num_speakers: int
+    unit: str
+    """What was swapped: `speaker` or `session`."""
+    no_test: str
+    """Why there is no test; empty where there is one."""
     pairs: tuple[Pair, ...]
     """The largest difference first."""
 
@@ -60,17 +65,18 @@ def find_families(tables: Sequence[pd.DataFrame]) -> list[Family]:
         for (classifier, setup), rows in mine.groupby(["classifier", "setup"], sort=False):
             pairs = [_pair(row) for row in rows.to_dict("records")]
             pairs.sort(key=lambda pair: (-pair.difference, pair.better, pair.worse))
-            num_speakers = int(rows["num_speakers"].iloc[0])
-            families.append(Family(protocol, classifier, setup, num_speakers, tuple(pairs)))
+            unit, no_test = str(rows["unit"].iloc[0]), str(rows["no_test"].iloc[0])
+            families.append(Family(protocol, classifier, setup, unit, no_test, tuple(pairs)))
     return families
 
 
 def _pair(row: dict[str, object]) -> Pair:
     better, worse = str(row["first"]), str(row["second"])
-    difference, low, high, p, p_holm = (
-        float(str(row[key])) for key in ("difference", "low", "high", "p", "p_holm")
+    difference, low, high = (float(str(row[key])) for key in ("difference", "low", "high"))
+    p, p_adjusted = (
+        None if pd.isna(row[key]) else float(str(row[key])) for key in ("p", "p_adjusted")
     )
     if difference < 0:
         better, worse = worse, better
         difference, low, high = -difference, -high, -low
-    return Pair(better, worse, difference, low, high, p, p_holm)
+    return Pair(better, worse, difference, low, high, p, p_adjusted)

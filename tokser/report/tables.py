@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,13 @@ __all__ = [
     "Layers",
     "Leak",
     "Score",
+    "Scored",
     "find_layers",
     "find_leaks",
     "headline",
     "merge_results",
     "merge_scores",
+    "nested_choice",
 ]
 
 _KEY = ["dataset", "features", "protocol", "classifier", "setup"]
@@ -45,11 +47,11 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Score:
-    """What one configuration reached under one protocol; scores are fractions."""
+    """What one configuration reached under one protocol, all folds together; fractions."""
 
     uar: float
-    uar_std: float | None
-    """Standard deviation over folds; None where there is one fold."""
+    uar_chance: float
+    """What the best constant guess scores."""
     accuracy: float
     macro_f1: float
     num_test: int
@@ -57,12 +59,19 @@ class Score:
     low: float | None = None
     """Lower end of the UAR's 95 % interval; None where there is none."""
     high: float | None = None
+    no_interval: str = ""
+    """Why there is none; empty where there is one."""
     seed_std: float | None = None
     """Standard deviation over seeds; None where there is one seed."""
     dev_uar: float | None = None
-    """UAR on dev of what was selected; None where nothing was."""
+    """Cross-fitted UAR on dev of what was selected; None where nothing was."""
+    num_candidates: int = 1
+    """How many rows dev chose this among, fold by fold; 1 for a row of its own."""
     best: frozenset[str] = frozenset()
     """The metrics in which no other configuration was better under this protocol."""
+
+
+Scored: TypeAlias = tuple[Configuration, Score]
 
 
 @dataclass(frozen=True)
@@ -72,10 +81,17 @@ class Headline:
     protocols: tuple[str, ...]
     rows: tuple[tuple[Configuration, Mapping[str, Score]], ...]
 
-    def best(self, protocol: str) -> tuple[Configuration, Score]:
-        """Return the configuration with the highest UAR under a protocol, and its score."""
-        found = [(row, scores[protocol]) for row, scores in self.rows if protocol in scores]
-        return max(found, key=lambda pair: pair[1].uar)
+    def under(self, protocol: str) -> list[Scored]:
+        """Return the configurations that were scored under a protocol."""
+        return [(row, scores[protocol]) for row, scores in self.rows if protocol in scores]
+
+    def estimate(self, protocol: str) -> Scored | None:
+        """Return what test had no say in; see `nested_choice`."""
+        return nested_choice(self.under(protocol))
+
+    def highest(self, protocol: str) -> Scored:
+        """Return the configuration of highest UAR on test, which is no estimate of anything."""
+        return max(self.under(protocol), key=lambda pair: pair[1].uar)
 
 
 @dataclass(frozen=True)
@@ -99,15 +115,25 @@ class Layers:
     label: str
     layers: Mapping[str, tuple[int, ...]]
     uar: Mapping[str, tuple[float, ...]]
-    uar_std: Mapping[str, tuple[float, ...]]
-    """NaN where there is one fold."""
+    interval: Mapping[str, tuple[tuple[float, float], ...]]
+    """Ends of the 95 % interval of each; NaN where there is none."""
     dev_uar: Mapping[str, tuple[float, ...]]
     """On dev; NaN where it is not known."""
+    chosen: Mapping[str, Mapping[int, int]]
+    """In how many folds dev chose a layer, by layer; empty where nothing was chosen."""
 
-    def chosen(self, protocol: str) -> int | None:
-        """Return the position of the layer that is best on dev; None where dev is not known."""
-        on_dev = self.dev_uar[protocol]
-        return int(np.argmax(on_dev)) if np.isfinite(on_dev).all() else None
+
+def nested_choice(scored: Sequence[Scored]) -> Scored | None:
+    """Return the score that test had no say in: what dev chose among most rows, fold by fold.
+
+    Returns:
+        The row itself where there is one alone; None where several stand side by side and dev
+        chose among none of them.
+    """
+    if len(scored) == 1:
+        return scored[0]
+    widest = max(scored, key=lambda pair: pair[1].num_candidates, default=None)
+    return widest if widest and widest[1].num_candidates > 1 else None
 
 
 def merge_results(folders: Sequence[Path]) -> pd.DataFrame:
@@ -181,15 +207,17 @@ def headline(scores: pd.DataFrame) -> Headline:
         best = frozenset(m for m in _METRICS if row[m] == top[m][row["protocol"]])
         rows.setdefault(configuration, {})[row["protocol"]] = Score(
             uar=float(row["uar"]),
-            uar_std=_number(row, "uar_std"),
+            uar_chance=float(row["uar_chance"]),
             low=_number(row, "uar_low"),
             high=_number(row, "uar_high"),
+            no_interval=str(row.get("no_interval", "")),
             seed_std=_number(row, "uar_seed_std"),
             dev_uar=_number(row, "dev_uar"),
             accuracy=float(row["accuracy"]),
             macro_f1=float(row["macro_f1"]),
             num_test=int(row["n_test"]),
             num_folds=int(row["num_folds"]),
+            num_candidates=int(row["num_candidates"]),
             best=best,
         )
     protocols = order_protocols(scores["protocol"])
@@ -205,41 +233,65 @@ def find_leaks(table: Headline) -> list[Leak]:
     ]
 
 
-def find_layers(table: Headline) -> list[Layers]:
-    """Return a curve for every encoder of which at least two layers were scored."""
-    groups: dict[str, list[tuple[int, Mapping[str, Score]]]] = {}
+def find_layers(table: Headline, choices: pd.DataFrame) -> list[Layers]:
+    """Return a curve for every encoder of which at least two layers were scored.
+
+    Args:
+        table: The scores.
+        choices: `choices.csv` of the same dataset.
+    """
+    groups: dict[str, list[tuple[Configuration, int, Mapping[str, Score]]]] = {}
     for row, scores in table.rows:
         found = layer_of(row.features)
         if found is not None:
             label = found[0] + row.label.removeprefix(row.features)
-            groups.setdefault(label, []).append((found[1], scores))
+            groups.setdefault(label, []).append((row, found[1], scores))
     return [
-        _curve(label, points, table.protocols)
+        _curve(label, points, table.protocols, choices)
         for label, points in groups.items()
         if len(points) > 1
     ]
 
 
 def _curve(
-    label: str, points: list[tuple[int, Mapping[str, Score]]], protocols: Sequence[str]
+    label: str,
+    points: list[tuple[Configuration, int, Mapping[str, Score]]],
+    protocols: Sequence[str],
+    choices: pd.DataFrame,
 ) -> Layers:
-    points = sorted(points, key=lambda point: point[0])
-    shown = [p for p in protocols if sum(p in scores for _, scores in points) > 1]
-    scored = {p: [(layer, scores[p]) for layer, scores in points if p in scores] for p in shown}
-    spread = {
-        p: tuple(np.nan if s.uar_std is None else s.uar_std for _, s in found)
-        for p, found in scored.items()
-    }
+    points = sorted(points, key=lambda point: point[1])
+    shown = [p for p in protocols if sum(p in scores for *_, scores in points) > 1]
+    scored = {p: [(layer, scores[p]) for _, layer, scores in points if p in scores] for p in shown}
     return Layers(
         label,
         layers={p: tuple(layer for layer, _ in found) for p, found in scored.items()},
         uar={p: tuple(score.uar for _, score in found) for p, found in scored.items()},
-        uar_std=spread,
-        dev_uar={
-            p: tuple(np.nan if s.dev_uar is None else s.dev_uar for _, s in found)
-            for p, found in scored.items()
-        },
-    )
+        interval={p: tuple((_or_nan(s.low), _or_nan(s.high)) for _, s in found)
+                  for p, found in scored.items()},
+        dev_uar={p: tuple(_or_nan(s.dev_uar) for _, s in found) for p, found in scored.items()},
+        chosen={p: _chosen_layers([row for row, *_ in points], p, choices) for p in shown},
+    )  # fmt: skip
+
+
+def _chosen_layers(
+    rows: Sequence[Configuration], protocol: str, choices: pd.DataFrame
+) -> dict[int, int]:
+    """Count the folds in which dev chose each of the layers, among these layers alone."""
+    names = [row.features for row in rows]
+    mine = choices[
+        (choices["protocol"] == protocol)
+        & (choices["classifier"] == rows[0].classifier)
+        & (choices["setup"] == rows[0].setup)
+    ]
+    for _, choice in mine.groupby("features"):
+        if set(choice["chosen"]) <= set(names):
+            counts = choice["chosen"].value_counts()
+            return {layer_of(name)[1]: int(counts[name]) for name in names if name in counts}  # type: ignore[index]
+    return {}
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _number(row: Mapping[Any, Any], key: str) -> float | None:

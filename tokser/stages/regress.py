@@ -8,23 +8,22 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tokser.classify.audit import Audit
 from tokser.classify.fusion import Early, Late
-from tokser.classify.intervals import draw_speakers, interval
 from tokser.classify.ledger import Ledger
-from tokser.classify.metrics import ccc
-from tokser.classify.paired import compare_all
+from tokser.classify.metrics import ccc, ccc_from_sums
 from tokser.classify.protocols import Split
 from tokser.classify.regression import num_regressions, search_regressor
 from tokser.classify.search import Found
 from tokser.classify.split_files import format_splits
-from tokser.classify.tally import Tally, tally_numbers
+from tokser.classify.unit_sums import UnitSums, estimate, sum_numbers
 from tokser.config import RegressSettings
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
+from tokser.stages.classify.choices import plan_choices
 from tokser.stages.classify.material import Material, choose, identities, load
-from tokser.stages.classify.units import parquet_bytes, read_unit, run_units
+from tokser.stages.classify.tables import COMPARED, compare_rows, fold_spread
+from tokser.stages.classify.units import Unit, parquet_bytes, read_unit, run_units
 from tokser.store import open_store
 
 __all__ = ["regress"]
@@ -33,12 +32,21 @@ _KEY = ("dataset", "features", "protocol", "target", "regressor", "setup")
 COLUMNS = {
     "regression": (
         *_KEY,
-        *("ccc", "ccc_std", "ccc_low", "ccc_high", "pearson", "rmse", "n_test", "num_folds"),
-        *("num_speakers", "leaks", "stamp", "seed"),
+        *("ccc", "ccc_low", "ccc_high", "ccc_fold_mean", "ccc_fold_std", "pearson", "rmse"),
+        *(
+            "rmse_chance",
+            "num_candidates",
+            "n_test",
+            "num_folds",
+            "unit",
+            "num_units",
+            "no_interval",
+        ),
+        *("leaks", "stamp", "seed"),
     ),
     "comparisons": (
-        *("dataset", "protocol", "target", "regressor", "setup", "first", "second"),
-        *("difference", "low", "high", "p", "p_holm", "num_speakers", "stamp"),
+        *("dataset", "protocol", "target", "regressor", "setup"),
+        *COMPARED,
     ),
 }
 
@@ -80,7 +88,8 @@ def regress(settings: RegressSettings) -> Path:
         tasks = list(_tasks(settings, material))
         label = f"regress {settings.dataset}"
         run_units(tasks, settings.out, label, runner.num_models, runner.run)
-        _write(settings, material, {task: read_unit(task, settings.out) for task in tasks})
+        found = {task: read_unit(task, settings.out) for task in tasks}
+        _write(settings, material, found, _choices(settings, material, found, ledger))
         stamp.write(settings.out)
     return settings.out
 
@@ -166,71 +175,120 @@ def _having(utterances: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
     return utterances
 
 
-def _write(settings: RegressSettings, material: Material, found: Mapping[_Task, Found]) -> None:
+def _choices(
+    settings: RegressSettings, material: Material, found: Mapping[_Task, Found], ledger: Ledger
+) -> dict[_Task, tuple[pd.DataFrame, int]]:
+    """Choose, in each fold, what is best on its own dev part; with the number of candidates.
+
+    Returns:
+        Predictions, by what stands for the choice.
+    """
+    chosen: dict[_Task, tuple[pd.DataFrame, int]] = {}
+    for target in dict.fromkeys(task.target for task in found):
+        tasks = {
+            Unit(t.features, t.protocol, t.regressor, t.seed): t
+            for t in found
+            if t.target == target
+        }
+        for unit, members in plan_choices(material, list(tasks)):
+            task = _Task(unit.features, unit.protocol, target, unit.classifier, unit.seed)
+            on_dev = {member: _dev_scores(found[tasks[member]]) for member in members}
+            parts = []
+            for split in material.plans[unit.protocol].folds(unit.seed):
+                scores = [on_dev[member][split.fold] for member in members]
+                best = members[int(np.argmax(scores))]
+                told = {"chosen": best.features, "chosen_regressor": best.classifier}
+                ledger.record(split, dataset=settings.dataset, **task._asdict(), configuration=told)
+                table = found[tasks[best]].predictions
+                parts.append(table[table["fold"] == split.fold])
+            chosen[task] = pd.concat(parts, ignore_index=True), len(members)
+    return chosen
+
+
+def _dev_scores(found: Found) -> dict[str, float]:
+    """Return the CCC on dev of what was selected, by fold."""
+    selected = found.trials[found.trials["selected"]]
+    return dict(zip(selected["fold"].astype(str), selected["dev_ccc"].astype(float), strict=True))
+
+
+def _write(
+    settings: RegressSettings,
+    material: Material,
+    trained: Mapping[_Task, Found],
+    choices: Mapping[_Task, tuple[pd.DataFrame, int]],
+) -> None:
     """Write the files that users read."""
+    num_candidates = dict.fromkeys(trained, 1) | {task: n for task, (_, n) in choices.items()}
+    predictions = {task: result.predictions for task, result in trained.items()}
+    predictions |= {task: table for task, (table, _) in choices.items()}
     setup = "standardised by speaker" if settings.standardise == "speaker" else ""
+    sampled = material.sampling_units
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
-    groups: dict[tuple[str, str, str], dict[_Task, Found]] = {}
-    for task, result in found.items():
-        groups.setdefault(task[1:4], {})[task] = result
+    groups: dict[tuple[str, str, str], dict[_Task, pd.DataFrame]] = {}
+    for task, table in predictions.items():
+        groups.setdefault(task[1:4], {})[task] = table
     for (protocol, target, regressor), group in groups.items():
         audit = material.audits[protocol]
-        tested = sorted({name for result in group.values() for name in result.predictions["id"]})
-        clusters = sorted(set(material.speakers.loc[tested]))
-        weights = draw_speakers(len(clusters), seed=settings.seed)
-        tallies: dict[str, list[Tally]] = {}
-        for task, result in group.items():
-            tally = tally_numbers(result.predictions, material.speakers, clusters)
-            tallies.setdefault(task.features, []).append(tally)
-            key = {"dataset": settings.dataset, "setup": setup, "num_speakers": len(clusters)}
-            low, high = interval([tally], weights)
-            scores = _scores(result.predictions) | {"ccc_low": low, "ccc_high": high}
-            rows.append(key | task._asdict() | scores | _told(audit))
+        tested: dict[str, list[pd.DataFrame]] = {}
+        for task, own in group.items():
+            tested.setdefault(task.features, []).append(own)
+            rows.append(
+                {"dataset": settings.dataset, "setup": setup, "leaks": " ".join(audit.leaks)}
+                | {"stamp": audit.stamp, "num_candidates": num_candidates[task]}
+                | task._asdict()
+                | _scores(own, sum_numbers([own], sampled))
+            )
+        plain = {
+            name: sum_numbers(tables, sampled)
+            for name, tables in tested.items()
+            if not name.startswith("best(")
+        }
         comparisons += [
             {"dataset": settings.dataset, "protocol": protocol, "target": target, "setup": setup}
-            | {"regressor": regressor, "num_speakers": len(clusters), "stamp": audit.stamp}
-            | vars(compared)
-            for compared in compare_all(tallies, weights, seed=settings.seed)
+            | {"regressor": regressor}
+            | row
+            for row in compare_rows(plain, ccc_from_sums, audit.stamp, settings.seed)
         ]
     out = settings.out
-    for name, table in (("regression", rows), ("comparisons", comparisons)):
-        write_atomically(
-            out / f"{name}.csv", _csv(pd.DataFrame(table, columns=list(COLUMNS[name])))
-        )
-    for name in ("trials", "predictions"):
-        tables = [getattr(result, name).assign(**task._asdict()) for task, result in found.items()]
-        together = pd.concat(tables, ignore_index=True)
-        if name == "trials":
-            write_atomically(out / "grid.csv", _csv(together))
-        else:
-            write_atomically(out / "predictions.parquet", parquet_bytes(together))
+    for name, content in (("regression", rows), ("comparisons", comparisons)):
+        tidy = pd.DataFrame(content, columns=list(COLUMNS[name]))
+        write_atomically(out / f"{name}.csv", _csv(tidy))
+    trials = [result.trials.assign(**task._asdict()) for task, result in trained.items()]
+    write_atomically(out / "grid.csv", _csv(pd.concat(trials, ignore_index=True)))
+    together = [table.assign(**task._asdict()) for task, table in predictions.items()]
+    whole = pd.concat(together, ignore_index=True)
+    write_atomically(out / "predictions.parquet", parquet_bytes(whole))
     audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
     write_atomically(out / "splits.json", format_splits(material.plans).encode())
     write_atomically(out / "audit.json", json.dumps(audits, indent=1).encode())
 
 
-def _scores(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Average the scores over folds."""
-    folds = []
-    for _, part in predictions.groupby("fold", sort=True):
-        truth, guess = (part[c].to_numpy(dtype=np.float64) for c in ("truth", "prediction"))
-        varies = truth.std() > 0 and guess.std() > 0
-        folds.append(
-            {
-                "ccc": ccc(truth, guess),
-                "pearson": float(np.corrcoef(truth, guess)[0, 1]) if varies else 0.0,
-                "rmse": float(np.sqrt(np.mean((truth - guess) ** 2))),
-            }
-        )
-    table = pd.DataFrame(folds)
-    spread = float(table["ccc"].std(ddof=1)) if len(table) > 1 else None
-    means: dict[str, Any] = table.mean().to_dict()
-    return means | {"ccc_std": spread, "n_test": len(predictions), "num_folds": len(table)}
-
-
-def _told(audit: Audit) -> dict[str, str]:
-    return {"leaks": " ".join(audit.leaks), "stamp": audit.stamp}
+def _scores(predictions: pd.DataFrame, sums: UnitSums) -> dict[str, Any]:
+    """Score all folds' estimates together; CCC with its interval, and fold by fold."""
+    value, interval = estimate(sums, ccc_from_sums, "correlation")
+    truth, guess = (predictions[c].to_numpy(dtype=np.float64) for c in ("truth", "prediction"))
+    varies = truth.std() > 0 and guess.std() > 0
+    folds = pd.Series(
+        [
+            ccc(*(part[c].to_numpy(dtype=np.float64) for c in ("truth", "prediction")))
+            for _, part in predictions.groupby("fold", sort=True)
+        ]
+    )
+    return {
+        "ccc": value,
+        "ccc_low": interval.low,
+        "ccc_high": interval.high,
+        **fold_spread(folds, "ccc"),
+        "pearson": float(np.corrcoef(truth, guess)[0, 1]) if varies else 0.0,
+        "rmse": float(np.sqrt(np.mean((truth - guess) ** 2))),
+        "rmse_chance": float(truth.std()),
+        "n_test": len(predictions),
+        "num_folds": len(folds),
+        "unit": sums.kind,
+        "num_units": sums.num_units,
+        "no_interval": interval.missing,
+    }
 
 
 def _csv(table: pd.DataFrame) -> bytes:

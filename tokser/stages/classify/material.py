@@ -1,5 +1,6 @@
 """What experiments work on: labelled utterances, functionals by expression, splits, audits."""
 
+import functools
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pandas as pd
 from tokser.classify.audit import Audit, audit_splits
 from tokser.classify.fusion import Early, Expression, Late, Term, layer_choices, parse
 from tokser.classify.protocols import Split, follows_seed, make_splits
+from tokser.classify.sampling_units import SamplingUnits, find_sampling_units
 from tokser.classify.split_files import SplitPlan, read_splits
 from tokser.config import AuditSettings, ClassifySettings, RegressSettings
 from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
@@ -58,6 +60,11 @@ class Material:
             table = pd.concat(tables, axis=1)
             table.columns = pd.RangeIndex(table.shape[1])
         return standardise_by_speaker(table, self.speakers) if self.by_speaker else table
+
+    @functools.cached_property
+    def sampling_units(self) -> SamplingUnits:
+        """Whom intervals and tests take as independent."""
+        return find_sampling_units(self.utterances)
 
     @property
     def speakers(self) -> "pd.Series[str]":

@@ -1,4 +1,4 @@
-"""Predictions of every feature set, trained or made of several, and the scores of each."""
+"""Predictions of every feature set, trained or made of several."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from tokser.classify.fusion import Late, combine
+from tokser.classify.fusion import How, combine
 from tokser.classify.ledger import Ledger
 from tokser.classify.metrics import score
 from tokser.classify.protocols import Split
+from tokser.stages.classify.choices import plan_choices
 from tokser.stages.classify.material import Material
 from tokser.stages.classify.units import Unit, read_unit
 
@@ -25,15 +26,18 @@ class Outcome:
         unit: Features, protocol, classifier, seed.
         predictions: Columns fold, id, label, prediction, probability_<class>...
         trials: The points of its grid; none for what is made of others.
-        dev_uar: UAR on dev of what was selected, by fold; none for averages of classifiers.
+        dev_uar: Cross-fitted UAR on dev of what was selected, by fold; none for averages of
+            classifiers.
         chosen: The member that dev chose, by fold.
+        num_candidates: How many members it was chosen among; 1 where nothing was.
     """
 
     unit: Unit
     predictions: pd.DataFrame
     trials: pd.DataFrame | None = None
     dev_uar: Mapping[str, float] = field(default_factory=dict)
-    chosen: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Unit] = field(default_factory=dict)
+    num_candidates: int = 1
 
 
 def trained_outcomes(units: Sequence[Unit], out: Path) -> list[Outcome]:
@@ -52,18 +56,25 @@ def trained_outcomes(units: Sequence[Unit], out: Path) -> list[Outcome]:
 def combined_outcomes(
     material: Material, trained: Sequence[Outcome], ledger: Ledger, dataset: str
 ) -> list[Outcome]:
-    """Make the late fusions, and the choices by dev, out of what was trained."""
+    """Make the late fusions, and the choices by dev, out of what was trained.
+
+    With several classifiers, choices are made among them, too: of the same features, of the layers
+    of an encoder, and of everything that was trained.
+    """
     by_unit = {outcome.unit: outcome for outcome in trained}
     settings = dict.fromkeys(outcome.unit[1:] for outcome in trained)
+    combined: list[tuple[How, Unit, list[Unit]]] = [
+        (late.how, Unit(str(late), *setting), [Unit(str(m), *setting) for m in late.members])
+        for late in material.combined
+        for setting in settings
+    ]
+    combined += [("best", *choice) for choice in plan_choices(material, list(by_unit))]
     outcomes = []
-    for late in material.combined:
-        for protocol, classifier, seed in settings:
-            members = [
-                by_unit[Unit(str(member), protocol, classifier, seed)] for member in late.members
-            ]
-            unit = Unit(str(late), protocol, classifier, seed)
-            folds = material.plans[protocol].folds(seed)
-            outcomes.append(_combined(late, unit, members, folds, ledger, dataset))
+    for how, unit, members in combined:
+        folds = material.plans[unit.protocol].folds(unit.seed)
+        outcomes.append(
+            _combined(how, unit, [by_unit[member] for member in members], folds, ledger, dataset)
+        )
     return outcomes
 
 
@@ -77,7 +88,7 @@ def fold_scores(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _combined(
-    late: Late,
+    how: How,
     unit: Unit,
     members: Sequence[Outcome],
     folds: Sequence[Split],
@@ -89,12 +100,17 @@ def _combined(
     for split in folds:
         on_dev = [member.dev_uar[split.fold] for member in members]
         parts = [m.predictions[m.predictions["fold"] == split.fold] for m in members]
-        table, number = combine(late.how, parts, on_dev, num_classes)
+        table, number = combine(how, parts, on_dev, num_classes)
         configuration: dict[str, Any] = {"dev_uar": on_dev}
         if number is not None:
             dev_uar[split.fold] = on_dev[number]
-            chosen[split.fold] = str(late.members[number])
-            configuration = {"chosen": chosen[split.fold]}
+            chosen[split.fold] = members[number].unit
+            configuration = {
+                "chosen": chosen[split.fold].features,
+                "chosen_classifier": chosen[split.fold].classifier,
+            }
         ledger.record(split, dataset=dataset, **unit._asdict(), configuration=configuration)
         tables.append(table)
-    return Outcome(unit, pd.concat(tables, ignore_index=True), None, dev_uar, chosen)
+    predictions = pd.concat(tables, ignore_index=True)
+    num_candidates = len(members) if how == "best" else 1
+    return Outcome(unit, predictions, None, dev_uar, chosen, num_candidates)
