@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-extract bench-store bench-pretrain bench-learn demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-extract bench-store bench-pretrain bench-learn bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ bench-store: $(BENCH_VENV)/.installed ## Measure the store against every peer, w
 
 bench-pretrain: install ## Measure pretraining against plain steps, files and workers, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_pretrain.py docs/benchmarks.md
+
+bench-coverage: install ## Simulate coverage of intervals, error and power of tests, write docs/statistics.md
+	$(BIN)/python tests/benchmarks/bench_coverage.py docs/statistics.md
 
 bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
 	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md
