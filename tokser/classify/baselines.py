@@ -123,11 +123,9 @@ class _Data:
 
         def sums(model: Any) -> np.ndarray:
             guesses = model.classes_[_probabilities(model, dev.values).argmax(axis=1)]
+            halves = [half == 0, half == 1]
             return np.stack(
-                [
-                    confusion_of(dev.target[half == h], guesses[half == h], self.classes)
-                    for h in (0, 1)
-                ]
+                [confusion_of(list(dev.target[h]), list(guesses[h]), self.classes) for h in halves]
             )
 
         return DevPart(sums, uar_from_confusion, "dev_uar")
