@@ -1,4 +1,5 @@
 import copy
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -144,9 +145,9 @@ def test_the_mlp_trains_as_fit_does_to_its_best_epoch(corpus, refit):
     assert trial["best_epoch"] == best + 1
     assert trial["dev_uar"] == pytest.approx(max(uars))
     if refit:
-        models = list(train([*split.train, *split.dev]))[: best + 1]  # one object, trained on
-        assert best == len(uars) - 1  # or it would have gone on beyond
-    model, scaler = models[best]
+        *_, (model, scaler) = islice(train([*split.train, *split.dev]), best + 1)
+    else:
+        model, scaler = models[best]
     test_values = scaler.transform(corpus.part(split.test)[0]).astype(np.float32)
     np.testing.assert_allclose(
         found.predictions.filter(like="probability_"), model.predict_proba(test_values), atol=1e-5
@@ -233,8 +234,10 @@ def test_class_weights_help_the_rare(corpus, classifier):
 
 def test_early_stopping_ends_the_search_for_a_better_epoch(corpus):
     grid = GRID.model_copy(update={"epochs": 40, "early_stopping": 1})
-    found = corpus.search("mlp-sklearn", grid)
-    long = corpus.search("mlp-sklearn", grid.model_copy(update={"early_stopping": None}))
+    two = corpus.splits[:2]
+    found = corpus.search("mlp-sklearn", grid, splits=two)
+    endless = grid.model_copy(update={"early_stopping": None})
+    long = corpus.search("mlp-sklearn", endless, splits=two)
     assert (found.trials["best_epoch"] <= long.trials["best_epoch"]).all()
     assert found.trials["best_epoch"].sum() < long.trials["best_epoch"].sum()
 
