@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from tokser.config import ClassifySettings, PoolSettings, RegressSettings
 from tokser.stages.classify import classify
@@ -13,14 +12,6 @@ from tokser.stages.regress import regress
 SPEECH, TEXT = "whisper-tiny/layer-1", "bert-tiny/contextual"
 BOTH = f"{SPEECH} + {TEXT}"
 DIM = 20
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=["float16", "float32"])
