@@ -274,6 +274,9 @@ class _ExperimentSettings(Settings):
     """What `kfold` keeps together."""
     standardise: Literal["global", "speaker"] = "global"
     """By train alone; `speaker`: before that, each speaker by all of that speaker's recordings."""
+    refit: bool = True
+    """Whether what dev selected is trained again on train and dev together before it meets test;
+    without, it is tested as it was selected, as in the paper."""
     ledger: Path | None = None
     """Shared record of looks at test parts; none: `ledger.jsonl` beside the folder `out`."""
     seed: Seed = 0

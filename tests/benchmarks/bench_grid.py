@@ -197,7 +197,7 @@ def measure_compiling() -> tuple[Figures, str]:
         "from tokser.config import GridSettings\n"
         "x, y = np.zeros((8, 16), np.float32), np.arange(8) % 2\n"
         "g = GridSettings(epochs=1)\n"
-        "p = prepare(Fold(0, x, y, x, y), epochs=1, seed=0)\n"
+        "p = prepare(Fold(0, x, y, x, y, 0 * y), epochs=1, seed=0)\n"
         "begin = time.perf_counter()\n"
         "train_resident(p, Point(4, 1e-3, (8,)), num_classes=2, settings=g, seed=0)\n"
         "print(time.perf_counter() - begin)"

@@ -1,3 +1,6 @@
+import copy
+from itertools import islice
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,7 +60,8 @@ def test_every_fold_is_predicted_with_probabilities_and_selects_once(corpus, cla
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
     guesses = probabilities.to_numpy().argmax(axis=1)
     assert found.predictions["prediction"].tolist() == [CLASSES[i] for i in guesses]
-    assert len(found.trials) == sum(models) == num_fits(classifier, corpus.splits, GRID)
+    assert sum(models) == num_fits(classifier, corpus.splits, GRID) == len(found.trials) + 4
+    assert found.trials["dev_uar_crossfit"].notna().tolist() == found.trials["selected"].tolist()
     for fold, trials in found.trials.groupby("fold"):
         (chosen,) = trials.index[trials["selected"]]
         assert trials["dev_uar"].max() == trials.loc[chosen, "dev_uar"]
@@ -80,7 +84,7 @@ def test_logistic_regression_is_that_of_scikit_learn_on_train_and_dev(corpus):
         mine = found.loc[list(split.test)].filter(like="probability_")
         np.testing.assert_allclose(mine, expected, atol=1e-4)
     assert looks == [(split.fold, {"C": 1.0}) for split in corpus.splits]
-    assert counts == [1, 1, 1, 1]
+    assert counts == [1] * 8
 
 
 @pytest.mark.parametrize("classifier", BASELINES)
@@ -114,22 +118,93 @@ def test_the_svm_takes_the_cost_that_is_best_on_dev(corpus):
         assert predictions.loc[list(split.test), "prediction"].tolist() == guesses.tolist()
 
 
-def test_the_mlp_trains_as_fit_does_and_keeps_its_best_epoch(corpus):
+@pytest.mark.parametrize("refit", [True, False])
+def test_the_mlp_trains_as_fit_does_to_its_best_epoch(corpus, refit):
     grid = GRID.model_copy(update={"batch_sizes": (16,), "learning_rates": (1e-2,)})
     split = corpus.splits[0]
-    found = corpus.search("mlp-sklearn", grid, splits=[split])
-    values, labels = corpus.part(split.train)
-    scaler = StandardScaler().fit(values)
+    found = corpus.search("mlp-sklearn", grid, splits=[split], refit=refit)
     told = {"hidden_layer_sizes": (8, 6), "batch_size": 16, "learning_rate_init": 1e-2, "alpha": 0}
-    model, uars = MLPClassifier(**told, random_state=0), []
-    for _ in range(5):
-        model.partial_fit(scaler.transform(values).astype(np.float32), labels, classes=CLASSES)
-        dev_values, dev_labels = corpus.part(split.dev)
-        guesses = model.predict(scaler.transform(dev_values).astype(np.float32))
-        uars.append(score(dev_labels.tolist(), guesses.tolist()).uar)
+
+    def train(ids):
+        """Yield the model and its scaler after each epoch."""
+        values, labels = corpus.part(ids)
+        scaler = StandardScaler().fit(values)
+        model = MLPClassifier(**told, random_state=0)
+        for _ in range(5):
+            model.partial_fit(scaler.transform(values).astype(np.float32), labels, classes=CLASSES)
+            yield model, scaler
+
+    dev_values, dev_labels = corpus.part(split.dev)
+    guesses, models = [], []
+    for model, scaler in train(split.train):
+        guesses.append(model.predict(scaler.transform(dev_values).astype(np.float32)))
+        models.append((copy.deepcopy(model), scaler))
+    uars = [score(dev_labels.tolist(), guess.tolist()).uar for guess in guesses]
     (trial,) = found.trials.to_dict("records")
-    assert trial["best_epoch"] == int(np.argmax(uars)) + 1
+    best = int(np.argmax(uars))
+    assert trial["best_epoch"] == best + 1
     assert trial["dev_uar"] == pytest.approx(max(uars))
+    if refit:
+        *_, (model, scaler) = islice(train([*split.train, *split.dev]), best + 1)
+    else:
+        model, scaler = models[best]
+    test_values = scaler.transform(corpus.part(split.test)[0]).astype(np.float32)
+    np.testing.assert_allclose(
+        found.predictions.filter(like="probability_"), model.predict_proba(test_values), atol=1e-5
+    )
+
+
+def test_without_a_refit_dev_is_not_trained_on(corpus):
+    split = corpus.splits[0]
+    values, labels = corpus.part(split.train)
+    test_values = corpus.part(split.test)[0]
+    for name, model in (("logreg", LogisticRegression(max_iter=5_000)), ("svm", None)):
+        counts = []
+        found = corpus.search(name, splits=[split], refit=False, on_models=counts.append)
+        (chosen,) = found.trials[found.trials["selected"]].to_dict("records")
+        expected = make_pipeline(StandardScaler(), model or SVC(C=chosen["C"], break_ties=True))
+        guesses = expected.fit(values, labels).predict(test_values)
+        assert found.predictions["prediction"].tolist() == guesses.tolist()
+        assert sum(counts) == len(found.trials) == num_fits(name, [split], GRID, refit=False)
+
+
+def test_the_svm_is_scored_by_halves_of_dev(corpus):
+    found = corpus.search("svm")
+    for split in corpus.splits:
+        values, labels = corpus.part(split.train)
+        dev_values, known = corpus.part(split.dev)
+        in_turn = sorted(range(len(known)), key=lambda i: (known[i], split.dev[i]))
+        half = np.zeros(len(known), dtype=int)
+        half[in_turn[1::2]] = 1
+        guesses = [
+            make_pipeline(StandardScaler(), SVC(C=cost, break_ties=True))
+            .fit(values, labels)
+            .predict(dev_values)
+            for cost in (0.1, 1, 10, 100)
+        ]
+        together = known.copy()
+        for h in (0, 1):
+            mine = half == h
+            reached = [score(known[mine].tolist(), g[mine].tolist()).uar for g in guesses]
+            together[~mine] = guesses[int(np.argmax(reached))][~mine]
+        trials = found.trials[(found.trials["fold"] == split.fold) & found.trials["selected"]]
+        expected = score(known.tolist(), together.tolist()).uar
+        assert trials["dev_uar_crossfit"].tolist() == pytest.approx([expected])
+
+
+@pytest.mark.parametrize("classifier", BASELINES)
+def test_columns_that_only_rounding_varies_reach_no_model(corpus, classifier):
+    first = corpus.splits[0]
+    noisy = corpus.functionals.assign(noise=np.tile([-1.0, 1.0], 30).astype(np.float32))
+    noisy.loc[list(first.test), "noise"] = 1e4
+    errors = pd.DataFrame(0.0, index=noisy.index, columns=noisy.columns).assign(noise=1.01)
+    found = search_baseline(
+        classifier, noisy, corpus.labels, [first], GRID, seed=0, rounding=errors
+    )
+    assert (found.trials["num_constant"] == 1).all()
+    if classifier != "mlp-sklearn":  # whose weights are drawn for so many columns
+        plain = corpus.search(classifier, splits=[first]).predictions
+        pd.testing.assert_frame_equal(found.predictions, plain, atol=1e-4)
 
 
 def test_the_mlp_follows_its_seed_and_no_other(corpus):
@@ -159,8 +234,10 @@ def test_class_weights_help_the_rare(corpus, classifier):
 
 def test_early_stopping_ends_the_search_for_a_better_epoch(corpus):
     grid = GRID.model_copy(update={"epochs": 40, "early_stopping": 1})
-    found = corpus.search("mlp-sklearn", grid)
-    long = corpus.search("mlp-sklearn", grid.model_copy(update={"early_stopping": None}))
+    two = corpus.splits[:2]
+    found = corpus.search("mlp-sklearn", grid, splits=two)
+    endless = grid.model_copy(update={"early_stopping": None})
+    long = corpus.search("mlp-sklearn", endless, splits=two)
     assert (found.trials["best_epoch"] <= long.trials["best_epoch"]).all()
     assert found.trials["best_epoch"].sum() < long.trials["best_epoch"].sum()
 

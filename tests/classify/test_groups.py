@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from tokser.classify import groups
-from tokser.classify.groups import Material, plan_groups, train_group, train_groups
+from tokser.classify.groups import (
+    Selected,
+    plan_groups,
+    plan_refits,
+    train_group,
+    train_groups,
+)
+from tokser.classify.material import Material, Member
 from tokser.classify.protocols import make_splits
 from tokser.classify.search import search_layers
 from tokser.config import GridSettings
@@ -26,7 +33,7 @@ def make_material(grid=GRID) -> Material:
         pd.DataFrame(rng.normal(size=(48, 10)).astype(np.float32), index=ids) for _ in range(2)
     ]
     splits = make_splits("speaker", table, seed=0)
-    return Material(layers, table["label"], splits, grid, 0, torch.device("cpu"))
+    return Material(layers, [None] * 2, table["label"], splits, grid, 0, torch.device("cpu"))
 
 
 @pytest.fixture(params=["stacked", "compiled"])
@@ -39,13 +46,36 @@ def same(first, second):
     assert first.best_epoch == second.best_epoch
     assert first.dev_uar == second.dev_uar
     assert first.best.keys() == second.best.keys()
-    for member, stack in first.best.items():
-        assert all(torch.equal(a, b) for a, b in zip(stack, second.best[member], strict=True))
+    for own, other in zip(first.halves, second.halves, strict=True):
+        np.testing.assert_array_equal(own.reached, other.reached)
+        np.testing.assert_array_equal(own.others, other.others)
+    for member, model in first.best.items():
+        peer = second.best[member]
+        assert model.learning_rates == peer.learning_rates
+        assert all(torch.equal(a, b) for a, b in zip(model.stack, peer.stack, strict=True))
+
+
+def some_selected(material):
+    """A point and a schedule for each layer and fold, as if dev had selected it."""
+    return {
+        Member(table, fold, (table + fold) % 4): Selected([], (1e-2,) * (1 + fold))
+        for table in range(2)
+        for fold in range(4)
+    }
 
 
 def test_every_model_is_in_one_group(material):
     members = [member for group in plan_groups(material) for member in group.members]
     assert len(members) == len(set(members)) == 2 * 4 * 4
+
+
+def test_what_was_selected_is_in_one_refit_with_its_own_rates(material):
+    selected, planned = some_selected(material), plan_refits(material, some_selected(material))
+    told = [pair for g in planned for pair in zip(g.members, g.learning_rates, strict=True)]
+    assert len(told) == len(selected) == 8
+    assert dict(told) == {member: model.learning_rates for member, model in selected.items()}
+    assert all(group.is_refit for group in planned)
+    assert not any(group.is_refit for group in plan_groups(material))
 
 
 def test_stacked_models_share_shape_and_batch_size(monkeypatch):
@@ -66,12 +96,12 @@ def test_compiling_is_for_work_that_repays_it():
     assert not any(group.is_compiled for group in plan_groups(material))
     wide = pd.DataFrame(np.zeros((48, 100_000), np.float32), index=material.labels.index)
     grid = GRID.model_copy(update={"epochs": 300})
-    large = Material([wide], material.labels, material.splits, grid, 0, material.device)
+    large = Material([wide], [None], material.labels, material.splits, grid, 0, material.device)
     assert all(group.is_compiled for group in plan_groups(large))
 
 
 def test_a_group_trained_on_its_own_in_another_process_has_the_same_bits(material):
-    planned = plan_groups(material)
+    planned = [*plan_groups(material), *plan_refits(material, some_selected(material))]
     together = list(train_groups(material, planned, lambda count: None))
     assert [group for group, _ in together] == planned
     for group, outcome in together:
@@ -112,8 +142,8 @@ def test_a_search_spread_over_workers_finds_the_same_bytes(material):
     counts, workers = [], Elsewhere()
     here = search_layers(names, *rest, **options)
     there = search_layers(names, *rest, **options, workers=workers, on_models=counts.append)
-    assert sum(counts) == 2 * 4 * 4
-    assert len(workers.sent) == len(plan_groups(material))
+    assert sum(counts) == 2 * 4 * (4 + 1)
+    assert len(workers.sent) > len(plan_groups(material))  # refits are sent, too
     for name in names:
         pd.testing.assert_frame_equal(here[name].trials, there[name].trials, check_exact=True)
         pd.testing.assert_frame_equal(
@@ -125,7 +155,7 @@ def test_a_worker_gets_the_tables_of_its_group_alone(monkeypatch):
     monkeypatch.setattr(groups, "COMPILED_WORK", 0)
     material = make_material()
     group = plan_groups(material)[-1]
-    assert [len(table) for table in material.part(group).tables] == [0, 48]
+    assert [len(table) for table in material.part(group.members).tables] == [0, 48]
 
 
 def test_an_error_in_a_thread_comes_out_and_ends_the_others(monkeypatch):

@@ -7,11 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.classify.grid import Fold, Point
-from tokser.classify.resident import prepare, train_resident, workspace_bytes
+from tokser.classify.resident import prepare, refit_resident, train_resident, workspace_bytes
 from tokser.classify.stacked import train_stack
 from tokser.config import GridSettings
 
-from .alone import SEED, assert_trained_alike, make_fold, train_alone
+from .alone import (
+    SEED,
+    assert_parameters_alike,
+    assert_trained_alike,
+    make_fold,
+    refit_alone,
+    train_alone,
+)
 
 SETTINGS = GridSettings(epochs=6, plateau_patience=1)
 
@@ -48,6 +55,15 @@ def test_with_class_weights_and_early_stopping(hidden):
     assert min(stopped) < 12
 
 
+@pytest.mark.parametrize("hidden", [(8, 7, 6), ()])
+def test_a_refit_follows_the_rates_that_it_is_given(hidden):
+    fold, point, rates = make_fold(0, 61, 0), Point(8, 1.0, hidden), (1e-2, 1e-2, 1e-3)
+    own = SETTINGS.model_copy(update={"class_weights": True})
+    prepared = prepare(fold, epochs=len(rates), seed=SEED)
+    stack = refit_resident(prepared, point, rates, num_classes=3, settings=own, seed=SEED)
+    assert_parameters_alike(stack, 0, refit_alone(fold, point, rates, own))
+
+
 @settings(deadline=None, max_examples=25)
 @given(
     num_train=st.integers(1, 90),
@@ -73,6 +89,9 @@ def test_it_is_the_plain_form(num_train, num_dev, features, hidden, batch_size, 
     )
     np.testing.assert_allclose(found.dev_uar, expected.dev_uar)
     assert found.best_epoch == expected.best_epoch
+    assert found.schedule(0) == expected.schedule(0)
+    np.testing.assert_array_equal(found.halves.reached, expected.halves.reached)
+    np.testing.assert_array_equal(found.halves.others, expected.halves.others)
     for mine, plain in zip(found.stack, expected.stack, strict=True):
         assert mine.shape == plain.shape
         torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-5)
@@ -109,7 +128,9 @@ def test_the_same_call_gives_the_same_bytes_and_leaves_the_fold_alone():
 
 def test_the_first_of_equally_good_epochs_is_kept():
     easy = make_fold(0, 60, 12)
-    easy = Fold(0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1])
+    easy = Fold(
+        0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1], np.zeros(1, int)
+    )
     trained = train(easy, Point(4, 1e-2, (8,)))
     assert trained.dev_uar[0] == 1.0
     early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})

@@ -2,15 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.metrics import recall_score
 
 from tokser.classify import groups
 from tokser.classify.baselines import search_baseline
+from tokser.classify.crossfit import HalfScores, halves_of
 from tokser.classify.grid import Fold, Trained
 from tokser.classify.metrics import score
 from tokser.classify.mlp import initialise
 from tokser.classify.protocols import Split, make_splits
 from tokser.classify.search import num_models, search_layers, search_mlp
-from tokser.classify.stacked import predict, train_stack
+from tokser.classify.stacked import predict, refit_stack, train_stack
 from tokser.config import GridSettings
 
 CPU = torch.device("cpu")
@@ -72,9 +74,10 @@ def fake_training(monkeypatch, dev_uar):
             for fold, rate in zip(folds, learning_rates, strict=True)
         ]
         told = [dev_uar(number, size, rate / 1e4) for number, size, rate in seeds]
-        return Trained(
-            initialise(widths, seeds), np.ones(len(folds), dtype=np.int64), np.array(told)
-        )
+        halves = HalfScores(np.zeros((len(folds), 2)), np.ones((len(folds), 2, 3, 3), dtype=int))
+        epochs = np.ones(len(folds), dtype=np.int64)
+        stack = initialise(widths, seeds)
+        return Trained(stack, epochs, np.array(told), np.array([learning_rates]), halves)
 
     monkeypatch.setattr(groups, "train_stack", train)
 
@@ -89,10 +92,14 @@ def selected(found):
 
 def test_every_point_of_every_fold_is_in_the_trials_once(corpus, found):
     assert list(found.trials.columns) == [
-        "fold", "batch_size", "learning_rate", "hidden", "best_epoch", "dev_uar", "selected",
+        "fold", "batch_size", "learning_rate", "hidden", "best_epoch", "dev_uar",
+        "dev_uar_crossfit", "selected", "num_constant",
     ]  # fmt: skip
     points = list(zip(*(found.trials[c] for c in found.trials.columns[:3]), strict=True))
-    assert len(points) == len(set(points)) == num_models(corpus.splits, GRID) == 16
+    assert len(points) == len(set(points)) == 16
+    assert num_models(corpus.splits, GRID) == 16 + 4  # each fold trains one again
+    assert num_models(corpus.splits, GRID, refit=False) == 16
+    assert (found.trials["num_constant"] == 0).all()
     assert found.trials["best_epoch"].between(1, 4).all()
 
 
@@ -122,36 +129,129 @@ def test_a_dev_uar_of_0_everywhere_still_selects(corpus, monkeypatch):
     assert set(selected(corpus.search()).values()) == {(4, 1e-3)}
 
 
-def test_predictions_come_from_the_best_epoch_of_the_selected_point(corpus, found):
+def selected_trial(found, split):
+    return found.trials[(found.trials["fold"] == split.fold) & found.trials["selected"]].iloc[0]
+
+
+def scaled_parts(corpus, fitted, *parts):
+    """Functionals, scaled by those of `fitted`, and class numbers of each part."""
+    values = corpus.functionals.loc[list(fitted)].to_numpy(dtype=np.float64)
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    for part in parts:
+        ids = list(part)
+        numbers = [CLASSES.index(label) for label in corpus.labels.loc[ids]]
+        scaled = (corpus.functionals.loc[ids].to_numpy(dtype=np.float64) - mean) / scale
+        yield scaled.astype(np.float32), np.array(numbers)
+
+
+def probabilities_of(found, split):
+    own = found.predictions[found.predictions["fold"] == split.fold].set_index("id")
+    return own.loc[list(split.test), [f"probability_{name}" for name in CLASSES]]
+
+
+def train_again(corpus, found, number, split, settings=GRID):
+    """Train what a fold selected, on its train part, from its numbers alone."""
+    trial = selected_trial(found, split)
+    (train, labels), (dev, dev_labels) = scaled_parts(corpus, split.train, split.train, split.dev)
+    half = halves_of(split.dev, dev_labels.tolist())
+    return train_stack(
+        [Fold(number, train, labels, dev, dev_labels, half)],
+        [float(trial["learning_rate"])],
+        batch_size=int(trial["batch_size"]),
+        hidden=settings.hidden,
+        num_classes=3,
+        settings=settings,
+        seed=0,
+        device=CPU,
+    )
+
+
+def test_without_a_refit_predictions_come_from_the_best_epoch_of_the_selected_point(corpus, found):
+    counts = []
+    plain = corpus.search(refit=False, on_models=counts.append)
+    assert sum(counts) == 16
+    pd.testing.assert_frame_equal(plain.trials, found.trials)
     for number, split in enumerate(corpus.splits):
-        trial = found.trials[(found.trials["fold"] == split.fold) & found.trials["selected"]].iloc[
-            0
-        ]
-        train, dev, test = (
-            corpus.functionals.loc[list(part)].to_numpy(dtype=np.float64)
-            for part in (split.train, split.dev, split.test)
-        )
-        mean, scale = train.mean(axis=0), train.std(axis=0)
-        scaled = [((part - mean) / scale).astype(np.float32) for part in (train, dev, test)]
-        codes = [
-            np.array([CLASSES.index(label) for label in corpus.labels.loc[list(part)]])
-            for part in (split.train, split.dev)
-        ]
-        trained = train_stack(
-            [Fold(number, scaled[0], codes[0], scaled[1], codes[1])],
-            [float(trial["learning_rate"])],
+        trained = train_again(corpus, plain, number, split)
+        assert trained.best_epoch[0] == selected_trial(plain, split)["best_epoch"]
+        ((test, _),) = scaled_parts(corpus, split.train, split.test)
+        expected = predict(trained.stack, torch.from_numpy(test)[None])[0]
+        np.testing.assert_allclose(probabilities_of(plain, split), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["stacked", "compiled"])
+def test_what_is_selected_is_trained_again_on_train_and_dev(monkeypatch, form):
+    """For as many epochs, with the learning rates that the plateau had brought about."""
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0 if form == "compiled" else np.inf)
+    grid = GRID.model_copy(update={"epochs": 8, "plateau_patience": 1, "plateau_factor": 0.5})
+    corpus = Corpus()
+    corpus.functionals += 2 * np.random.default_rng(4).normal(size=(48, 10)).astype(np.float32)
+    found, fallen = corpus.search(grid=grid), 0
+    for number, split in enumerate(corpus.splits):
+        trial, known = selected_trial(found, split), [*split.train, *split.dev]
+        rates = train_again(corpus, found, number, split, grid).schedule(0)
+        assert len(rates) == trial["best_epoch"]
+        fallen += rates[-1] < rates[0]
+        (both, labels), (test, _) = scaled_parts(corpus, known, known, split.test)
+        none = np.empty(0, dtype=int)
+        stack = refit_stack(
+            [Fold(number, both, labels, both[:0], none, none)],
+            [rates],
             batch_size=int(trial["batch_size"]),
-            hidden=GRID.hidden,
+            hidden=grid.hidden,
             num_classes=3,
-            settings=GRID,
+            settings=grid,
             seed=0,
             device=CPU,
         )
-        assert trained.best_epoch[0] == trial["best_epoch"]
-        expected = predict(trained.stack, torch.from_numpy(scaled[2])[None])[0]
-        own = found.predictions[found.predictions["fold"] == split.fold].set_index("id")
-        told = own.loc[list(split.test), [f"probability_{name}" for name in CLASSES]]
-        np.testing.assert_allclose(told, expected, atol=1e-4)
+        expected = predict(stack, torch.from_numpy(test)[None])[0]
+        np.testing.assert_allclose(probabilities_of(found, split), expected, atol=1e-4)
+    assert fallen  # or the case would not tell a schedule from none
+
+
+def test_the_score_by_halves_stands_beside_what_was_selected(corpus, found):
+    told = found.trials["dev_uar_crossfit"]
+    assert told.notna().tolist() == found.trials["selected"].tolist()
+    points = found.trials.drop_duplicates(["batch_size", "learning_rate"])
+    for number, split in enumerate(corpus.splits):
+        (train, labels), (dev, known) = scaled_parts(corpus, split.train, split.train, split.dev)
+        half = halves_of(split.dev, known.tolist())
+        guesses = []  # of every point, every epoch: that many models of one, two... epochs
+        for point in points.itertuples():
+            for epochs in range(1, GRID.epochs + 1):
+                # The last of so many epochs, whatever dev says: a refit on train.
+                none = np.empty(0, dtype=int)
+                stack = refit_stack(
+                    [Fold(number, train, labels, train[:0], none, none)],
+                    [[point.learning_rate] * epochs],
+                    batch_size=point.batch_size,
+                    hidden=GRID.hidden,
+                    num_classes=3,
+                    settings=GRID,
+                    seed=0,
+                    device=CPU,
+                )
+                guesses.append(predict(stack, torch.from_numpy(dev)[None])[0].argmax(axis=1))
+        together = np.empty(len(known), dtype=int)
+        for h in (0, 1):
+            mine = half == h
+            reached = [recall_score(known[mine], g[mine], average="macro") for g in guesses]
+            together[~mine] = guesses[int(np.argmax(reached))][~mine]
+        expected = recall_score(known, together, average="macro")
+        assert selected_trial(found, split)["dev_uar_crossfit"] == pytest.approx(expected)
+
+
+def test_columns_that_only_rounding_varies_reach_no_model(corpus, found):
+    blurred = corpus.functionals.copy()
+    blurred["noise"] = np.random.default_rng(0).uniform(-1, 1, len(blurred)).astype(np.float32)
+    blurred.loc[list(corpus.splits[0].test), "noise"] = 1e4
+    errors = pd.DataFrame(0.0, index=blurred.index, columns=blurred.columns).assign(noise=1.0)
+    first = corpus.splits[:1]
+    told = corpus.search(functionals=blurred, rounding=errors, splits=first)
+    assert (told.trials["num_constant"] == 1).all()
+    changed = blurred.assign(noise=np.float32(7))
+    same = corpus.search(functionals=changed, rounding=errors, splits=first)
+    pd.testing.assert_frame_equal(told.predictions, same.predictions)
 
 
 def test_every_test_utterance_is_predicted_once_with_its_own_label(corpus, found):
@@ -184,7 +284,10 @@ def test_small_groups_find_what_one_group_finds(corpus, found, monkeypatch):
     monkeypatch.setattr(groups, "GROUP_BYTES", 3 * 5 * 4 * (10 * 8 + 8 * 6 + 6 * 3))
     sizes = []
     small = corpus.search(on_models=sizes.append)
-    assert sizes == [3, 3, 2, 3, 3, 2]
+    again = small.trials.loc[small.trials["selected"], "batch_size"].value_counts()
+    refits = [min(3, n - i) for _, n in sorted(again.items()) for i in range(0, n, 3)]
+    assert sizes[:6] == [3, 3, 2, 3, 3, 2]
+    assert sorted(sizes[6:]) == sorted(refits)
     pd.testing.assert_frame_equal(small.trials, found.trials)
     pd.testing.assert_frame_equal(small.predictions, found.predictions, rtol=1e-4, atol=1e-5)
 
@@ -193,7 +296,8 @@ def test_all_models_are_counted(corpus):
     sizes = []
     corpus.search(on_models=sizes.append)
     assert sum(sizes) == num_models(corpus.splits, GRID)
-    assert len(sizes) == 2  # as many groups as batch sizes
+    assert sizes[:2] == [8, 8]  # as many groups as batch sizes
+    assert sum(sizes[2:]) == 4
 
 
 def test_each_fold_looks_at_its_test_once_with_the_selected_point(corpus, found):
@@ -277,7 +381,7 @@ def test_widths_are_an_axis_and_a_selected_one_is_told(corpus):
     looks = []
     found = corpus.search(grid=grid, before_test=lambda split, chosen: looks.append(chosen))
     assert set(found.trials["hidden"]) == {"8-6", "linear", "12"}
-    assert len(found.trials) == num_models(corpus.splits, grid) == 48
+    assert len(found.trials) == num_models(corpus.splits, grid, refit=False) == 48
     told = found.trials[found.trials["selected"]]
     told = told.sort_values("fold")  # the order of the splits
     assert [look["hidden"] for look in looks] == told["hidden"].tolist()

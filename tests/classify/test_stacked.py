@@ -3,10 +3,17 @@ import pytest
 import torch
 
 from tokser.classify.grid import Fold, Point
-from tokser.classify.stacked import predict, train_stack
+from tokser.classify.stacked import predict, refit_stack, train_stack
 from tokser.config import GridSettings
 
-from .alone import SEED, assert_trained_alike, make_fold, train_alone
+from .alone import (
+    SEED,
+    assert_parameters_alike,
+    assert_trained_alike,
+    make_fold,
+    refit_alone,
+    train_alone,
+)
 
 FEATURES, CLASSES = 12, 3
 CPU = torch.device("cpu")
@@ -65,6 +72,20 @@ def test_class_weights_and_early_stopping_are_those_of_each_model(hidden):
     assert len({expected.epochs for expected in alone}) > 1
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_refit_follows_each_models_own_rates_for_its_own_epochs(weighted):
+    settings = SETTINGS.model_copy(update={"class_weights": weighted})
+    folds = [fold(0, 61, 0), fold(1, 33, 0), fold(2, 50, 0)]
+    rates = [(1e-2,), (1e-3, 1e-3, 1e-4, 1e-4), (5e-3, 5e-4)]
+    stack = refit_stack(
+        folds, rates, batch_size=8, hidden=settings.hidden, num_classes=CLASSES,
+        settings=settings, seed=SEED, device=CPU,
+    )  # fmt: skip
+    for model, (own, schedule) in enumerate(zip(folds, rates, strict=True)):
+        expected = refit_alone(own, Point(8, 1.0, settings.hidden), schedule, settings)
+        assert_parameters_alike(stack, model, expected)
+
+
 def test_a_model_does_not_depend_on_its_neighbours():
     folds = [fold(0, 30, 10), fold(1, 41, 12)]
     alone = train(folds[1:], [5e-3], 8)
@@ -85,7 +106,9 @@ def test_what_comes_back_holds_no_gradients():
 
 def test_the_first_of_equally_good_epochs_is_kept():
     easy = fold(0, 60, 12)
-    easy = Fold(0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1])
+    easy = Fold(
+        0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1], np.zeros(1, int)
+    )
     trained = train([easy], [1e-2], 4)
     assert trained.dev_uar[0] == 1.0
     early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})

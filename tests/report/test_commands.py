@@ -22,6 +22,7 @@ MANY = {
     "num_folds": 4,
     "group_by": "sentence",
     "standardise": "speaker",
+    "refit": False,
     "seed": 3,
     "num_seeds": 5,
     "grid": GRID | {"class_weights": True, "early_stopping": 6, "plateau_factor": 0.5},
@@ -54,7 +55,12 @@ def test_a_classify_command_means_the_settings_it_was_made_of(settings, monkeypa
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"targets": ("arousal",), "regressors": ("ridge", "mlp-sklearn"), "seed": 3}]
+    "changes",
+    [
+        {},
+        {"targets": ("arousal",), "regressors": ("ridge", "mlp-sklearn"), "seed": 3},
+        {"refit": False},
+    ],
 )
 def test_a_regress_command_means_the_settings_it_was_made_of(changes, monkeypatch):
     expected = RegressSettings.parse(PLAIN | changes, where="here")

@@ -146,6 +146,16 @@ def test_standardising_by_speaker_is_named_and_gives_other_scores(make):
     assert not np.allclose(tables[0]["uar"], tables[1]["uar"])
 
 
+def test_without_a_refit_every_table_says_so(make):
+    usual, plain = make(), make(out="plain", refit=False)
+    tables = [pd.read_csv(out / "summary.csv", keep_default_na=False) for out in (usual, plain)]
+    assert [set(table["setup"]) for table in tables] == [{""}, {"not refitted"}]
+    first, second = (predictions_of(out)[LAYERS[0]] for out in (usual, plain))
+    assert not np.allclose(first.filter(like="probability_"), second.filter(like="probability_"))
+    grids = [pd.read_csv(out / "grid.csv") for out in (usual, plain)]
+    pd.testing.assert_frame_equal(*grids)  # selection is the same
+
+
 def test_a_linear_probe_has_no_hidden_layer(make):
     linear = make(classifiers=("linear",))
     grid = GRID.model_copy(update={"hidden": ()})

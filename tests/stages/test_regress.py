@@ -92,3 +92,9 @@ def test_numbers_that_are_not_there_are_named(make_settings, stores, column, tol
 def test_late_fusion_is_for_classes(make_settings):
     with pytest.raises(SettingsError, match=r"got mean\(whisper-tiny/layer-1\.\.2\)"):
         regress(make_settings(features=("mean(whisper-tiny/layer-*)",)))
+
+
+def test_without_a_refit_every_table_says_so(make_settings):
+    out = regress(make_settings(refit=False, standardise="speaker", protocols=("speaker",)))
+    scores = pd.read_csv(out / "regression.csv", keep_default_na=False)
+    assert set(scores["setup"]) == {"standardised by speaker, not refitted"}

@@ -1,25 +1,26 @@
 """Classifiers of scikit-learn on the same splits: an independent check of the MLP."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
-from tokser.classify.fitting import Candidate, Part, fit_epochs, fit_once
+from tokser.classify.crossfit import halves_of
+from tokser.classify.fitting import Candidate, DevPart, Part, epochs_of, refit_selected, select
 from tokser.classify.grid import grid_points
-from tokser.classify.metrics import score
+from tokser.classify.metrics import confusion_of, uar_from_confusion
 from tokser.classify.protocols import Split
 from tokser.classify.search import Found, prediction_table
 from tokser.config import GridSettings
-from tokser.functionals.standardise import Standardiser
+from tokser.functionals.standardise import Standardiser, fit_by_id
 
 __all__ = ["BASELINES", "num_fits", "search_baseline"]
 
@@ -28,9 +29,11 @@ _LOGREG_COSTS = (1.0,)
 _SVM_COSTS = (0.1, 1.0, 10.0, 100.0)
 
 
-def num_fits(classifier: str, splits: Sequence[Split], grid: GridSettings) -> int:
+def num_fits(
+    classifier: str, splits: Sequence[Split], grid: GridSettings, *, refit: bool = True
+) -> int:
     """Count the models that a search fits."""
-    return len(splits) * sum(1 for _ in _points(classifier, grid, seed=0))
+    return len(splits) * (len(_points(classifier, grid, seed=0)) + refit)
 
 
 def search_baseline(
@@ -41,6 +44,8 @@ def search_baseline(
     grid: GridSettings,
     *,
     seed: int,
+    rounding: pd.DataFrame | None = None,
+    refit: bool = True,
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[Split, dict[str, Any]], None] = lambda split, chosen: None,
 ) -> Found:
@@ -48,8 +53,7 @@ def search_baseline(
 
     `logreg`: logistic regression, C = 1. `svm`: support vectors with a Gaussian kernel, C out of
     0.1, 1, 10, 100. `mlp-sklearn`: `MLPClassifier` with the grid's points, widths and epochs, best
-    epoch by dev UAR; it has no LayerNorm and no plateau. What has no epochs to choose is fitted
-    again on train and dev together before it meets test.
+    epoch by dev UAR; it has no LayerNorm and no plateau.
 
     Args:
         classifier: One of `BASELINES`.
@@ -58,104 +62,102 @@ def search_baseline(
         splits: The folds.
         grid: Points and training of `mlp-sklearn`; class weights of all.
         seed: Of weights and order.
+        rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
+        refit: Whether what was selected is fitted again, on train and dev together.
         on_models: Called with the number of models fitted since the last call.
         before_test: Called with the split and the selected point before its test is looked at.
     """
-    classes = tuple(sorted(labels.unique()))
+    data = _Data(functionals, labels, rounding, tuple(sorted(labels.unique())))
     parts, trials = [], []
     # A fit takes 20 ms on one thread, and 40 times as long on two that wait for each other.
     with threadpool_limits(limits=1):
         for split in splits:
-            chosen, model, tried = _select(
-                classifier, functionals, labels, split, grid, seed, on_models
+            scaling = data.scaling(split.train)
+            selection = select(
+                _points(classifier, grid, seed),
+                data.part(scaling, split.train),
+                data.dev_part(scaling, split.dev),
+                epochs=grid.epochs,
+                early_stopping=grid.early_stopping,
+                on_models=on_models,
             )
-            trials += [{"fold": split.fold} | row for row in tried]
-            before_test(split, chosen)
-            probabilities = model(functionals.loc[list(split.test)].to_numpy(), classes)
-            parts.append(prediction_table(split, labels, probabilities, classes))
+            constant = {"num_constant": int(scaling.is_constant.sum())}
+            trials += [{"fold": split.fold} | row | constant for row in selection.trials]
+            model = selection.model
+            if refit:
+                known = [*split.train, *split.dev]
+                scaling = data.scaling(known)
+                model = refit_selected(selection, data.part(scaling, known), on_models)
+            before_test(split, selection.point.told)
+            probabilities = data.probabilities(model, scaling, split.test)
+            parts.append(prediction_table(split, labels, probabilities, data.classes))
     return Found(pd.concat(parts, ignore_index=True), _trial_table(trials))
 
 
-def _select(
-    classifier: str,
-    functionals: pd.DataFrame,
-    labels: "pd.Series[str]",
-    split: Split,
-    grid: GridSettings,
-    seed: int,
-    on_models: Callable[[int], None],
-) -> tuple[dict[str, Any], Callable[..., np.ndarray], list[dict[str, Any]]]:
-    """Fit all points on train; return the one that is best on dev, its model, and all trials."""
-    scaling, (train, dev) = _parts(functionals, labels, split.train, [split.train, split.dev])
-    best: tuple[float, Candidate, Any] | None = None
-    trials: list[dict[str, Any]] = []
-    for point in _points(classifier, grid, seed):
-        model, best_epoch = point.fit(train, dev)
-        dev_uar = _dev_uar(model, dev)
-        if best is None or dev_uar > best[0]:
-            best = (dev_uar, point, model)
-        trials.append(point.told | {"best_epoch": best_epoch, "dev_uar": dev_uar, "point": point})
-        on_models(1)
-    assert best is not None  # every classifier has a point
-    _, point, model = best
-    if classifier != "mlp-sklearn":
-        known = [*split.train, *split.dev]
-        scaling, (both,) = _parts(functionals, labels, known, [known])
-        model, _ = point.fit(both, both)
-    for row in trials:
-        row["selected"] = row.pop("point") is point
-    return point.told, _Fitted(scaling, model), trials
-
-
 @dataclass(frozen=True)
-class _Fitted:
-    """A model and the scaling that its inputs need."""
+class _Data:
+    """Makes parts of ids.
 
-    scaling: Standardiser
-    model: Any
+    Attributes:
+        functionals: [utterances, features], index = id.
+        labels: Emotion of each utterance, index = id.
+        rounding: Of functionals.
+        classes: Names of the classes, in the order of the columns of probabilities.
+    """
 
-    def __call__(
-        self, values: Float32[np.ndarray, "test features"], classes: tuple[str, ...]
+    functionals: pd.DataFrame
+    labels: "pd.Series[str]"
+    rounding: pd.DataFrame | None
+    classes: tuple[str, ...]
+
+    def scaling(self, ids: Sequence[str]) -> Standardiser:
+        return fit_by_id(self.functionals, self.rounding, ids)
+
+    def part(self, scaling: Standardiser, ids: Sequence[str]) -> Part:
+        values = scaling.apply(self.functionals.loc[list(ids)].to_numpy())
+        return Part(values, self.labels.loc[list(ids)].to_numpy(dtype=object))
+
+    def dev_part(self, scaling: Standardiser, ids: Sequence[str]) -> DevPart:
+        dev = self.part(scaling, ids)
+        half = halves_of(ids, [str(label) for label in dev.target])
+
+        def sums(model: Any) -> np.ndarray:
+            guesses = model.classes_[_probabilities(model, dev.values).argmax(axis=1)]
+            halves = [half == 0, half == 1]
+            return np.stack(
+                [confusion_of(list(dev.target[h]), list(guesses[h]), self.classes) for h in halves]
+            )
+
+        return DevPart(sums, uar_from_confusion, "dev_uar")
+
+    def probabilities(
+        self, model: Any, scaling: Standardiser, ids: Sequence[str]
     ) -> Float[np.ndarray, "test classes"]:
         """Return probabilities; a class that training lacked gets 0."""
-        found = _probabilities(self.model, self.scaling.apply(values))
-        probabilities = np.zeros((len(values), len(classes)))
-        probabilities[:, [classes.index(str(name)) for name in self.model.classes_]] = found
+        values = scaling.apply(self.functionals.loc[list(ids)].to_numpy())
+        probabilities = np.zeros((len(values), len(self.classes)))
+        places = [self.classes.index(str(name)) for name in model.classes_]
+        probabilities[:, places] = _probabilities(model, values)
         return probabilities
 
 
-def _parts(
-    functionals: pd.DataFrame,
-    labels: "pd.Series[str]",
-    fitted: Sequence[str],
-    parts: Sequence[Sequence[str]],
-) -> tuple[Standardiser, list[Part]]:
-    scaling = Standardiser.fit(functionals.loc[list(fitted)].to_numpy())
-    return scaling, [
-        Part(
-            scaling.apply(functionals.loc[list(ids)].to_numpy()),
-            labels.loc[list(ids)].to_numpy(dtype=object),
-        )
-        for ids in parts
-    ]
-
-
-def _points(classifier: str, grid: GridSettings, seed: int) -> Iterator[Candidate]:
+def _points(classifier: str, grid: GridSettings, seed: int) -> list[Candidate]:
     balanced = "balanced" if grid.class_weights else None
     if classifier == "logreg":
-        for cost in _LOGREG_COSTS:
-            regression = LogisticRegression(C=cost, max_iter=5_000, class_weight=balanced)
-            yield Candidate({"C": cost}, fit_once(regression))
-    elif classifier == "svm":
-        for cost in _SVM_COSTS:
-            yield Candidate({"C": cost}, fit_once(SVC(C=cost, class_weight=balanced)))
-    else:
-        options = partial(_options, class_weights=grid.class_weights)
-        for place in grid_points(grid):
-            fit = fit_epochs(
-                MLPClassifier, place, grid, seed=seed, quality=_dev_uar, options=options
+        return [
+            Candidate.of(
+                {"C": cost}, LogisticRegression(C=cost, max_iter=5_000, class_weight=balanced)
             )
-            yield Candidate(place.told, fit)
+            for cost in _LOGREG_COSTS
+        ]
+    if classifier == "svm":
+        return [
+            Candidate.of({"C": cost}, SVC(C=cost, class_weight=balanced)) for cost in _SVM_COSTS
+        ]
+    options = partial(_options, class_weights=grid.class_weights)
+    return [
+        epochs_of(MLPClassifier, place, seed=seed, options=options) for place in grid_points(grid)
+    ]
 
 
 def _options(train: Part, *, class_weights: bool) -> dict[str, Any]:
@@ -167,13 +169,6 @@ def _options(train: Part, *, class_weights: bool) -> dict[str, Any]:
 def _weights(labels: np.ndarray) -> np.ndarray:
     names, places, counts = np.unique(labels.astype(str), return_inverse=True, return_counts=True)
     return np.asarray(len(labels) / (len(names) * counts[places]))
-
-
-def _dev_uar(model: Any, dev: Part) -> float:
-    guesses = [
-        str(name) for name in model.classes_[_probabilities(model, dev.values).argmax(axis=1)]
-    ]
-    return score([str(name) for name in dev.target], guesses).uar
 
 
 def _probabilities(model: Any, values: np.ndarray) -> np.ndarray:
@@ -189,7 +184,8 @@ def _probabilities(model: Any, values: np.ndarray) -> np.ndarray:
 
 def _trial_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     columns = ["fold", "batch_size", "learning_rate", "hidden", "C", "best_epoch", "dev_uar"]
-    columns.append("selected")
-    whole, real = ("batch_size", "best_epoch"), ("learning_rate", "C", "dev_uar")
+    columns += ["dev_uar_crossfit", "selected", "num_constant"]
+    whole = ("batch_size", "best_epoch", "num_constant")
+    real = ("learning_rate", "C", "dev_uar", "dev_uar_crossfit")
     types = dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64") | {"selected": bool}
     return pd.DataFrame(list(rows), columns=columns).astype(types)

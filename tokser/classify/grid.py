@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 
+from tokser.classify.crossfit import HalfScores
 from tokser.classify.mlp import Stack
 from tokser.config import GridSettings
 
@@ -30,8 +31,9 @@ class Fold:
         number: Position among the splits; it seeds weights and sample order.
         train: Functionals, [train, features].
         train_labels: Class numbers, [train].
-        dev: Functionals, [dev, features].
+        dev: Functionals, [dev, features]; none in a refit, which trains on them.
         dev_labels: Class numbers, [dev].
+        dev_half: Half of dev that each belongs to, 0 or 1, see `crossfit`, [dev].
     """
 
     number: int
@@ -39,6 +41,7 @@ class Fold:
     train_labels: Int64[np.ndarray, " train"]
     dev: Float32[np.ndarray, "dev features"]
     dev_labels: Int64[np.ndarray, " dev"]
+    dev_half: Int64[np.ndarray, " dev"]
 
 
 class Point(NamedTuple):
@@ -72,11 +75,19 @@ class Trained:
         stack: Each model's parameters at its best epoch, [models, ...].
         best_epoch: First epoch with the best dev UAR, from 1 on, [models].
         dev_uar: That UAR, [models].
+        learning_rates: What each model's schedule said in each epoch, [epochs, models].
+        halves: The epochs that each half of dev prefers.
     """
 
     stack: Stack
     best_epoch: Int64[np.ndarray, " models"]
     dev_uar: Float[np.ndarray, " models"]
+    learning_rates: Float64[np.ndarray, "epochs models"]
+    halves: HalfScores
+
+    def schedule(self, model: int) -> tuple[float, ...]:
+        """Return the learning rate of each epoch of a model up to its best one."""
+        return tuple(self.learning_rates[: self.best_epoch[model], model].tolist())
 
 
 def grid_points(grid: GridSettings) -> list[Point]:

@@ -6,32 +6,29 @@ What is in a group follows from the task alone, never from where or by how many 
 import functools
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-import pandas as pd
 import torch
 
-from tokser.classify.grid import Fold, Point, Trained, grid_points, stack_bytes
+from tokser.classify.crossfit import HalfScores
+from tokser.classify.grid import Fold, Point, Trained, stack_bytes
+from tokser.classify.material import Material, Member
 from tokser.classify.mlp import Stack
-from tokser.classify.protocols import Split
-from tokser.classify.stacked import train_stack
-from tokser.config import GridSettings
+from tokser.classify.stacked import refit_stack, train_stack
 from tokser.device import one_thread
-from tokser.functionals.standardise import Standardiser
 
 __all__ = [
     "Group",
     "GroupMap",
-    "Material",
-    "Member",
     "Outcome",
+    "Selected",
     "Workers",
     "map_over",
     "plan_groups",
+    "plan_refits",
     "train_group",
     "train_groups",
 ]
@@ -47,24 +44,35 @@ KEPT_FOLDS = 64
 """Folds that are kept standardised between groups."""
 
 
-class Member(NamedTuple):
-    """A model: the positions of its table (a layer), its split and its point."""
-
-    table: int
-    fold: int
-    point: int
-
-
 class Group(NamedTuple):
     """Models that are trained by one task.
 
     Attributes:
         members: Compiled: all points of a fold. Otherwise models of one shape and batch size.
         is_compiled: Whether each is trained on its own, compiled, or all in the same steps.
+        learning_rates: Of a refit: each member's in every epoch, on train and dev together.
     """
 
     members: tuple[Member, ...]
     is_compiled: bool
+    learning_rates: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it trains on train and dev what a search has selected."""
+        return bool(self.learning_rates)
+
+
+class Selected(NamedTuple):
+    """A model that was trained.
+
+    Attributes:
+        stack: Its parameters, on the CPU.
+        learning_rates: What it was trained with in each epoch up to that.
+    """
+
+    stack: Stack
+    learning_rates: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -72,95 +80,63 @@ class Outcome:
     """What came of a group.
 
     Attributes:
-        best_epoch: Of each member.
+        best: The best member of each table and fold, the first one of equals; of a refit, all.
+        best_epoch: Of each member; of a refit none, as all below.
         dev_uar: Of each member, at that epoch.
-        best: Parameters of the best member of each table and fold, the first one of equals.
+        halves: Of each member, the epochs that each half of dev prefers.
     """
 
-    best_epoch: tuple[int, ...]
-    dev_uar: tuple[float, ...]
-    best: dict[Member, Stack]
+    best: dict[Member, Selected]
+    best_epoch: tuple[int, ...] = ()
+    dev_uar: tuple[float, ...] = ()
+    halves: tuple[HalfScores, ...] = ()
 
 
 GroupMap = Callable[[Sequence[Group]], Iterable[tuple[Group, Outcome]]]
 """Trains groups with `train_group` somewhere, and yields each as it gets done."""
 
 
-@dataclass(frozen=True)
-class Material:
-    """What models are trained on.
-
-    Attributes:
-        tables: Functionals of each layer, [utterances, features]; index = id.
-        labels: Emotion of each utterance, index = id.
-        splits: The folds.
-        grid: Points and training.
-        seed: Of weights and order.
-        device: Where it runs.
-    """
-
-    tables: Sequence[pd.DataFrame]
-    labels: "pd.Series[str]"
-    splits: Sequence[Split]
-    grid: GridSettings
-    seed: int
-    device: torch.device
-
-    @functools.cached_property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes; a class's number is its position."""
-        return tuple(sorted(self.labels.unique()))
-
-    @functools.cached_property
-    def points(self) -> list[Point]:
-        """The grid's points."""
-        return grid_points(self.grid)
-
-    def scaling(self, table: int, fold: int) -> Standardiser:
-        """Return what the training part of a fold is standardised by."""
-        return Standardiser.fit(self.rows(table, self.splits[fold].train))
-
-    def rows(self, table: int, ids: Sequence[str]) -> np.ndarray:
-        """Return functionals by id, [ids, features]."""
-        return np.asarray(self.tables[table].loc[list(ids)].to_numpy())
-
-    def fold(self, table: int, fold: int) -> Fold:
-        """Return a fold as numbers."""
-        split, scaling = self.splits[fold], self.scaling(table, fold)
-        numbers = {name: number for number, name in enumerate(self.classes)}
-        train, dev = (scaling.apply(self.rows(table, ids)) for ids in (split.train, split.dev))
-        train_labels, dev_labels = (
-            np.array([numbers[label] for label in self.labels.loc[list(ids)]], dtype=np.int64)
-            for ids in (split.train, split.dev)
-        )
-        return Fold(fold, train, train_labels, dev, dev_labels)
-
-    def part(self, group: Group) -> "Material":
-        """Return what a group needs: other tables are left without rows."""
-        needed = {member.table for member in group.members}
-        tables = [
-            table if number in needed else table.iloc[:0]
-            for number, table in enumerate(self.tables)
-        ]
-        return replace(self, tables=tables)
-
-
 def plan_groups(material: Material) -> list[Group]:
     """Cut all points of all folds of all layers into groups, bounded in memory."""
     models = list(itertools.product(range(len(material.tables)), range(len(material.splits))))
     points = range(len(material.points))
-    if material.device.type == "cpu" and _moved_weights(material) >= COMPILED_WORK:
+    if _is_compiled(material):
         return [Group(tuple(Member(*model, p) for p in points), True) for model in models]
-    by_kind: dict[tuple[int, tuple[int, ...]], list[int]] = {}
-    for number, point in enumerate(material.points):
-        by_kind.setdefault((point.batch_size, point.hidden), []).append(number)
-    groups = []
-    for numbers in by_kind.values():
-        size = _group_size(material, [material.points[number] for number in numbers])
-        members = [Member(*model, number) for number in numbers for model in models]
-        for first in range(0, len(members), size):
-            groups.append(Group(tuple(members[first : first + size]), False))
-    return groups
+    members = [Member(*model, point) for point in points for model in models]
+    return [Group(own, False) for own in _stackable(material, members)]
+
+
+def plan_refits(material: Material, selected: Mapping[Member, Selected]) -> list[Group]:
+    """Cut what a search has selected into groups that train it again, on train and dev.
+
+    Args:
+        material: What the search was about.
+        selected: The model of each layer and fold, with the schedule that it is to follow.
+    """
+    members = sorted(selected)
+    if _is_compiled(material):
+        return [Group((own,), True, (selected[own].learning_rates,)) for own in members]
+    return [
+        Group(own, False, tuple(selected[member].learning_rates for member in own))
+        for own in _stackable(material, members)
+    ]
+
+
+def _is_compiled(material: Material) -> bool:
+    """Tell whether the search is work enough to compile for; its refits go with it."""
+    return material.device.type == "cpu" and _moved_weights(material) >= COMPILED_WORK
+
+
+def _stackable(material: Material, members: Iterable[Member]) -> Iterator[tuple[Member, ...]]:
+    """Cut models into those that can take the same steps: of one shape and batch size."""
+    by_kind: dict[tuple[int, tuple[int, ...]], list[Member]] = {}
+    for member in members:
+        point = material.points[member.point]
+        by_kind.setdefault((point.batch_size, point.hidden), []).append(member)
+    for alike in by_kind.values():
+        size = _group_size(material, [material.points[member.point] for member in alike])
+        for first in range(0, len(alike), size):
+            yield tuple(alike[first : first + size])
 
 
 def train_group(
@@ -170,7 +146,7 @@ def train_group(
 
     Args:
         material: What it is trained on.
-        group: One of `plan_groups`.
+        group: One of `plan_groups` or `plan_refits`.
         on_models: Called with the number of models trained since the last call.
     """
     ((_, outcome),) = train_groups(material, [group], on_models)
@@ -189,7 +165,7 @@ def map_over(workers: Workers, material: Material) -> GroupMap:
     """Spread groups over workers; what is found is bitwise what is found here."""
 
     def run(groups: Sequence[Group]) -> Iterator[tuple[Group, Outcome]]:
-        tasks = ((material.part(group), group) for group in groups)
+        tasks = ((material.part(group.members), group) for group in groups)
         for (_, group), outcome in workers.map(_train_task, tasks):
             yield group, outcome
 
@@ -223,10 +199,7 @@ def _train_compiled(
     on_models: Callable[[int], None],
 ) -> Iterator[tuple[Group, Outcome]]:
     """Keep the threads busy with a few groups at a time; their folds are all that memory holds."""
-    from tokser.classify import resident  # loads the compiler
-
-    waiting: deque[tuple[Group, list[Future[Trained]]]] = deque()
-    options: Any = {"num_classes": len(material.classes), "settings": material.grid}
+    waiting: deque[tuple[Group, list[Future[Any]]]] = deque()
     left = iter(groups)
     with ThreadPoolExecutor(num_threads) as pool:
         try:
@@ -236,16 +209,8 @@ def _train_compiled(
                     group = next(left, None)
                     if group is None:
                         break
-                    prepared = resident.prepare(
-                        material.fold(*group.members[0][:2]),
-                        epochs=material.grid.epochs,
-                        seed=material.seed,
-                    )
-                    train = functools.partial(
-                        resident.train_resident, prepared, seed=material.seed, **options
-                    )
-                    points = [material.points[member.point] for member in group.members]
-                    waiting.append((group, [pool.submit(train, point) for point in points]))
+                    tasks = _compiled_tasks(material, group)
+                    waiting.append((group, [pool.submit(task) for task in tasks]))
                 if not waiting:
                     return
                 group, started = waiting.popleft()
@@ -258,40 +223,83 @@ def _train_compiled(
             pool.shutdown(cancel_futures=True)
 
 
-def _train_stacked(material: Material, group: Group, fold: Callable[[int, int], Fold]) -> Outcome:
+def _compiled_tasks(material: Material, group: Group) -> list[Callable[[], Any]]:
+    """Return what trains each member, all of one fold: a `Trained`, of a refit a `Stack`."""
+    from tokser.classify import resident  # loads the compiler
+
+    epochs = len(group.learning_rates[0]) if group.is_refit else material.grid.epochs
+    fold = material.fold(*group.members[0][:2], with_dev=group.is_refit)
+    prepared = resident.prepare(fold, epochs=epochs, seed=material.seed)
+    options = _options(material)
     points = [material.points[member.point] for member in group.members]
-    together = train_stack(
-        [fold(member.table, member.fold) for member in group.members],
-        [point.learning_rate for point in points],
-        batch_size=points[0].batch_size,
-        hidden=points[0].hidden,
-        num_classes=len(material.classes),
-        settings=material.grid,
-        seed=material.seed,
-        device=material.device,
-    )
-    return _outcome(group, [_one(together, model) for model in range(len(points))])
+    if group.is_refit:
+        return [
+            functools.partial(resident.refit_resident, prepared, point, rates, **options)
+            for point, rates in zip(points, group.learning_rates, strict=True)
+        ]
+    return [functools.partial(resident.train_resident, prepared, p, **options) for p in points]
 
 
-def _one(trained: Trained, model: int) -> Trained:
+def _options(material: Material) -> dict[str, Any]:
+    return {
+        "num_classes": len(material.classes),
+        "settings": material.grid,
+        "seed": material.seed,
+    }
+
+
+def _train_stacked(material: Material, group: Group, fold: Callable[..., Fold]) -> Outcome:
+    points = [material.points[member.point] for member in group.members]
+    folds = [fold(m.table, m.fold, with_dev=group.is_refit) for m in group.members]
+    options = _options(material) | {
+        "batch_size": points[0].batch_size,
+        "hidden": points[0].hidden,
+        "device": material.device,
+    }
+    models = range(len(points))
+    if group.is_refit:
+        stack = refit_stack(folds, group.learning_rates, **options)
+        return _outcome(group, [_one(stack, model) for model in models])
+    together = train_stack(folds, [point.learning_rate for point in points], **options)
+    return _outcome(group, [_one_trained(together, model) for model in models])
+
+
+def _one(stack: Stack, model: int) -> Stack:
+    return [parameter[model : model + 1] for parameter in stack]
+
+
+def _one_trained(trained: Trained, model: int) -> Trained:
     own = slice(model, model + 1)
-    stack = [parameter[own] for parameter in trained.stack]
-    return Trained(stack, trained.best_epoch[own], trained.dev_uar[own])
+    return Trained(
+        _one(trained.stack, model),
+        trained.best_epoch[own],
+        trained.dev_uar[own],
+        trained.learning_rates[:, own],
+        trained.halves.of(model),
+    )
 
 
-def _outcome(group: Group, trained: Sequence[Trained]) -> Outcome:
-    """Keep the scores of all members, and the parameters of the best ones."""
+def _outcome(group: Group, trained: Sequence[Any]) -> Outcome:
+    """Keep the scores of all members, and the parameters of the best ones; of a refit, of all."""
+    if group.is_refit:
+        refitted = zip(group.members, trained, group.learning_rates, strict=True)
+        return Outcome({member: _kept(stack, rates) for member, stack, rates in refitted})
     scores = [float(one.dev_uar[0]) for one in trained]
     chosen: dict[tuple[int, int], int] = {}
     for number, member in enumerate(group.members):
         best = chosen.setdefault(member[:2], number)
         if (scores[number], -member.point) > (scores[best], -group.members[best].point):
             chosen[member[:2]] = number
-    stacks = {
-        group.members[number]: [parameter.cpu().clone() for parameter in trained[number].stack]
+    selected = {
+        group.members[number]: _kept(trained[number].stack, trained[number].schedule(0))
         for number in chosen.values()
     }
-    return Outcome(tuple(int(one.best_epoch[0]) for one in trained), tuple(scores), stacks)
+    epochs = tuple(int(one.best_epoch[0]) for one in trained)
+    return Outcome(selected, epochs, tuple(scores), tuple(one.halves for one in trained))
+
+
+def _kept(stack: Stack, learning_rates: tuple[float, ...]) -> Selected:
+    return Selected([parameter.cpu().clone() for parameter in stack], learning_rates)
 
 
 def _moved_weights(material: Material) -> float:

@@ -1,6 +1,6 @@
 """Emotion as numbers: valence, arousal and dominance by ridge regression or an MLP."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 from threadpoolctl import threadpool_limits
 
-from tokser.classify.fitting import Candidate, Part, fit_epochs, fit_once
+from tokser.classify.crossfit import halves_of
+from tokser.classify.fitting import Candidate, DevPart, Part, epochs_of, refit_selected, select
 from tokser.classify.grid import grid_points
-from tokser.classify.metrics import ccc
+from tokser.classify.metrics import ccc_from_sums
 from tokser.classify.protocols import Split
 from tokser.classify.search import Found
 from tokser.config import GridSettings
-from tokser.functionals.standardise import Standardiser
+from tokser.functionals.standardise import Standardiser, fit_by_id
 
 __all__ = ["REGRESSORS", "num_regressions", "search_regressor"]
 
@@ -24,9 +25,11 @@ REGRESSORS = ("ridge", "mlp-sklearn")
 _PENALTIES = tuple(float(10**power) for power in range(6))
 
 
-def num_regressions(regressor: str, splits: Sequence[Split], grid: GridSettings) -> int:
+def num_regressions(
+    regressor: str, splits: Sequence[Split], grid: GridSettings, *, refit: bool = True
+) -> int:
     """Count the models that a search fits."""
-    return len(splits) * sum(1 for _ in _points(regressor, grid, seed=0))
+    return len(splits) * (len(_points(regressor, grid, seed=0)) + refit)
 
 
 def search_regressor(
@@ -37,14 +40,15 @@ def search_regressor(
     grid: GridSettings,
     *,
     seed: int,
+    rounding: pd.DataFrame | None = None,
+    refit: bool = True,
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[Split, dict[str, Any]], None] = lambda split, chosen: None,
 ) -> Found:
     """Fit a regressor on each fold, which selects by the CCC on its own dev part.
 
-    `ridge`: penalties 1, 10 ... 100,000, fitted again on train and dev together before it meets
-    test. `mlp-sklearn`: `MLPRegressor` with the grid's points, widths and epochs, best epoch by
-    dev CCC.
+    `ridge`: penalties 1, 10 ... 100,000. `mlp-sklearn`: `MLPRegressor` with the grid's points,
+    widths and epochs, best epoch by dev CCC.
 
     Args:
         regressor: One of `REGRESSORS`.
@@ -53,6 +57,8 @@ def search_regressor(
         splits: The folds.
         grid: Points and training of `mlp-sklearn`.
         seed: Of weights and order.
+        rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
+        refit: Whether what was selected is fitted again, on train and dev together.
         on_models: Called with the number of models fitted since the last call.
         before_test: Called with the split and the selected point before its test is looked at.
 
@@ -62,27 +68,25 @@ def search_regressor(
     parts, trials = [], []
     with threadpool_limits(limits=1):
         for split in splits:
-            fitted = _fitted(functionals, target, split.train)
-            train, dev = fitted(split.train), fitted(split.dev)
-            tried = []
-            for point in _points(regressor, grid, seed):
-                model, epoch = point.fit(train, dev)
-                tried.append((_dev_ccc(model, dev), point, model, epoch))
-                on_models(1)
-            best = max(range(len(tried)), key=lambda i: (tried[i][0], -i))
-            _, point, model, _ = tried[best]
-            before_test(split, point.told)
-            if regressor == "ridge":
+            fitted = _fitted(functionals, target, split.train, rounding)
+            selection = select(
+                _points(regressor, grid, seed),
+                fitted(split.train),
+                _dev_part(fitted(split.dev), split.dev),
+                epochs=grid.epochs,
+                early_stopping=grid.early_stopping,
+                on_models=on_models,
+            )
+            constant = {"num_constant": int(fitted.scaling.is_constant.sum())}
+            trials += [{"fold": split.fold} | row | constant for row in selection.trials]
+            model = selection.model
+            if refit:
                 known = [*split.train, *split.dev]
-                fitted = _fitted(functionals, target, known)
-                model, _ = point.fit(fitted(known), fitted(known))
+                fitted = _fitted(functionals, target, known, rounding)
+                model = refit_selected(selection, fitted(known), on_models)
+            before_test(split, selection.point.told)
             guesses = fitted.undo(_guess(model, fitted(split.test)))
             parts.append(_predictions(split, target, guesses))
-            trials += [
-                {"fold": split.fold, **tried_point.told, "best_epoch": epoch, "dev_ccc": dev_ccc}
-                | {"selected": number == best}
-                for number, (dev_ccc, tried_point, _, epoch) in enumerate(tried)
-            ]
     return Found(pd.concat(parts, ignore_index=True), _trial_table(trials))
 
 
@@ -105,24 +109,36 @@ class _Scaled:
         return np.asarray(guesses * self.scale + self.mean)
 
 
-def _fitted(functionals: pd.DataFrame, target: "pd.Series[float]", ids: Sequence[str]) -> _Scaled:
+def _fitted(
+    functionals: pd.DataFrame,
+    target: "pd.Series[float]",
+    ids: Sequence[str],
+    rounding: pd.DataFrame | None,
+) -> _Scaled:
     known = target.loc[list(ids)].to_numpy(dtype=np.float64)
-    scaling = Standardiser.fit(functionals.loc[list(ids)].to_numpy())
+    scaling = fit_by_id(functionals, rounding, ids)
     return _Scaled(functionals, target, scaling, float(known.mean()), float(known.std()) or 1.0)
 
 
-def _points(regressor: str, grid: GridSettings, seed: int) -> Iterator[Candidate]:
+def _dev_part(dev: Part, ids: Sequence[str]) -> DevPart:
+    half = halves_of(ids, dev.target.tolist())
+
+    def sums(model: Any) -> np.ndarray:
+        guesses = _guess(model, dev)
+        return np.stack([_ccc_sums(dev.target[half == h], guesses[half == h]) for h in (0, 1)])
+
+    return DevPart(sums, ccc_from_sums, "dev_ccc")
+
+
+def _points(regressor: str, grid: GridSettings, seed: int) -> list[Candidate]:
     if regressor == "ridge":
-        for penalty in _PENALTIES:
-            yield Candidate({"penalty": penalty}, fit_once(Ridge(alpha=penalty)))
-        return
-    for place in grid_points(grid):
-        fit = fit_epochs(MLPRegressor, place, grid, seed=seed, quality=_dev_ccc)
-        yield Candidate(place.told, fit)
+        return [Candidate.of({"penalty": p}, Ridge(alpha=p)) for p in _PENALTIES]
+    return [epochs_of(MLPRegressor, place, seed=seed) for place in grid_points(grid)]
 
 
-def _dev_ccc(model: Any, dev: Part) -> float:
-    return ccc(dev.target, _guess(model, dev))
+def _ccc_sums(truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
+    sums = [np.ones(len(truth)), truth, guess, truth * truth, guess * guess, truth * guess]
+    return np.asarray(np.sum(sums, axis=1, dtype=np.float64))
 
 
 def _guess(model: Any, part: Part) -> np.ndarray:
@@ -131,8 +147,9 @@ def _guess(model: Any, part: Part) -> np.ndarray:
 
 def _trial_table(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     columns = ["fold", "batch_size", "learning_rate", "hidden", "penalty", "best_epoch"]
-    columns += ["dev_ccc", "selected"]
-    whole, real = ("batch_size", "best_epoch"), ("learning_rate", "penalty", "dev_ccc")
+    columns += ["dev_ccc", "dev_ccc_crossfit", "selected", "num_constant"]
+    whole = ("batch_size", "best_epoch", "num_constant")
+    real = ("learning_rate", "penalty", "dev_ccc", "dev_ccc_crossfit")
     types = dict.fromkeys(whole, "Int64") | dict.fromkeys(real, "float64") | {"selected": bool}
     return pd.DataFrame(list(rows), columns=columns).astype(types)
 

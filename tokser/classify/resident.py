@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float32, Int64
 
 from tokser.classify import kernel
+from tokser.classify.crossfit import CrossFit
 from tokser.classify.grid import Fold, Point, Trained, class_importance, sample_order
 from tokser.classify.kernel import LANES, ROWS, Workspace
 from tokser.classify.metrics import uar_from_confusion
@@ -19,7 +20,7 @@ from tokser.classify.mlp import Stack, initialise
 from tokser.classify.optimise import Plateau
 from tokser.config import GridSettings
 
-__all__ = ["Prepared", "prepare", "train_resident", "workspace_bytes"]
+__all__ = ["Prepared", "prepare", "refit_resident", "train_resident", "workspace_bytes"]
 
 _DEV_ROWS = 64
 """Utterances of dev that are evaluated at a time."""
@@ -63,35 +64,59 @@ def train_resident(
     Source: report, section 4.3.
     """
     fold = prepared.fold
-    num_train = len(fold.train)
-    batch_size = min(point.batch_size, num_train)
-    widths = (fold.train.shape[1], *point.hidden, num_classes)
-    importance = class_importance(
-        fold.train_labels, num_classes, is_balanced=settings.class_weights
-    )
-    work = _workspace(widths, batch_size, importance)
-    drawn = initialise(widths, [(seed, fold.number)])
-    _write_parameters(work, drawn)
+    run = _Run(prepared, point, num_classes=num_classes, settings=settings, seed=seed)
     rates = np.array([point.learning_rate], dtype=np.float64)
     plateau = Plateau(rates, factor=settings.plateau_factor, patience=settings.plateau_patience)
-    best, best_epoch, best_uar, num_steps = work.state[0].copy(), 0, -1.0, 0
+    best, best_epoch, best_uar = run.work.state[0].copy(), 0, -1.0
+    halves, schedule = CrossFit(uar_from_confusion), []
+    truth = fold.dev_half * num_classes + fold.dev_labels
     patience = settings.early_stopping or settings.epochs
     for epoch in range(1, settings.epochs + 1):
         if epoch - 1 - best_epoch >= patience:
             break
-        order, rate = prepared.orders[epoch - 1], float(plateau.learning_rates[0])
-        num_steps = kernel.train_epoch(
-            work, prepared.train, fold.train_labels, order, batch_size, num_steps, rate
-        )
-        counts = np.zeros((num_classes, num_classes), dtype=np.int64)
-        kernel.count_guesses(work, prepared.dev, fold.dev_labels, counts, _DEV_ROWS)
-        dev_uar = uar_from_confusion(counts[None])
+        schedule.append(plateau.learning_rates)
+        run.train_epoch(epoch, float(plateau.learning_rates[0]))
+        counts = np.zeros((2 * num_classes, num_classes), dtype=np.int64)
+        kernel.count_guesses(run.work, prepared.dev, truth, counts, _DEV_ROWS)
+        by_half = counts.reshape(1, 2, num_classes, num_classes)
+        halves.add_epoch(by_half)
+        dev_uar = uar_from_confusion(by_half.sum(axis=1))
         plateau.step(dev_uar)
         if dev_uar[0] > best_uar:
             best_epoch, best_uar = epoch, float(dev_uar[0])
-            best[:] = work.state[0]
-    stack = _read_parameters(best, work.layout, drawn)
-    return Trained(stack, np.array([best_epoch]), np.array([best_uar]))
+            best[:] = run.work.state[0]
+    return Trained(
+        run.stack(best),
+        np.array([best_epoch]),
+        np.array([best_uar]),
+        np.stack(schedule),
+        halves.best,
+    )
+
+
+def refit_resident(
+    prepared: Prepared,
+    point: Point,
+    learning_rates: Sequence[float],
+    *,
+    num_classes: int,
+    settings: GridSettings,
+    seed: int,
+) -> Stack:
+    """Train one model without a dev part, see `stacked.refit_stack`.
+
+    Args:
+        prepared: Its fold, prepared for as many epochs.
+        point: Batch size, widths.
+        learning_rates: Of each epoch.
+        num_classes: Width of the output.
+        settings: Class weights.
+        seed: With fold and epoch it decides weights and order.
+    """
+    run = _Run(prepared, point, num_classes=num_classes, settings=settings, seed=seed)
+    for epoch, rate in enumerate(learning_rates, start=1):
+        run.train_epoch(epoch, rate)
+    return run.stack(run.work.state[0])
 
 
 def workspace_bytes(num_features: int, num_classes: int, point: Point, num_train: int) -> int:
@@ -99,6 +124,47 @@ def workspace_bytes(num_features: int, num_classes: int, point: Point, num_train
     widths = (num_features, *point.hidden, num_classes)
     work = _workspace(widths, min(point.batch_size, num_train), np.ones(num_classes, np.float32))
     return sum(int(array.nbytes) for array in (*work, work.state[0]))
+
+
+class _Run:
+    """One model in training."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        point: Point,
+        *,
+        num_classes: int,
+        settings: GridSettings,
+        seed: int,
+    ) -> None:
+        fold = prepared.fold
+        self._prepared, self._labels = prepared, fold.train_labels
+        self._batch_size = min(point.batch_size, len(fold.train))
+        widths = (fold.train.shape[1], *point.hidden, num_classes)
+        importance = class_importance(
+            fold.train_labels, num_classes, is_balanced=settings.class_weights
+        )
+        self.work = _workspace(widths, self._batch_size, importance)
+        self._drawn = initialise(widths, [(seed, fold.number)])
+        _write_parameters(self.work, self._drawn)
+        self._num_steps = 0
+
+    def train_epoch(self, epoch: int, rate: float) -> None:
+        """Train one epoch, counted from 1."""
+        self._num_steps = kernel.train_epoch(
+            self.work,
+            self._prepared.train,
+            self._labels,
+            self._prepared.orders[epoch - 1],
+            self._batch_size,
+            self._num_steps,
+            rate,
+        )
+
+    def stack(self, row: Float32[np.ndarray, " parameters"]) -> Stack:
+        """Copy parameters out of a row as they lie in memory."""
+        return _read_parameters(row, self.work.layout, self._drawn)
 
 
 def _workspace(

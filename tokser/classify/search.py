@@ -1,6 +1,7 @@
-"""One feature under one protocol: train the grid, select per fold on dev, predict test."""
+"""One feature under one protocol: train the grid, select per fold on dev, refit, predict test."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,18 +9,21 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tokser.classify.crossfit import HalfScores, crossfit_score
 from tokser.classify.grid import grid_points
 from tokser.classify.groups import (
     Group,
-    Material,
-    Member,
+    GroupMap,
     Outcome,
+    Selected,
     Workers,
     map_over,
     plan_groups,
+    plan_refits,
     train_groups,
 )
-from tokser.classify.mlp import Stack
+from tokser.classify.material import Material, Member
+from tokser.classify.metrics import uar_from_confusion
 from tokser.classify.protocols import Split
 from tokser.classify.stacked import predict
 from tokser.config import GridSettings
@@ -43,7 +47,9 @@ _TRIAL_TYPES = {
     "hidden": str,
     "best_epoch": "int64",
     "dev_uar": "float64",
+    "dev_uar_crossfit": "float64",
     "selected": bool,
+    "num_constant": "int64",
 }
 
 
@@ -53,16 +59,18 @@ class Found:
 
     Attributes:
         predictions: Columns fold, id, label, prediction, probability_<class>...
-        trials: Columns fold, batch_size, learning_rate, hidden, best_epoch, dev_uar, selected.
+        trials: A row of each point and fold: fold, the point's own columns, best_epoch, dev_uar;
+            dev_uar_crossfit (see `crossfit`) of the selected one; selected; and num_constant, how
+            many columns the training part leaves constant.
     """
 
     predictions: pd.DataFrame
     trials: pd.DataFrame
 
 
-def num_models(splits: Sequence[Split], grid: GridSettings) -> int:
+def num_models(splits: Sequence[Split], grid: GridSettings, *, refit: bool = True) -> int:
     """Count the models that a search trains."""
-    return len(splits) * len(grid_points(grid))
+    return len(splits) * (len(grid_points(grid)) + refit)
 
 
 def search_mlp(
@@ -73,6 +81,8 @@ def search_mlp(
     *,
     seed: int,
     device: torch.device,
+    rounding: pd.DataFrame | None = None,
+    refit: bool = True,
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[Split, Chosen], None] = lambda split, chosen: None,
     workers: Workers | None = None,
@@ -86,6 +96,8 @@ def search_mlp(
         grid: Points and training.
         seed: Of weights and order.
         device: Where it runs.
+        rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
+        refit: Whether what each fold selected is trained again on train and dev together.
         on_models: Called with the number of models trained since the last call.
         before_test: Called with the split and the selected point before its test is looked at.
         workers: Processes that the groups are spread over; none: this one.
@@ -97,6 +109,8 @@ def search_mlp(
         grid,
         seed=seed,
         device=device,
+        roundings={"": rounding},
+        refit=refit,
         on_models=on_models,
         before_test=lambda _, split, chosen: before_test(split, chosen),
         workers=workers,
@@ -112,6 +126,8 @@ def search_layers(
     *,
     seed: int,
     device: torch.device,
+    roundings: Mapping[str, pd.DataFrame | None] | None = None,
+    refit: bool = True,
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[str, Split, Chosen], None] = lambda layer, split, chosen: None,
     workers: Workers | None = None,
@@ -125,6 +141,9 @@ def search_layers(
         grid: Points and training.
         seed: Of weights and order; equal for all layers.
         device: Where it runs.
+        roundings: Of each layer; none: they are exact.
+        refit: Whether what is selected is trained again on train and dev together: for as many
+            epochs as the selected model had at its best, by the learning rates that it had.
         on_models: Called with the number of models trained since the last call.
         before_test: Called with the layer, too.
         workers: Processes that the groups are spread over.
@@ -132,42 +151,82 @@ def search_layers(
     Returns:
         What `search_mlp` finds on each layer.
     """
-    material = Material(list(tables.values()), labels, splits, grid, seed, device)
-    scores, best = _train_all(material, on_models, workers)
+    errors = roundings or {}
+    material = Material(
+        list(tables.values()),
+        [errors.get(name) for name in tables],
+        labels,
+        splits,
+        grid,
+        seed,
+        device,
+    )
+    train = _trainer(material, on_models, workers)
+    trained = _train_all(material, train)
+    best = _refitted(material, train, trained.best) if refit else trained.best
+    models = {member[:2]: (member, model) for member, model in best.items()}
     found = {}
     for number, name in enumerate(tables):
-        parts, chosen = [], set()
+        parts = []
         for fold, split in enumerate(splits):
-            member, stack = best[number, fold]
-            chosen.add(member)
+            member, model = models[number, fold]
             before_test(name, split, _configuration(material, member))
-            test = material.scaling(number, fold).apply(material.rows(number, split.test))
-            probabilities = predict(stack, torch.from_numpy(test)[None])[0]
+            scaling = material.scaling(number, fold, with_dev=refit)
+            test = scaling.apply(material.rows(number, split.test))
+            probabilities = predict(model.stack, torch.from_numpy(test)[None])[0]
             parts.append(prediction_table(split, labels, probabilities, material.classes))
-        trials = _trials(material, number, scores, chosen)
+        trials = _trials(material, number, trained)
         found[name] = Found(pd.concat(parts, ignore_index=True), trials)
     return found
 
 
-def _train_all(
+@dataclass
+class _Trained:
+    """What came of all models of a search.
+
+    Attributes:
+        scores: Best epoch and dev UAR of each.
+        halves: The epochs that each half of dev prefers, of each.
+        best: The best one of each layer and fold.
+    """
+
+    scores: dict[Member, tuple[int, float]]
+    halves: dict[Member, HalfScores]
+    best: dict[Member, Selected]
+
+
+def _trainer(
     material: Material, on_models: Callable[[int], None], workers: Workers | None
-) -> tuple[dict[Member, tuple[int, float]], dict[tuple[int, int], tuple[Member, Stack]]]:
-    """Train everything; return best epoch and dev UAR of each model, and the best of each fold."""
-    scores: dict[Member, tuple[int, float]] = {}
-    best: dict[tuple[int, int], tuple[Member, Stack]] = {}
-    groups = plan_groups(material)
+) -> GroupMap:
+    """Return what trains groups, here or by workers."""
     if workers is None:
-        outcomes: Iterable[tuple[Group, Outcome]] = train_groups(material, groups, on_models)
-    else:
-        outcomes = _counted(map_over(workers, material)(groups), on_models)
-    for group, outcome in outcomes:
+        return lambda groups: train_groups(material, groups, on_models)
+    spread = map_over(workers, material)
+    return lambda groups: _counted(spread(groups), on_models)
+
+
+def _train_all(material: Material, train: GroupMap) -> _Trained:
+    """Train every point of every fold of every layer."""
+    scores: dict[Member, tuple[int, float]] = {}
+    halves: dict[Member, HalfScores] = {}
+    best: dict[tuple[int, int], tuple[Member, Selected]] = {}
+    for group, outcome in train(plan_groups(material)):
         told = zip(outcome.best_epoch, outcome.dev_uar, strict=True)
         scores |= zip(group.members, told, strict=True)
-        for member, stack in outcome.best.items():
+        halves |= zip(group.members, outcome.halves, strict=True)
+        for member, model in outcome.best.items():
             before = best.get(member[:2])
             if before is None or _rank(scores, member) > _rank(scores, before[0]):
-                best[member[:2]] = member, stack
-    return scores, best
+                best[member[:2]] = member, model
+    return _Trained(scores, halves, dict(best.values()))
+
+
+def _refitted(
+    material: Material, train: GroupMap, selected: Mapping[Member, Selected]
+) -> dict[Member, Selected]:
+    """Train what was selected again, on train and dev."""
+    outcomes = train(plan_refits(material, selected))
+    return {member: model for _, outcome in outcomes for member, model in outcome.best.items()}
 
 
 def _counted(
@@ -190,21 +249,29 @@ def _configuration(material: Material, member: Member) -> Chosen:
     return {key: value for key, value in point.told.items() if key != "hidden"}
 
 
-def _trials(
-    material: Material,
-    table: int,
-    scores: Mapping[Member, tuple[int, float]],
-    selected: Set[Member],
-) -> pd.DataFrame:
-    rows = []
-    members = (
-        Member(table, fold, point)
-        for point in range(len(material.points))
-        for fold in range(len(material.splits))
-    )
-    for member in members:
-        point, fold = material.points[member.point], material.splits[member.fold].fold
-        rows.append((fold, *point.told.values(), *scores[member], member in selected))
+def _trials(material: Material, table: int, trained: _Trained) -> pd.DataFrame:
+    points, folds = range(len(material.points)), range(len(material.splits))
+    crossfit = [
+        crossfit_score(
+            [trained.halves[Member(table, fold, point)] for point in points], uar_from_confusion
+        )
+        for fold in folds
+    ]
+    constant = [int(material.scaling(table, fold).is_constant.sum()) for fold in folds]
+    rows: list[tuple[Any, ...]] = []
+    for point, fold in itertools.product(points, folds):
+        member = Member(table, fold, point)
+        is_selected = member in trained.best
+        rows.append(
+            (
+                material.splits[fold].fold,
+                *material.points[point].told.values(),
+                *trained.scores[member],
+                crossfit[fold] if is_selected else np.nan,
+                is_selected,
+                constant[fold],
+            )
+        )
     return pd.DataFrame(rows, columns=list(_TRIAL_TYPES)).astype(_TRIAL_TYPES)
 
 

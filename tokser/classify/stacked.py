@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from tokser.classify.crossfit import CrossFit
 from tokser.classify.gradients import write_gradients
 from tokser.classify.grid import Fold, Trained, class_importance, sample_order
 from tokser.classify.metrics import uar_from_confusion
@@ -18,7 +19,7 @@ from tokser.classify.mlp import Stack, flatten, forward, initialise, unflatten
 from tokser.classify.optimise import Plateau, StackedAdam
 from tokser.config import GridSettings
 
-__all__ = ["predict", "train_stack"]
+__all__ = ["predict", "refit_stack", "train_stack"]
 
 
 def train_stack(
@@ -49,40 +50,69 @@ def train_stack(
 
     Source: report, section 4.3.
     """
-    widths = (folds[0].train.shape[1], *hidden, num_classes)
-    drawn = initialise(widths, [(seed, fold.number) for fold in folds])
-    rows = flatten(drawn).to(device)
-    stack = unflatten(rows, drawn)
-    importance = [
-        class_importance(fold.train_labels, num_classes, is_balanced=settings.class_weights)
-        for fold in folds
-    ]
-    train = _Part([f.train for f in folds], [f.train_labels for f in folds], importance, device)
-    evenly = [np.ones_like(row) for row in importance]
-    dev = _Part([f.dev for f in folds], [f.dev_labels for f in folds], evenly, device).whole()
-    adam = StackedAdam(rows)
+    run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device)
+    # Half h and class c are the label h * classes + c: one count serves both halves.
+    truths = [fold.dev_half * num_classes + fold.dev_labels for fold in folds]
+    evenly = [np.ones(2 * num_classes, dtype=np.float32) for _ in folds]
+    dev = _Part([fold.dev for fold in folds], truths, evenly, device).whole()
     plateau = Plateau(
         np.asarray(learning_rates, dtype=np.float64),
         factor=settings.plateau_factor,
         patience=settings.plateau_patience,
     )
-    best = Trained(
-        [parameter.clone() for parameter in stack],
-        np.zeros(len(folds), dtype=np.int64),
-        np.full(len(folds), -1.0),
-    )
+    best = [parameter.clone() for parameter in run.stack]
+    best_epoch, best_uar = np.zeros(len(folds), dtype=np.int64), np.full(len(folds), -1.0)
+    halves, schedule = CrossFit(uar_from_confusion), []
     patience = settings.early_stopping or settings.epochs
     for epoch in range(1, settings.epochs + 1):
-        goes_on = epoch - 1 - best.best_epoch < patience
+        goes_on = epoch - 1 - best_epoch < patience
         if not goes_on.any():
             break
-        order = _padded([sample_order(seed, fold, epoch) for fold in folds])
-        rates = plateau.learning_rates.tolist()
-        _train_epoch(stack, adam, train, order, rates, batch_size, goes_on)
-        dev_uar = np.where(goes_on, _evaluate(stack, dev, num_classes), -1.0)
+        schedule.append(plateau.learning_rates)
+        run.train_epoch(epoch, plateau.learning_rates.tolist(), goes_on)
+        counts = _count_guesses(run.stack, dev, num_classes)
+        halves.add_epoch(counts, goes_on)
+        dev_uar = np.where(goes_on, uar_from_confusion(counts.sum(axis=1)), -1.0)
         plateau.step(dev_uar)
-        _keep_better(best, stack, dev_uar, epoch)
-    return best
+        is_better = dev_uar > best_uar
+        best_uar = np.where(is_better, dev_uar, best_uar)
+        best_epoch = np.where(is_better, epoch, best_epoch)
+        _copy_models(best, run.stack, is_better)
+    return Trained(best, best_epoch, best_uar, np.stack(schedule), halves.best)
+
+
+def refit_stack(
+    folds: Sequence[Fold],
+    learning_rates: Sequence[Sequence[float]],
+    *,
+    batch_size: int,
+    hidden: Sequence[int],
+    num_classes: int,
+    settings: GridSettings,
+    seed: int,
+    device: torch.device,
+) -> Stack:
+    """Train models without a dev part: for given epochs, each by its given learning rate.
+
+    Args:
+        folds: Fold of each model, [models]; its train part holds all that is trained on.
+        learning_rates: Of each model in each of its epochs, [models][epochs].
+        batch_size: Utterances in a step.
+        hidden: Widths of the blocks.
+        num_classes: Width of the output.
+        settings: Class weights.
+        seed: With fold and epoch it decides weights and order.
+        device: Where it runs.
+
+    Returns:
+        Parameters after each model's last epoch.
+    """
+    run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device)
+    lengths = np.array([len(rates) for rates in learning_rates])
+    for epoch in range(1, int(lengths.max()) + 1):
+        rates = [own[min(epoch, len(own)) - 1] for own in learning_rates]
+        run.train_epoch(epoch, rates, epoch <= lengths)
+    return run.stack
 
 
 def predict(stack: Stack, inputs: Float[Tensor, "models batch features"]) -> np.ndarray:
@@ -152,38 +182,69 @@ def _padded(rows: Sequence[np.ndarray]) -> Int64[np.ndarray, "models longest"]:
     return table
 
 
-def _train_epoch(
-    stack: Stack,
-    adam: StackedAdam,
-    part: _Part,
-    order: Int64[np.ndarray, "models longest"],
-    learning_rates: Sequence[float],
-    batch_size: int,
-    goes_on: np.ndarray,
-) -> None:
-    gradients = unflatten(adam.gradients, stack)
-    for first in range(0, order.shape[1], batch_size):
-        num_chosen = np.where(goes_on, np.clip(part.sizes - first, 0, batch_size), 0)
-        batch = part.take(order[:, first : first + batch_size], num_chosen)
-        write_gradients(gradients, stack, batch.inputs, batch.labels, batch.weights)
-        adam.step(learning_rates, (num_chosen > 0).tolist())
+class _Run:
+    """Models in training, all in the same steps."""
+
+    def __init__(
+        self,
+        folds: Sequence[Fold],
+        batch_size: int,
+        hidden: Sequence[int],
+        num_classes: int,
+        settings: GridSettings,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        widths = (folds[0].train.shape[1], *hidden, num_classes)
+        drawn = initialise(widths, [(seed, fold.number) for fold in folds])
+        rows = flatten(drawn).to(device)
+        self.stack = unflatten(rows, drawn)
+        importance = [
+            class_importance(fold.train_labels, num_classes, is_balanced=settings.class_weights)
+            for fold in folds
+        ]
+        self._train = _Part(
+            [fold.train for fold in folds],
+            [fold.train_labels for fold in folds],
+            importance,
+            device,
+        )
+        self._adam = StackedAdam(rows)
+        self._folds, self._batch_size, self._seed = folds, batch_size, seed
+
+    def train_epoch(self, epoch: int, rates: Sequence[float], goes_on: np.ndarray) -> None:
+        """Train one epoch of the models that go on.
+
+        Args:
+            epoch: Its number, from 1 on.
+            rates: Learning rate of each model.
+            goes_on: Which models it moves.
+        """
+        order = _padded([sample_order(self._seed, fold, epoch) for fold in self._folds])
+        gradients = unflatten(self._adam.gradients, self.stack)
+        size, part = self._batch_size, self._train
+        for first in range(0, order.shape[1], size):
+            num_chosen = np.where(goes_on, np.clip(part.sizes - first, 0, size), 0)
+            batch = part.take(order[:, first : first + size], num_chosen)
+            write_gradients(gradients, self.stack, batch.inputs, batch.labels, batch.weights)
+            self._adam.step(rates, (num_chosen > 0).tolist())
 
 
-def _evaluate(stack: Stack, dev: _Batch, num_classes: int) -> np.ndarray:
+def _count_guesses(
+    stack: Stack, dev: _Batch, num_classes: int
+) -> Int64[np.ndarray, "models 2 truth guess"]:
+    """Count guesses by model, half of dev, true and guessed class."""
     with torch.inference_mode():
         guesses = forward(stack, dev.inputs).argmax(dim=-1)
     models = torch.arange(len(guesses), device=guesses.device)[:, None]
-    cells = (models * num_classes + dev.labels) * num_classes + guesses
-    num_cells = len(guesses) * num_classes * num_classes
+    cells = (models * 2 * num_classes + dev.labels) * num_classes + guesses
+    num_cells = len(guesses) * 2 * num_classes * num_classes
     counts = torch.bincount(cells[dev.weights > 0], minlength=num_cells)
-    confusion = counts.view(-1, num_classes, num_classes).cpu().numpy()
-    return uar_from_confusion(confusion)
+    found: np.ndarray = counts.view(-1, 2, num_classes, num_classes).cpu().numpy()
+    return found
 
 
-def _keep_better(best: Trained, stack: Stack, dev_uar: np.ndarray, epoch: int) -> None:
-    is_better = dev_uar > best.dev_uar
-    best.dev_uar = np.where(is_better, dev_uar, best.dev_uar)
-    best.best_epoch = np.where(is_better, epoch, best.best_epoch)
-    chosen = torch.from_numpy(np.flatnonzero(is_better)).to(stack[0].device)
-    for kept, parameter in zip(best.stack, stack, strict=True):
+def _copy_models(target: Stack, source: Stack, is_chosen: np.ndarray) -> None:
+    chosen = torch.from_numpy(np.flatnonzero(is_chosen)).to(source[0].device)
+    for kept, parameter in zip(target, source, strict=True):
         kept[chosen] = parameter[chosen]

@@ -88,6 +88,13 @@ _experiment_options = (
         "recordings, without labels.  [default: global]",
     ),
     click.option(
+        "--refit/--no-refit",
+        default=None,
+        help="Whether what dev selected (grid point, epoch, penalty) is trained again on train and "
+        "dev together, for as many epochs, before it meets test. --no-refit tests it as it was "
+        "selected: the paper's protocol.  [default: refit]",
+    ),
+    click.option(
         "--ledger",
         type=FILE,
         help="Record of all runs' looks at test parts.  [default: ledger.jsonl beside --out]",

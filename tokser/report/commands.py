@@ -123,7 +123,7 @@ def _words(parsed: ClassifySettings | RegressSettings, own: Mapping[str, str]) -
         value = getattr(parsed, name)
         if name in _PLACES or value != type(parsed).model_fields[name].default:
             words += [option, _joined(value, ", " if name == "features" else ",")]
-    return words
+    return words if parsed.refit else [*words, "--no-refit"]
 
 
 def _grid_words(grid: GridSettings) -> list[str] | None:

@@ -21,7 +21,8 @@ from tokser.errors import InputError, SettingsError, list_some
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.stages.classify.choices import plan_choices
-from tokser.stages.classify.material import Material, choose, identities, load
+from tokser.stages.classify.constants import ConstantColumns
+from tokser.stages.classify.material import Functionals, Material, choose, identities, load
 from tokser.stages.classify.tables import COMPARED, compare_rows, fold_spread
 from tokser.stages.classify.units import Unit, parquet_bytes, read_unit, run_units
 from tokser.store import open_store
@@ -123,12 +124,14 @@ class _Runner:
     def __init__(self, settings: RegressSettings, material: Material, ledger: Ledger) -> None:
         self._settings, self._material, self._ledger = settings, material, ledger
         self._early = {str(early): early for early in material.trained}
-        self._held: tuple[Early, pd.DataFrame] | None = None
+        self._held: tuple[Early, Functionals] | None = None
+        self._constant = ConstantColumns()
 
     def num_models(self, task: _Task) -> int:
         """Count the models that a task fits."""
         splits = self._material.plans[task.protocol].folds(task.seed)
-        return num_regressions(task.regressor, splits, self._settings.grid)
+        settings = self._settings
+        return num_regressions(task.regressor, splits, settings.grid, refit=settings.refit)
 
     def run(self, task: _Task, on_models: Callable[[int], None]) -> Found:
         """Train and test one task."""
@@ -140,14 +143,19 @@ class _Runner:
 
         early = self._early[task.features]
         if self._held is None or self._held[0] != early:
-            self._held = (early, self._material.table(early))
+            self._held = (early, self._material.functionals(early))
+        functionals = self._held[1]
+        splits = self._material.plans[task.protocol].folds(task.seed)
+        self._constant.tell(functionals, task.protocol, splits)
         return search_regressor(
             task.regressor,
-            self._held[1],
+            functionals.values,
             self._material.utterances[task.target].astype(float),
-            self._material.plans[task.protocol].folds(task.seed),
+            splits,
             self._settings.grid,
             seed=task.seed,
+            rounding=functionals.rounding,
+            refit=self._settings.refit,
             on_models=on_models,
             before_test=before_test,
         )
@@ -221,7 +229,11 @@ def _write(
     num_candidates = dict.fromkeys(trained, 1) | {task: n for task, (_, n) in choices.items()}
     predictions = {task: result.predictions for task, result in trained.items()}
     predictions |= {task: table for task, (table, _) in choices.items()}
-    setup = "standardised by speaker" if settings.standardise == "speaker" else ""
+    departures = {
+        "standardised by speaker": settings.standardise == "speaker",
+        "not refitted": not settings.refit,
+    }
+    setup = ", ".join(name for name, is_so in departures.items() if is_so)
     sampled = material.sampling_units
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []

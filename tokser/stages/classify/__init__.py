@@ -21,7 +21,8 @@ from tokser.errors import list_some
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.scheduling import Workers, workers
-from tokser.stages.classify.material import Material, choose, identities, load
+from tokser.stages.classify.constants import ConstantColumns
+from tokser.stages.classify.material import Functionals, Material, choose, identities, load
 from tokser.stages.classify.outcomes import Outcome, combined_outcomes, trained_outcomes
 from tokser.stages.classify.tables import COLUMNS, make_tables
 from tokser.stages.classify.units import Unit, parquet_bytes, plan_units, run_units
@@ -90,15 +91,16 @@ class _Runner:
         self._settings, self._material, self._workers = settings, material, workers
         self._device, self._ledger = device, ledger
         self._early = {str(early): early for early in material.trained}
-        self._held: tuple[Early, pd.DataFrame] | None = None
+        self._held: tuple[Early, Functionals] | None = None
+        self._constant = ConstantColumns()
 
     def num_models(self, unit: Unit) -> int:
         """Count the models that a unit trains."""
         splits = self._material.plans[unit.protocol].folds(unit.seed)
         grid = self._grid(unit)
         if unit.classifier in BASELINES:
-            return num_fits(unit.classifier, splits, grid)
-        return num_models(splits, grid)
+            return num_fits(unit.classifier, splits, grid, refit=self._settings.refit)
+        return num_models(splits, grid, refit=self._settings.refit)
 
     def run(self, unit: Unit, on_models: Callable[[int], None]) -> Found:
         """Train and test one unit."""
@@ -108,40 +110,30 @@ class _Runner:
                 split, dataset=self._settings.dataset, **unit._asdict(), configuration=chosen
             )
 
-        functionals = self._table(self._early[unit.features])
-        labels = self._material.utterances["label"]
+        functionals = self._functionals(self._early[unit.features])
         splits = self._material.plans[unit.protocol].folds(unit.seed)
-        watched: dict[str, Any] = {"on_models": on_models, "before_test": before_test}
+        self._constant.tell(functionals, unit.protocol, splits)
+        data = (functionals.values, self._material.utterances["label"], splits, self._grid(unit))
+        options: dict[str, Any] = {
+            "seed": unit.seed,
+            "rounding": functionals.rounding,
+            "refit": self._settings.refit,
+            "on_models": on_models,
+            "before_test": before_test,
+        }
         if unit.classifier in BASELINES:
-            return search_baseline(
-                unit.classifier,
-                functionals,
-                labels,
-                splits,
-                self._grid(unit),
-                seed=unit.seed,
-                **watched,
-            )
-        return search_mlp(
-            functionals,
-            labels,
-            splits,
-            self._grid(unit),
-            seed=unit.seed,
-            device=self._device,
-            workers=self._workers,
-            **watched,
-        )
+            return search_baseline(unit.classifier, *data, **options)
+        return search_mlp(*data, device=self._device, workers=self._workers, **options)
 
     def _grid(self, unit: Unit) -> GridSettings:
         """Return the grid; a linear probe is the MLP without hidden layers."""
         grid = self._settings.grid
         return grid.model_copy(update={"hidden": ()}) if unit.classifier == "linear" else grid
 
-    def _table(self, early: Early) -> pd.DataFrame:
+    def _functionals(self, early: Early) -> Functionals:
         """Read functionals, or return those read last: the units of a sum follow each other."""
         if self._held is None or self._held[0] != early:
-            self._held = (early, self._material.table(early))
+            self._held = (early, self._material.functionals(early))
         return self._held[1]
 
 
@@ -178,6 +170,7 @@ def _setup(settings: ClassifySettings) -> str:
     """Say in words what departs from the usual training."""
     found = [
         "standardised by speaker" if settings.standardise == "speaker" else "",
+        "" if settings.refit else "not refitted",
         "class weights" if settings.grid.class_weights else "",
         f"early stopping {settings.grid.early_stopping}" if settings.grid.early_stopping else "",
     ]
@@ -214,7 +207,7 @@ def _write(settings: ClassifySettings, material: Material, outcomes: Sequence[Ou
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Put tables below each other; whole numbers stay whole where another table lacks them."""
-    whole = {"batch_size": "Int64", "best_epoch": "Int64"}
+    whole = dict.fromkeys(("batch_size", "best_epoch", "num_constant"), "Int64")
     return pd.concat([table.astype(whole) for table in tables], ignore_index=True)
 
 

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,39 @@ from tokser.classify.split_files import SplitPlan, read_splits
 from tokser.config import AuditSettings, ClassifySettings, RegressSettings
 from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
 from tokser.functionals.moments import MOMENTS, check_functionals
+from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
 from tokser.progress import say
 from tokser.provenance import sha256_of_file
 from tokser.store import Store
 
-__all__ = ["Material", "audit_plans", "choose", "identities", "load", "plan_splits", "recordings"]
+__all__ = [
+    "Functionals",
+    "Material",
+    "audit_plans",
+    "choose",
+    "identities",
+    "load",
+    "plan_splits",
+    "recordings",
+]
 
 DEFAULT_PROTOCOLS = ("report", "speaker")
+
+
+class Functionals(NamedTuple):
+    """Functionals of a sum of features.
+
+    Attributes:
+        values: [utterances, features], index = id.
+        rounding: How far rounding may have moved them, the same shape; none: they are exact.
+        widths: Columns of each term, in order.
+    """
+
+    values: pd.DataFrame
+    rounding: pd.DataFrame | None
+    widths: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -49,17 +73,18 @@ class Material:
     audits: dict[str, Audit]
     by_speaker: bool
 
-    def table(self, early: Early) -> pd.DataFrame:
+    def functionals(self, early: Early) -> Functionals:
         """Return the functionals of a sum side by side, float32 [utterances, features]."""
-        tables = [
-            read_functionals(self.store, term.feature, term.functionals).loc[self.utterances.index]
-            for term in early.terms
-        ]
-        table = tables[0]
-        if len(tables) > 1:
-            table = pd.concat(tables, axis=1)
-            table.columns = pd.RangeIndex(table.shape[1])
-        return standardise_by_speaker(table, self.speakers) if self.by_speaker else table
+        ids = self.utterances.index
+        read = [(self.store, term.feature, term.functionals) for term in early.terms]
+        tables = [read_functionals(*term).loc[ids] for term in read]
+        widths = {str(t): table.shape[1] for t, table in zip(early.terms, tables, strict=True)}
+        values = _side_by_side(tables)
+        rounding = _side_by_side([read_rounding(*term).loc[ids] for term in read])
+        if self.by_speaker:
+            scaled = standardise_by_speaker(values, self.speakers, rounding)
+            return Functionals(*scaled, widths)
+        return Functionals(values, rounding, widths)
 
     @functools.cached_property
     def sampling_units(self) -> SamplingUnits:
@@ -236,6 +261,14 @@ def recordings(store: Store) -> dict[str, str] | None:
         if found:
             return found
     return None
+
+
+def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if len(tables) == 1:
+        return tables[0]
+    table = pd.concat(tables, axis=1)
+    table.columns = pd.RangeIndex(table.shape[1])
+    return table
 
 
 def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]) -> pd.DataFrame:

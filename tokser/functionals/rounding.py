@@ -1,0 +1,88 @@
+"""How far rounding alone may move functionals: what spreads no wider than this is constant."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float64
+
+from tokser.functionals.moments import MOMENTS, check_functionals
+from tokser.functionals.tables import read_functionals
+from tokser.store import Store
+from tokser.store.schema import FUNCTIONALS
+
+__all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound"]
+
+STORED = {"float16": 2.0**-11, "float32": 2.0**-24}
+"""Unit roundoff of each type of stored rows, relative to a value."""
+_SMALLEST = {"float16": 2.0**-25, "float32": 2.0**-150}
+"""What rounding costs at least: half the distance of the smallest numbers of a type."""
+COMPUTED = {"float32": 1e-5, "bfloat16": 2.0**-8, "float16": 2.0**-11}
+"""Relative change of an activation that is computed again, in another batch, by the precision of
+its encoder: what float32 is tested to, and the unit roundoff of the short types."""
+
+
+def read_rounding(store: Store, feature: str, functionals: Sequence[str] = MOMENTS) -> pd.DataFrame:
+    """Return what rounding may change of each number that `read_functionals` reads.
+
+    Args:
+        store: The store.
+        feature: A pooled feature.
+        functionals: As in `read_functionals`.
+
+    Returns:
+        float32 [utterances, functionals * dim], with the same ids and columns.
+    """
+    values = read_functionals(store, feature, functionals)
+    moments = store.functionals(feature).loc[values.index].to_numpy(dtype=np.float64)
+    mean, std = np.hsplit(moments, 2)
+    roundoff, smallest = _units(store, feature)
+    dim, bounds = mean.shape[1], []
+    for number, name in enumerate(check_functionals(functionals)):
+        own = values.iloc[:, number * dim : (number + 1) * dim].to_numpy(dtype=np.float64)
+        bounds.append(rounding_bound(name, own, mean, std, roundoff) + smallest)
+    return pd.DataFrame(
+        np.concatenate(bounds, axis=1).astype(np.float32),
+        index=values.index,
+        columns=values.columns,
+    )
+
+
+def rounding_bound(
+    functional: str,
+    values: Float64[np.ndarray, "utterances dim"],
+    mean: Float64[np.ndarray, "utterances dim"],
+    std: Float64[np.ndarray, "utterances dim"],
+    roundoff: float,
+) -> Float64[np.ndarray, "utterances dim"]:
+    """Return how far a functional may be from that of the exact rows.
+
+    Rows x are held as x + e with |e| <= u |x|, and rms(x) = sqrt(mean^2 + std^2) over rows. Then
+    |change of mean| <= mean(|e|) <= u rms(x), and |change of std| <= std(e) <= u rms(x): a
+    standard deviation is blurred by the size of the values, not by its own. Rounding keeps the
+    order of values, so a least or greatest one moves by u times itself; a quantile lies between
+    two rows, which may be larger than itself where they differ in sign.
+
+    Args:
+        functional: `mean`, `std`, `min`, `max`, or a quantile.
+        values: Of that functional.
+        mean: Over rows.
+        std: Over rows.
+        roundoff: u, relative.
+    """
+    if functional in ("min", "max"):
+        return np.asarray(roundoff * np.abs(values))
+    size = np.hypot(mean, std)
+    return np.asarray(roundoff * (size if functional in MOMENTS else np.fmax(size, np.abs(values))))
+
+
+def _units(store: Store, feature: str) -> tuple[float, float]:
+    """Return the relative and the absolute bound of a feature's rows.
+
+    Where only functionals were stored nothing names the type of the rows: it counts as float16,
+    the default and the coarsest.
+    """
+    dtype = str(store[feature].dtype) if feature in store else "float16"
+    made_by = store[f"{FUNCTIONALS}/{feature}"].provenance.get("source", {})
+    computed = COMPUTED.get(str(made_by.get("precision", "float32")), COMPUTED["float32"])
+    return STORED[dtype] + computed, _SMALLEST[dtype]
