@@ -22,6 +22,7 @@ MANY = {
     "num_folds": 4,
     "group_by": "sentence",
     "standardise": "speaker",
+    "stratify": False,
     "seed": 3,
     "num_seeds": 5,
     "grid": GRID | {"class_weights": True, "early_stopping": 6, "plateau_factor": 0.5},

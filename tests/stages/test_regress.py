@@ -92,3 +92,24 @@ def test_numbers_that_are_not_there_are_named(make_settings, stores, column, tol
 def test_late_fusion_is_for_classes(make_settings):
     with pytest.raises(SettingsError, match=r"got mean\(whisper-tiny/layer-1\.\.2\)"):
         regress(make_settings(features=("mean(whisper-tiny/layer-*)",)))
+
+
+def test_every_file_bears_the_stamp_and_the_setup(make_settings, stores):
+    table = with_numbers(stores).assign(speaker="")
+    out = regress(make_settings(table, protocols=("report",), stratify=False))
+    for name in ("regression", "comparisons", "grid"):
+        found = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
+        assert set(found["stamp"]) == {"SPEAKERS UNKNOWN"}, name
+        assert set(found.get("setup", ["random split not stratified"])) == {
+            "random split not stratified"
+        }, name
+        assert set(found.get("num_units", [""])) == {""}, name
+    assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"SPEAKERS UNKNOWN"}
+
+
+def test_its_audit_says_nothing_of_accuracy(make_settings):
+    out = regress(make_settings())
+    audit = json.loads((out / "audit.json").read_text())["report"]
+    assert audit["remarks"] == []
+    assert "points_per_error" not in audit
+    assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"LEAKS SPEAKERS", ""}

@@ -21,7 +21,7 @@ from tokser.errors import InputError, SettingsError, list_some
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.stages.classify.choices import plan_choices
-from tokser.stages.classify.material import Material, choose, identities, load
+from tokser.stages.classify.material import Material, choose, identities, load, setup_of
 from tokser.stages.classify.tables import COMPARED, compare_rows, fold_spread
 from tokser.stages.classify.units import Unit, parquet_bytes, read_unit, run_units
 from tokser.store import open_store
@@ -221,7 +221,7 @@ def _write(
     num_candidates = dict.fromkeys(trained, 1) | {task: n for task, (_, n) in choices.items()}
     predictions = {task: result.predictions for task, result in trained.items()}
     predictions |= {task: table for task, (table, _) in choices.items()}
-    setup = "standardised by speaker" if settings.standardise == "speaker" else ""
+    setup = ", ".join(setup_of(settings))
     sampled = material.sampling_units
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
@@ -254,9 +254,16 @@ def _write(
     for name, content in (("regression", rows), ("comparisons", comparisons)):
         tidy = pd.DataFrame(content, columns=list(COLUMNS[name]))
         write_atomically(out / f"{name}.csv", _csv(tidy))
-    trials = [result.trials.assign(**task._asdict()) for task, result in trained.items()]
+    stamps = {protocol: audit.stamp for protocol, audit in material.audits.items()}
+    trials = [
+        result.trials.assign(**task._asdict(), stamp=stamps[task.protocol])
+        for task, result in trained.items()
+    ]
     write_atomically(out / "grid.csv", _csv(pd.concat(trials, ignore_index=True)))
-    together = [table.assign(**task._asdict()) for task, table in predictions.items()]
+    together = [
+        table.assign(**task._asdict(), stamp=stamps[task.protocol])
+        for task, table in predictions.items()
+    ]
     whole = pd.concat(together, ignore_index=True)
     write_atomically(out / "predictions.parquet", parquet_bytes(whole))
     audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
