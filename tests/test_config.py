@@ -28,7 +28,11 @@ def test_pretraining_is_that_of_section_4_3():
         ({"protocol": ("speaker",)}, r"unknown key 'protocol' \(nearest known key: 'protocols'\)"),
         ({"grid": {"learning_rate": 1}}, r"'grid\.learning_rate'.*'learning_rates'"),
         ({"classifiers": ()}, "classifiers"),
-        ({"classifiers": ("tree",)}, "tree"),
+        ({"classifiers": ("tree",)}, r"classifiers\.0 = 'tree', which is none of mlp, linear, lo"),
+        ({"classifiers": ("logregg",)}, "nearest known: 'logreg'"),
+        ({"protocols": ("speakers",)}, r"none of report, .*loso; nearest known: 'speaker'"),
+        ({"protocols": ("LOSO",)}, "nearest known: 'loso'"),
+        ({"standardise": "speakr"}, "none of global, speaker; nearest known: 'speaker'"),
         ({"grid": {"batch_sizes": ()}}, "batch_sizes"),
         ({"grid": {"batch_sizes": (0,)}}, "greater than 0"),
         ({"seed": -1}, "seed"),
@@ -38,7 +42,11 @@ def test_pretraining_is_that_of_section_4_3():
 def test_wrong_settings_are_named_with_the_file(changes, message):
     with pytest.raises(SettingsError, match=message) as caught:
         classify(**changes)
-    assert str(caught.value).startswith("test.yaml: expected valid ClassifySettings, got")
+    assert str(caught.value).startswith("test.yaml: expected settings that are known, with")
+
+
+def test_protocols_go_by_the_field_s_names_too_and_are_stored_under_their_own():
+    assert classify(protocols=("random", "loso", "text")).protocols == ("report", "speaker", "text")
 
 
 def test_all_faults_are_told_at_once():

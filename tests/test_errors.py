@@ -34,6 +34,8 @@ def test_an_error_is_also_the_builtin_a_caller_expects(kind, builtin, code):
 def test_long_lists_are_cut_and_counted():
     assert errors.list_some(["a", "b"]) == "a, b"
     assert errors.list_some(list("abcdefg")) == "a, b, c, d, e and 2 more"
+    assert errors.list_some(list("abcde"), most=3, num_all=24) == "a, b, c and 21 more"
+    assert errors.list_some(["a"], num_all=1) == "a"
 
 
 def test_an_error_survives_the_way_out_of_a_worker():

@@ -1,11 +1,12 @@
 """Settings of every stage: typed, frozen, strict, saved beside every output they made."""
 
 import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tokser.errors import SettingsError
 
@@ -28,7 +29,17 @@ __all__ = [
 
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 """`librispeech`, `emodb`, `iemocap`, or the name that a user gives a corpus of their own."""
-ProtocolName = Literal["report", "speaker", "fixed", "text", "kfold"]
+PROTOCOL_ALIASES = {"random": "report", "loso": "speaker"}
+"""Other names of protocols; settings hold the first name."""
+
+
+def _resolved(name: Any) -> Any:
+    return PROTOCOL_ALIASES.get(name, name) if isinstance(name, str) else name
+
+
+ProtocolName = Annotated[
+    Literal["report", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
+]
 ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
 RegressorName = Literal["ridge", "mlp-sklearn"]
 TargetName = Literal["valence", "arousal", "dominance"]
@@ -62,14 +73,16 @@ class Settings(BaseModel):
             faults = [cls._describe(fault) for fault in error.errors()]
             raise SettingsError(
                 where,
-                expected=f"valid {cls.__name__}",
-                got="; ".join(faults),
+                expected="settings that are known, with values that are allowed",
+                got="; ".join(dict.fromkeys(faults)),
                 remedy="Correct the named settings.",
             ) from error
 
     @classmethod
     def _describe(cls, fault: Mapping[str, Any]) -> str:
         key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "literal_error":
+            return _describe_name(key, fault)
         if fault["type"] != "extra_forbidden":
             return f"{key} = {fault['input']!r}: {fault['msg']}"
         known = _known_keys(cls, fault["loc"][:-1])
@@ -77,6 +90,17 @@ class Settings(BaseModel):
         return (
             f"unknown key {key!r} (nearest known key: {near[0]!r})" if near else f"unknown {key!r}"
         )
+
+
+def _describe_name(key: str, fault: Mapping[str, Any]) -> str:
+    """Say which names a setting of a few fixed ones has, the nearest first."""
+    known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
+    are_protocols = set(PROTOCOL_ALIASES.values()) <= set(known)
+    names = [*known, *PROTOCOL_ALIASES] if are_protocols else known
+    given = str(fault["input"])
+    near = difflib.get_close_matches(given.lower().strip(), names, n=1, cutoff=0.5)
+    nearest = f"; nearest known: {near[0]!r}" if near else ""
+    return f"{key} = {fault['input']!r}, which is none of {', '.join(names)}{nearest}"
 
 
 def _known_keys(settings: type[BaseModel], parents: tuple[Any, ...]) -> list[str]:
@@ -272,6 +296,8 @@ class _ExperimentSettings(Settings):
     """Of the protocol `kfold`."""
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
     """What `kfold` keeps together."""
+    stratify: bool = True
+    """Whether each part of `report` has its share of every class; those of the paper have not."""
     standardise: Literal["global", "speaker"] = "global"
     """By train alone; `speaker`: before that, each speaker by all of that speaker's recordings."""
     refit: bool = True
@@ -315,6 +341,7 @@ class AuditSettings(Settings):
     splits_file: Path | None = None
     num_folds: int = Field(default=5, ge=3)
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
+    stratify: bool = True
     seed: Seed = 0
     num_seeds: Positive = 1
 

@@ -123,7 +123,15 @@ class QuarantinedError(StoreError, KeyError):
     exit_code = 2
 
 
-def list_some(names: Sequence[object], *, most: int = 5) -> str:
-    """Join the first few names for a message, and count the rest."""
-    shown = ", ".join(str(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def list_some(names: Sequence[object], *, most: int = 5, num_all: int | None = None) -> str:
+    """Join the first few names for a message, and count the rest.
+
+    Args:
+        names: All of them, or some.
+        most: How many are shown.
+        num_all: How many there are, where `names` are only some.
+    """
+    shown = names[:most]
+    num_more = (len(names) if num_all is None else num_all) - len(shown)
+    text = ", ".join(str(name) for name in shown)
+    return f"{text} and {num_more} more" if num_more else text

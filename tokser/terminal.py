@@ -210,7 +210,8 @@ def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
         ]
         shared = ", ".join(f"{count} {kind}" for kind, count in audit.shared.items() if count)
         stamp = f"[red]{audit.stamp}[/red]: " if audit.stamp else ""
-        table.add_row(protocol, str(audit.num_folds), *sizes, f"{stamp}{shared or 'nothing'}")
+        shared = shared or ("nothing that is known" if audit.unknown_speakers else "nothing")
+        table.add_row(protocol, str(audit.num_folds), *sizes, f"{stamp}{shared}")
     yield table
     remarks = Table("protocol", "what to know")
     for protocol, audit in audits.items():
@@ -219,7 +220,8 @@ def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
         if audit.missing_classes:
             remarks.add_row(protocol, f"classes missing: {list_some(audit.missing_classes)}")
         for kind, names in audit.examples.items():
-            remarks.add_row(protocol, f"{kind} shared, for instance {list_some(names, most=3)}")
+            some = list_some(names, most=3, num_all=audit.shared.get(kind))
+            remarks.add_row(protocol, f"{kind} shared, for instance {some}")
     if remarks.row_count:
         yield remarks
 
@@ -238,13 +240,18 @@ def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
     title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
     setup = results["setup"].iloc[0]
     table = Table(title=f"{title}, {setup}" if setup else title, box=box.SIMPLE_HEAD)
-    table.add_column("\n\n\nfeatures", overflow="fold")
-    for protocol in protocols:
-        part = results[results["protocol"] == protocol]
-        stamp = next((f"[red]{text}[/red]" for text in part["stamp"] if text), "")
+    parts = {p: results[results["protocol"] == p] for p in protocols}
+    stamps = {
+        p: str(next(filter(None, part["stamp"]), "")).split(", ") for p, part in parts.items()
+    }
+    above = "\n" * (2 + max(map(len, stamps.values())))
+    table.add_column(f"{above}features", overflow="fold")
+    for protocol, part in parts.items():
+        stamp = "\n".join(f"[red]{text}[/red]" if text else "" for text in stamps[protocol])
         heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
-        table.add_column(f"{heading}\nUAR [95 %]", justify="right", no_wrap=True)
-        table.add_column("\n\n\nacc", justify="right", no_wrap=True)
+        heading += "\n" * (above.count("\n") - heading.count("\n"))
+        table.add_column(f"{heading}UAR [95 %]", justify="right", no_wrap=True)
+        table.add_column(f"{above}acc", justify="right", no_wrap=True)
     for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
         by_protocol = part.set_index("protocol")
         cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
@@ -298,9 +305,11 @@ def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
 
 
 def _add_counts(table: Table, label: str, part: pd.DataFrame, hours: "pd.Series[float]") -> None:
-    table.add_row(
-        label, str(len(part)), f"{hours[part.index].sum():.2f}", str(part["speaker"].nunique())
-    )
+    known = part["speaker"][part["speaker"].ne("")]
+    speakers = str(known.nunique()) if len(known) else "unknown"
+    if 0 < len(known) < len(part):
+        speakers += f", {len(part) - len(known)} without one"
+    table.add_row(label, str(len(part)), f"{hours[part.index].sum():.2f}", speakers)
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -47,6 +47,35 @@ def test_unknown_values_are_not_shared():
     assert audit.leaks == ()
 
 
+def test_unknown_speakers_are_stamped_for_nobody_can_tell_whether_they_are_shared():
+    audit = audit_splits([fold("ab", "d", "e")], TABLE.assign(speaker=""))
+    assert audit.stamp == "SPEAKERS UNKNOWN"
+    assert audit.to_json()["unknown_speakers"] == audit.num_utterances == 4
+    assert audit.remarks[0].startswith("4 of 4 utterances have no speaker")
+
+
+def test_of_speakers_unknown_in_part_it_is_said_how_many():
+    table = TABLE.assign(speaker=["s1", "", "s2", "s2", "s3", ""])
+    assert audit_splits([fold("abc", "d", "e")], table).stamp == "SPEAKERS UNKNOWN (1 OF 5)"
+    shared = audit_splits([fold("abc", "e", "d")], table)
+    assert shared.stamp == "LEAKS SPEAKERS, SPEAKERS UNKNOWN (1 OF 5)"
+    assert audit_splits([fold("ac", "e", "d")], table).unknown_speakers == 0  # b is in no part
+
+
+def test_unknown_speakers_take_no_leak_of_recordings_away():
+    checksums = dict.fromkeys("abcdef", "1")
+    audit = audit_splits([fold("ab", "d", "e")], TABLE.assign(speaker=""), recordings=checksums)
+    assert audit.stamp == "LEAKS RECORDINGS, SPEAKERS UNKNOWN"
+
+
+def test_nothing_is_said_of_accuracy_where_numbers_are_predicted():
+    audit = audit_splits([fold("b", "d", "ef")], TABLE, predicts_classes=False)
+    assert audit.remarks == ()
+    told = audit.to_json()
+    assert not {"points_per_error", "rarest", "missing_classes"} & told.keys()
+    assert told["num_test"] == 2
+
+
 def test_fixed_sentences_go_before_transcripts():
     table = TABLE.assign(sentence=list("abcdef"))
     assert audit_splits([fold("b", "d", "ef")], table).shared["sentences"] == 0

@@ -249,3 +249,27 @@ def test_kfold_refuses_more_folds_than_groups_and_other_groups(emodb):
         make_splits("kfold", emodb, seed=0, num_folds=11)
     with pytest.raises(SettingsError, match=r"--group-by: expected speaker, session or sentence"):
         make_splits("kfold", emodb, seed=0, group_by="sex")
+
+
+def test_report_may_be_drawn_without_strata(emodb):
+    (split,) = make_splits("report", emodb, seed=0, stratify=False)
+    assert (len(split.train), len(split.dev), len(split.test)) == (374, 107, 54)
+    assert_is_partition(split, emodb)
+    assert [split] == make_splits("report", emodb[::-1], seed=0, stratify=False)
+    most = [
+        emodb.loc[
+            list(make_splits("report", emodb, seed=seed, stratify=False)[0].test), "label"
+        ].value_counts()["anger"]
+        for seed in range(12)
+    ]
+    assert len(set(most)) > 3  # stratified, there are 13 every time
+    assert max(most) >= 16  # which is what the paper's scores tell of theirs
+
+
+def test_without_strata_rare_classes_are_no_fault_but_ten_utterances_are_needed():
+    table = corpus(4)
+    table.iloc[0, table.columns.get_loc("label")] = "fear"
+    (split,) = make_splits("report", table, seed=0, stratify=False)
+    assert_is_partition(split, table)
+    with pytest.raises(InputError, match=r"at least 10 utterances .* got 6"):
+        make_splits("report", table[:6], seed=0, stratify=False)

@@ -45,8 +45,12 @@ def test_it_is_plain_json_with_sorted_ids_under_free_names(tmp_path):
         ({"m": [FOLD | {"dev": ["a"]}]}, "m, fold 0: in dev and once more: a"),
         ({"m": [FOLD | {"dev": ["c", "c"]}]}, "m, fold 0: in dev and once more: c"),
         ({"m": [FOLD | {"test": []}]}, "`test` is no list of ids"),
-        ({"m": [FOLD | {"tset": ["e"]}]}, "m, fold 0: other keys than"),
-        ({"m": [{"fold": "x"}]}, "m, fold 0: other keys than"),
+        ({"m": [FOLD | {"tset": ["e"]}]}, "m, fold 0: unknown key 'tset'"),
+        ({"m": [{"fold": "x", "dev": ["c"]}]}, "m, fold 0: no `train`, no `test`"),
+        ({"m": ["x"]}, "m, fold 0: str instead of an object"),
+        ({"m": [FOLD | {"dev": None}]}, "m, fold 0: `dev` is no list of ids"),
+        ({"m": [FOLD | {"dev_drawn": "maybe"}]}, "`dev_drawn` is neither `speaker` nor `random`"),
+        ({"m": [FOLD | {"dev": [], "dev_drawn": "random"}]}, "there is no `dev` beside it"),
         ({"m": [FOLD | {"seed": "one"}]}, "`seed` is no whole number"),
         ({"m": [FOLD, FOLD]}, "m: fold x twice"),
         ({"m": [FOLD, FOLD | {"fold": "y", "seed": 1}]}, "some folds have a seed"),
@@ -69,3 +73,19 @@ def test_all_faults_are_told_at_once(tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"none\.json"):
         read_splits(tmp_path / "none.json", IDS)
+
+
+@pytest.mark.parametrize(
+    "fold", [FOLD | {"dev": []}, {k: FOLD[k] for k in ("fold", "train", "test")}]
+)
+def test_a_fold_may_have_no_dev_part(tmp_path, fold):
+    plans = read_splits(written(tmp_path, {"m": [fold]}), IDS)
+    assert plans["m"].folds(0) == (Split("x", ("a", "b"), (), ("d",)),)
+    (told,) = json.loads(format_splits(plans))["m"]
+    assert told == {"fold": "x", "train": ["a", "b"], "test": ["d"]}
+
+
+def test_how_dev_was_drawn_is_written_and_read_again(tmp_path):
+    plans = {"m": SplitPlan({None: (Split("x", ("a",), ("b",), ("c",), "random"),)})}
+    assert read_splits(written(tmp_path, format_splits(plans)), IDS) == plans
+    assert json.loads(format_splits(plans))["m"][0]["dev_drawn"] == "random"

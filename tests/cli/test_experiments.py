@@ -24,6 +24,11 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def cells_of(output: str) -> str:
+    """Put the lines of a table's cells together again."""
+    return " ".join(output.replace("│", " ").split())
+
+
 def test_audit_shows_what_leaks_and_exits_with_0(store):
     result = run("audit", "--store", store)
     assert result.exit_code == 0, result.output
@@ -93,3 +98,33 @@ def test_regress_predicts_all_three_dimensions(store, tmp_path):
     assert result.exit_code == 0, result.output
     assert "concordance (CCC)" in result.output
     assert set(pd.read_csv(out / "regression.csv")["target"]) == {"valence", "arousal", "dominance"}
+
+
+def test_audit_says_that_speakers_are_unknown_and_not_that_nothing_is_shared(stores):
+    table = stores.manifest(60).assign(speaker="", transcript="")
+    path = stores.sealed(table, stores.plan(table)).path
+    result = run("audit", "--store", path, "--protocol", "random")
+    assert result.exit_code == 0, result.output
+    told = cells_of(result.output)
+    assert "SPEAKERS UNKNOWN: nothing that is known" in told
+    assert "60 of 60 utterances have no speaker" in told
+
+
+def test_audit_counts_all_that_is_shared_though_it_names_a_few(stores):
+    table = stores.manifest(60).assign(speaker=[f"actor{i % 12:02d}" for i in range(60)])
+    path = stores.sealed(table, stores.plan(table)).path
+    fold = {"fold": "x", "train": [*table.index[:30]], "test": [*table.index[30:]]}
+    (stores.folder / "mine.json").write_text(json.dumps({"mine": [fold]}))
+    result = run("audit", "--store", path, "--splits", stores.folder / "mine.json")
+    told = cells_of(result.output)
+    assert "12 speakers" in told
+    assert "actor00, actor01, actor02 and 9 more" in told
+
+
+def test_an_unknown_protocol_gets_the_nearest_one_named(store):
+    result = run("audit", "--store", store, "--protocol", "speaker, lso")
+    assert result.exit_code == 2
+    told = " ".join(result.output.split())
+    assert "protocols.1 = 'lso', which is none of report, speaker" in told
+    assert "nearest known: 'loso'" in told
+    assert run("audit", "--store", store, "--protocol", "loso, random").exit_code == 0

@@ -1,6 +1,6 @@
 import json
 
-from tokser.report.audit import count_looks, verdicts
+from tokser.report.audit import count_looks, meaning, verdicts
 from tokser.report.results import read_inputs
 
 
@@ -60,3 +60,50 @@ def test_other_runs_that_had_looked_before_are_told(folders):
     ledger.write_text("".join(json.dumps(look) + "\n" for look in told))
     counts = {x.protocol: x.num_other_runs for x in count_looks(read(folder))}
     assert counts == {"speaker": 0, "report": 3}
+
+
+def changed(folder, protocol, **changes):
+    path = folder / "audit.json"
+    audit = json.loads(path.read_text())
+    audit[protocol] |= changes
+    path.write_text(json.dumps(audit))
+    return folder
+
+
+def test_the_sentence_on_a_protocol_follows_the_verdict(folders):
+    plain = verdicts(["report", "speaker"], read(folders.results("a")))
+    nobody = "Nobody who is tested was heard in training."
+    assert nobody in meaning("speaker", plain["speaker"])
+    assert nobody not in meaning("report", plain["report"])
+    assert "overstate what a new speaker would get" in meaning("report", plain["report"])
+    unknown = changed(folders.results("b"), "speaker", stamp="SPEAKERS UNKNOWN")
+    told = verdicts(["speaker"], read(unknown))["speaker"]
+    assert nobody not in meaning("speaker", told)
+    assert "cannot be told" in meaning("speaker", told)
+    leaking = changed(folders.results("c"), "speaker", leaks=["speakers"], stamp="LEAKS SPEAKERS")
+    told = verdicts(["speaker"], read(leaking))["speaker"]
+    assert nobody not in meaning("speaker", told)
+    assert "are heard in training, too" in meaning("speaker", told)
+
+
+def test_whether_the_random_split_is_stratified_is_told_by_the_settings(folders):
+    folder = folders.results()
+    usual = verdicts(["report"], read(folder))["report"]
+    assert "The paper's was not: on EmoDB it prints 29.63 %" in meaning("report", usual)
+    path = folder / "provenance.json"
+    content = json.loads(path.read_text())
+    content["settings"]["stratify"] = False
+    path.write_text(json.dumps(content))
+    other = verdicts(["report"], read(folder))["report"]
+    assert "not stratified (--no-stratify)" in meaning("report", other)
+    content["settings"] |= {"splits_file": "mine.json", "protocols": []}
+    path.write_text(json.dumps(content))
+    assert "stratified" not in meaning("report", verdicts(["report"], read(folder))["report"])
+
+
+def test_stamps_of_several_folders_are_joined(folders):
+    first = changed(folders.results("a"), "speaker", stamp="SPEAKERS UNKNOWN")
+    second = changed(folders.results("b", seed=1), "speaker", stamp="LEAKS RECORDINGS")
+    found = verdicts(["speaker"], read(first, second))["speaker"]
+    assert found.stamp == "SPEAKERS UNKNOWN, LEAKS RECORDINGS"
+    assert not found.parts_speakers

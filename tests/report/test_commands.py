@@ -23,6 +23,7 @@ MANY = {
     "group_by": "sentence",
     "standardise": "speaker",
     "refit": False,
+    "stratify": False,
     "seed": 3,
     "num_seeds": 5,
     "grid": GRID | {"class_weights": True, "early_stopping": 6, "plateau_factor": 0.5},

@@ -87,3 +87,9 @@ def test_a_confusion_matrix_tells_what_it_shows(inputs):
     assert "EmoDB, Unheard speakers" in figure.heading
     assert "Recognised: anger" in figure.description
     assert "var(--c1)" in figure
+
+
+def test_a_confusion_matrix_bears_the_stamp_of_its_protocol(inputs):
+    found = figures_of(find_sections(inputs), [], [])
+    assert b"LEAKS SPEAKERS" in found["emodb-confusion-report"].render("svg")
+    assert b"LEAKS SPEAKERS" not in found["emodb-confusion-speaker"].render("svg")

@@ -80,3 +80,13 @@ def test_one_epoch_many_runs_and_missing_columns_can_be_drawn():
     many = {f"a rather long name of run {i}": short for i in range(14)}
     assert "var(--c1)" in figures.convergence(many)
     assert "Chance" not in texts_of(figures.validation(many))
+
+
+def test_a_figure_bears_the_stamps_of_its_protocols():
+    leak = Leak("whisper", 0.9, 0.8)
+    texts = texts_of(figures.leak_sizes("EmoDB", [leak], {"report": "LEAKS SPEAKERS"}))
+    assert {"Random split, LEAKS SPEAKERS", "Unheard speakers"} <= set(texts)
+    stamps = {"speaker": "SPEAKERS UNKNOWN"}
+    layers = figures.layer_curve("EmoDB", curve(0.5), 0.1, stamps)
+    assert {"Random split", "Unheard speakers, SPEAKERS UNKNOWN"} <= set(texts_of(layers))
+    assert "Unheard speakers, SPEAKERS UNKNOWN: layer 0" in description_of(layers)

@@ -1,6 +1,8 @@
+import json
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 
 from tokser.config import ReportSettings
@@ -234,3 +236,19 @@ def test_dimensions_have_a_section_with_their_scores_figures_and_commands(folder
 def test_dimensions_alone_make_a_page(folders):
     text = plain(build([folders.regression()]))
     assert "CCC" in text and "UAR" not in text
+
+
+def test_unknown_speakers_are_told_where_a_leak_would_be(folders):
+    folder = folders.results()
+    audit = json.loads((folder / "audit.json").read_text())
+    for protocol in audit:
+        audit[protocol] |= {"leaks": [], "stamp": "SPEAKERS UNKNOWN", "unknown_speakers": 54}
+    (folder / "audit.json").write_text(json.dumps(audit))
+    for name in ("results", "summary"):
+        table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+        table.assign(leaks="", stamp="SPEAKERS UNKNOWN").to_csv(folder / f"{name}.csv", index=False)
+    text = plain(build([folder]))
+    assert "Random split SPEAKERS UNKNOWN" in text
+    assert "nothing that is known" in text
+    for claim in ("no speaker leak", "Nobody who is tested", "What the leak", "LEAKS"):
+        assert claim not in text, claim

@@ -66,7 +66,9 @@ def test_each_fold_takes_the_layer_that_its_own_dev_prefers(make):
     grid = pd.read_csv(out / "grid.csv")
     choices = pd.read_csv(out / "choices.csv", dtype={"fold": str})
     assert len(choices) == 3 * 4
-    selected = grid[grid["selected"]].set_index(["classifier", "fold", "features"])["dev_uar"]
+    selected = grid[grid["selected"]].set_index(["classifier", "fold", "features"])[
+        "dev_uar_crossfit"
+    ]
     table = pd.read_parquet(out / "predictions.parquet")
     table = table.set_index(["features", "classifier", "fold"]).sort_index()
     for row in choices.itertuples():
@@ -243,3 +245,73 @@ def test_the_store_is_only_read(make, stores):
     make(out="again", features=("mean(whisper-tiny/layer-*)",))
     assert {f: f.stat().st_mtime_ns for f in stores.path.rglob("*") if f.is_file()} == before
     assert open_store(stores.path).pooled == list(LAYERS)
+
+
+def test_every_file_of_unknown_speakers_is_stamped_and_counts_none(make, stores):
+    table = stores.manifest(60).assign(speaker="")
+    out = make(table, protocols=("report",), features=(*LAYERS, BEST))
+    for name in ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid"):
+        found = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
+        assert set(found["stamp"]) == {"SPEAKERS UNKNOWN"}, name
+        assert set(found.get("num_units", [""])) == {""}, name
+    assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"SPEAKERS UNKNOWN"}
+    assert json.loads((out / "audit.json").read_text())["report"]["unknown_speakers"] == 60
+
+
+def test_speakers_are_counted_where_all_that_are_tested_are_known(make, stores):
+    table = stores.manifest(60)
+    folds = [
+        {"fold": name, "train": [*table.index[20:]], "dev": [*table.index[10:20]], "test": tested}
+        for name, tested in (("x", [*table.index[:5]]), ("y", [*table.index[5:10]]))
+    ]
+    table.iloc[50, table.columns.get_loc("speaker")] = ""
+    path = stores.folder / "mine.json"
+    path.write_text(json.dumps({"mine": folds}))
+    out = make(table, protocols=(), splits_file=path)
+    found = pd.read_csv(out / "results.csv", keep_default_na=False)
+    assert set(found["num_units"]) == {4}
+    assert set(found["stamp"]) == {"LEAKS SPEAKERS, SPEAKERS UNKNOWN (1 OF 60)"}
+
+
+def test_a_random_split_without_strata_says_so_in_every_table(make, capsys):
+    out = make(protocols=("report", "speaker"), stratify=False, features=LAYERS[:1])
+    assert set(pd.read_csv(out / "summary.csv")["setup"]) == {"random split not stratified"}
+    assert json.loads((out / "provenance.json").read_text())["settings"]["stratify"] is False
+    alone = make(out="alone", protocols=("speaker",), stratify=False, features=LAYERS[:1])
+    assert pd.read_csv(alone / "summary.csv")["setup"].isna().all()
+
+
+def test_a_class_that_train_lacks_is_named_and_always_missed(make, stores, capsys):
+    table = stores.manifest(60)
+    sad = table.index[table["label"] == "sadness"]
+    others = table.index.difference(sad)
+    fold = {
+        "fold": "x",
+        "train": [*others[:20]],
+        "dev": [*others[20:30]],
+        "test": [*sad, others[30]],
+    }
+    path = stores.folder / "mine.json"
+    path.write_text(json.dumps({"mine": [fold]}))
+    out = make(table, protocols=(), splits_file=path, features=LAYERS[:1])
+    assert "train lacks sadness (fold x), which test has" in capsys.readouterr().err
+    classes = pd.read_csv(out / "classes.csv").set_index("label")
+    assert classes.loc["sadness", "recall"] == 0
+
+
+def test_folds_without_dev_get_one_and_the_splits_file_says_so(make, stores, capsys):
+    ids = list(stores.manifest(60).index)
+    path = stores.folder / "mine.json"
+    path.write_text(json.dumps({"mine": [{"fold": "x", "train": ids[:50], "test": ids[50:]}]}))
+    out = make(protocols=(), splits_file=path, features=LAYERS[:1])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "no dev part in fold x; about 20 % of train is drawn for it (whole speakers)" in told
+    (fold,) = json.loads((out / "splits.json").read_text())["mine"]
+    assert fold["dev_drawn"] == "speaker"
+    assert fold["dev"] in [ids[first:50:4] for first in range(4)]  # one of four speakers
+    assert sorted([*fold["train"], *fold["dev"]]) == ids[:50]
+    again = make(out="again", protocols=(), splits_file=out / "splits.json", features=LAYERS[:1])
+    for name in ("results.csv", "splits.json"):
+        assert (again / name).read_bytes() == (out / name).read_bytes()
+    other = make(out="other", protocols=(), splits_file=path, features=LAYERS[:1], seed=2)
+    assert (other / "splits.json").read_bytes() != (out / "splits.json").read_bytes()

@@ -135,6 +135,12 @@ def test_lhotse_s_manifests_are_read(voices, tmp_path):
         (("csv", "--table", "x", "--split", "dev-clean"), "--split and --subset"),
         (("csv", "--table", "x", "--column", "label"), "Put one `=` between two names"),
         (("emodb", "--unlabelled"), "options of tables: expected none with emodb"),
+        (("csv", "--table", "my table.csv", "--splits-out", "s.json"), "expected tables of EmoBox"),
+        (("emobox", "--table", "none.jsonl", "--splits-out", "s.json"), "got no such file"),
+        (
+            ("emobox", "--table", "my table.csv", "--splits-out", "s.json"),
+            "expected files of folds",
+        ),
     ],
 )
 def test_wrong_calls_are_refused(voices, tmp_path, monkeypatch, arguments, message):
@@ -150,3 +156,71 @@ def test_a_root_that_is_not_there_is_refused(voices, tmp_path):
     result = run("manifest", "csv", "--root", tmp_path / "none", "--table", table)
     assert result.exit_code == 2
     assert "expected the folder that paths are relative to, got no such folder" in result.output
+
+
+@pytest.fixture
+def emobox(tmp_path):
+    """A checkout of EmoBox with one dataset of twenty-four recordings of noise and two folds."""
+    root = tmp_path / "EmoBox"
+    lines, rng = [], np.random.default_rng(0)
+    (root / "downloads").mkdir(parents=True)
+    for i in range(24):
+        path = f"downloads/{i:02d}.wav"
+        soundfile.write(root / path, rng.normal(0, 0.1, 4_000), 16_000)
+        line = {"key": f"toy-{i:02d}", "dataset": "toy", "wav": path, "type": "raw"}
+        lines.append(line | {"emo": ["sad", "hap"][i % 2]})
+    for name, part in (
+        ("toy", lines),
+        ("fold_1/toy_train_fold_1", lines[:16]),
+        ("fold_1/toy_test_fold_1", lines[16:]),
+        ("fold_2/toy_train_fold_2", lines[8:]),
+        ("fold_2/toy_test_fold_2", lines[:8]),
+    ):
+        file = root / "data" / "toy" / f"{name}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("\n".join(map(json.dumps, part)))
+    return root
+
+
+def test_emobox_s_folds_go_all_the_way(emobox, tiny, tmp_path):
+    out, splits, store = tmp_path / "toy.csv", tmp_path / "toy.json", tmp_path / "toy.zarr"
+    result = run(
+        *("manifest", "emobox", "--root", emobox, "--out", out, "--splits-out", splits),
+        *("--table", emobox / "data" / "toy" / "toy.jsonl"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "unknown" in result.output  # speakers
+    assert f"tokser classify --splits {splits}" in " ".join(result.output.split())
+    folds = json.loads(splits.read_text())["emobox"]
+    assert [set(fold) for fold in folds] == [{"fold", "train", "test"}] * 2
+    assert folds[1]["test"] == [f"toy-{i:02d}" for i in range(8)]
+    assert pd.read_csv(out, dtype=str, index_col="id")["fold"].to_list()[:8] == ["2"] * 8
+    own = ("--dataset", "toy")
+    result = run(
+        *("extract", *own, "--root", emobox, "--manifest", out, "--store", store),
+        *("--encoder", tiny / "tiny-wavlm", "--device", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    assert run("pool", "--store", store).exit_code == 0
+    result = run(
+        *("classify", *own, "--store", store, "--splits", splits, "--classifier", "logreg"),
+        *("--out", tmp_path / "results", "--device", "cpu"),
+    )
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    assert "no dev part in fold 1, 2; about 20 % of train is drawn" in told
+    assert "SPEAKERS UNKNOWN" in told
+    summary = pd.read_csv(tmp_path / "results" / "summary.csv")
+    assert (summary["protocol"][0], summary["num_folds"][0]) == ("emobox", 2)
+    drawn = json.loads((tmp_path / "results" / "splits.json").read_text())["emobox"]
+    assert [(fold["dev_drawn"], len(fold["dev"])) for fold in drawn] == [("random", 4)] * 2
+
+
+def test_speakers_known_in_part_are_counted_as_that(voices, tmp_path):
+    table = voices / "my table.csv"
+    table.write_text(table.read_text().replace(";s5;", ";;"))
+    result = run(
+        *("manifest", "csv", "--root", voices, "--table", table, "--column", "label=mood"),
+        *("--out", tmp_path / "m.csv"),
+    )
+    assert "5, 6 without one" in " ".join(result.output.split())

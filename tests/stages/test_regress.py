@@ -98,3 +98,24 @@ def test_without_a_refit_every_table_says_so(make_settings):
     out = regress(make_settings(refit=False, standardise="speaker", protocols=("speaker",)))
     scores = pd.read_csv(out / "regression.csv", keep_default_na=False)
     assert set(scores["setup"]) == {"standardised by speaker, not refitted"}
+
+
+def test_every_file_bears_the_stamp_and_the_setup(make_settings, stores):
+    table = with_numbers(stores).assign(speaker="")
+    out = regress(make_settings(table, protocols=("report",), stratify=False))
+    for name in ("regression", "comparisons", "grid"):
+        found = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
+        assert set(found["stamp"]) == {"SPEAKERS UNKNOWN"}, name
+        assert set(found.get("setup", ["random split not stratified"])) == {
+            "random split not stratified"
+        }, name
+        assert set(found.get("num_units", [""])) == {""}, name
+    assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"SPEAKERS UNKNOWN"}
+
+
+def test_its_audit_says_nothing_of_accuracy(make_settings):
+    out = regress(make_settings())
+    audit = json.loads((out / "audit.json").read_text())["report"]
+    assert audit["remarks"] == []
+    assert "points_per_error" not in audit
+    assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"LEAKS SPEAKERS", ""}

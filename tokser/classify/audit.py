@@ -14,6 +14,11 @@ _LEAST_DISCORDANT = 6
 """Utterances that two systems must differ in, all one way, before a sign test gives p < 5 %."""
 _SMALL_TEST = 100
 """Test utterances below which one error costs more than a point of accuracy."""
+_CLASSES = frozenset(
+    {"missing_classes", "points_per_error", "rarest", "num_rarest", "uar_points_per_error"}
+    | {"points_to_tell_apart"}
+)
+"""What only an audit of classes tells."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Audit:
         uar_points_per_error: What one error in it costs, in points of UAR of all folds together.
         points_to_tell_apart: Two systems that differ by less, in points of accuracy over all test
             utterances, can never differ significantly (sign test, 5 %).
+        num_utterances: Utterances in any part.
+        unknown_speakers: How many of them have no speaker.
+        predicts_classes: Whether classes are predicted; where numbers are, nothing is said of
+            accuracy, UAR and classes.
     """
 
     leaks: tuple[str, ...]
@@ -51,17 +60,33 @@ class Audit:
     num_rarest: int
     uar_points_per_error: float
     points_to_tell_apart: float
+    num_utterances: int
+    unknown_speakers: int
+    predicts_classes: bool = True
 
     @property
     def stamp(self) -> str:
-        """What every table made of a leaking protocol carries."""
+        """What every table made of a protocol carries that leaks, or whose speakers are unknown."""
         shown = [name for name in ("speakers", "recordings") if name in self.leaks]
-        return f"LEAKS {' AND '.join(shown).upper()}" if shown else ""
+        found = [f"LEAKS {' AND '.join(shown).upper()}"] if shown else []
+        if self.unknown_speakers:
+            is_part = self.unknown_speakers < self.num_utterances
+            share = f" ({self.unknown_speakers} OF {self.num_utterances})" if is_part else ""
+            found.append(f"SPEAKERS UNKNOWN{share}")
+        return ", ".join(found)
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What the test parts are too small for, in words."""
+        """What cannot be known, and what the test parts are too small for, in words."""
         found = []
+        if self.unknown_speakers:
+            found.append(
+                f"{self.unknown_speakers} of {self.num_utterances} utterances have no speaker: "
+                "whether test shares speakers with train cannot be told, and where they are "
+                "tested there is no interval"
+            )
+        if not self.predicts_classes:
+            return tuple(found)
         if self.num_test < _SMALL_TEST:
             found.append(
                 f"n = {self.num_test}: one error costs {100 / self.num_test:.2f} points of "
@@ -76,8 +101,9 @@ class Audit:
         return tuple(found)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the audit as plain values."""
-        return asdict(self) | {"stamp": self.stamp, "remarks": self.remarks}
+        """Return the audit as plain values; without those on classes where none are predicted."""
+        told = {k: v for k, v in asdict(self).items() if self.predicts_classes or k not in _CLASSES}
+        return told | {"stamp": self.stamp, "remarks": self.remarks}
 
 
 def audit_splits(
@@ -86,6 +112,7 @@ def audit_splits(
     *,
     recordings: Mapping[str, str] | None = None,
     num_seeds: int = 1,
+    predicts_classes: bool = True,
 ) -> Audit:
     """Compare the parts of all folds.
 
@@ -95,6 +122,7 @@ def audit_splits(
             corpus has fixed ones; index = id.
         recordings: Checksum of each recording, by id; without it nothing is said of them.
         num_seeds: How many seeds the folds are of.
+        predicts_classes: Whether classes are predicted, or numbers.
     """
     values: dict[str, pd.Series[str]] = {
         "speakers": utterances["speaker"],
@@ -115,6 +143,7 @@ def audit_splits(
     tested = labels.loc[[name for split in splits for name in split.test]].value_counts()
     rarest = min(sorted(set(labels)), key=lambda name: int(tested.get(name, 0)))
     num_test, num_rarest = sum(sizes["test"]) / num_seeds, tested.get(rarest, 0) / num_seeds
+    used = list({name for s in splits for name in (*s.train, *s.dev, *s.test)})
     return Audit(
         leaks=tuple(name for name, found in worst.items() if found),
         shared={name: len(found) for name, found in worst.items()},
@@ -129,6 +158,9 @@ def audit_splits(
         num_rarest=round(num_rarest),
         uar_points_per_error=100 / labels.nunique() / max(num_rarest, 1),
         points_to_tell_apart=100 * _LEAST_DISCORDANT / max(num_test, 1),
+        num_utterances=len(used),
+        unknown_speakers=int(utterances["speaker"].loc[used].eq("").sum()),
+        predicts_classes=predicts_classes,
     )
 
 

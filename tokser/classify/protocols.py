@@ -12,6 +12,8 @@ from tokser.errors import InputError, SettingsError, list_some
 __all__ = ["PROTOCOLS", "Split", "follows_seed", "make_splits", "sentences_of"]
 
 PROTOCOLS = ("report", "speaker", "fixed", "text", "kfold")
+_LEAST_RANDOM = 10
+"""Utterances of which 70:20:10 leaves at least one in each part."""
 _MANY_SPEAKERS = 8
 """From this many speakers on, two of them make the dev part."""
 _FIXED: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
@@ -27,12 +29,15 @@ class Split:
 
     Attributes:
         fold: What is in the test part: a speaker, a session, or `random`.
+        dev_drawn: How dev was drawn from train, for a fold that names none: `speaker` (whole
+            speakers) or `random`; empty where dev was given.
     """
 
     fold: str
     train: tuple[str, ...]
     dev: tuple[str, ...]
     test: tuple[str, ...]
+    dev_drawn: str = ""
 
 
 def make_splits(
@@ -42,13 +47,14 @@ def make_splits(
     seed: int,
     num_folds: int = 5,
     group_by: str = "speaker",
+    stratify: bool = True,
 ) -> list[Split]:
     """Cut labelled utterances into folds.
 
     No part of a fold shares speakers with another, outside `report` and `kfold` by sentence.
 
     Args:
-        protocol: `report`: stratified random 70:20:10, one fold, which shares speakers and
+        protocol: `report`: random 70:20:10, one fold, which shares speakers and
             sentences between its parts. `speaker`: leave one session out where there are
             sessions, else one speaker; dev is the next session, or the next one or two speakers.
             `fixed`: EmoDB trains on speakers 3 8 9 10, selects on 11 13, tests 12 14 15 16; IEMOCAP
@@ -59,17 +65,19 @@ def make_splits(
         seed: Decides `report` and `kfold`.
         num_folds: Of `kfold`.
         group_by: What `kfold` keeps together: `speaker`, `session` or `sentence`.
+        stratify: Whether each part of `report` has its share of every class.
 
     Raises:
         SettingsError: There is no such protocol.
         InputError: Labels are missing, or there are too few classes, members or groups.
 
-    Source: report, section 4.3 (`report`). Departs: the others are not in the report.
+    Source: report, section 4.3 (`report`). Departs: it is stratified unless told otherwise, which
+        the paper's was not; the others are not in the paper.
     """
     table = utterances.sort_index()
     _check_labels(table)
     if protocol == "report":
-        return [_random_split(table, seed)]
+        return [_random_split(table, seed, stratify=stratify)]
     if protocol == "speaker":
         return _leave_group_out(table)
     if protocol == "fixed":
@@ -96,28 +104,36 @@ def sentences_of(utterances: pd.DataFrame) -> "pd.Series[str]":
     return utterances["sentence" if "sentence" in utterances else "transcript"]
 
 
-def _random_split(table: pd.DataFrame, seed: int) -> Split:
+def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
     counts = table["label"].value_counts()
     rare = [f"{label} ({count})" for label, count in counts.items() if count < 10]
-    if rare:
+    if stratify and rare:
         raise InputError(
             "protocol report",
             expected="at least 10 utterances of every class for a stratified 70:20:10 split",
             got=list_some(rare),
-            remedy="Leave the rare classes out, or use the protocol `speaker`.",
+            remedy="Leave the rare classes out, draw with --no-stratify, or use the protocol "
+            "`speaker`.",
         )
+    if len(table) < _LEAST_RANDOM:
+        raise InputError(
+            "protocol report",
+            expected=f"at least {_LEAST_RANDOM} utterances for a 70:20:10 split",
+            got=str(len(table)),
+            remedy="Give splits of your own with --splits.",
+        )
+    labels = table["label"] if stratify else None
     num_test, num_dev = -(-len(table) // 10), round(len(table) * 0.2)
-    rest, test = _draw(list(table.index), table["label"], num_test, seed)
-    train, dev = _draw(rest, table["label"], num_dev, seed)
+    rest, test = _draw(list(table.index), labels, num_test, seed)
+    train, dev = _draw(rest, labels, num_dev, seed)
     return Split("random", tuple(sorted(train)), tuple(sorted(dev)), tuple(sorted(test)))
 
 
 def _draw(
-    ids: Sequence[str], labels: "pd.Series[str]", count: int, seed: int
+    ids: Sequence[str], labels: "pd.Series[str] | None", count: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    rest, drawn = train_test_split(
-        list(ids), test_size=count, stratify=labels.loc[list(ids)], random_state=seed
-    )
+    strata = None if labels is None else labels.loc[list(ids)]
+    rest, drawn = train_test_split(list(ids), test_size=count, stratify=strata, random_state=seed)
     return rest, drawn
 
 

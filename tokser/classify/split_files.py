@@ -13,6 +13,8 @@ from tokser.errors import InputError, MissingInputError, list_some
 __all__ = ["SplitPlan", "format_splits", "read_splits"]
 
 _PARTS = ("train", "dev", "test")
+_KEYS = ("fold", "train", "test")
+_OPTIONAL_KEYS = ("dev", "seed", "dev_drawn")
 _MOST_FAULTS = 12
 
 
@@ -43,11 +45,14 @@ class SplitPlan:
 def format_splits(plans: Mapping[str, SplitPlan]) -> str:
     """Write splits as JSON: `{protocol: [{"fold", "train", "dev", "test"}, ...]}`.
 
-    A fold that is one seed's alone also has `seed`.
+    A fold that is one seed's alone also has `seed`, one whose dev was drawn from train
+    `dev_drawn`; one without dev has no `dev`.
     """
+    optional = ("dev", "dev_drawn")
     content = {
         protocol: [
-            ({} if seed is None else {"seed": seed}) | vars(split)
+            ({} if seed is None else {"seed": seed})
+            | {key: value for key, value in vars(split).items() if value or key not in optional}
             for seed, folds in plan.by_seed.items()
             for split in folds
         ]
@@ -64,7 +69,8 @@ def read_splits(path: Path, known: Sequence[str]) -> dict[str, SplitPlan]:
         known: Ids of the utterances that there are.
 
     Returns:
-        A plan for each protocol that the file names; its names are free.
+        A plan for each protocol that the file names; its names are free. `dev` may be absent or
+        empty, for `draw_dev` to fill.
 
     Raises:
         MissingInputError: There is no such file.
@@ -110,18 +116,16 @@ def _read_plan(name: str, folds: Any, known: frozenset[str], faults: list[str]) 
 
 
 def _read_fold(where: str, fold: Any, known: frozenset[str], faults: list[str]) -> Split | None:
-    keys = {"fold", *_PARTS}
-    if not isinstance(fold, dict) or not keys <= fold.keys() or fold.keys() - {"seed", *keys}:
-        faults.append(f"{where}: other keys than fold, train, dev, test and perhaps seed")
+    wrong = _wrong_form(fold)
+    if wrong:
+        faults.append(f"{where}: {wrong}")
         return None
-    if not isinstance(fold.get("seed", 0), int) or not isinstance(fold["fold"], str):
-        faults.append(f"{where}: `seed` is no whole number, or `fold` no text")
-        return None
+    parts = {part: fold.get(part, []) for part in _PARTS}
     before = len(faults)
     seen: dict[str, str] = {}
-    for part in _PARTS:
-        ids = fold[part]
-        if not isinstance(ids, list) or not ids or not all(isinstance(i, str) for i in ids):
+    for part, ids in parts.items():
+        is_empty = ids == [] and part != "dev"
+        if not isinstance(ids, list) or is_empty or not all(isinstance(i, str) for i in ids):
             faults.append(f"{where}: `{part}` is no list of ids")
             continue
         unknown = sorted(set(ids) - known)
@@ -134,13 +138,31 @@ def _read_fold(where: str, fold: Any, known: frozenset[str], faults: list[str]) 
         seen |= dict.fromkeys(ids, part)
     if len(faults) > before:
         return None
-    return Split(fold["fold"], *(tuple(sorted(fold[part])) for part in _PARTS))
+    train, dev, test = (tuple(sorted(ids)) for ids in parts.values())
+    return Split(fold["fold"], train, dev, test, fold.get("dev_drawn", ""))
+
+
+def _wrong_form(fold: Any) -> str:
+    """Say what is wrong with the keys of a fold, or with what is no list; "" where nothing is."""
+    if not isinstance(fold, dict):
+        return f"{type(fold).__name__} instead of an object"
+    missing = [f"no `{key}`" for key in _KEYS if key not in fold]
+    foreign = [f"unknown key {key!r}" for key in fold if key not in (*_KEYS, *_OPTIONAL_KEYS)]
+    if missing or foreign:
+        return ", ".join([*missing, *foreign])
+    if type(fold.get("seed", 0)) is not int or not isinstance(fold["fold"], str):
+        return "`seed` is no whole number, or `fold` no text"
+    drawn = fold.get("dev_drawn", "random")
+    if drawn not in ("speaker", "random") or ("dev_drawn" in fold and not fold.get("dev")):
+        return "`dev_drawn` is neither `speaker` nor `random`, or there is no `dev` beside it"
+    return ""
 
 
 def _wrong(path: Path, faults: Sequence[str]) -> InputError:
     return InputError(
         path,
-        expected='{"NAME": [{"fold": "…", "train": [ids], "dev": [ids], "test": [ids]}, …]}',
+        expected='{"NAME": [{"fold": "…", "train": [ids], "dev": [ids], "test": [ids]}, …]}, '
+        "where `dev` may be absent",
         got=list_some(faults, most=_MOST_FAULTS),
         remedy="Correct the named places; `splits.json` of any results folder shows the form.",
     )

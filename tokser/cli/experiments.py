@@ -26,9 +26,10 @@ __all__ = ["audit", "classify", "regress"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _PROTOCOLS = (
-    "Names with commas between. report: random 70:20:10, leaks speakers; speaker: leave one "
-    "speaker or session out; fixed: one published split by speakers; text: as speaker, and no "
-    "sentence of test in train; kfold: whole groups dealt into folds.  [default: report,speaker]"
+    "Names with commas between. report (or random): random 70:20:10, leaks speakers; speaker (or "
+    "loso): leave one speaker or session out; fixed: one published split by speakers; text: as "
+    "speaker, and no sentence of test in train; kfold: whole groups dealt into folds.  "
+    "[default: report,speaker]"
 )
 _FEATURES = (
     "Expressions with commas between: whisper-base/layer-6; a + b (one classifier on both); "
@@ -54,13 +55,21 @@ _split_options = (
         "--splits",
         "splits_file",
         type=FILE,
-        help="Splits by id instead: a splits.json of another results folder.  [default: none]",
+        help="Splits by id instead: a splits.json of another results folder, or what `tokser "
+        "manifest emobox --splits-out` wrote. A fold without dev gets one from train.  "
+        "[default: none]",
     ),
     click.option("--folds", "num_folds", type=int, help="Of kfold.  [default: 5]"),
     click.option(
         "--group-by",
         type=click.Choice(["speaker", "session", "sentence"]),
         help="What kfold keeps together.  [default: speaker]",
+    ),
+    click.option(
+        "--stratify/--no-stratify",
+        default=None,
+        help="Whether each part of the random split has its share of every class; the paper's has "
+        "not.  [default: --stratify]",
     ),
     click.option("--seed", type=int, help="Of splits, weights and order: the first.  [default: 0]"),
     click.option(
@@ -112,7 +121,7 @@ def audit(as_json: bool, **options: Any) -> None:
 
     Speakers, sessions, sentences and recordings (by checksum) that test shares with train or dev,
     classes that a part lacks, parts too small to show anything. A leak is no error: every table
-    made of such a split is stamped LEAKS SPEAKERS.
+    made of such a split is stamped LEAKS SPEAKERS, or SPEAKERS UNKNOWN where it cannot be told.
     """
     from tokser.config import AuditSettings
     from tokser.stages.audit import audit as look_over
@@ -235,6 +244,7 @@ def _experiment(options: dict[str, Any], workspace: Path | None, suffix: str) ->
 
 
 def _listed(given: dict[str, Any]) -> dict[str, Any]:
-    """Cut options that hold several names at their commas."""
+    """Cut options that hold several names at their commas, with or without blanks."""
     several = ("protocols", "functionals", "classifiers", "targets", "regressors")
-    return given | {key: tuple(given[key].split(",")) for key in several if key in given}
+    names = {key: given[key].split(",") for key in several if key in given}
+    return given | {key: tuple(name.strip() for name in found) for key, found in names.items()}

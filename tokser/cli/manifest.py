@@ -60,6 +60,12 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     is_flag=True,
     help="Take a table without labels, for pretraining.  [default: labels are wanted]",
 )
+@click.option(
+    "--splits-out",
+    type=FILE,
+    help="emobox: file to write its folds to, for `tokser classify --splits`; without fold files "
+    "among the tables, those beside the dataset's own are taken.  [default: none]",
+)
 @splits_option
 @subset_option
 @reports_errors
@@ -72,6 +78,7 @@ def manifest(
     labels: tuple[str, ...],
     language: str,
     unlabelled: bool,
+    splits_out: Path | None,
     splits: tuple[str, ...],
     subset: str | None,
 ) -> None:
@@ -98,9 +105,9 @@ def manifest(
         naming = Naming(
             _pairs("--column", columns), _pairs("--rename-label", labels), language, unlabelled
         )
-        scanned = manifest_of_table(dataset, root, tables, out, naming)  # type: ignore[arg-type]  # click checked it
+        scanned = manifest_of_table(dataset, root, tables, out, naming, splits_out)  # type: ignore[arg-type]  # click checked it
     else:
-        foreign = tables or columns or labels or language or unlabelled
+        foreign = tables or columns or labels or language or unlabelled or splits_out
         _refuse("options of tables", foreign, f"{dataset}, which is scanned")
         scanned = scan(dataset, root, out, splits=splits, subset=subset or "all")
     show(counts_table(scanned.table))

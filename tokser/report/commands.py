@@ -33,6 +33,7 @@ _EXPERIMENT = {
     "splits_file": "--splits",
     "num_folds": "--folds",
     "group_by": "--group-by",
+    "stratify": "--stratify",
     "features": "--features",
     "functionals": "--functionals",
     "standardise": "--standardise",
@@ -100,7 +101,7 @@ def pretrain_command(settings: Mapping[str, Any]) -> str | None:
             continue
         option = f"--{name.replace('_', '-')}"
         if isinstance(value, bool):
-            words.append(option if value else f"--no-{option.removeprefix('--')}")
+            words.append(_flag(option, on=value))
         else:
             words += [option, str(value)]
     for key, value in parsed.options.items():
@@ -121,7 +122,11 @@ def _words(parsed: ClassifySettings | RegressSettings, own: Mapping[str, str]) -
     words = ["--dataset", parsed.dataset]
     for name, option in (_EXPERIMENT | dict(own)).items():
         value = getattr(parsed, name)
-        if name in _PLACES or value != type(parsed).model_fields[name].default:
+        if name not in _PLACES and value == type(parsed).model_fields[name].default:
+            continue
+        if isinstance(value, bool):
+            words.append(_flag(option, on=value))
+        else:
             words += [option, _joined(value, ", " if name == "features" else ",")]
     return words if parsed.refit else [*words, "--no-refit"]
 
@@ -138,6 +143,10 @@ def _grid_words(grid: GridSettings) -> list[str] | None:
     words = ["--grid", ",".join(told)] if told else []
     words += ["--class-weights"] if grid.class_weights else []
     return words + (["--early-stopping", str(grid.early_stopping)] if grid.early_stopping else [])
+
+
+def _flag(option: str, *, on: bool) -> str:
+    return option if on else f"--no-{option.removeprefix('--')}"
 
 
 def _joined(value: Any, between: str) -> str:

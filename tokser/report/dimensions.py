@@ -124,6 +124,8 @@ def _dimensions(
         [r.comparisons[r.comparisons["dataset"] == dataset] for r in regressions]
     )
     comparisons = comparisons.rename(columns={"regressor": "classifier"})
+    told = verdicts(protocols, regressions)
+    stamps = {protocol: verdict.stamp for protocol, verdict in told.items()}
     targets = []
     for target in scores["target"].unique():
         rows = _rows(scores[scores["target"] == target])
@@ -137,14 +139,14 @@ def _dimensions(
                 name=str(target),
                 rows=rows,
                 families=find_families([comparisons[comparisons["target"] == target]]),
-                figure=agreement(title, str(target), curves),
+                figure=agreement(title, str(target), curves, stamps),
             )
         )
     return Dimensions(
         dataset=dataset,
         title=title,
         protocols=tuple(protocols),
-        verdicts=verdicts(protocols, regressions),
+        verdicts=told,
         targets=targets,
         commands=[
             command for r in regressions if (command := regress_command(r.settings)) is not None

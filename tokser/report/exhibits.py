@@ -49,7 +49,7 @@ def figures_of(
         for protocol, row, confusion in section.confusions:
             name = _file_name(section.dataset, "confusion", protocol)
             title = f"{section.title}, {protocol_title(protocol)}: {row.label}"
-            found[name] = confusion_matrix(title, confusion)
+            found[name] = confusion_matrix(title, confusion, section.verdicts[protocol].stamp)
     for told in dimensions:
         for target in told.targets:
             found[_file_name(told.dataset, "dimension", target.name)] = target.figure

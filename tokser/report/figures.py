@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -35,12 +36,15 @@ _ROW = 34
 """Height of one configuration in the figure of leaks: its name, and its line below."""
 
 
-def leak_sizes(dataset: str, leaks: Sequence[Leak]) -> Drawing:
+def leak_sizes(
+    dataset: str, leaks: Sequence[Leak], stamps: Mapping[str, str] = MappingProxyType({})
+) -> Drawing:
     """Draw, for every configuration, UAR with speakers shared and with speakers apart.
 
     Args:
         dataset: Name of the dataset, for the title.
         leaks: At least one.
+        stamps: Of the protocols that have one, for the legend.
 
     Returns:
         Inline SVG.
@@ -50,14 +54,14 @@ def leak_sizes(dataset: str, leaks: Sequence[Leak]) -> Drawing:
         for x in leaks
     ]
     return draw(
-        lambda axes: _paint_leaks(axes, leaks),
+        lambda axes: _paint_leaks(axes, leaks, stamps),
         height=_ROW * len(leaks) + 84,
         title=f"{dataset}: UAR on unheard speakers, and on the random split",
         description="; ".join(texts),
     )
 
 
-def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
+def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -> None:
     rows = np.arange(len(leaks))[::-1]
     ends = {
         "speaker": 100 * np.array([x.speaker for x in leaks]),
@@ -68,7 +72,7 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
         colour, marker = _PROTOCOLS[protocol]
         axes.plot(
             values, rows, marker, color=colour, markersize=8, markeredgecolor=PAPER,
-            label=protocol_title(protocol),
+            label=_stamped(protocol, stamps),
         )  # fmt: skip
     low, high = min(map(np.min, ends.values())), max(map(np.max, ends.values()))
     span = max(high - low, 5.0)
@@ -89,7 +93,12 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak]) -> None:
     _legend(axes)
 
 
-def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
+def layer_curve(
+    dataset: str,
+    curve: Layers,
+    chance: float,
+    stamps: Mapping[str, str] = MappingProxyType({}),
+) -> Drawing:
     """Draw UAR over the layers of one encoder, a line per protocol, a band of 95 % intervals.
 
     Dotted: the UAR on dev; a ring is the larger, the more folds' dev parts chose the layer.
@@ -98,6 +107,7 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
         dataset: Name of the dataset, for the title.
         curve: Scores of at least two layers.
         chance: UAR of the best constant guess, as a fraction; shown where the curves come near it.
+        stamps: Of the protocols that have one, for the legend.
 
     Returns:
         Inline SVG.
@@ -106,14 +116,14 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
     for protocol, uar in curve.uar.items():
         pairs = zip(curve.layers[protocol], uar, strict=True)
         points = ", ".join(f"layer {layer} {100 * value:.1f} %" for layer, value in pairs)
-        texts.append(f"{protocol_title(protocol)}: {points}")
+        texts.append(f"{_stamped(protocol, stamps)}: {points}")
         if chosen := curve.chosen[protocol]:
             folds = ", ".join(f"layer {layer} in {count}" for layer, count in chosen.items())
             texts.append(f"of {sum(chosen.values())} folds, dev chooses {folds}")
 
     def paint(axes: Axes) -> None:
         for protocol in curve.uar:
-            _paint_layers(axes, curve, protocol)
+            _paint_layers(axes, curve, protocol, _stamped(protocol, stamps))
         # Far below the curves, the line would only flatten them.
         if axes.get_ylim()[0] - 100 * chance < _NEAR_CHANCE:
             axes.axhline(100 * chance, color=MUTED, ls=":", lw=1.6, label="Chance")
@@ -126,10 +136,10 @@ def layer_curve(dataset: str, curve: Layers, chance: float) -> Drawing:
     return draw(paint, height=290, title=title, description="; ".join(texts))
 
 
-def _paint_layers(axes: Axes, curve: Layers, protocol: str) -> None:
+def _paint_layers(axes: Axes, curve: Layers, protocol: str, label: str) -> None:
     colour, marker = _PROTOCOLS.get(protocol, _OTHER)
     layers, uar = np.array(curve.layers[protocol]), 100 * np.array(curve.uar[protocol])
-    axes.plot(layers, uar, marker=marker, color=colour, label=protocol_title(protocol))
+    axes.plot(layers, uar, marker=marker, color=colour, label=label)
     dev, band = 100 * np.array(curve.dev_uar[protocol]), 100 * np.array(curve.interval[protocol])
     if np.isfinite(dev).any():
         axes.plot(layers, dev, color=colour, linestyle=":", linewidth=1.4)
@@ -157,13 +167,19 @@ class Tenths:
     """Standard deviation of the estimates of each."""
 
 
-def agreement(dataset: str, target: str, curves: Mapping[str, Tenths]) -> Drawing:
+def agreement(
+    dataset: str,
+    target: str,
+    curves: Mapping[str, Tenths],
+    stamps: Mapping[str, str] = MappingProxyType({}),
+) -> Drawing:
     """Draw estimates against the truth, a line per protocol, a band of one std, the diagonal.
 
     Args:
         dataset: Name of the dataset, for the title.
         target: The dimension.
         curves: By protocol; at least one.
+        stamps: Of the protocols that have one, for the legend.
 
     Returns:
         Inline SVG.
@@ -172,9 +188,8 @@ def agreement(dataset: str, target: str, curves: Mapping[str, Tenths]) -> Drawin
     def paint(axes: Axes) -> None:
         for protocol, curve in curves.items():
             colour, marker = _PROTOCOLS.get(protocol, _OTHER)
-            axes.plot(
-                curve.truth, curve.mean, marker=marker, color=colour, label=protocol_title(protocol)
-            )
+            label = _stamped(protocol, stamps)
+            axes.plot(curve.truth, curve.mean, marker=marker, color=colour, label=label)
             band = curve.mean - curve.std, curve.mean + curve.std
             axes.fill_between(curve.truth, *band, color=colour, alpha=0.14, lw=0)
         truths = np.concatenate([curve.truth for curve in curves.values()])
@@ -185,7 +200,7 @@ def agreement(dataset: str, target: str, curves: Mapping[str, Tenths]) -> Drawin
         _legend(axes)
 
     texts = [
-        f"{protocol_title(protocol)}, {curve.label}: estimates from {curve.mean[0]:.2f} where "
+        f"{_stamped(protocol, stamps)}, {curve.label}: estimates from {curve.mean[0]:.2f} where "
         f"{curve.truth[0]:.2f} was annotated to {curve.mean[-1]:.2f} where "
         f"{curve.truth[-1]:.2f} was"
         for protocol, curve in curves.items()
@@ -277,6 +292,12 @@ def _over_epochs(
         for column in filter(partial(_has, table), shown)
     ]
     return draw(paint, height=290, title=title, description="; ".join(texts))
+
+
+def _stamped(protocol: str, stamps: Mapping[str, str]) -> str:
+    """Name a protocol together with its stamp, if it has one."""
+    stamp = stamps.get(protocol)
+    return f"{protocol_title(protocol)}, {stamp}" if stamp else protocol_title(protocol)
 
 
 def _run_style(index: int) -> tuple[str, str]:

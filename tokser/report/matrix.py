@@ -14,12 +14,13 @@ _DEPTH = 0.45
 """How much of the colour a share of 1 has: text stays legible on it."""
 
 
-def confusion_matrix(title: str, confusion: Confusion) -> Drawing:
+def confusion_matrix(title: str, confusion: Confusion, stamp: str = "") -> Drawing:
     """Draw a confusion matrix: true labels down, predictions across, percent of the row.
 
     Args:
         title: Dataset, protocol and features.
         confusion: Counts of at least one label.
+        stamp: Of the protocol, if it has one; drawn above.
     """
     rows = list(confusion.rows())
     worst = [
@@ -45,6 +46,7 @@ def confusion_matrix(title: str, confusion: Confusion) -> Drawing:
         axes.tick_params(length=0)
         axes.set_xlabel("Prediction [% of the true label]")
         axes.grid(visible=False)
+        axes.set_title(stamp, loc="left", size=10, weight="bold")
         for spine in axes.spines.values():
             spine.set_visible(False)
 

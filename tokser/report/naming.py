@@ -25,11 +25,10 @@ _TITLES = {
     "kfold": "Folds of groups",
 }
 _MEANINGS = {
-    "speaker": "Nobody who is tested was heard in training: each speaker (IEMOCAP: each session) "
-    "is left out in turn.",
-    "report": "The report's own protocol: one stratified random 70:20:10 split.",
+    "speaker": "Each speaker (IEMOCAP: each session) is left out in turn.",
+    "report": "A random 70:20:10 split.",
     "fixed": "One published split by speakers (IEMOCAP: by sessions), the same for everybody.",
-    "text": "As unheard speakers, and no sentence that is tested was heard in training either.",
+    "text": "As unheard speakers, and the sentences are parted between training and test, too.",
     "kfold": "Whole groups, speakers unless told otherwise, are dealt into folds.",
 }
 
@@ -45,7 +44,10 @@ def protocol_title(protocol: str) -> str:
 
 
 def protocol_meaning(protocol: str) -> str:
-    """Return a sentence on what a protocol tests; empty for one that is not known."""
+    """Return a sentence on how a protocol splits; empty for one that is not known.
+
+    What came of it, for instance that no speaker is shared, is for the audit to say.
+    """
     return _MEANINGS.get(protocol, "")
 
 

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from tokser.config import ReportSettings
 from tokser.report import figures, naming
-from tokser.report.audit import Looks, count_looks
+from tokser.report.audit import Looks, count_looks, meaning
 from tokser.report.commands import pretrain_command
 from tokser.report.dimensions import Dimensions, find_dimensions
 from tokser.report.maps import attention_maps
@@ -91,7 +91,7 @@ def _environment() -> Environment:
         "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True),
         "grid": lambda values: ", ".join(f"{value:g}" for value in values),
         "protocol": naming.protocol_title,
-        "meaning": naming.protocol_meaning,
+        "meaning": meaning,
     }
     environment.filters.update(filters)
     return environment

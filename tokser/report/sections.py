@@ -96,7 +96,9 @@ def _section(
     table = headline(scores[scores["dataset"] == dataset])
     tiles = [_tile(table, protocol) for protocol in table.protocols]
     chance = tiles[0].highest[1].uar_chance
-    leaks = find_leaks(table)
+    told = verdicts(table.protocols, mine)
+    leaks = find_leaks(table) if _is_leak(told) else []
+    stamps = {protocol: verdict.stamp for protocol, verdict in told.items()}
     choices = pd.concat([_of(dataset, r.choices) for r in mine])
     return Section(
         dataset=dataset,
@@ -104,12 +106,12 @@ def _section(
         table=table,
         tiles=tiles,
         chance=chance,
-        verdicts=verdicts(table.protocols, mine),
+        verdicts=told,
         leaks=leaks,
         headline_leak=_headline_leak(leaks, tiles[0]),
-        leak_figure=figures.leak_sizes(title, leaks) if leaks else None,
+        leak_figure=figures.leak_sizes(title, leaks, stamps) if leaks else None,
         layer_figures=[
-            (curve.label, figures.layer_curve(title, curve, chance))
+            (curve.label, figures.layer_curve(title, curve, chance, stamps))
             for curve in find_layers(table, choices)
         ],
         confusions=_confusions(table, mine),
@@ -124,6 +126,13 @@ def _section(
         ],
         row_commands=_row_commands(table, mine),
     )
+
+
+def _is_leak(told: Mapping[str, Verdict]) -> bool:
+    """Tell whether the random split shares speakers that the other one parts."""
+    if not {"report", "speaker"} <= told.keys():
+        return False
+    return "speakers" in told["report"].leaks and told["speaker"].parts_speakers
 
 
 def _tile(table: Headline, protocol: str) -> Tile:

@@ -8,11 +8,12 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.registry import scan_corpus
 from tokser.corpora.tables.audformat import read_audformat
 from tokser.corpora.tables.delimited import read_delimited
-from tokser.corpora.tables.emobox import read_emobox
+from tokser.corpora.tables.emobox import find_folds, read_emobox, read_folds
 from tokser.corpora.tables.lhotse import read_lhotse
 from tokser.corpora.tables.records import Naming, Record, rows_of
-from tokser.errors import MissingInputError, SettingsError
+from tokser.errors import InputError, MissingInputError, SettingsError, list_some
 from tokser.progress import say
+from tokser.provenance import write_atomically
 
 __all__ = ["TableKind", "manifest", "manifest_of_table"]
 
@@ -36,6 +37,7 @@ def manifest_of_table(
     tables: Sequence[str],
     out: Path | None,
     naming: Naming | None = None,
+    splits_out: Path | None = None,
 ) -> Manifest:
     """Read a table of one's own, write the manifest if `out` is given, and return it.
 
@@ -45,9 +47,11 @@ def manifest_of_table(
         tables: Files; `audformat`: names of the database's tables.
         out: The manifest, which `tokser extract --manifest` takes.
         naming: How columns and labels are called in the table.
+        splits_out: `emobox`: file of its folds, which `tokser classify --splits` takes; where no
+            file of folds is among the tables, they are looked for beside the dataset's own.
 
     Raises:
-        InputError: `root` or a table is missing, or malformed.
+        InputError: `root` or a table is missing, or malformed, or has no folds to write.
         MissingPackageError: The package that reads it is not installed.
     """
     if not root.is_dir():
@@ -57,10 +61,62 @@ def manifest_of_table(
             got="a file" if root.exists() else "no such folder",
             remedy="Correct --root.",
         )
+    folds: list[Path] = []
+    if splits_out is not None:
+        folds = _fold_files(kind, tables, naming)
+        tables = list(dict.fromkeys([*tables, *map(str, folds)]))
     records = _records(kind, root, tables)
     name = ", ".join(Path(table).name for table in tables)
     rows = rows_of(records, table=name, root=root, naming=naming or Naming())
-    return _written(probe_recordings(kind, root, rows), out)
+    splits = _splits_of(folds, [row["id"] for row in rows]) if folds else ""
+    scanned = _written(probe_recordings(kind, root, rows), out)
+    if splits_out is not None:
+        write_atomically(splits_out, splits.encode())
+        say(f"folds -> {splits_out}, for `tokser classify --splits {splits_out}`")
+    return scanned
+
+
+def _fold_files(kind: TableKind, tables: Sequence[str], naming: Naming | None) -> list[Path]:
+    """Return EmoBox's files of folds; refuse what has none, and ids that are not its keys."""
+    own_ids = naming is not None and naming.columns.get("id", "key") != "key"
+    if kind != "emobox" or own_ids:
+        raise SettingsError(
+            "--splits-out",
+            expected="tables of EmoBox, whose keys are the ids",
+            got="other ids (--column id=...)" if kind == "emobox" else f"{kind}",
+            remedy="Leave it out.",
+        )
+    paths = [Path(table) for table in tables]
+    found = find_folds(paths)
+    if not found and paths and all(path.is_file() for path in paths):
+        raise MissingInputError(
+            "--splits-out",
+            expected="files of folds such as cafe_train_fold_1.jsonl among the tables, beside "
+            "them, or in folders fold_1, fold_2, ...",
+            got=f"none for {list_some([path.name for path in paths])}",
+            remedy="Name them with --table, or leave --splits-out out.",
+        )
+    return found
+
+
+def _splits_of(folds: Sequence[Path], ids: Sequence[str]) -> str:
+    """Write EmoBox's folds as splits by id."""
+    from tokser.classify.protocols import Split
+    from tokser.classify.split_files import SplitPlan, format_splits
+
+    known = set(ids)
+    found = []
+    for fold, parts in read_folds(folds).items():
+        unknown = sorted({key for keys in parts.values() for key in keys} - known)
+        if unknown:
+            raise InputError(
+                f"fold {fold}",
+                expected="keys that are in the manifest",
+                got=list_some(unknown),
+                remedy="Name the dataset's own file with --table, too.",
+            )
+        found.append(Split(fold, parts["train"], parts.get("dev", ()), parts["test"]))
+    return format_splits({"emobox": SplitPlan({None: tuple(found)})})
 
 
 def _records(kind: TableKind, root: Path, tables: Sequence[str]) -> Iterator[Record]:

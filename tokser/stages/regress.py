@@ -22,7 +22,14 @@ from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.stages.classify.choices import plan_choices
 from tokser.stages.classify.constants import ConstantColumns
-from tokser.stages.classify.material import Functionals, Material, choose, identities, load
+from tokser.stages.classify.material import (
+    Functionals,
+    Material,
+    choose,
+    identities,
+    load,
+    setup_of,
+)
 from tokser.stages.classify.tables import COMPARED, compare_rows, fold_spread
 from tokser.stages.classify.units import Unit, parquet_bytes, read_unit, run_units
 from tokser.store import open_store
@@ -214,9 +221,10 @@ def _choices(
 
 
 def _dev_scores(found: Found) -> dict[str, float]:
-    """Return the CCC on dev of what was selected, by fold."""
+    """Return the cross-fitted CCC on dev of what was selected, by fold."""
     selected = found.trials[found.trials["selected"]]
-    return dict(zip(selected["fold"].astype(str), selected["dev_ccc"].astype(float), strict=True))
+    on_dev = selected["dev_ccc_crossfit"].astype(float)
+    return dict(zip(selected["fold"].astype(str), on_dev, strict=True))
 
 
 def _write(
@@ -229,11 +237,7 @@ def _write(
     num_candidates = dict.fromkeys(trained, 1) | {task: n for task, (_, n) in choices.items()}
     predictions = {task: result.predictions for task, result in trained.items()}
     predictions |= {task: table for task, (table, _) in choices.items()}
-    departures = {
-        "standardised by speaker": settings.standardise == "speaker",
-        "not refitted": not settings.refit,
-    }
-    setup = ", ".join(name for name, is_so in departures.items() if is_so)
+    setup = ", ".join(setup_of(settings))
     sampled = material.sampling_units
     rows: list[dict[str, Any]] = []
     comparisons: list[dict[str, Any]] = []
@@ -266,9 +270,16 @@ def _write(
     for name, content in (("regression", rows), ("comparisons", comparisons)):
         tidy = pd.DataFrame(content, columns=list(COLUMNS[name]))
         write_atomically(out / f"{name}.csv", _csv(tidy))
-    trials = [result.trials.assign(**task._asdict()) for task, result in trained.items()]
+    stamps = {protocol: audit.stamp for protocol, audit in material.audits.items()}
+    trials = [
+        result.trials.assign(**task._asdict(), stamp=stamps[task.protocol])
+        for task, result in trained.items()
+    ]
     write_atomically(out / "grid.csv", _csv(pd.concat(trials, ignore_index=True)))
-    together = [table.assign(**task._asdict()) for task, table in predictions.items()]
+    together = [
+        table.assign(**task._asdict(), stamp=stamps[task.protocol])
+        for task, table in predictions.items()
+    ]
     whole = pd.concat(together, ignore_index=True)
     write_atomically(out / "predictions.parquet", parquet_bytes(whole))
     audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}

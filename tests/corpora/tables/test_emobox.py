@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from tokser.corpora.tables.emobox import read_emobox
+from tokser.corpora.tables.emobox import find_folds, read_emobox, read_folds
+from tokser.errors import ManifestError
 
 LINE = {
     "key": "emodb-03a01Wa",
@@ -71,3 +72,45 @@ def test_of_several_folds_the_one_that_tests_an_utterance_is_kept(written):
 def test_what_cannot_be_taken_is_a_fault_of_its_record(written, changes, fault):
     (record,) = read_emobox([written("x.jsonl", "a", **changes)])
     assert record.faults[0].startswith(fault)
+
+
+def test_folds_are_found_beside_the_dataset_s_own_file(written, tmp_path):
+    own = written("emodb.jsonl", "a", "b")
+    assert find_folds([own]) == []
+    (tmp_path / "fold_1").mkdir()
+    beside = [written(f"fold_1/emodb_{part}_fold_1.jsonl", "a") for part in ("test", "train")]
+    written("fold_1/other_test_fold_1.jsonl", "a")
+    assert find_folds([own]) == beside
+    assert find_folds([own, beside[0]]) == beside[:1]
+
+
+def test_folds_are_read_by_part_and_in_order(written):
+    paths = [
+        *(written(f"e_{part}_fold_10.jsonl", key) for part, key in (("train", "a"), ("test", "b"))),
+        *(
+            written(f"e_{part}_fold_2.jsonl", *keys)
+            for part, keys in (("train", "bc"), ("valid", "d"), ("test", "a"))
+        ),
+    ]
+    assert list(read_folds(paths).items()) == [
+        ("2", {"train": ("b", "c"), "dev": ("d",), "test": ("a",)}),
+        ("10", {"train": ("a",), "test": ("b",)}),
+    ]
+
+
+def test_folds_that_cannot_be_used_are_named_all_at_once(written):
+    paths = [
+        written("e_train_fold_1.jsonl", "a", "b"),
+        written("e_test_fold_1.jsonl", "b"),
+        written("e_test_fold_2.jsonl", "a"),
+        written("e_train_fold_3.jsonl", ""),
+        written("e_test_fold_3.jsonl", "a"),
+    ]
+    with pytest.raises(ManifestError) as caught:
+        read_folds(paths)
+    for fault in (
+        "fold 1: in test and once more: b",
+        "fold 2: no train part",
+        "e_train_fold_3.jsonl line 1: no 'key'",
+    ):
+        assert fault in str(caught.value)

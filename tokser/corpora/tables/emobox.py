@@ -1,16 +1,19 @@
 """EmoBox's metadata: `data/<dataset>/<dataset>.jsonl`, and its folds (Ma et al. 2024)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tokser.corpora.tables.json_lines import read_json_lines
 from tokser.corpora.tables.records import Record
+from tokser.errors import ManifestError, list_some
 
-__all__ = ["read_emobox"]
+__all__ = ["find_folds", "read_emobox", "read_folds"]
 
 _FOLD = re.compile(r"_(train|valid|test)_fold_?(\d+)$")
+_PARTS = {"train": "train", "valid": "dev", "test": "test"}
+"""What the parts of a fold are called in a file of splits."""
 _NOT_KEPT = frozenset({"type", "task", "sample_rate", "num_frame", "length", "channel"})
 
 
@@ -48,6 +51,73 @@ def read_emobox(paths: Sequence[Path]) -> Iterator[Record]:
             if name not in _NOT_KEPT and cell is not None
         }
         yield Record(where, cells | split, tuple(_faults_of(value)))
+
+
+def find_folds(paths: Sequence[Path]) -> list[Path]:
+    """Return the files of folds among `paths`, or else those beside a dataset's own file.
+
+    EmoBox has them in `data/<dataset>/fold_<n>/<dataset>_<part>_fold_<n>.jsonl`.
+    """
+    given = [path for path in paths if _FOLD.search(path.stem)]
+    if given:
+        return given
+    beside = (
+        found
+        for path in paths
+        for folder in (path.parent, *path.parent.glob("fold*"))
+        for found in folder.glob(f"{path.stem}_*.jsonl")
+        if _FOLD.search(found.stem)
+    )
+    return sorted(set(beside))
+
+
+def read_folds(paths: Sequence[Path]) -> dict[str, Mapping[str, tuple[str, ...]]]:
+    """Read who is in which part of which fold.
+
+    Args:
+        paths: Files of folds, at least `train` and `test` of each.
+
+    Returns:
+        By fold, in the order of their numbers: keys by part, `train`, `test`, and `dev` where a
+        fold has a file of the part `valid`.
+
+    Raises:
+        ManifestError: Lines are no JSON objects or have no key, a fold lacks train or test, or a
+            key is in two of its parts; all folds at fault are named.
+    """
+    folds: dict[str, dict[str, dict[str, None]]] = {}
+    faults = []
+    for path in paths:
+        place = _FOLD.search(path.stem)
+        assert place is not None  # `find_folds` looked
+        part = folds.setdefault(place[2], {}).setdefault(_PARTS[place[1]], {})
+        for where, value in read_json_lines(path):
+            if value.get("key"):
+                part[" ".join(str(value["key"]).split())] = None
+            else:
+                faults.append(f"{where}: no 'key'")
+    for fold, parts in folds.items():
+        faults += [
+            f"fold {fold}: no {part} part" for part in ("train", "test") if part not in parts
+        ]
+        seen: set[str] = set()
+        for name, keys in parts.items():
+            twice = sorted(seen & keys.keys())
+            if twice:
+                faults.append(f"fold {fold}: in {name} and once more: {list_some(twice)}")
+            seen |= keys.keys()
+    if faults:
+        raise ManifestError(
+            ", ".join(dict.fromkeys(path.name for path in paths[:3])),
+            expected="folds with a train and a test part that share no key",
+            got=list_some(faults, most=20),
+            remedy="Name all files of a fold with --table, or none of them: then they are looked "
+            "for beside the dataset's own file.",
+        )
+    return {
+        fold: {part: tuple(keys) for part, keys in folds[fold].items()}
+        for fold in sorted(folds, key=int)
+    }
 
 
 def _faults_of(value: dict[str, Any]) -> Iterator[str]:

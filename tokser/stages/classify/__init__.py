@@ -22,7 +22,14 @@ from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.scheduling import Workers, workers
 from tokser.stages.classify.constants import ConstantColumns
-from tokser.stages.classify.material import Functionals, Material, choose, identities, load
+from tokser.stages.classify.material import (
+    Functionals,
+    Material,
+    choose,
+    identities,
+    load,
+    setup_of,
+)
 from tokser.stages.classify.outcomes import Outcome, combined_outcomes, trained_outcomes
 from tokser.stages.classify.tables import COLUMNS, make_tables
 from tokser.stages.classify.units import Unit, parquet_bytes, plan_units, run_units
@@ -169,8 +176,7 @@ def _draws_numbers(classifier: str) -> bool:
 def _setup(settings: ClassifySettings) -> str:
     """Say in words what departs from the usual training."""
     found = [
-        "standardised by speaker" if settings.standardise == "speaker" else "",
-        "" if settings.refit else "not refitted",
+        *setup_of(settings),
         "class weights" if settings.grid.class_weights else "",
         f"early stopping {settings.grid.early_stopping}" if settings.grid.early_stopping else "",
     ]

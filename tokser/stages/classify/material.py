@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.classify.audit import Audit, audit_splits
+from tokser.classify.dev_part import draw_dev
 from tokser.classify.fusion import Early, Expression, Late, Term, layer_choices, parse
 from tokser.classify.protocols import Split, follows_seed, make_splits
 from tokser.classify.sampling_units import SamplingUnits, find_sampling_units
@@ -32,6 +33,7 @@ __all__ = [
     "load",
     "plan_splits",
     "recordings",
+    "setup_of",
 ]
 
 DEFAULT_PROTOCOLS = ("report", "speaker")
@@ -178,8 +180,25 @@ def load(
     used = {i for p in plans.values() for s in p.every_fold() for i in (*s.train, *s.dev, *s.test)}
     kept = kept[kept.index.isin(used)]
     combined = tuple(e for e in expressions if isinstance(e, Late))
-    audits = audit_plans(plans, kept, recordings(store))
+    audits = audit_plans(
+        plans, kept, recordings(store), predicts_classes=isinstance(settings, ClassifySettings)
+    )
     return Material(store, kept, trained, combined, plans, audits, by_speaker)
+
+
+def setup_of(settings: ClassifySettings | RegressSettings) -> list[str]:
+    """Say in words what departs from the usual splits, scaling and training."""
+    departures = {
+        "standardised by speaker": settings.standardise == "speaker",
+        "random split not stratified": _draws_unstratified(settings),
+        "not refitted": not settings.refit,
+    }
+    return [name for name, is_so in departures.items() if is_so]
+
+
+def _draws_unstratified(settings: ClassifySettings | RegressSettings) -> bool:
+    drawn = settings.protocols or (() if settings.splits_file else DEFAULT_PROTOCOLS)
+    return not settings.stratify and "report" in drawn
 
 
 def plan_splits(
@@ -201,7 +220,12 @@ def plan_splits(
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     if settings.splits_file is not None:
         plans = {
-            name: _usable(f"{settings.splits_file}, {name}", plan, utterances, seeds)
+            name: _with_dev(
+                f"{settings.splits_file}, {name}",
+                _usable(f"{settings.splits_file}, {name}", plan, utterances, seeds),
+                utterances,
+                settings.seed,
+            )
             for name, plan in read_splits(settings.splits_file, known).items()
         }
     twice = sorted(set(plans) & set(settings.protocols))
@@ -223,6 +247,7 @@ def plan_splits(
                     seed=settings.seed if seed is None else seed,
                     num_folds=settings.num_folds,
                     group_by=settings.group_by,
+                    stratify=settings.stratify,
                 )
             )
             for seed in wanted
@@ -230,16 +255,26 @@ def plan_splits(
         plans[protocol] = SplitPlan(by_seed)
     for protocol, plan in plans.items():
         _refuse_one_class(protocol, plan, utterances)
+        if isinstance(settings, ClassifySettings):
+            _say_what_train_lacks(protocol, plan, utterances["label"])
     return plans
 
 
 def audit_plans(
-    plans: dict[str, SplitPlan], utterances: pd.DataFrame, checksums: dict[str, str] | None
+    plans: dict[str, SplitPlan],
+    utterances: pd.DataFrame,
+    checksums: dict[str, str] | None,
+    *,
+    predicts_classes: bool = True,
 ) -> dict[str, Audit]:
     """Audit the folds of every protocol, of all seeds together."""
     return {
         protocol: audit_splits(
-            plan.every_fold(), utterances, recordings=checksums, num_seeds=len(plan.by_seed)
+            plan.every_fold(),
+            utterances,
+            recordings=checksums,
+            num_seeds=len(plan.by_seed),
+            predicts_classes=predicts_classes,
         )
         for protocol, plan in plans.items()
     }
@@ -308,9 +343,9 @@ def _usable(where: str, plan: SplitPlan, utterances: pd.DataFrame, seeds: range)
         kept = [_only(split, usable) for split in folds]
         empty = [
             f"{split.fold} {part}"
-            for split in kept
+            for split, named in zip(kept, folds, strict=True)
             for part in ("train", "dev", "test")
-            if not getattr(split, part)
+            if getattr(named, part) and not getattr(split, part)
         ]
         if empty:
             raise InputError(
@@ -328,7 +363,43 @@ def _only(split: Split, usable: Set[str]) -> Split:
         tuple(name for name in part if name in usable)
         for part in (split.train, split.dev, split.test)
     )
-    return Split(split.fold, train, dev, test)
+    return Split(split.fold, train, dev, test, split.dev_drawn)
+
+
+def _with_dev(where: str, plan: SplitPlan, utterances: pd.DataFrame, first: int) -> SplitPlan:
+    """Draw a dev part from train for the folds of a file that name none, and say so."""
+    found: dict[int | None, tuple[Split, ...]] = {}
+    drawn: dict[str, list[str]] = {}
+    for seed, folds in plan.by_seed.items():
+        used = first if seed is None else seed
+        found[seed] = tuple(s if s.dev else draw_dev(s, utterances, seed=used) for s in folds)
+        for split, before in zip(found[seed], folds, strict=True):
+            if not before.dev:
+                drawn.setdefault(split.dev_drawn, []).append(split.fold)
+    for how, names in drawn.items():
+        parts = (
+            "whole speakers"
+            if how == "speaker"
+            else "utterances at random, 20 % of each class, for train has unknown speakers, or one"
+        )
+        say(
+            f"{where}: no dev part in fold {list_some(names)}; about 20 % of train is drawn for it "
+            f"({parts})"
+        )
+    return SplitPlan(found)
+
+
+def _say_what_train_lacks(protocol: str, plan: SplitPlan, labels: "pd.Series[str]") -> None:
+    """Say which classes are tested and not trained, so that they are never predicted."""
+    lacking = [
+        f"{', '.join(absent)} (fold {split.fold})"
+        for split in plan.every_fold()
+        if (
+            absent := sorted(set(labels.loc[list(split.test)]) - set(labels.loc[list(split.train)]))
+        )
+    ]
+    if lacking:
+        say(f"protocol {protocol}: train lacks {list_some(lacking)}, which test has: always missed")
 
 
 def _refuse_one_class(protocol: str, plan: SplitPlan, utterances: pd.DataFrame) -> None:

@@ -46,9 +46,8 @@ def trained_outcomes(units: Sequence[Unit], out: Path) -> list[Outcome]:
     for unit in units:
         found = read_unit(unit, out)
         selected = found.trials[found.trials["selected"]]
-        dev = dict(
-            zip(selected["fold"].astype(str), selected["dev_uar"].astype(float), strict=True)
-        )
+        on_dev = selected["dev_uar_crossfit"].astype(float)
+        dev = dict(zip(selected["fold"].astype(str), on_dev, strict=True))
         outcomes.append(Outcome(unit, found.predictions, found.trials, dev))
     return outcomes
 
