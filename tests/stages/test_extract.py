@@ -10,6 +10,8 @@ import torch
 import tokser
 from tokser.config import ExtractSettings
 from tokser.encoders import load_encoder
+from tokser.encoders.tiny import build_tiny_wavlm
+from tokser.encoders.wav2vec2 import Wav2Vec2SpeechEncoder
 from tokser.encoders.whisper import WhisperSpeechEncoder
 from tokser.errors import InputError, QuarantinedError, RunError, StoreMismatchError
 from tokser.stages.extract import extract
@@ -68,6 +70,24 @@ def test_all_layers_come_from_one_pass_each_its_own_feature(settings):
     done = extract(settings("tiny-wavlm", layers="all"))
     assert done.features == tuple(f"tiny-wavlm/layer-{i}" for i in range(4))
     assert verify_store(tokser.open_store(done.store)).is_whole
+
+
+def test_a_store_that_does_not_say_what_its_last_layer_is_is_not_added_to(
+    settings, tmp_path, monkeypatch
+):
+    build_tiny_wavlm(tmp_path / "wavlm-large", layer_norm=True)
+    large = settings(str(tmp_path / "wavlm-large"), layers="3")
+    said = Wav2Vec2SpeechEncoder.provenance
+    with monkeypatch.context() as older:
+        older.setattr(
+            Wav2Vec2SpeechEncoder,
+            "provenance",
+            lambda encoder: {k: v for k, v in said(encoder).items() if k != "last_layer"},
+        )
+        extract(large)
+    with pytest.raises(StoreMismatchError, match=r"last_layer None as in the store; got last_l"):
+        extract(large.model_copy(update={"layers": "last"}))
+    assert tokser.open_store(large.store).features == ["wavlm-large/layer-3"]
 
 
 def test_a_second_call_finds_everything_done(settings, monkeypatch):

@@ -47,6 +47,7 @@ class BertTextEncoder:
     """
 
     kind: Literal["text"] = "text"
+    separate_last = False
 
     def __init__(self, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
         self._checkpoint, self._arithmetic = checkpoint, arithmetic

@@ -20,7 +20,7 @@ from transformers import (
 
 from tokser.encoders.alone import EachAlone
 from tokser.encoders.arithmetic import Arithmetic
-from tokser.encoders.base import Activations, StoredDtype
+from tokser.encoders.base import LAST, Activations, StoredDtype
 from tokser.encoders.batching import near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
 from tokser.encoders.frames import conv_frames, conv_min_samples
@@ -41,6 +41,9 @@ _CLASSES: dict[str, type[PreTrainedModel]] = {
 
 class Wav2Vec2SpeechEncoder:
     """WavLM, HuBERT, wav2vec 2.0, XLS-R and data2vec-audio; all layers' outputs, 13 of base.
+
+    The large ones and XLS-R (`do_stable_layer_norm`) end in a LayerNorm: layer L is the last
+    block's output before it, L + 1 the model's last hidden state after it.
 
     Waveforms of near-equal length share a forward pass: what padding would reach (the
     convolutions with their norms) runs on each alone, the blocks between mask it.
@@ -63,6 +66,7 @@ class Wav2Vec2SpeechEncoder:
         self.name = checkpoint.name
         self.dim = int(config["hidden_size"])
         self.num_layers = int(config["num_hidden_layers"])
+        self.separate_last = bool(config.get("do_stable_layer_norm", False))
         self._kernels, self._strides = config["conv_kernel"], config["conv_stride"]
         self.min_samples = conv_min_samples(self._kernels, self._strides)
 
@@ -70,6 +74,8 @@ class Wav2Vec2SpeechEncoder:
     def _model(self) -> Any:
         # Masks serve training alone; not every checkpoint has the weights for them.
         unused: dict[str, Any] = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+        if self._checkpoint.config.get("add_adapter"):  # joins frames, for a decoder
+            unused["add_adapter"] = False
         model_class = _CLASSES[self._checkpoint.config["model_type"]]
         model: Any = load_weights(model_class, self._checkpoint, **unused)
         for part in list(model.modules()):
@@ -87,7 +93,8 @@ class Wav2Vec2SpeechEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Model, weights and preprocessing."""
-        return {
+        last = {"last_layer": self._two_last_layers} if self.separate_last else {}
+        return last | {
             "model": self.name,
             "model_type": self._checkpoint.config["model_type"],
             "revision": self._checkpoint.revision,
@@ -96,6 +103,11 @@ class Wav2Vec2SpeechEncoder:
             "sampling_rate_hz": SAMPLING_RATE_HZ,
             "normalise_waveform": bool(self._normaliser.do_normalize),
         }
+
+    @property
+    def _two_last_layers(self) -> str:
+        before = f"layer-{self.num_layers} before the final LayerNorm"
+        return f"{before}, {LAST} after it (last_hidden_state)"
 
     def num_frames(self, num_samples: int) -> int:
         """Frames of a waveform, (num_samples - 400) // 320 + 1."""
@@ -132,7 +144,10 @@ class Wav2Vec2SpeechEncoder:
             output = self._model(
                 self._arithmetic.send(padded), attention_mask=mask, output_hidden_states=True
             )
-        states = {layer: output.hidden_states[layer] for layer in layers}
+        hidden = [*output.hidden_states]
+        if self.separate_last:
+            hidden.append(output.last_hidden_state)
+        states = {layer: hidden[layer] for layer in layers}
         return Landing(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
 
     def _normalised(self, waveform: NDArray[np.float32]) -> torch.Tensor:
