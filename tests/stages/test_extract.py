@@ -92,6 +92,20 @@ def test_all_layers_come_from_one_pass_each_its_own_feature(settings):
     assert verify_store(tokser.open_store(done.store)).is_whole
 
 
+def test_provenance_names_the_filter_where_speech_was_resampled(settings, emodb, monkeypatch):
+    plain = extract(settings(store=str(emodb.parent / "plain.zarr")))
+    assert "resampling" not in tokser.open_store(plain.store).group("tiny-whisper").provenance
+    soundfile.write(emodb / "wav" / "08a01Na.wav", np.zeros(8_000), 24_000)
+    mixed = settings("tiny-whisper", "tiny-bert")
+    store = tokser.open_store(extract(mixed).store)
+    made_by = store.group("tiny-whisper").provenance["resampling"]
+    assert made_by.startswith("resampling_method sinc_interp_kaiser, lowpass_filter_width 64")
+    assert "resampling" not in store.group("tiny-bert").provenance
+    monkeypatch.setattr("tokser.stages.work.RESAMPLING", "another")
+    with pytest.raises(StoreMismatchError, match=r"resampling .*kaiser.* as in the store.*another"):
+        extract(mixed.model_copy(update={"layers": "all"}))
+
+
 def test_a_store_that_does_not_say_what_its_last_layer_is_is_not_added_to(
     settings, tmp_path, monkeypatch
 ):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.registry import load_corpus
-from tokser.corpora.waveform import resampled_length
+from tokser.corpora.waveform import RESAMPLING, SAMPLING_RATE_HZ, resampled_length
 from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import Activations, choose_layers, layer_name
@@ -90,7 +91,7 @@ class Work:
         layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
         self.recipe = Recipe.of(encoder, layers, settings)
         make = plan_functionals if settings.functionals_only else plan_rows
-        self.plan = make(self.recipe, self.rows.lengths, settings)
+        self.plan = make(self.recipe, self.rows.lengths, provenance_of(encoder, manifest), settings)
         self.num_samples = _samples_at_16_khz(manifest)
 
     def part(self, positions: Sequence[int]) -> Part:
@@ -146,7 +147,19 @@ class Work:
         )
 
 
-def plan_rows(recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSettings) -> GroupPlan:
+def provenance_of(encoder: SpeechEncoder | TextEncoder, manifest: Manifest) -> dict[str, Any]:
+    """Return what makes an encoder's rows of a corpus: of resampled recordings, the filter too."""
+    rates = manifest.table["sampling_rate_hz"]
+    is_resampled = encoder.kind == "speech" and not rates.isin([0, SAMPLING_RATE_HZ]).all()
+    return encoder.provenance() | ({"resampling": RESAMPLING} if is_resampled else {})
+
+
+def plan_rows(
+    recipe: Recipe,
+    lengths: NDArray[np.int64],
+    provenance: dict[str, Any],
+    settings: ExtractSettings,
+) -> GroupPlan:
     """Plan the group that holds the rows of an encoder's layers."""
     encoder, packed = recipe.encoder, settings.compression
     spec = FeatureSpec(dim=encoder.dim, dtype=settings.dtype, compression=packed)
@@ -158,20 +171,23 @@ def plan_rows(recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSetti
         kind=encoder.kind,
         features=specs,
         lengths=lengths,
-        provenance=encoder.provenance(),
+        provenance=provenance,
         shard_bytes=settings.shard_mb * 2**20,
     )
 
 
 def plan_functionals(
-    recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSettings
+    recipe: Recipe,
+    lengths: NDArray[np.int64],
+    provenance: dict[str, Any],
+    settings: ExtractSettings,
 ) -> GroupPlan:
     """Plan the group that holds the functionals alone, as `pool` would write them."""
     encoder = recipe.encoder
     names = [*recipe.layers, *([WORD] if encoder.kind == "text" else [])]
     shard = min(max(len(lengths) // MIN_SHARDS, 32), UTTERANCES_PER_SHARD)
     return functionals_plan(
-        encoder.name, dict.fromkeys(names, encoder.dim), lengths, encoder.provenance()
+        encoder.name, dict.fromkeys(names, encoder.dim), lengths, provenance
     ).model_copy(update={"cut": (shard, shard)})
 
 
