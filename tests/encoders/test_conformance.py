@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, WhisperModel
 
 from tokser.corpora.manifest import Manifest
-from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder
+from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder, wav2vec2
 from tokser.encoders.base import choose_layers, last_layer, layer_name, precision_of
 from tokser.encoders.batching import fixed_batches
 from tokser.encoders.checkpoint import quiet_transformers
@@ -315,6 +315,32 @@ def test_long_audio_is_cut_into_windows_of_thirty_seconds(tiny, context):
     assert distance(found[2][1_500:3_000], second[2]) < 1e-5
     (third,) = encoder.encode([long[960_000:]], [2])
     assert distance(found[2][3_000:], third[2]) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["tiny-wavlm", "tiny-wav2vec2-large"])
+def test_long_waveforms_are_cut_into_windows_that_overlap(tiny, name, monkeypatch):
+    encoder = load(tiny, name)
+    layers = choose_layers(encoder, "all")
+    short, long = noise(16_000), noise(16_000 * 3 + 4_321)
+    (whole,) = encoder.encode([short], layers)
+    monkeypatch.setattr(wav2vec2, "WINDOW_S", 1)
+    monkeypatch.setattr(wav2vec2, "OVERLAP_S", 0.5)
+    assert encoder.provenance_of_long(len(short)) == {}
+    assert encoder.provenance_of_long(len(long)) == {"window_s": 1.0, "window_overlap_s": 0.5}
+    seen = []
+    handle = encoder._model.encoder.layers[0].register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].shape[1])
+    )
+    found, between, again = encoder.encode([long, short, long], layers)
+    handle.remove()
+    assert max(seen) <= 50
+    for layer in layers:
+        assert found[layer].shape == (encoder.num_frames(len(long)), 64)
+        np.testing.assert_array_equal(between[layer], whole[layer])
+        np.testing.assert_array_equal(again[layer], found[layer])
+    normalised = encoder._normalised(long)
+    states = encoder._forward(normalised[None, 25 * 320 : 74 * 320 + 400], [49 * 320 + 400], [2])
+    np.testing.assert_array_equal(found[2][38:63], states[2][0, 13:38])
 
 
 def test_fit_and_pad_agree_where_nothing_is_to_be_padded(tiny):

@@ -89,6 +89,9 @@ class SpeechEncoder(Encoder, Protocol):
     min_samples: int
     """Shortest waveform that has a frame, in samples."""
 
+    def provenance_of_long(self, num_samples: int) -> dict[str, Any]:
+        """What more decides the activations of recordings as long as this, in samples."""
+
     def num_frames(self, num_samples: int) -> int:
         """Frames of a waveform of `num_samples` samples."""
 

@@ -75,6 +75,10 @@ class WhisperSpeechEncoder:
             "trim": "ceil(num_samples / 320)",
         }
 
+    def provenance_of_long(self, num_samples: int) -> dict[str, Any]:
+        """Nothing: `window_s` stands in every provenance."""
+        return {}
+
     def num_frames(self, num_samples: int) -> int:
         """Frames that hold audio, windows together."""
         return whisper_frames(num_samples)

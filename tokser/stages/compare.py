@@ -16,7 +16,7 @@ __all__ = ["Difference", "compare"]
 _MADE_BY = ("context", "precision")
 """What tells two runs of the same model apart."""
 
-_TOLD_WHERE_UNLIKE = ("last_layer", "resampling", "window")
+_TOLD_WHERE_UNLIKE = ("last_layer", "resampling", "window_s")
 """The same, of interest only where the two differ."""
 
 

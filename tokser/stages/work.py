@@ -79,6 +79,7 @@ class Work:
         rows: Rows of every utterance, and why some have none.
         num_samples: Length of each recording at 16 kHz, 0 for one that is broken.
         recipe: How features are made.
+        provenance: What makes the rows, of this encoder on this corpus.
         plan: The group that the store will hold.
     """
 
@@ -91,8 +92,9 @@ class Work:
         layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
         self.recipe = Recipe.of(encoder, layers, settings)
         make = plan_functionals if settings.functionals_only else plan_rows
-        self.plan = make(self.recipe, self.rows.lengths, provenance_of(encoder, manifest), settings)
         self.num_samples = _samples_at_16_khz(manifest)
+        self.provenance = self._provenance()
+        self.plan = make(self.recipe, self.rows.lengths, self.provenance, settings)
 
     def part(self, positions: Sequence[int]) -> Part:
         """Return some utterances of the manifest, and all that encoding them takes."""
@@ -134,6 +136,16 @@ class Work:
             on_utterances(len(places))
         return found
 
+    def _provenance(self) -> dict[str, Any]:
+        """Add to the encoder's what it takes for resampled and for long recordings, if any."""
+        made_by, encoder = self.encoder.provenance(), self.encoder
+        if encoder.kind == "text":
+            return made_by
+        if not self.manifest.table["sampling_rate_hz"].isin([0, SAMPLING_RATE_HZ]).all():
+            made_by |= {"resampling": RESAMPLING}
+        longest = int(self.num_samples[self.rows.lengths > 0].max())
+        return made_by | encoder.provenance_of_long(longest)
+
     def _require_something(self) -> None:
         if self.rows.lengths.any():
             return
@@ -145,13 +157,6 @@ class Work:
             got=f"none ({list_some(reasons, most=3) or 'the corpus is empty'})",
             remedy="Mend the recordings or transcripts; nothing was written.",
         )
-
-
-def provenance_of(encoder: SpeechEncoder | TextEncoder, manifest: Manifest) -> dict[str, Any]:
-    """Return what makes an encoder's rows of a corpus: of resampled recordings, the filter too."""
-    rates = manifest.table["sampling_rate_hz"]
-    is_resampled = encoder.kind == "speech" and not rates.isin([0, SAMPLING_RATE_HZ]).all()
-    return encoder.provenance() | ({"resampling": RESAMPLING} if is_resampled else {})
 
 
 def plan_rows(
