@@ -137,7 +137,8 @@ class ExtractSettings(Settings):
     encoders: tuple[str, ...] = Field(min_length=1)
     """Hub ids or local folders, speech and text alike."""
     layers: str = "last"
-    """`last`, `all`, or numbers such as `0,3,6`; 0 is the embedding output."""
+    """`last` (the model's last hidden state), `all`, or a list such as `0,3,6` or `6,last`; 0 is
+    the embedding output."""
     revision: str | None = None
     """Hub revision, of every encoder that comes from the hub."""
     splits: tuple[str, ...] = ()

@@ -194,8 +194,9 @@ def recomputed_table(found: "Sequence[Recomputed]") -> Table:
 
 
 def _short(value: Any) -> str:
+    """Shorten a digest; a sentence stays whole."""
     text = str(value)
-    return text if len(text) <= 40 else f"{text[:12]}…"
+    return text if len(text) <= 40 or " " in text else f"{text[:12]}…"
 
 
 def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:

@@ -1,7 +1,8 @@
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokser.encoders.batching import MAX_WASTE, near_equal
+from tokser.encoders.batching import MAX_WASTE, fixed_batches, near_equal
 
 LENGTHS = st.lists(st.integers(1, 300_000), max_size=60)
 
@@ -31,3 +32,23 @@ def test_waste_is_what_padding_takes_of_the_whole():
     assert MAX_WASTE == 0.05
     assert near_equal([100, 90], 1_000) == [[0, 1]]
     assert near_equal([100, 89], 1_000) == [[0], [1]]
+
+
+@given(
+    given=st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=4), max_size=40),
+    num_rows=st.integers(1, 5),
+)
+def test_shape_and_row_of_a_sequence_follow_from_it_alone(given, num_rows):
+    sequences = [np.array(one, dtype=np.int32) for one in given]
+    batches, rows = fixed_batches(sequences, num_rows)
+    assert all(len(batch) == num_rows for batch in batches)
+    for one, row in zip(sequences, rows, strict=True):
+        batch = batches[row // num_rows]
+        np.testing.assert_array_equal(batch[row % num_rows], one)
+        (alone,), (there,) = fixed_batches([one], num_rows)
+        assert batch.shape == alone.shape
+        assert row % num_rows == there
+    distinct = {tuple(one) for one in given}
+    assert len(set(rows)) == len(distinct)
+    if num_rows == 1:
+        assert len(batches) == len(distinct)

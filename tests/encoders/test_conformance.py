@@ -1,6 +1,7 @@
 """What every encoder promises, held against plain transformers."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, WhisperModel
 
 from tokser.corpora.manifest import Manifest
-from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
-from tokser.encoders.base import choose_layers, layer_name, precision_of
+from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder, wav2vec2
+from tokser.encoders.base import choose_layers, last_layer, layer_name, precision_of
+from tokser.encoders.batching import fixed_batches
 from tokser.encoders.checkpoint import quiet_transformers
 from tokser.encoders.rows import count_frames, count_tokens
 from tokser.errors import SettingsError
@@ -30,6 +32,8 @@ WAVEFORM = (
 )
 TEXT = ("tiny-bert", "tiny-bert-cased", "tiny-roberta", "tiny-xlm-roberta", "tiny-distilbert")
 SPEECH = (*WHISPER, *WAVEFORM)
+LAST_APART = ("tiny-wavlm-large", "tiny-hubert-large", "tiny-wav2vec2-large")
+"""Those whose last hidden state is not the output of their last block."""
 TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}
 """Relative L2 distance that neighbours in a forward pass may make."""
 
@@ -56,6 +60,14 @@ def plain_model(folder, kind=AutoModel):
         return kind.from_pretrained(folder, dtype=torch.float32).eval()
 
 
+def plain_layers(name, output):
+    """All layers by transformers alone, and the last hidden state where it is none of them."""
+    states = [one[0].numpy() for one in output.hidden_states]
+    last = output.last_hidden_state[0].numpy()
+    assert np.array_equal(states[-1], last) == (name not in LAST_APART)
+    return [*states, last] if name in LAST_APART else states
+
+
 def plain_speech(tiny, name, waveform):
     """All layers of one waveform, by transformers alone."""
     extractor = AutoFeatureExtractor.from_pretrained(tiny / name)
@@ -66,7 +78,7 @@ def plain_speech(tiny, name, waveform):
             output = model.encoder(inputs.input_features, output_hidden_states=True)
         else:
             output = plain_model(tiny / name)(inputs.input_values, output_hidden_states=True)
-    return [states[0].numpy() for states in output.hidden_states]
+    return plain_layers(name, output)
 
 
 @pytest.mark.parametrize("name", SPEECH)
@@ -76,7 +88,8 @@ def test_speech_layers_equal_plain_transformers(tiny, waveforms, name):
     for waveform in waveforms[1:]:
         (found,) = encoder.encode([waveform], layers)
         wanted = plain_speech(tiny, name, waveform)
-        assert len(wanted) == encoder.num_layers + 1 == len(layers)
+        assert len(wanted) == encoder.num_layers + 1 + (name in LAST_APART) == len(layers)
+        assert choose_layers(encoder, "last") == [len(wanted) - 1]
         for layer in layers:
             frames = wanted[layer][: encoder.num_frames(len(waveform))]
             assert found[layer].shape == (encoder.num_frames(len(waveform)), encoder.dim)
@@ -94,10 +107,10 @@ def test_text_layers_equal_plain_transformers(tiny, name):
         inputs = tokenizer(text, return_tensors="pt")
         assert inputs["input_ids"][0].tolist() == token_ids.tolist()
         with torch.no_grad():
-            wanted = model(**inputs, output_hidden_states=True).hidden_states
+            wanted = plain_layers(name, model(**inputs, output_hidden_states=True))
         assert len(wanted) == len(layers)
         for layer in layers:
-            np.testing.assert_allclose(found[layer], wanted[layer][0], rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(found[layer], wanted[layer], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
@@ -132,7 +145,7 @@ def test_neighbours_do_not_change_a_padded_window(tiny, precision):
 @pytest.mark.parametrize("name", TEXT)
 @settings(max_examples=6, deadline=None)
 @given(texts=st.lists(st.text("abc Tü.", min_size=1, max_size=80), min_size=2, max_size=6))
-def test_neighbours_do_not_change_a_transcript(tiny, name, precision, texts):
+def test_neighbours_change_no_bit_of_a_transcript(tiny, name, precision, texts):
     encoder = load(tiny, name, precision=precision)
     layers = choose_layers(encoder, "all")
     ids = encoder.tokenize(texts)
@@ -140,7 +153,25 @@ def test_neighbours_do_not_change_a_transcript(tiny, name, precision, texts):
         (alone,) = encoder.encode([token_ids], layers)
         for layer in layers:
             assert together[layer].dtype == np.float32
-            assert distance(together[layer], alone[layer]) < TOLERANCE[precision]
+            np.testing.assert_array_equal(together[layer], alone[layer])
+
+
+@pytest.mark.parametrize("name", TEXT)
+def test_batches_of_many_rows_give_equal_bits_and_the_values_of_rows_alone(tiny, name, monkeypatch):
+    """As on a GPU: equal transcripts among others, and in another company."""
+    encoder = load(tiny, name)
+    texts = ["a man", "a b", "a b c", "man a", "c b", "a man", "b c", "b", "a"]
+    ids = encoder.tokenize(texts)
+    last = encoder.num_layers
+    alone = [encoder.encode([one], [last])[0][last] for one in ids]
+    monkeypatch.setattr(bert, "fixed_batches", lambda given, rows: fixed_batches(given, 4))
+    found = [one[last] for one in encoder.encode(ids, [last])]
+    for rows, wanted in zip(found, alone, strict=True):
+        np.testing.assert_allclose(rows, wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found[0], found[5])
+    (first, second) = encoder.encode([ids[0], ids[3]], [last])
+    np.testing.assert_array_equal(first[last], found[0])
+    np.testing.assert_array_equal(second[last], found[3])
 
 
 @pytest.mark.parametrize("context", ["pad", "fit"])
@@ -161,30 +192,48 @@ def test_every_waveform_is_in_one_batch_within_the_budget(tiny, name, context):
 
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])
-def test_any_choice_of_layers_is_one_pass_and_gives_the_same(tiny, name, monkeypatch):
+def test_any_choice_of_layers_gives_the_same_bits(tiny, name):
+    encoder = load(tiny, name, context="fit")
+    # Of unlike lengths, so that there is padding to skip and to mask.
+    speech, text = [noise(1_200), noise(2_600)], ["a man", "a man said to the universe"]
+    given = speech if name in SPEECH else encoder.tokenize(text)
+    everything = choose_layers(encoder, "all")
+    whole = encoder.encode(given, everything)
+    for layers in [*([layer] for layer in everything), everything[:2], everything[::2]]:
+        for found, wanted in zip(encoder.encode(given, layers), whole, strict=True):
+            assert list(found) == layers
+            for layer in layers:
+                np.testing.assert_array_equal(found[layer], wanted[layer])
+
+
+@pytest.mark.parametrize("precision", TOLERANCE)
+def test_a_layer_of_a_padded_window_has_the_same_bits_alone(tiny, precision):
+    encoder = load(tiny, "tiny-whisper", precision=precision)
+    given = [noise(8_000)]
+    (whole,) = encoder.encode(given, [0, 1, 2])
+    for layer in (0, 1, 2):
+        (alone,) = encoder.encode(given, [layer])
+        np.testing.assert_array_equal(alone[layer], whole[layer])
+
+
+@pytest.mark.parametrize("name", [*WAVEFORM, *TEXT])
+def test_all_layers_come_out_of_one_forward(tiny, name):
     encoder = load(tiny, name)
     given = [noise(8_000)] if name in SPEECH else encoder.tokenize(["a man said"])
-    everything = choose_layers(encoder, "all")
     passes = []
     handle = encoder._model.register_forward_pre_hook(lambda *_: passes.append(1))
-    embedding = encoder._model.get_input_embeddings() if name in TEXT else None
-    (whole,) = encoder.encode(given, everything)
+    encoder.encode(given, choose_layers(encoder, "all"))
     handle.remove()
-    assert len(passes) == (0 if name in WHISPER else 1)
-    assert embedding is None or embedding.weight.dtype == torch.float32
-    for layer in everything:
-        (one,) = encoder.encode(given, [layer])
-        assert list(one) == [layer]
-        # The last block that is asked computes only the frames that are kept.
-        rtol = 1e-5 if name in WHISPER else 0
-        np.testing.assert_allclose(one[layer], whole[layer], rtol=rtol, atol=rtol)
+    assert len(passes) == 1
+    if name in TEXT:
+        assert encoder._model.get_input_embeddings().weight.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])
 def test_bf16_is_near_fp32(tiny, name):
     encoders = [load(tiny, name, precision=precision) for precision in ("fp32", "bf16")]
     given = [noise(8_000)] if name in SPEECH else encoders[0].tokenize(["a man said"])
-    last = encoders[0].num_layers
+    last = last_layer(encoders[0])
     exact, short = (encoder.encode(given, [last])[0][last] for encoder in encoders)
     assert 1e-5 < distance(short, exact) < 3e-2
 
@@ -268,6 +317,32 @@ def test_long_audio_is_cut_into_windows_of_thirty_seconds(tiny, context):
     assert distance(found[2][3_000:], third[2]) < 1e-5
 
 
+@pytest.mark.parametrize("name", ["tiny-wavlm", "tiny-wav2vec2-large"])
+def test_long_waveforms_are_cut_into_windows_that_overlap(tiny, name, monkeypatch):
+    encoder = load(tiny, name)
+    layers = choose_layers(encoder, "all")
+    short, long = noise(16_000), noise(16_000 * 3 + 4_321)
+    (whole,) = encoder.encode([short], layers)
+    monkeypatch.setattr(wav2vec2, "WINDOW_S", 1)
+    monkeypatch.setattr(wav2vec2, "OVERLAP_S", 0.5)
+    assert encoder.provenance_of_long(len(short)) == {}
+    assert encoder.provenance_of_long(len(long)) == {"window_s": 1.0, "window_overlap_s": 0.5}
+    seen = []
+    handle = encoder._model.encoder.layers[0].register_forward_pre_hook(
+        lambda _, given: seen.append(given[0].shape[1])
+    )
+    found, between, again = encoder.encode([long, short, long], layers)
+    handle.remove()
+    assert max(seen) <= 50
+    for layer in layers:
+        assert found[layer].shape == (encoder.num_frames(len(long)), 64)
+        np.testing.assert_array_equal(between[layer], whole[layer])
+        np.testing.assert_array_equal(again[layer], found[layer])
+    normalised = encoder._normalised(long)
+    states = encoder._forward(normalised[None, 25 * 320 : 74 * 320 + 400], [49 * 320 + 400], [2])
+    np.testing.assert_array_equal(found[2][38:63], states[2][0, 13:38])
+
+
 def test_fit_and_pad_agree_where_nothing_is_to_be_padded(tiny):
     whole, half = noise(480_000), noise(240_000)
     pad, fit = (load(tiny, "tiny-whisper", context=context) for context in ("pad", "fit"))
@@ -311,13 +386,42 @@ def test_case_is_kept_where_there_is_case_and_the_model_knows_it(tiny):
         assert with_case.tolist() != lower.tolist()
 
 
+def names(encoder, wanted):
+    return [layer_name(encoder, layer) for layer in choose_layers(encoder, wanted)]
+
+
 def test_layers_have_names_of_their_own(tiny):
     speech, text = load(tiny, "tiny-wavlm"), load(tiny, "tiny-bert")
-    assert [layer_name(speech, i) for i in choose_layers(speech, "all")] == [
-        f"layer-{i}" for i in range(speech.num_layers + 1)
-    ]
+    assert names(speech, "all") == [f"layer-{i}" for i in range(speech.num_layers + 1)]
+    assert names(speech, "last") == names(speech, "3") == ["layer-3"]
+    assert names(speech, "last, 1") == ["layer-1", "layer-3"]
     assert layer_name(text, choose_layers(text, "last")[0]) == "contextual"
     assert layer_name(text, 0) == "layer-0"
+
+
+@pytest.mark.parametrize("name", LAST_APART)
+def test_a_last_hidden_state_behind_a_norm_has_a_name_of_its_own(tiny, name):
+    encoder = load(tiny, name)
+    blocks = ["layer-0", "layer-1", "layer-2", "layer-3"]
+    assert names(encoder, "last") == ["last"]
+    assert names(encoder, "all") == [*blocks, "last"]
+    assert names(encoder, "last,0,3") == ["layer-0", "layer-3", "last"]
+    with pytest.raises(SettingsError, match="numbers from 0 to 3"):
+        choose_layers(encoder, "4")
+    said = "layer-3 before the final LayerNorm, last after it (last_hidden_state)"
+    assert encoder.provenance()["last_layer"] == said
+    assert "last_layer" not in load(tiny, name.removesuffix("-large")).provenance()
+
+
+def test_an_adapter_behind_the_encoder_is_left_out(tiny, tmp_path):
+    folder = shutil.copytree(tiny / "tiny-wav2vec2-large", tmp_path / "tiny-wav2vec2-large")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"add_adapter": True}))
+    encoder = load_encoder(str(folder), revision=None, device=CPU)
+    (found,) = encoder.encode([noise(8_000)], choose_layers(encoder, "last"))
+    plain = load(tiny, "tiny-wav2vec2-large")
+    (wanted,) = plain.encode([noise(8_000)], choose_layers(plain, "last"))
+    np.testing.assert_array_equal(found[4], wanted[4])
 
 
 @pytest.mark.parametrize("wanted", ["first", "9", "-1", "0,,1", ""])

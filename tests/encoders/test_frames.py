@@ -4,7 +4,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokser.encoders.frames import conv_frames, conv_min_samples, whisper_frames, windows
+from tokser.encoders.frames import (
+    conv_frames,
+    conv_min_samples,
+    overlapping,
+    whisper_frames,
+    windows,
+)
 
 KERNELS, STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 
@@ -38,3 +44,16 @@ def test_windows_cover_every_sample_and_keep_the_frame_count(num_samples):
     assert all(a[1] == b[0] for a, b in itertools.pairwise(cuts))
     frames = sum(whisper_frames(after - first) for first, after in cuts)
     assert frames == whisper_frames(num_samples)
+
+
+@given(num_frames=st.integers(1, 400), window=st.integers(2, 60), data=st.data())
+def test_windows_that_overlap_keep_every_frame_once_with_frames_around_it(num_frames, window, data):
+    overlap = data.draw(st.integers(0, window - 1))
+    spans = overlapping(num_frames, window, overlap)
+    kept = [frame for span in spans for frame in range(span.keep_first, span.keep_after)]
+    assert kept == list(range(num_frames))
+    assert (len(spans) == 1) == (num_frames <= window)
+    for span in spans:
+        assert overlap < span.after - span.first <= window or len(spans) == 1
+        assert span.first == 0 or span.keep_first - span.first >= overlap // 2
+        assert span.after == num_frames or span.after - span.keep_after >= overlap // 2

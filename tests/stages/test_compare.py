@@ -38,6 +38,16 @@ def test_the_command_shows_a_table(two):
     assert "…" not in result.output
 
 
+def test_what_is_told_apart_only_by_later_provenance_is_named(stores):
+    table = stores.manifest()
+    old = stores.sealed(table, name="old.zarr")
+    new = stores.sealed(table, stores.plan(table, last_layer="layer-2 before"), name="new.zarr")
+    (found,) = compare(old.path, new.path)
+    assert found.made_by == ("last_layer not stated", "last_layer layer-2 before")
+    (same,) = compare(new.path, new.path)
+    assert same.made_by == ("", "")
+
+
 def test_a_feature_may_have_another_name_in_the_other_store(stores):
     table = stores.manifest()
     plan = stores.plan(table, features={"layer-1": 8, "layer-2": 8, "layer-3": 9})

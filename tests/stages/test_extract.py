@@ -8,11 +8,14 @@ import soundfile
 import torch
 
 import tokser
-from tokser.config import ExtractSettings
+from tokser.config import ExtractSettings, PoolSettings
 from tokser.encoders import load_encoder
+from tokser.encoders.tiny import build_tiny_wavlm
+from tokser.encoders.wav2vec2 import Wav2Vec2SpeechEncoder
 from tokser.encoders.whisper import WhisperSpeechEncoder
 from tokser.errors import InputError, QuarantinedError, RunError, StoreMismatchError
 from tokser.stages.extract import extract
+from tokser.stages.pool import pool
 from tokser.store import GroupWriter, verify_store
 
 
@@ -64,10 +67,61 @@ def test_word_rows_are_the_embedding_table_of_the_tokens(settings, tiny):
     np.testing.assert_array_equal(store["tiny-bert/token_ids"]["08b01Ta"], ids)
 
 
+def test_equal_transcripts_have_equal_bits_over_shards_and_batches(settings, monkeypatch):
+    monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 2_048)
+    monkeypatch.setattr("tokser.encoders.passes.SEQUENCES_PER_PASS", 2)
+    done = extract(settings("tiny-bert", layers="all", dtype="float32"))
+    pool(PoolSettings(store=done.store))
+    store = tokser.open_store(done.store)
+    same = list(
+        store.utterances.groupby("transcript").groups["Der Lappen liegt auf dem Eisschrank."]
+    )
+    assert len(same) == 3
+    shards = store.layout("tiny-bert").shard_of
+    assert len({int(shards[store.position(one)]) for one in same}) > 1
+    for name in ("tiny-bert/layer-0", "tiny-bert/layer-1", "tiny-bert/contextual"):
+        first, *others = (store[name][one] for one in same)
+        assert all(first.tobytes() == other.tobytes() for other in others)
+        pooled = store.functionals(name).loc[same].to_numpy()
+        assert (pooled == pooled[0]).all()
+
+
 def test_all_layers_come_from_one_pass_each_its_own_feature(settings):
     done = extract(settings("tiny-wavlm", layers="all"))
     assert done.features == tuple(f"tiny-wavlm/layer-{i}" for i in range(4))
     assert verify_store(tokser.open_store(done.store)).is_whole
+
+
+def test_provenance_names_the_filter_where_speech_was_resampled(settings, emodb, monkeypatch):
+    plain = extract(settings(store=str(emodb.parent / "plain.zarr")))
+    assert "resampling" not in tokser.open_store(plain.store).group("tiny-whisper").provenance
+    soundfile.write(emodb / "wav" / "08a01Na.wav", np.zeros(8_000), 24_000)
+    mixed = settings("tiny-whisper", "tiny-bert")
+    store = tokser.open_store(extract(mixed).store)
+    made_by = store.group("tiny-whisper").provenance["resampling"]
+    assert made_by.startswith("resampling_method sinc_interp_kaiser, lowpass_filter_width 64")
+    assert "resampling" not in store.group("tiny-bert").provenance
+    monkeypatch.setattr("tokser.stages.work.RESAMPLING", "another")
+    with pytest.raises(StoreMismatchError, match=r"resampling .*kaiser.* as in the store.*another"):
+        extract(mixed.model_copy(update={"layers": "all"}))
+
+
+def test_a_store_that_does_not_say_what_its_last_layer_is_is_not_added_to(
+    settings, tmp_path, monkeypatch
+):
+    build_tiny_wavlm(tmp_path / "wavlm-large", layer_norm=True)
+    large = settings(str(tmp_path / "wavlm-large"), layers="3")
+    said = Wav2Vec2SpeechEncoder.provenance
+    with monkeypatch.context() as older:
+        older.setattr(
+            Wav2Vec2SpeechEncoder,
+            "provenance",
+            lambda encoder: {k: v for k, v in said(encoder).items() if k != "last_layer"},
+        )
+        extract(large)
+    with pytest.raises(StoreMismatchError, match="last_layer None as in the store"):
+        extract(large.model_copy(update={"layers": "last"}))
+    assert tokser.open_store(large.store).features == ["wavlm-large/layer-3"]
 
 
 def test_a_second_call_finds_everything_done(settings, monkeypatch):

@@ -79,6 +79,21 @@ def test_damaged_shards_and_no_others_are_computed_again(settings, damage, monke
     assert digests(store) == whole
 
 
+@pytest.mark.parametrize("layer", ["layer-1", "layer-2"])
+def test_one_layer_that_is_computed_again_has_the_bits_it_had(settings, layer):
+    wide = {"layers": "all", "encoders": settings.encoders[:1], "dtype": "float32"}
+    settings = settings.model_copy(update=wide)
+    extract(settings)
+    store = tokser.open_store(settings.store)
+    before = digests(store)
+    file = shard_file(store, f"tiny-whisper/{layer}", 0)
+    flip(file)
+    assert repair(settings.store).requeued == {f"tiny-whisper/{layer}": [0]}
+    extract(settings)
+    assert digests(store)[str(file)] == before[str(file)]
+    assert verify_store(tokser.open_store(settings.store)).is_whole
+
+
 def test_a_damaged_journal_costs_its_shard_only(settings):
     store = fill(settings)
     whole = digests(store)

@@ -53,7 +53,9 @@ __all__ = ["align", "attention", "extract", "pool", "pretrain", "report"]
     help="Hub id (openai/whisper-base) or local folder, speech or text; may be repeated.",
 )
 @click.option(
-    "--layers", help="last, all, or numbers such as 0,3,6 (0: embedding output).  [default: last]"
+    "--layers",
+    help="last (the model's last hidden state), all, or a list such as 0,3,6 or 6,last (0: "
+    "embedding output).  [default: last]",
 )
 @store_option
 @click.option("--revision", help="Branch, tag or commit of hub models.  [default: the newest]")

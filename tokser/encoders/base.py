@@ -10,6 +10,7 @@ from tokser.config import PrecisionName
 from tokser.errors import SettingsError
 
 __all__ = [
+    "LAST",
     "PRECISIONS",
     "Activations",
     "Encoder",
@@ -18,6 +19,7 @@ __all__ = [
     "StoredRows",
     "TextEncoder",
     "choose_layers",
+    "last_layer",
     "layer_name",
     "precision_of",
 ]
@@ -26,11 +28,16 @@ PRECISIONS: dict[PrecisionName, str] = {"fp32": "float32", "bf16": "bfloat16", "
 """Number type of an encoder's weights and products, as provenance names it."""
 
 Activations: TypeAlias = dict[int, NDArray[np.float32]]
-"""Rows [rows, dim] of one utterance, by layer; 0 is the embedding output, 1..L the blocks."""
+"""Rows [rows, dim] of one utterance, by layer: 0 is the embedding output, 1..L the blocks, L + 1
+the last hidden state of an encoder whose `separate_last` is true."""
 
 StoredDtype: TypeAlias = Literal["float16", "float32"]
 StoredRows: TypeAlias = dict[int, NDArray[Any]]
 """The same in the type they are to be stored in."""
+
+
+LAST = "last"
+"""Name of the last hidden state: in `--layers`, and of the feature where it is a layer apart."""
 
 
 class Landing(Protocol):
@@ -55,11 +62,14 @@ class Encoder(Protocol):
         name: Name of the model, as features will carry it.
         dim: Width D of the activations.
         num_layers: Number of blocks L.
+        separate_last: Whether the model's last hidden state is another thing than layer L: layer L
+            is then the last block's output, and L + 1 the same after the model's final norm.
     """
 
     name: str
     dim: int
     num_layers: int
+    separate_last: bool
 
     def provenance(self) -> dict[str, Any]:
         """Everything that decides the activations: model, weights, preprocessing, precision."""
@@ -78,6 +88,9 @@ class SpeechEncoder(Encoder, Protocol):
     kind: Literal["speech"]
     min_samples: int
     """Shortest waveform that has a frame, in samples."""
+
+    def provenance_of_long(self, num_samples: int) -> dict[str, Any]:
+        """What more decides the activations of recordings as long as this, in samples."""
 
     def num_frames(self, num_samples: int) -> int:
         """Frames of a waveform of `num_samples` samples."""
@@ -127,10 +140,16 @@ class TextEncoder(Encoder, Protocol):
         """Write tokens out, as the vocabulary has them."""
 
 
+def last_layer(encoder: Encoder) -> int:
+    """Return the number of the layer that is the model's last hidden state: L, or L + 1."""
+    return encoder.num_layers + encoder.separate_last
+
+
 def layer_name(encoder: SpeechEncoder | TextEncoder, layer: int) -> str:
-    """Return the name that a layer's feature carries: `layer-6`, or `contextual` for B."""
-    is_teacher = encoder.kind == "text" and layer == encoder.num_layers
-    return "contextual" if is_teacher else f"layer-{layer}"
+    """Return the name that a layer's feature carries: `layer-6`, `last`, or `contextual` for B."""
+    if encoder.kind == "text" and layer == last_layer(encoder):
+        return "contextual"
+    return f"layer-{layer}" if layer <= encoder.num_layers else LAST
 
 
 def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
@@ -138,27 +157,34 @@ def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
 
     Args:
         encoder: Decides which layers there are.
-        wanted: `last`, `all`, or numbers such as `0,3,6`.
+        wanted: `last` (the model's last hidden state), `all`, or a list such as `0,3,6` or
+            `6,last`.
 
     Raises:
         SettingsError: It is none of these, or the encoder has no such layer.
     """
-    if wanted == "last":
-        return [encoder.num_layers]
+    last = last_layer(encoder)
     if wanted == "all":
-        return list(range(encoder.num_layers + 1))
+        return list(range(last + 1))
+    parts = [part.strip() for part in wanted.split(",")]
     try:
-        chosen = sorted({int(part) for part in wanted.split(",")})
+        chosen = sorted({last if part == LAST else _number(encoder, part) for part in parts})
     except ValueError:
-        chosen = []
-    if not chosen or chosen[0] < 0 or chosen[-1] > encoder.num_layers:
         raise SettingsError(
             f"--layers, {encoder.name}",
             expected=f"last, all, or numbers from 0 to {encoder.num_layers} such as 0,3",
             got=wanted,
             remedy="Name layers that this encoder has.",
-        )
+        ) from None
     return chosen
+
+
+def _number(encoder: Encoder, part: str) -> int:
+    """Read the number of a block, or 0; `ValueError` if the encoder has none of this number."""
+    number = int(part)
+    if not 0 <= number <= encoder.num_layers:
+        raise ValueError(part)
+    return number
 
 
 def precision_of(provenance: Mapping[str, Any]) -> PrecisionName:

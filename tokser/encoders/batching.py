@@ -1,8 +1,13 @@
-"""Which utterances share a forward pass. Pure arithmetic."""
+"""Which utterances share a forward pass, and where in it. Pure arithmetic."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-__all__ = ["MAX_WASTE", "near_equal"]
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+__all__ = ["MAX_WASTE", "fixed_batches", "near_equal"]
 
 MAX_WASTE = 0.05
 """Share of a forward pass that may be padding."""
@@ -33,3 +38,39 @@ def near_equal(
             groups.append([position])
             longest = filled = length
     return groups
+
+
+def fixed_batches(
+    sequences: Sequence[NDArray[np.int32]], num_rows: int
+) -> tuple[list[NDArray[np.int32]], list[int]]:
+    """Put each distinct sequence into a batch whose shape, and its row, follow from it alone.
+
+    How a product rounds depends on the shape of its operands, and may depend on the place within
+    them, but not on what else they hold. So batches hold sequences of one length, always
+    `num_rows` of them, and the row of a sequence is its digest modulo `num_rows`: wherever it is
+    encoded, the same numbers come out. Rows that nothing falls into repeat another sequence.
+
+    Args:
+        sequences: Token ids of each; equal ones share a row.
+        num_rows: Rows of every batch; with 1, each distinct sequence stands alone.
+
+    Returns:
+        Batches [num_rows, tokens], shortest first, and for each sequence its row, all batches
+        counted through.
+    """
+    by_row: dict[tuple[int, int], dict[bytes, NDArray[np.int32]]] = defaultdict(dict)
+    keys = [np.ascontiguousarray(one, dtype=np.int32).tobytes() for one in sequences]
+    for key, one in zip(keys, sequences, strict=True):
+        by_row[len(one), xxhash.xxh3_64_intdigest(key) % num_rows].setdefault(key, one)
+    batches: list[NDArray[np.int32]] = []
+    row_of: dict[bytes, int] = {}
+    for length in sorted({length for length, _ in by_row}):
+        columns = {row: by_row[length, row] for row in range(num_rows) if (length, row) in by_row}
+        first = len(batches)
+        for row, column in columns.items():
+            for depth, (key, one) in enumerate(column.items(), start=first):
+                if depth == len(batches):
+                    batches.append(np.tile(one, (num_rows, 1)))
+                batches[depth][row] = one
+                row_of[key] = depth * num_rows + row
+    return batches, [row_of[key] for key in keys]

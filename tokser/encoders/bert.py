@@ -20,6 +20,7 @@ from transformers import (
 
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import Activations, StoredDtype
+from tokser.encoders.batching import fixed_batches
 from tokser.encoders.checkpoint import Checkpoint, load_weights, quiet_transformers
 from tokser.encoders.landing import Landing
 from tokser.provenance import digest_of
@@ -33,6 +34,9 @@ _CLASSES: dict[str, tuple[type[PreTrainedModel], dict[str, Any]]] = {
     "xlm-roberta": (XLMRobertaModel, _NO_POOLER),
     "distilbert": (DistilBertModel, {}),
 }
+ROWS_ON_DEVICE = 16
+"""Sequences of a batch on a GPU. On a CPU a sequence is work enough to stand alone."""
+
 _COUNT_FROM_PADDING = ("roberta", "xlm-roberta")
 """Families whose first position has the number after the padding token's id."""
 
@@ -40,6 +44,7 @@ _COUNT_FROM_PADDING = ("roberta", "xlm-roberta")
 class BertTextEncoder:
     """BERT, RoBERTa, XLM-R and DistilBERT, of one language or many.
 
+    Equal transcripts have equal bits, whatever they are encoded with: see `fixed_batches`.
     A transcript all in capitals, as LibriSpeech writes them, carries no case: it is put into
     lower case, or a cased vocabulary would spell it letter by letter.
 
@@ -47,6 +52,7 @@ class BertTextEncoder:
     """
 
     kind: Literal["text"] = "text"
+    separate_last = False
 
     def __init__(self, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
         self._checkpoint, self._arithmetic = checkpoint, arithmetic
@@ -92,31 +98,29 @@ class BertTextEncoder:
     def encode(
         self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]
     ) -> list[Activations]:
-        """Run one forward pass over padded sequences; padding is masked and dropped."""
+        """Encode sequences; what others are given does not change a bit of one."""
         return self.launch(self.prepare(token_ids), layers).rows()
 
     def prepare(self, inputs: Sequence[NDArray[np.int32]]) -> "Sequences":
-        """Lay token ids side by side, padding behind the end of each."""
-        padding = int(self._tokenizer.pad_token_id)
-        ids = [torch.from_numpy(one).long() for one in inputs]
-        padded = pad_sequence(ids, batch_first=True, padding_value=padding)
-        mask = pad_sequence([torch.ones_like(one) for one in ids], batch_first=True)
-        stage = self._arithmetic.stage
-        return Sequences(stage(padded), stage(mask), [len(one) for one in ids])
+        """Lay token ids out in batches of one shape each, every distinct sequence once."""
+        rows = 1 if self._arithmetic.device.type == "cpu" else ROWS_ON_DEVICE
+        batches, found = fixed_batches(inputs, rows)
+        staged = [self._arithmetic.stage(torch.from_numpy(batch).long()) for batch in batches]
+        return Sequences(staged, found, [len(one) for one in inputs])
 
     def launch(
         self, prepared: "Sequences", layers: Sequence[int], dtype: StoredDtype = "float32"
     ) -> Landing:
-        """Run one forward pass over token ids."""
-        send = self._arithmetic.send
+        """Run the forward passes over token ids."""
+        parts: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
         with self._arithmetic.forward():
-            output = self._model(
-                send(prepared.padded),
-                attention_mask=send(prepared.mask),
-                output_hidden_states=True,
-            )
-        states = {layer: output.hidden_states[layer] for layer in layers}
-        return Landing(states, [[(row, n)] for row, n in enumerate(prepared.lengths)], dtype)
+            for batch in prepared.batches:
+                output = self._model(self._arithmetic.send(batch), output_hidden_states=True)
+                for layer, rows in parts.items():
+                    rows.extend(output.hidden_states[layer])
+        states = {layer: pad_sequence(rows, batch_first=True) for layer, rows in parts.items()}
+        cuts = [[cut] for cut in zip(prepared.rows, prepared.lengths, strict=True)]
+        return Landing(states, cuts, dtype)
 
     def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the rows [ids, dim] of the word-embedding table."""
@@ -130,11 +134,11 @@ class BertTextEncoder:
 
 
 class Sequences(NamedTuple):
-    """Token ids side by side, ready for a forward pass."""
+    """Token ids in batches, ready for their forward passes."""
 
-    padded: torch.Tensor
-    """[sequences, tokens]."""
-    mask: torch.Tensor
-    """1 for a token, 0 for padding, [sequences, tokens]."""
+    batches: list[torch.Tensor]
+    """[rows, tokens] each."""
+    rows: list[int]
+    """Row of each sequence, all batches counted through."""
     lengths: list[int]
-    """Tokens of each."""
+    """Tokens of each sequence."""

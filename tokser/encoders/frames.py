@@ -1,8 +1,17 @@
 """How many frames a waveform has, and how long ones are cut. Pure arithmetic."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-__all__ = ["WHISPER_FRAME_SAMPLES", "conv_frames", "conv_min_samples", "whisper_frames", "windows"]
+__all__ = [
+    "WHISPER_FRAME_SAMPLES",
+    "Span",
+    "conv_frames",
+    "conv_min_samples",
+    "overlapping",
+    "whisper_frames",
+    "windows",
+]
 
 WHISPER_FRAME_SAMPLES = 320
 """Samples of 16 kHz that a Whisper frame stands for: hop of 160, convolution stride of 2."""
@@ -38,3 +47,34 @@ def conv_min_samples(kernels: Sequence[int], strides: Sequence[int]) -> int:
 def windows(num_samples: int, window: int) -> list[tuple[int, int]]:
     """Cut a waveform into consecutive windows: (first sample, sample after the last) each."""
     return [(first, min(first + window, num_samples)) for first in range(0, num_samples, window)]
+
+
+class Span(NamedTuple):
+    """A window over frames, and which of its frames are kept."""
+
+    first: int
+    after: int
+    keep_first: int
+    keep_after: int
+
+
+def overlapping(num_frames: int, window: int, overlap: int) -> list[Span]:
+    """Cut frames into windows that overlap, half of each overlap being kept of either.
+
+    So every frame that is kept has at least `overlap // 2` frames around it, but for the ends of
+    the recording.
+
+    Args:
+        num_frames: Frames of the recording; up to `window` of them are one window.
+        window: Frames of a window; the last may be shorter, never than `overlap`.
+        overlap: Frames that a window shares with the next, below `window`.
+    """
+    spans: list[Span] = []
+    first = kept = 0
+    while True:
+        after = min(first + window, num_frames)
+        keep_after = num_frames if after == num_frames else after - overlap // 2
+        spans.append(Span(first, after, kept, keep_after))
+        if after == num_frames:
+            return spans
+        first, kept = first + window - overlap, keep_after

@@ -20,7 +20,7 @@ from tokser.errors import AudioError
 __all__ = ["Loaded", "Part", "cut_passes", "launch_pass", "load_pass"]
 
 SEQUENCES_PER_PASS = 64
-"""Transcripts of near-equal length that share a forward pass."""
+"""Transcripts of near-equal length that are encoded together, equal ones once."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def cut_passes(
         batch_seconds: Audio of one pass at most, padding included, in seconds.
     """
     if encoder.kind == "text":
-        ordered = sorted(part.usable, key=lambda place: len(part.token_ids[place]))
+        tokens = part.token_ids
+        ordered = sorted(part.usable, key=lambda i: (len(tokens[i]), tokens[i].tobytes()))
         starts = range(0, len(ordered), SEQUENCES_PER_PASS)
         return [ordered[first : first + SEQUENCES_PER_PASS] for first in starts]
     ordered = sorted(part.usable, key=lambda place: -part.num_samples[place])

@@ -1,6 +1,7 @@
 """wav2vec 2.0 and what is built like it: frames straight from the waveform."""
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -20,10 +21,10 @@ from transformers import (
 
 from tokser.encoders.alone import EachAlone
 from tokser.encoders.arithmetic import Arithmetic
-from tokser.encoders.base import Activations, StoredDtype
+from tokser.encoders.base import LAST, Activations, StoredDtype
 from tokser.encoders.batching import near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
-from tokser.encoders.frames import conv_frames, conv_min_samples
+from tokser.encoders.frames import Span, conv_frames, conv_min_samples, overlapping
 from tokser.encoders.landing import Landing
 from tokser.encoders.wavlm_attention import fuse_attention
 from tokser.errors import CheckpointError
@@ -31,6 +32,9 @@ from tokser.errors import CheckpointError
 __all__ = ["Wav2Vec2SpeechEncoder"]
 
 SAMPLING_RATE_HZ = 16_000
+WINDOW_S, OVERLAP_S = 60, 20
+"""Recordings above the first are cut: attention takes memory by the square of their length."""
+
 _CLASSES: dict[str, type[PreTrainedModel]] = {
     "wavlm": WavLMModel,
     "hubert": HubertModel,
@@ -42,8 +46,14 @@ _CLASSES: dict[str, type[PreTrainedModel]] = {
 class Wav2Vec2SpeechEncoder:
     """WavLM, HuBERT, wav2vec 2.0, XLS-R and data2vec-audio; all layers' outputs, 13 of base.
 
+    The large ones and XLS-R (`do_stable_layer_norm`) end in a LayerNorm: layer L is the last
+    block's output before it, L + 1 the model's last hidden state after it.
+
     Waveforms of near-equal length share a forward pass: what padding would reach (the
     convolutions with their norms) runs on each alone, the blocks between mask it.
+
+    Longer recordings are cut into windows of a minute that overlap by 20 s, of which 10 s are kept
+    of either: other activations than at once, but an hour at once takes hundreds of gigabytes.
 
     Source: report, section 4.2.
     """
@@ -63,13 +73,17 @@ class Wav2Vec2SpeechEncoder:
         self.name = checkpoint.name
         self.dim = int(config["hidden_size"])
         self.num_layers = int(config["num_hidden_layers"])
+        self.separate_last = bool(config.get("do_stable_layer_norm", False))
         self._kernels, self._strides = config["conv_kernel"], config["conv_stride"]
         self.min_samples = conv_min_samples(self._kernels, self._strides)
+        self._hop = math.prod(self._strides)
 
     @functools.cached_property
     def _model(self) -> Any:
         # Masks serve training alone; not every checkpoint has the weights for them.
         unused: dict[str, Any] = {"mask_time_prob": 0.0, "mask_feature_prob": 0.0}
+        if self._checkpoint.config.get("add_adapter"):  # joins frames, for a decoder
+            unused["add_adapter"] = False
         model_class = _CLASSES[self._checkpoint.config["model_type"]]
         model: Any = load_weights(model_class, self._checkpoint, **unused)
         for part in list(model.modules()):
@@ -87,7 +101,8 @@ class Wav2Vec2SpeechEncoder:
 
     def provenance(self) -> dict[str, Any]:
         """Model, weights and preprocessing."""
-        return {
+        last = {"last_layer": self._two_last_layers} if self.separate_last else {}
+        return last | {
             "model": self.name,
             "model_type": self._checkpoint.config["model_type"],
             "revision": self._checkpoint.revision,
@@ -96,6 +111,17 @@ class Wav2Vec2SpeechEncoder:
             "sampling_rate_hz": SAMPLING_RATE_HZ,
             "normalise_waveform": bool(self._normaliser.do_normalize),
         }
+
+    def provenance_of_long(self, num_samples: int) -> dict[str, Any]:
+        """How recordings of more than one window are cut."""
+        if len(self._spans(num_samples)) == 1:
+            return {}
+        return {"window_s": float(WINDOW_S), "window_overlap_s": float(OVERLAP_S)}
+
+    @property
+    def _two_last_layers(self) -> str:
+        before = f"layer-{self.num_layers} before the final LayerNorm"
+        return f"{before}, {LAST} after it (last_hidden_state)"
 
     def num_frames(self, num_samples: int) -> int:
         """Frames of a waveform, (num_samples - 400) // 320 + 1."""
@@ -112,15 +138,42 @@ class Wav2Vec2SpeechEncoder:
         return self.launch(self.prepare(waveforms), layers).rows()
 
     def prepare(self, inputs: Sequence[NDArray[np.float32]]) -> "Waveforms":
-        """Normalise waveforms as the model wants them, and lay them side by side."""
-        padded = pad_sequence([self._normalised(waveform) for waveform in inputs], True)
-        return Waveforms(self._arithmetic.stage(padded), [len(waveform) for waveform in inputs])
+        """Normalise waveforms as the model wants them, whole; those of one window side by side."""
+        normalised = [self._normalised(waveform) for waveform in inputs]
+        is_long = [len(self._spans(len(waveform))) > 1 for waveform in inputs]
+        given = [one for one, long in zip(normalised, is_long, strict=True) if not long]
+        stage = self._arithmetic.stage
+        return Waveforms(
+            stage(pad_sequence(given, True)) if given else None,
+            [stage(one) for one, long in zip(normalised, is_long, strict=True) if long],
+            [len(waveform) for waveform in inputs],
+        )
 
     def launch(
         self, prepared: "Waveforms", layers: Sequence[int], dtype: StoredDtype = "float32"
     ) -> Landing:
-        """Run one forward pass over waveforms."""
-        padded, samples = prepared
+        """Run one forward pass over the waveforms of one window, and one for each other window."""
+        frames = [self.num_frames(length) for length in prepared.samples]
+        spans = [self._spans(length) for length in prepared.samples]
+        short = [
+            length for length, cuts in zip(prepared.samples, spans, strict=True) if len(cuts) == 1
+        ]
+        together: dict[int, torch.Tensor] = {}
+        if prepared.padded is not None:
+            together = self._forward(prepared.padded, short, layers)
+        if not prepared.long:
+            states = together
+        else:
+            whole = iter([self._in_windows(waveform, layers) for waveform in prepared.long])
+            rows = iter(range(len(short)))
+            found = [next(whole) if len(cuts) > 1 else _row(together, next(rows)) for cuts in spans]
+            states = {i: pad_sequence([one[i] for one in found], True) for i in layers}
+        return Landing(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
+
+    def _forward(
+        self, padded: torch.Tensor, samples: Sequence[int], layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        """Return [waveforms, frames, dim] by layer of waveforms side by side."""
         frames = [self.num_frames(length) for length in samples]
         self._model.feature_extractor.lengths = samples
         self._model.encoder.pos_conv_embed.lengths = frames
@@ -132,8 +185,27 @@ class Wav2Vec2SpeechEncoder:
             output = self._model(
                 self._arithmetic.send(padded), attention_mask=mask, output_hidden_states=True
             )
-        states = {layer: output.hidden_states[layer] for layer in layers}
-        return Landing(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
+        hidden = [*output.hidden_states]
+        if self.separate_last:
+            hidden.append(output.last_hidden_state)
+        return {layer: hidden[layer] for layer in layers}
+
+    def _in_windows(self, waveform: torch.Tensor, layers: Sequence[int]) -> dict[int, torch.Tensor]:
+        """Return [frames, dim] by layer of a long waveform, one window after the other."""
+        parts: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
+        for span in self._spans(len(waveform)):
+            first = span.first * self._hop
+            after = (span.after - 1) * self._hop + self.min_samples
+            states = self._forward(waveform[None, first:after], [after - first], layers)
+            kept = slice(span.keep_first - span.first, span.keep_after - span.first)
+            for layer, found in states.items():
+                parts[layer].append(found[0, kept].clone())
+        return {layer: torch.cat(rows) for layer, rows in parts.items()}
+
+    def _spans(self, num_samples: int) -> list[Span]:
+        per_s = SAMPLING_RATE_HZ / self._hop
+        window, overlap = int(WINDOW_S * per_s), int(OVERLAP_S * per_s)
+        return overlapping(self.num_frames(num_samples), window, overlap)
 
     def _normalised(self, waveform: NDArray[np.float32]) -> torch.Tensor:
         inputs = self._normaliser(waveform, sampling_rate=SAMPLING_RATE_HZ, return_tensors="pt")
@@ -141,10 +213,16 @@ class Wav2Vec2SpeechEncoder:
         return values
 
 
-class Waveforms(NamedTuple):
-    """Waveforms side by side, ready for a forward pass."""
+def _row(states: dict[int, torch.Tensor], row: int) -> dict[int, torch.Tensor]:
+    return {layer: found[row] for layer, found in states.items()}
 
-    padded: torch.Tensor
-    """[waveforms, samples], zeros behind the end of each."""
+
+class Waveforms(NamedTuple):
+    """Waveforms ready for forward passes."""
+
+    padded: torch.Tensor | None
+    """[waveforms, samples] of those of one window, zeros behind the end of each."""
+    long: list[torch.Tensor]
+    """[samples] of each other."""
     samples: list[int]
-    """Length of each."""
+    """Length of each, of either kind."""

@@ -30,6 +30,7 @@ class WhisperSpeechEncoder:
 
     Its maintainers found that padded input gives the better activations, so every window is
     padded to 30 s; averaging that padding in would drown the speech, so it is trimmed again.
+    Its final LayerNorm is part of layer L, which is the model's last hidden state.
     With the context `fit` nothing is padded: less work by as much as the utterance is shorter
     than 30 s, but other activations.
 
@@ -37,6 +38,7 @@ class WhisperSpeechEncoder:
     """
 
     kind: Literal["speech"] = "speech"
+    separate_last = False
     min_samples = 1
 
     def __init__(
@@ -72,6 +74,10 @@ class WhisperSpeechEncoder:
             "window_s": self._window / SAMPLING_RATE_HZ,
             "trim": "ceil(num_samples / 320)",
         }
+
+    def provenance_of_long(self, num_samples: int) -> dict[str, Any]:
+        """Nothing: `window_s` stands in every provenance."""
+        return {}
 
     def num_frames(self, num_samples: int) -> int:
         """Frames that hold audio, windows together."""
@@ -151,7 +157,8 @@ class WhisperSpeechEncoder:
         """Return [windows, frames, dim] per layer, not computing beyond the last that is asked.
 
         Behind the features stand zeros, which is what the convolutions put behind their input;
-        attention masks what comes of them. So neighbours do not matter.
+        attention masks what comes of them. So neighbours do not matter. The last block, and no
+        other, computes only frames that hold audio: which layers are asked for changes no bit.
         """
         model = self._model
         states = gelu(model.conv2(gelu(model.conv1(mel)))).transpose(1, 2)
@@ -169,9 +176,8 @@ class WhisperSpeechEncoder:
                 hidden[layer] = found if block is not None else model.layer_norm(found)
             if block is None or layer == last:
                 break
-            states = (
-                block(states, mask) if layer + 1 < last else _attend(block, states, mask, audible)
-            )
+            is_last = layer + 1 == len(model.layers)
+            states = _attend(block, states, mask, audible) if is_last else block(states, mask)
         return hidden
 
 

@@ -16,6 +16,9 @@ __all__ = ["Difference", "compare"]
 _MADE_BY = ("context", "precision")
 """What tells two runs of the same model apart."""
 
+_TOLD_WHERE_UNLIKE = ("last_layer", "resampling", "window_s")
+"""The same, of interest only where the two differ."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -23,7 +26,7 @@ class Difference:
 
     Attributes:
         features: Their names, that of the first store first.
-        made_by: Context and precision of each, as far as they have them.
+        made_by: Context and precision of each, as far as they have them, and what else differs.
         num_utterances: Utterances that both have.
         num_rows: Their frames or tokens.
         cosine: Mean cosine of a row and its counterpart.
@@ -118,7 +121,7 @@ def _compare(stores: tuple[Store, Store], name: str, other: str) -> Difference:
             bar.advance()
     return Difference(
         features=(name, other),
-        made_by=(_made_by(first), _made_by(second)),
+        made_by=(_made_by(first, second), _made_by(second, first)),
         num_utterances=found.num_utterances,
         num_rows=found.num_rows,
         cosine=found.cosine,
@@ -144,6 +147,8 @@ def _rows(
     return rows, others
 
 
-def _made_by(layer: Layer) -> str:
-    facts = [str(layer.provenance[key]) for key in _MADE_BY if key in layer.provenance]
-    return ", ".join(facts)
+def _made_by(layer: Layer, other: Layer) -> str:
+    own, others = layer.provenance, other.provenance
+    facts = [str(own[key]) for key in _MADE_BY if key in own]
+    unlike = [key for key in _TOLD_WHERE_UNLIKE if own.get(key) != others.get(key)]
+    return ", ".join([*facts, *(f"{key} {own.get(key, 'not stated')}" for key in unlike)])

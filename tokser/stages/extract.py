@@ -188,7 +188,7 @@ def _parts(work: Work, group: GroupWriter) -> Callable[[int], Part]:
 def _summary(work: Work, pace: Pace, seconds: float) -> Summary:
     usable = work.rows.lengths > 0
     rates = work.manifest.table["sampling_rate_hz"].to_numpy()
-    window_s = work.encoder.provenance().get("window_s")
+    window_s = work.provenance.get("window_s")
     is_speech = work.encoder.kind == "speech"
     longest = window_s * SAMPLING_RATE_HZ if window_s else np.inf
     return Summary(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tokser.config import ExtractSettings
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.registry import load_corpus
-from tokser.corpora.waveform import resampled_length
+from tokser.corpora.waveform import RESAMPLING, SAMPLING_RATE_HZ, resampled_length
 from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import Activations, choose_layers, layer_name
@@ -78,6 +79,7 @@ class Work:
         rows: Rows of every utterance, and why some have none.
         num_samples: Length of each recording at 16 kHz, 0 for one that is broken.
         recipe: How features are made.
+        provenance: What makes the rows, of this encoder on this corpus.
         plan: The group that the store will hold.
     """
 
@@ -90,8 +92,9 @@ class Work:
         layers = {layer_name(encoder, i): i for i in choose_layers(encoder, settings.layers)}
         self.recipe = Recipe.of(encoder, layers, settings)
         make = plan_functionals if settings.functionals_only else plan_rows
-        self.plan = make(self.recipe, self.rows.lengths, settings)
         self.num_samples = _samples_at_16_khz(manifest)
+        self.provenance = self._provenance()
+        self.plan = make(self.recipe, self.rows.lengths, self.provenance, settings)
 
     def part(self, positions: Sequence[int]) -> Part:
         """Return some utterances of the manifest, and all that encoding them takes."""
@@ -133,6 +136,16 @@ class Work:
             on_utterances(len(places))
         return found
 
+    def _provenance(self) -> dict[str, Any]:
+        """Add to the encoder's what it takes for resampled and for long recordings, if any."""
+        made_by, encoder = self.encoder.provenance(), self.encoder
+        if encoder.kind == "text":
+            return made_by
+        if not self.manifest.table["sampling_rate_hz"].isin([0, SAMPLING_RATE_HZ]).all():
+            made_by |= {"resampling": RESAMPLING}
+        longest = int(self.num_samples[self.rows.lengths > 0].max())
+        return made_by | encoder.provenance_of_long(longest)
+
     def _require_something(self) -> None:
         if self.rows.lengths.any():
             return
@@ -146,7 +159,12 @@ class Work:
         )
 
 
-def plan_rows(recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSettings) -> GroupPlan:
+def plan_rows(
+    recipe: Recipe,
+    lengths: NDArray[np.int64],
+    provenance: dict[str, Any],
+    settings: ExtractSettings,
+) -> GroupPlan:
     """Plan the group that holds the rows of an encoder's layers."""
     encoder, packed = recipe.encoder, settings.compression
     spec = FeatureSpec(dim=encoder.dim, dtype=settings.dtype, compression=packed)
@@ -158,20 +176,23 @@ def plan_rows(recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSetti
         kind=encoder.kind,
         features=specs,
         lengths=lengths,
-        provenance=encoder.provenance(),
+        provenance=provenance,
         shard_bytes=settings.shard_mb * 2**20,
     )
 
 
 def plan_functionals(
-    recipe: Recipe, lengths: NDArray[np.int64], settings: ExtractSettings
+    recipe: Recipe,
+    lengths: NDArray[np.int64],
+    provenance: dict[str, Any],
+    settings: ExtractSettings,
 ) -> GroupPlan:
     """Plan the group that holds the functionals alone, as `pool` would write them."""
     encoder = recipe.encoder
     names = [*recipe.layers, *([WORD] if encoder.kind == "text" else [])]
     shard = min(max(len(lengths) // MIN_SHARDS, 32), UTTERANCES_PER_SHARD)
     return functionals_plan(
-        encoder.name, dict.fromkeys(names, encoder.dim), lengths, encoder.provenance()
+        encoder.name, dict.fromkeys(names, encoder.dim), lengths, provenance
     ).model_copy(update={"cut": (shard, shard)})
 
 
