@@ -83,6 +83,9 @@ bench-pretrain: install ## Measure pretraining against plain steps, files and wo
 bench-coverage: install ## Simulate coverage of intervals, error and power of tests, write docs/statistics.md
 	$(BIN)/python tests/benchmarks/bench_coverage.py docs/statistics.md
 
+bench-emodb: install ## Score real EmoDB with every layer and classifier, and with permuted labels; write README.md, docs/statistics.md
+	$(BIN)/python tests/benchmarks/bench_emodb.py README.md docs/statistics.md
+
 bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
 	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md
 
