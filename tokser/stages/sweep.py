@@ -121,7 +121,7 @@ def _write_table(settings: SweepSettings, runs: list[PretrainSettings]) -> None:
     table = pd.DataFrame(rows).sort_values(HEADLINE, ascending=False, kind="stable")
     text = table.to_csv(index=False, lineterminator="\n")
     write_atomically(settings.out / "sweep.csv", str(text).encode())
-    first = table.iloc[0]
+    first = dict(table.iloc[0])
     say(
         f"best: {first['run']}, dev match rate {percent(first, HEADLINE)}"
         f"{interval(first, HEADLINE)}, gain over mismatched speech "
