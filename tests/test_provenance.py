@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 
 import pytest
 
@@ -42,6 +44,20 @@ def test_a_folder_that_another_process_works_in_is_refused(tmp_path):
     with stamp.claim(tmp_path / "run"):
         pass
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_folder_on_a_disk_without_file_locks_is_refused_in_a_sentence(tmp_path, monkeypatch):
+    def no_locks(fd):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("filelock._unix.lock_fd_nonblocking", no_locks)
+    stamp = Stamp("pretrain", {}, {})
+    with (
+        pytest.raises(RunError, match=r"run\.lock: expected a disk with file locks, got.*--out"),
+        stamp.claim(tmp_path / "run"),
+    ):
+        pass
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_begun_otherwise_is_refused_naming_what_differs(tmp_path):

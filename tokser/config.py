@@ -305,7 +305,7 @@ class _ExperimentSettings(Settings):
     """Whether what dev selected is trained again on train and dev together before it meets test;
     without, it is tested as it was selected, as in the paper."""
     ledger: Path | None = None
-    """Shared record of looks at test parts; none: `ledger.jsonl` beside the folder `out`."""
+    """Record of all runs' test-set evaluations; none: `ledger.jsonl` in the store's workspace."""
     seed: Seed = 0
     num_seeds: Positive = 1
     """Runs with the seeds `seed`, `seed` + 1 and so on."""

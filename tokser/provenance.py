@@ -13,6 +13,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from tokser.errors import RunError, SettingsError
+from tokser.file_locks import acquire
 
 __all__ = [
     "Stamp",
@@ -112,7 +113,11 @@ class Stamp:
     another."""
 
     def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
-        self.content = {"stage": stage, "settings": dict(settings), "inputs": dict(inputs)}
+        self.content: dict[str, Any] = {
+            "stage": stage,
+            "settings": dict(settings),
+            "inputs": dict(inputs),
+        }
 
     @property
     def digest(self) -> str:
@@ -130,12 +135,12 @@ class Stamp:
 
         Raises:
             SettingsError: The folder holds something else; nothing in it is changed.
-            RunError: Another process is at work there.
+            RunError: Another process is at work there, or the disk has no file locks.
         """
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{folder.resolve()}.lock")
         try:
-            lock.acquire(timeout=0)
+            acquire(lock, 0, remedy="Name a folder with --out on a disk that has them.")
         except Timeout as error:
             raise RunError(
                 folder,

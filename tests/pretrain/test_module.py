@@ -75,7 +75,7 @@ def test_a_validation_forgets_the_one_before(module, make_batch):
         module.validation_step(DevBatch(batch, batch), 0)
         module.on_validation_epoch_end()
         found.append(module.scores)
-    assert found[0] == found[1]
+    assert found[0] == pytest.approx(found[1], rel=0, abs=0, nan_ok=True)  # too few for intervals
 
 
 def test_the_mean_loss_is_that_since_the_last_call_and_nan_without_training(module, make_batch):

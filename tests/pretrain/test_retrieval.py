@@ -5,7 +5,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestNeighbors
 
-from tokser.pretrain.retrieval import find_equal, ranks, retrieve, within_utterance_match_rate
+from tokser.pretrain.retrieval import (
+    find_equal,
+    query_upper_bound,
+    ranks,
+    retrieve,
+    within_utterance_matches,
+)
 
 
 def tokens(seed: int, count: int, dim: int = 6, noise: float = 1.0):
@@ -28,6 +34,7 @@ def test_scores_are_those_of_scikit_learns_neighbours_whatever_the_block(seed, c
     assert scores.recall_at_5 == pytest.approx((rank <= 5).mean())
     assert scores.chance == pytest.approx(1 / count)
     assert scores.num_tokens == count
+    assert scores.matched.tolist() == (rank == 1).tolist()
 
 
 def test_no_block_holds_more_rows_than_it_may(monkeypatch):
@@ -75,8 +82,9 @@ def test_within_an_utterance_only_its_own_tokens_are_looked_at(seed, counts):
             ]
             hits += int(np.argmax(cosines) == i - first)
         first += count
-    found = within_utterance_match_rate(student, teacher, counts)
-    assert found == pytest.approx(hits / sum(counts))
+    found = within_utterance_matches(student, teacher, counts)
+    assert found.shape == (sum(counts),)
+    assert int(found.sum()) == hits
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -101,3 +109,51 @@ def test_a_tie_with_another_token_is_no_match():
     between = torch.tensor([[1.0, 1.0], [1.0, 1.0]])
     scores = retrieve(between, teacher)
     assert (scores.match_rate, scores.mrr, scores.recall_at_5) == (0, 0.5, 1)
+
+
+def said(sentences: list[str], dim: int = 16):
+    """Queries and teachers of sentences: a row per word, and per word of a distinct sentence."""
+    g = torch.Generator().manual_seed(0)
+    words = {w: torch.randn(dim, generator=g) for w in sorted({w for s in sentences for w in s})}
+    own = {s: torch.randn(len(s), dim, generator=g) for s in sorted(set(sentences))}
+    queries = torch.stack([words[w] for s in sentences for w in s])
+    # A sentence read twice has the same activations but for float16's rounding.
+    teacher = torch.cat([own[s] * (1 + 1e-7 * i) for i, s in enumerate(sentences)])
+    return queries, teacher
+
+
+@pytest.mark.parametrize(
+    ("sentences", "attainable"),
+    [
+        (["abc", "abd"], 4 / 6),  # a, b, c, d: one each
+        (["abc", "abc"], 6 / 6),  # one sentence, read twice: all of it
+        (["abc", "abc", "abd"], 7 / 9),  # a and b of the first two, c twice, d
+        (["aa"], 1 / 2),  # one word at two places of a sentence
+        (["ab", "ab", "ac", "ac", "ac", "a"], (3 + 2 + 3) / 11),
+    ],
+)
+def test_no_map_of_a_query_exceeds_the_upper_bound_and_one_reaches_it(sentences, attainable):
+    queries, teacher = said(sentences)
+    assert query_upper_bound(queries, teacher) == pytest.approx(attainable)
+    assert query_upper_bound(queries, teacher, find_equal(teacher)) == pytest.approx(attainable)
+    # Brute force: a map says any teacher token for each query, independently of other queries.
+    distinct, of_query = torch.unique(queries, dim=0, return_inverse=True)
+    best = sum(
+        max(
+            float(retrieve(say.expand_as(teacher), teacher).matched[of_query == query].sum())
+            for say in teacher
+        )
+        for query in range(len(distinct))
+    )
+    assert best / len(teacher) == pytest.approx(attainable)
+
+
+@given(seed=st.integers(0, 2**16))
+@settings(max_examples=20, deadline=None)
+def test_the_upper_bound_counts_the_largest_group_of_each_query(seed):
+    rng = np.random.default_rng(seed)
+    queries, teachers = rng.integers(5, size=40), rng.integers(6, size=40)
+    rows = torch.randn(6, 12, generator=torch.Generator().manual_seed(seed))
+    found = query_upper_bound(torch.eye(5)[queries], rows[teachers])
+    groups = [np.bincount(teachers[queries == query]).max() for query in set(queries)]
+    assert found == pytest.approx(sum(groups) / 40)

@@ -1,6 +1,6 @@
 import json
 
-from tokser.report.audit import count_looks, meaning, verdicts
+from tokser.report.audit import count_evaluations, meaning, verdicts
 from tokser.report.results import read_inputs
 
 
@@ -31,35 +31,44 @@ def test_a_protocol_without_audit_is_judged_by_its_results(folders):
     assert found["speaker"].stamp == ""
 
 
-def test_every_look_counts_and_repeats_show(folders):
+def test_every_evaluation_counts_and_repetitions_show(folders):
     folder = folders.results()
     ledger = folder / "ledger.jsonl"
     ledger.write_text(2 * ledger.read_text())
-    looks = count_looks(read(folder))
-    counts = [(x.protocol, x.num_looks, x.num_configurations, x.num_repeated) for x in looks]
+    found = count_evaluations(read(folder))
+    counts = [(x.protocol, x.num_evaluations, x.num_configurations, x.num_repeated) for x in found]
     assert counts == [("speaker", 40, 2, 20), ("report", 4, 2, 2)]
 
 
-def test_a_look_at_every_fold_is_no_repetition(folders):
-    looks = count_looks(read(folders.results()))
-    assert [(x.num_looks, x.num_repeated) for x in looks] == [(20, 0), (2, 0)]
+def test_an_evaluation_of_every_fold_is_no_repetition(folders):
+    found = count_evaluations(read(folders.results()))
+    assert [(x.num_evaluations, x.num_repeated) for x in found] == [(20, 0), (2, 0)]
 
 
-def test_looks_that_name_no_protocol_count_too(folders):
+def test_evaluations_that_name_no_protocol_count_too(folders):
     folder = folders.results()
     (folder / "ledger.jsonl").write_text(json.dumps({"when": "now"}) + "\n\n")
-    [looks] = count_looks(read(folder))
-    assert looks.num_looks == 1
+    [found] = count_evaluations(read(folder))
+    assert found.num_evaluations == 1
 
 
-def test_other_runs_that_had_looked_before_are_told(folders):
+def test_the_most_that_other_runs_had_evaluated_before_is_told(folders):
     folder = folders.results()
     ledger = folder / "ledger.jsonl"
-    looks = [json.loads(line) for line in ledger.read_text().splitlines()]
-    told = [look | {"other_runs": 3 * (look["protocol"] == "report")} for look in looks]
-    ledger.write_text("".join(json.dumps(look) + "\n" for look in told))
-    counts = {x.protocol: x.num_other_runs for x in count_looks(read(folder))}
-    assert counts == {"speaker": 0, "report": 3}
+    lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+    for number, line in enumerate(lines):
+        if line["protocol"] == "report":  # two lines
+            line |= {"other_runs": 3 + number, "other_evaluations": 8 - number, "overlap": 0.25}
+        else:  # as earlier versions wrote them
+            line |= {"other_runs": 1}
+    ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    places = [number for number, line in enumerate(lines) if line["protocol"] == "report"]
+    counts = {
+        x.protocol: (x.other_runs, x.other_evaluations, x.overlap)
+        for x in count_evaluations(read(folder))
+    }
+    assert counts["speaker"] == (1, None, None)
+    assert counts["report"] == (3 + max(places), 8 - min(places), 0.25)
 
 
 def changed(folder, protocol, **changes):

@@ -66,8 +66,8 @@ def test_convergence_leaves_out_the_row_before_training():
 
 def test_validation_shows_the_control_and_chance():
     svg = figures.validation({"demo": metrics()})
-    assert {"Shuffled speech", "Chance"} <= set(texts_of(svg))
-    assert "demo, shuffled speech: from 0 % to 15 %" in description_of(svg)
+    assert {"Mismatched speech", "Chance"} <= set(texts_of(svg))
+    assert "demo, mismatched speech: from 0 % to 15 %" in description_of(svg)
 
 
 def test_several_runs_are_told_apart_by_name():

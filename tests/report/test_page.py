@@ -172,7 +172,7 @@ def test_the_published_table_stands_beside_with_its_slip(page):
 
 def test_pretraining_is_shown_with_control_and_chance(page):
     text = plain(page)
-    for words in ("Shuffled speech", "Chance", "Contrastive loss", "untrained attention"):
+    for words in ("Mismatched speech", "Chance", "Contrastive loss", "untrained attention"):
         assert words in text
     assert "0.018" in text  # one in 5,700, in percent
 

@@ -10,7 +10,7 @@ from tokser.report.results import read_inputs, read_scores
 def test_whole_folders_are_read(folders):
     results, runs, _ = read_inputs([folders.results()], [folders.run("wide")])
     assert len(results[0].scores) == 4
-    assert len(results[0].looks) == 22
+    assert len(results[0].evaluations) == 22
     assert set(results[0].audit) == {"report", "speaker"}
     assert results[0].provenance["stage"] == "classify"
     assert runs[0].name == "wide"

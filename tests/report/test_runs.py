@@ -43,3 +43,35 @@ def test_a_teacher_that_was_found_by_itself_is_read_from_provenance(folders):
     provenance = {"stage": "pretrain", "inputs": {"text": "bert-base-multilingual-cased/x"}}
     (path / "provenance.json").write_text(json.dumps(provenance))
     assert teachers_of(read(folders, path)) == {"wide": "bert-base-multilingual-cased/x"}
+
+
+def test_of_equal_epochs_the_page_names_the_one_whose_weights_were_kept(folders):
+    path = folders.run()
+    change(path, dev_match_rate=[0.3, 0.3, *[0.3] * 9], dev_mrr=[i / 10 for i in range(11)])
+    summary = summarise("demo", read(folders, path)[0])
+    assert summary.best_epoch == 1
+    assert summary.at_best["dev_mrr"] == pytest.approx(0.1)
+    assert summary.untrained == pytest.approx(0.3)
+
+
+def test_rates_that_differ_in_the_last_digit_alone_are_no_tie(folders):
+    path = folders.run()
+    low = 0.1 + 0.2  # 0.30000000000000004
+    change(path, dev_match_rate=[0.1, 0.3, low, *[0.2] * 8])
+    assert summarise("demo", read(folders, path)[0]).best_epoch == 2
+
+
+@pytest.mark.parametrize(("speakers", "units"), [(0, "200 utterances"), (8, "8 speakers")])
+def test_intervals_are_those_of_the_best_epoch_and_say_what_they_rest_on(folders, speakers, units):
+    path = folders.run()
+    rates = [0.01, 0.2, 0.5, *[0.3] * 8]
+    ends = {"dev_match_rate_low": [r - 0.1 for r in rates], "dev_match_rate_high": 0.75}
+    change(path, dev_match_rate=rates, **ends, dev_num_utterances=200, dev_num_speakers=speakers)
+    summary = summarise("demo", read(folders, path)[0])
+    assert summary.intervals == {"dev_match_rate": pytest.approx((0.4, 0.75))}
+    assert summary.interval_units == units
+
+
+def test_a_run_without_intervals_shows_none(folders):
+    summary = summarise("demo", read(folders, folders.run())[0])
+    assert (summary.intervals, summary.interval_units) == ({}, "")

@@ -155,7 +155,7 @@ def test_the_grid_holds_whole_numbers_beside_logistic_regression(settings):
     assert len(grid) == len(chosen) * 4
 
 
-def test_the_ledger_has_one_look_for_each_unit_and_fold(settings):
+def test_the_ledger_has_one_line_for_each_unit_and_fold(settings):
     out = classify(settings())
     looks = ledger(out)
     keys = [(k["features"], k["protocol"], k["classifier"], k["fold"]) for k in looks]
@@ -170,13 +170,49 @@ def test_the_ledger_has_one_look_for_each_unit_and_fold(settings):
     assert {configuration["batch_size"] for configuration in of_mlp} <= {8, 32}
 
 
-def test_another_run_at_the_same_test_parts_is_counted_and_the_same_one_is_not(settings):
-    changes = {"classifiers": ("logreg",), "protocols": ("speaker",), "features": FEATURES[:1]}
-    classify(settings("first", **changes))
-    again = classify(settings("again", **changes))
-    other = classify(settings("other", **changes, functionals=("mean",)))
-    assert {look["other_runs"] for look in ledger(again)} == {0}
-    assert {look["other_runs"] for look in ledger(other)} == {1}
+def test_another_run_is_one_that_evaluates_something_else(settings, store, tmp_path):
+    changes = {"classifiers": ("logreg",), "features": FEATURES[:1]}
+    first = classify(settings("a/first", **changes))
+    again = classify(settings("b/again", **changes, num_seeds=2))
+    later = classify(settings("c/later", **changes, protocols=("speaker", "report"), seed=1))
+    other = classify(settings("d/other", **changes, functionals=("mean",)))
+    for same in (first, again, later):
+        assert {line["other_runs"] for line in ledger(same)} == {0}
+    fields = ("other_runs", "other_runs_identical", "overlap")
+    assert {tuple(line[f] for f in fields) for line in ledger(other)} == {(1, 1, 1)}
+    speaker = [line for line in ledger(other) if line["protocol"] == "speaker"]
+    # One by each of the three calls, and those of random splits that overlap.
+    assert min(line["other_evaluations"] for line in speaker) >= 3
+    shared = Path(store.path).parent / "ledger.jsonl"
+    assert len({line["run"] for line in ledger(shared.parent) if "run" in line}) == 2
+    assert not any((tmp_path / parent / "ledger.jsonl").exists() for parent in "abcd")
+
+
+def test_a_test_set_with_an_utterance_fewer_is_not_a_new_one(settings, tmp_path):
+    changes = {"classifiers": ("logreg",), "features": FEATURES[:1]}
+    first = classify(settings("first", **changes, protocols=("speaker",)))
+    splits = json.loads((first / "splits.json").read_text())
+    for fold in splits["speaker"]:
+        fold["test"].pop()
+    (tmp_path / "fewer.json").write_text(json.dumps(splits))
+    fewer = classify(settings("fewer", **changes, splits_file=tmp_path / "fewer.json"))
+    fields = ("other_runs", "other_runs_identical", "overlap")
+    assert {tuple(line[f] for f in fields) for line in ledger(fewer)} == {(1, 0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("ledger", "error", "message"),
+    [
+        ("results/ledger.jsonl", SettingsError, r"--ledger .*expected a file that runs share"),
+        ("notes.txt", InputError, r"notes\.txt, line 1: expected a JSON object.*--ledger"),
+    ],
+)
+def test_a_ledger_that_cannot_be_shared_is_refused_before_anything_is_written(
+    settings, tmp_path, ledger, error, message
+):
+    (tmp_path / "notes.txt").write_text("to do\n")
+    refused(settings(ledger=tmp_path / ledger, classifiers=("logreg",)), error, message)
+    assert (tmp_path / "notes.txt").read_text() == "to do\n"
 
 
 def test_the_audit_is_kept_for_each_protocol(settings):

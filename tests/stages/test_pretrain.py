@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -24,6 +25,9 @@ from tokser.errors import (
 )
 from tokser.pretrain.checkpoint import load_aligner
 from tokser.pretrain.module import AlignerModule
+from tokser.report.parse import parse_metrics
+from tokser.report.results import Run
+from tokser.report.runs import summarise
 from tokser.stages.pretrain import pretrain
 from tokser.store import FeatureSpec, GroupPlan, StoreWriter
 
@@ -188,6 +192,31 @@ def test_the_aligner_is_that_of_the_best_epoch_and_says_what_it_was_trained_on(r
     assert (description.name, description.variant) == ("aligner", "report")
     kept = load_file(run / "checkpoints" / "best.safetensors")
     assert all(torch.equal(kept[name], weight) for name, weight in aligner.state_dict().items())
+
+
+def test_of_equal_epochs_page_metrics_and_checkpoint_name_the_same(
+    toy, tmp_path, monkeypatch, capsys
+):
+    score = AlignerModule.on_validation_epoch_end
+
+    def tie(self):
+        score(self)
+        self.scores["dev_match_rate"] = 0.5  # the untrained aligner too
+
+    monkeypatch.setattr(AlignerModule, "on_validation_epoch_end", tie)
+    out = pretrain(toy.settings(tmp_path / "run", epochs=2))
+    shown = summarise("run", Run(out, parse_metrics(out / "metrics.csv"), {}, {}))
+    assert load_aligner(out)[1].best_epoch == shown.best_epoch == 1
+    assert shown.at_best["dev_mrr"] == metrics(out)["dev_mrr"][1]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "best epoch" in line]
+    number = r"-?\d+\.\d\d"
+    interval = rf"\[{number}, {number}\]"
+    assert re.search(
+        rf"best epoch 1: dev match rate 50\.00 % {interval}, gain over mismatched speech {number} "
+        rf"points {interval}, gain over the text-only baseline {number} points {interval} "
+        r"\(95 % intervals over 7 speakers\)",
+        line,
+    )
 
 
 def test_settings_are_saved_with_the_features_that_were_found(run):

@@ -106,7 +106,9 @@ _experiment_options = (
     click.option(
         "--ledger",
         type=FILE,
-        help="Record of all runs' looks at test parts.  [default: ledger.jsonl beside --out]",
+        help="Record of all runs' test-set evaluations: each line tells how many other runs had "
+        "evaluated a test set that overlaps.  [default: ledger.jsonl in the folder of the store, "
+        "or above its folder `stores`]",
     ),
 )
 

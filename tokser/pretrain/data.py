@@ -21,7 +21,7 @@ class Batches(lightning.LightningDataModule):
     Args:
         pairs: Where the rows are.
         train: Utterances to train on.
-        wrong: Dev utterances, and whom each of them hears in the shuffled control.
+        wrong: Dev utterances, and whose speech each of them gets as mismatched speech.
         settings: Size, order and seed.
         shard_of: Shard of each utterance's speech; needed where shards are what is shuffled.
         pins: Whether batches are put where a GPU fetches them by itself.
@@ -43,6 +43,11 @@ class Batches(lightning.LightningDataModule):
         self._pins = pins
         self._num_frames = pairs.num_frames.to_dict()
 
+    @property
+    def dev(self) -> list[str]:
+        """Utterances of the dev part."""
+        return sorted(self._wrong)
+
     @cached_property
     def num_batches(self) -> int:
         """Batches of every epoch."""
@@ -55,8 +60,8 @@ class Batches(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> Stream[DevBatch]:
-        """Batches of the dev part, always the same, with right and wrong speech."""
-        batches = list(in_order(sorted(self._wrong), self._settings.batch_size))
+        """Batches of the dev part, always the same, with their own and with mismatched speech."""
+        batches = list(in_order(self.dev, self._settings.batch_size))
         return Stream(lambda epoch: part_of(batches, this_rank(), num_ranks()), self._gather_dev)
 
     def plan(self, epoch: int) -> list[list[str]]:

@@ -1,6 +1,7 @@
 """What a run keeps of its epochs: a row each, the best weights, the state to go on from."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,19 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 from torch import Tensor
 
-from tokser.pretrain.module import HEADLINE, AlignerModule
+from tokser.pretrain.metrics import HEADLINE, best_epoch, read_metrics
+from tokser.pretrain.module import AlignerModule
 from tokser.progress import say
 from tokser.provenance import write_atomically
 
-__all__ = ["History"]
+__all__ = ["History", "interval", "percent", "say_best"]
 
 
 class History(Callback):
     """Writes `metrics.csv` after every validation, and keeps the last epoch and the best.
 
-    The table is the truth: the best epoch is the first of those from 1 on whose match rate no
-    other exceeds. Rows that a stopped epoch left behind are dropped when it is done again.
+    The table is the truth: `best_epoch` of its rows is the best. Rows that a stopped epoch left
+    behind are dropped when it is done again.
 
     Args:
         out: Folder of the run.
@@ -51,7 +53,7 @@ class History(Callback):
         epoch = trainer.current_epoch + 1 if trainer.state.fn == "fit" else 0
         row = {"epoch": epoch, "train_loss": pl_module.mean_train_loss(), **pl_module.scores}
         before = [earlier for earlier in self._rows() if earlier["epoch"] < epoch]
-        if epoch and all(earlier[HEADLINE] < row[HEADLINE] for earlier in before[1:]):
+        if best_epoch([*before, row]) == epoch:
             self._keep_best(pl_module.aligner.state_dict())
         text = pd.DataFrame([*before, row]).to_csv(index=False, lineterminator="\n")
         write_atomically(self.table, str(text).encode())
@@ -88,18 +90,15 @@ class History(Callback):
 
     def best_row(self) -> dict[str, Any]:
         """Return the best epoch's row: `epoch`, an int, and its loss and scores, floats."""
-        return max(self._rows()[1:], key=lambda row: row[HEADLINE])
+        rows = self._rows()
+        best = best_epoch(rows)
+        return next(row for row in rows if row["epoch"] == best)
 
     def _rows(self) -> list[dict[str, Any]]:
         if not self.table.is_file():
             return []
-        # As text, because pandas' own reading of floats may be off by the last digit.
-        table = pd.read_csv(self.table, dtype=str, keep_default_na=False)
-        return [
-            {str(key): float(text or "nan") for key, text in row.items()}
-            | {"epoch": int(row["epoch"])}
-            for row in table.to_dict("records")
-        ]
+        table = read_metrics(self.table)
+        return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
 
     def _keep_best(self, weights: dict[str, Tensor]) -> None:
         on_cpu = {name: tensor.detach().cpu() for name, tensor in weights.items()}
@@ -107,12 +106,42 @@ class History(Callback):
 
     def _say(self, row: dict[str, Any]) -> None:
         loss = "" if math.isnan(row["train_loss"]) else f"loss {row['train_loss']:.4f}, "
-        deaf = row.get("dev_match_rate_text_only", math.nan)
-        text_only = "" if math.isnan(deaf) else f"text only {100 * deaf:.2f} %, "
+        text_only = ""
+        if not math.isnan(row.get(f"{HEADLINE}_text_only", math.nan)):
+            text_only = f"text-only baseline {percent(row, f'{HEADLINE}_text_only')}, "
         say(
             f"epoch {row['epoch']}/{self._num_epochs}: {loss}"
-            f"dev match {100 * row[HEADLINE]:.2f} % "
-            f"(speech adds {100 * row['speech_gain']:.2f}: wrong speech "
-            f"{100 * row['dev_match_rate_shuffled']:.2f} %, {text_only}"
-            f"chance {100 * row['dev_chance']:.2f} %)"
+            f"dev match rate {percent(row, HEADLINE)} "
+            f"(mismatched speech {percent(row, f'{HEADLINE}_shuffled')}, {text_only}"
+            f"chance {percent(row, 'dev_chance')})"
         )
+
+
+def say_best(row: Mapping[str, Any]) -> None:
+    """Say what the best epoch reached, with 95 % intervals."""
+    gains = {"speech_gain": "mismatched speech", "speech_gain_text_only": "the text-only baseline"}
+    parts = [f"dev match rate {percent(row, HEADLINE)}{interval(row, HEADLINE)}"]
+    parts += [
+        f"gain over {baseline} {100 * row[name]:.2f} points{interval(row, name)}"
+        for name, baseline in gains.items()
+        if not math.isnan(row.get(name, math.nan))
+    ]
+    num_speakers, num_utterances = (
+        row.get(f"dev_num_{units}", math.nan) for units in ("speakers", "utterances")
+    )
+    over = (
+        f"{num_speakers:.0f} speakers" if num_speakers > 0 else f"{num_utterances:.0f} utterances"
+    )
+    note = f" (95 % intervals over {over})" if interval(row, HEADLINE) else ""
+    say(f"best epoch {row['epoch']}: {', '.join(parts)}{note}")
+
+
+def percent(row: Mapping[str, Any], column: str) -> str:
+    """Write a share of a row of `metrics.csv` in percent."""
+    return f"{100 * row[column]:.2f} %"
+
+
+def interval(row: Mapping[str, Any], column: str) -> str:
+    """Write the interval of a share or a gain in percent, ` [low, high]`; nothing without one."""
+    low, high = (row.get(f"{column}_{end}", math.nan) for end in ("low", "high"))
+    return "" if math.isnan(low) else f" [{100 * low:.2f}, {100 * high:.2f}]"

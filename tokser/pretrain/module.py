@@ -14,10 +14,12 @@ from tokser.errors import RunError, list_some
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.attention import product
 from tokser.pretrain.batches import Batch, DevBatch
+from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.ranks import gathered_loss, local_loss, num_ranks
-from tokser.pretrain.validation import HEADLINE, Validation
+from tokser.pretrain.rates import DevUnits
+from tokser.pretrain.validation import Validation
 
-__all__ = ["HEADLINE", "AlignerModule", "learning_rate_at"]
+__all__ = ["AlignerModule", "learning_rate_at"]
 
 _LOSSES = {"gathered": gathered_loss, "local": local_loss}
 UNTRAINED = "dev_match_rate_untrained"
@@ -34,6 +36,7 @@ class AlignerModule(lightning.LightningModule):
         require_finite: Raises, naming the utterance, if a batch's rows are not finite; asked where
             something went wrong.
         num_batches: Batches of an epoch, for the schedule.
+        units: What the intervals of the scores rest on; every utterance by default.
 
     Attributes:
         scores: Scores of the last validation, by name.
@@ -45,6 +48,7 @@ class AlignerModule(lightning.LightningModule):
         settings: PretrainSettings,
         require_finite: Callable[[Batch], None] = lambda batch: None,
         num_batches: int = 1,
+        units: DevUnits | None = None,
     ) -> None:
         super().__init__()
         self._num_batches = num_batches
@@ -52,7 +56,7 @@ class AlignerModule(lightning.LightningModule):
         self.text_only = TextOnly(aligner.text_dim) if settings.text_only else None
         self.scores: dict[str, float] = {}
         self._settings, self._require_finite = settings, require_finite
-        self._validation = Validation(require_finite)
+        self._validation = Validation(require_finite, units)
         self._losses: list[Tensor] = []
         self._untrained: float | None = None
 
@@ -125,7 +129,8 @@ class AlignerModule(lightning.LightningModule):
         if self._untrained is None:
             self._untrained = self.scores[HEADLINE]
         self.scores[UNTRAINED] = self._untrained
-        self.log_dict(self.scores)  # every process has the same scores
+        # Every process has the same scores; an interval may be missing.
+        self.log_dict({name: score for name, score in self.scores.items() if score == score})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the epoch left so far, and the state of the generator that dropout draws on."""

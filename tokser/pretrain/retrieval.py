@@ -2,14 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["Retrieval", "find_equal", "ranks", "retrieve", "within_utterance_match_rate"]
+__all__ = [
+    "Retrieval",
+    "find_equal",
+    "query_upper_bound",
+    "ranks",
+    "retrieve",
+    "within_utterance_matches",
+]
 
 BLOCK_ROWS = 1_024
 """Student tokens that are compared with all teacher tokens at a time."""
@@ -30,6 +37,7 @@ class Retrieval:
         recall_at_5: Share whose own is among the five nearest.
         chance: Match rate of guessing.
         num_tokens: Tokens on either side.
+        matched: Which tokens these are, [tokens].
     """
 
     match_rate: float
@@ -37,6 +45,7 @@ class Retrieval:
     recall_at_5: float
     chance: float
     num_tokens: int
+    matched: Bool[Tensor, " tokens"] = field(repr=False, compare=False)
 
 
 def ranks(
@@ -116,24 +125,51 @@ def retrieve(
         recall_at_5=float((found <= 5).double().mean()),
         chance=float((1 / num_seen.double()).mean()),
         num_tokens=len(student),
+        matched=found == 1,
     )
 
 
-def within_utterance_match_rate(
+def within_utterance_matches(
     student: Float[Tensor, "tokens dim"],
     teacher: Float[Tensor, "tokens dim"],
     num_tokens: Sequence[int],
-) -> float:
-    """Return the match rate where a token only looks among those of its own utterance.
+) -> Bool[Tensor, " tokens"]:
+    """Tell which tokens find their own where they only look among those of their own utterance.
 
     Args:
         student: All utterances' tokens, one after the other.
         teacher: In the same order.
         num_tokens: Tokens of each utterance.
     """
-    hits, sizes = 0, list(num_tokens)
-    for own_student, own_teacher in zip(
-        torch.split(student, sizes), torch.split(teacher, sizes), strict=True
-    ):
-        hits += int((ranks(own_student, own_teacher) == 1).sum())
-    return hits / max(len(student), 1)
+    sizes = list(num_tokens)
+    pairs = zip(torch.split(student, sizes), torch.split(teacher, sizes), strict=True)
+    return torch.cat([ranks(own_student, own_teacher) == 1 for own_student, own_teacher in pairs])
+
+
+def query_upper_bound(
+    queries: Float[Tensor, "tokens query_dim"],
+    teacher: Float[Tensor, "tokens dim"],
+    equal: Int[Tensor, "pairs 2"] | None = None,
+) -> float:
+    """Return the match rate that no map of a query by itself can exceed.
+
+    Such a map, the text-only baseline for one, gives equal queries one student. It is nearest to
+    one teacher token, so of all tokens with that query those match whose teacher tokens equal this
+    one: at most the largest group of equal teacher tokens. A sentence that was read k times gives
+    groups of k.
+
+        max = 1 / N sum_q max_b |{i: T_i = q, B_i = b}|
+
+    Args:
+        queries: T, one row per token.
+        teacher: B, in the same order.
+        equal: What `find_equal` returns for this teacher; found here if not given.
+    """
+    equal = (find_equal(teacher) if equal is None else equal).cpu()
+    groups = torch.arange(len(teacher))
+    groups.scatter_reduce_(0, equal[:, 0], equal[:, 1], "amin")  # the first of its equals
+    of_query = torch.unique(queries, dim=0, return_inverse=True)[1].cpu()
+    pairs, sizes = torch.unique(of_query * len(teacher) + groups, return_counts=True)
+    largest = torch.zeros(len(teacher), dtype=sizes.dtype)
+    largest.scatter_reduce_(0, pairs // len(teacher), sizes, "amax")
+    return float(largest.sum()) / len(teacher)

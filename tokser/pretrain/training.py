@@ -23,7 +23,8 @@ from tokser.config import PretrainSettings
 from tokser.errors import RunError, SettingsError
 from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
-from tokser.pretrain.module import HEADLINE, AlignerModule
+from tokser.pretrain.metrics import HEADLINE
+from tokser.pretrain.module import AlignerModule
 
 __all__ = ["launched_rank", "require_launcher", "train"]
 

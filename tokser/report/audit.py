@@ -1,7 +1,6 @@
-"""What each protocol shares between its parts, and how often a test part was looked at."""
+"""What each protocol shares between its parts, and how often its test sets were evaluated."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from tokser.report.naming import order_protocols, protocol_meaning
 from tokser.report.results import Experiment
 
-__all__ = ["Looks", "Verdict", "count_looks", "meaning", "verdicts"]
+__all__ = ["Evaluations", "Verdict", "count_evaluations", "meaning", "verdicts"]
 
 _STRATIFIED = {
     True: "It is stratified: each part has its share of every emotion. The paper's was not: on "
@@ -19,7 +18,7 @@ _STRATIFIED = {
 }
 
 _CONFIGURATION = ("features", "classifier", "target", "regressor", "seed", "fold")
-"""What tells looks apart, the fold last."""
+"""What tells evaluations apart, the fold last."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +46,23 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Looks:
-    """How often the test parts of one protocol were looked at."""
+class Evaluations:
+    """How often the test sets of one protocol were evaluated."""
 
     folder: str
     protocol: str
-    num_looks: int
+    num_evaluations: int
     num_configurations: int
-    """Different configurations among the looks."""
+    """Different configurations among them."""
     num_repeated: int
-    """Looks at a fold that the same configuration had looked at before."""
-    num_other_runs: int = 0
-    """Runs with other settings that had looked at one of these test parts before, at most."""
+    """Evaluations of a fold that the same configuration had evaluated before."""
+    other_runs: int
+    """Runs that evaluate something else and had evaluated a test set that overlaps with one of
+    these, at most over these."""
+    other_evaluations: int | None
+    """Evaluations by those runs, at most over these test sets; None where nobody counted them."""
+    overlap: float | None
+    """Share of a test set that other runs had evaluated, at most; None where nobody compared."""
 
 
 def meaning(protocol: str, verdict: Verdict) -> str:
@@ -118,32 +122,37 @@ def verdicts(protocols: Sequence[str], results: Sequence[Experiment]) -> dict[st
     return found
 
 
-def count_looks(results: Sequence[Experiment]) -> list[Looks]:
-    """Count the entries of every folder's ledger, by protocol."""
+def count_evaluations(results: Sequence[Experiment]) -> list[Evaluations]:
+    """Count the lines of every folder's ledger, by protocol."""
     found = []
     for folder in results:
-        by_protocol: dict[str, Counter[tuple[str, ...]]] = {}
-        others: Counter[str] = Counter()
-        for look in folder.looks:
-            key = tuple(str(look.get(k, "")) for k in _CONFIGURATION)
-            protocol = str(look.get("protocol", ""))
-            by_protocol.setdefault(protocol, Counter())[key] += 1
-            others[protocol] = max(others[protocol], int(look.get("other_runs", 0)))
+        by_protocol: dict[str, list[Mapping[str, Any]]] = {}
+        for line in folder.evaluations:
+            by_protocol.setdefault(str(line.get("protocol", "")), []).append(line)
         for protocol in order_protocols(by_protocol):
-            counts = by_protocol[protocol]
-            configurations = {key[:-1] for key in counts}
-            repeated = counts.total() - len(counts)
+            lines = by_protocol[protocol]
+            keys = [tuple(str(line.get(k, "")) for k in _CONFIGURATION) for line in lines]
             found.append(
-                Looks(
-                    str(folder.folder),
-                    protocol,
-                    counts.total(),
-                    len(configurations),
-                    repeated,
-                    others[protocol],
+                Evaluations(
+                    folder=str(folder.folder),
+                    protocol=protocol,
+                    num_evaluations=len(lines),
+                    num_configurations=len({key[:-1] for key in keys}),
+                    num_repeated=len(keys) - len(set(keys)),
+                    other_runs=int(_most(lines, "other_runs") or 0),
+                    other_evaluations=_whole(_most(lines, "other_evaluations")),
+                    overlap=_most(lines, "overlap"),
                 )
             )
     return found
+
+
+def _most(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    return max((float(line[key]) for line in lines if key in line), default=None)
+
+
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
 
 
 def _draws(folder: Experiment, protocol: str) -> bool:

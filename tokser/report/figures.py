@@ -231,7 +231,7 @@ def convergence(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
 
 
 def validation(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
-    """Draw the 1-NN token match rate of every run, with the shuffled-speech control and chance.
+    """Draw the 1-NN token match rate of every run, with its baselines and chance.
 
     Args:
         metrics: `metrics.csv` by name of run; at least one has a column `dev_match_rate`.
@@ -239,14 +239,15 @@ def validation(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
     Returns:
         Inline SVG.
 
-    Source: report, section 4.3, Figure 3. Departs: controls are added.
+    Source: paper, section 4.3, Figure 3. Departs: mismatched speech and the text-only baseline are
+    added.
     """
     return _over_epochs(
         metrics,
         {
             "dev_match_rate": ("Matched speech", "-"),
-            "dev_match_rate_shuffled": ("Shuffled speech", "--"),
-            "dev_match_rate_text_only": ("Text only", "-."),
+            "dev_match_rate_shuffled": ("Mismatched speech", "--"),
+            "dev_match_rate_text_only": ("Text-only baseline", "-."),
             "dev_chance": ("Chance", ":"),
         },
         scale=100,

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from tokser.config import ReportSettings
 from tokser.report import figures, naming
-from tokser.report.audit import Looks, count_looks, meaning
+from tokser.report.audit import Evaluations, count_evaluations, meaning
 from tokser.report.commands import pretrain_command
 from tokser.report.dimensions import Dimensions, find_dimensions
 from tokser.report.maps import attention_maps
@@ -42,7 +42,7 @@ def render(settings: ReportSettings, inputs: Inputs) -> str:
     dimensions: list[Dimensions] = find_dimensions(inputs.regressions)
     names = names_of(runs)
     metrics = {name: run.metrics for name, run in zip(names, runs, strict=True)}
-    looks: list[Looks] = count_looks(inputs.experiments)
+    evaluations: list[Evaluations] = count_evaluations(inputs.experiments)
     summaries: list[RunSummary] = [summarise(n, r) for n, r in zip(names, runs, strict=True)]
     template = resources.files("tokser.report").joinpath("page.html.jinja")
     return (
@@ -62,7 +62,7 @@ def render(settings: ReportSettings, inputs: Inputs) -> str:
             dark=DARK,
             published_grids=GRIDS,
             count_remarks=COUNT_REMARKS,
-            looks=looks,
+            evaluations=evaluations,
             folders=[*inputs.experiments, *runs],
             run_commands=[
                 (run.name, command)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from tokser.errors import InputError, MissingInputError
+from tokser.pretrain.metrics import read_metrics
 
 __all__ = [
     "Faults",
@@ -175,10 +176,7 @@ def parse_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:
 
 def parse_metrics(path: Path) -> pd.DataFrame:
     """Read `metrics.csv` of a pretraining run: a row per epoch."""
-    table = _parse_csv(path, _METRICS)
-    for column in table.columns:
-        if not pd.api.types.is_numeric_dtype(table[column]):
-            raise ValueError(f"expected numbers in column {column}, got text")
+    table = _checked(read_metrics(path), _METRICS)
     return table.sort_values("epoch", ignore_index=True)
 
 

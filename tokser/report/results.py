@@ -42,8 +42,8 @@ class Experiment:
     audit: dict[str, dict[str, Any]]
     """`audit.json`: what each protocol shares between its parts."""
     provenance: dict[str, Any]
-    looks: tuple[dict[str, Any], ...]
-    """`ledger.jsonl`: one entry per look at a test part."""
+    evaluations: tuple[dict[str, Any], ...]
+    """`ledger.jsonl`: one entry per test-set evaluation."""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -155,15 +155,15 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     )
     audit = faults.read(folder / "audit.json", command, parse_audit)
     provenance = faults.read(folder / "provenance.json", command, parse_object)
-    looks = faults.read(folder / "ledger.jsonl", command, parse_lines)
+    evaluations = faults.read(folder / "ledger.jsonl", command, parse_lines)
     grid = None if regresses else faults.read(folder / "grid.csv", command, parse_grid)
     choices = None if regresses else faults.read(folder / "choices.csv", command, parse_choices)
     # One by one, because only this form tells a type checker that none of them is None.
     if scores is None or predictions is None or comparisons is None:
         return None
-    if audit is None or provenance is None or looks is None:
+    if audit is None or provenance is None or evaluations is None:
         return None
-    told = (folder, scores, predictions, comparisons, audit, provenance, looks)
+    told = (folder, scores, predictions, comparisons, audit, provenance, evaluations)
     if regresses:
         return Regression(*told)
     return None if grid is None or choices is None else Results(*told, grid, choices)

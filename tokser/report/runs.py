@@ -1,10 +1,13 @@
 """What pretraining reached, run by run."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
+from tokser.pretrain.metrics import HEADLINE, best_epoch
 from tokser.report.results import Run
 
 __all__ = [
@@ -19,18 +22,21 @@ __all__ = [
 
 METRICS = {
     "dev_match_rate": "Match rate",
-    "dev_match_rate_shuffled": "Shuffled speech",
-    "speech_gain": "Speech gain",
-    "dev_match_rate_text_only": "Text only",
-    "dev_match_rate_within": "Within utterance",
-    "speech_gain_within": "Speech gain within",
+    "dev_match_rate_shuffled": "Match rate, mismatched speech",
+    "speech_gain": "Gain over mismatched speech, points",
+    "dev_match_rate_text_only": "Match rate, text-only baseline",
+    "speech_gain_text_only": "Gain over the text-only baseline, points",
+    "dev_text_only_upper_bound": "Upper bound of the text-only baseline",
+    "dev_match_rate_within": "Match rate within the utterance",
+    "speech_gain_within": "Gain within it over mismatched speech, points",
+    "speech_gain_text_only_within": "Gain within it over the text-only baseline, points",
     "dev_mrr": "MRR",
     "dev_recall_at_5": "Recall at 5",
     "dev_chance": "Chance",
     "attention_entropy": "Attention entropy / log N",
     "attention_diagonality": "Attention diagonality",
 }
-"""Columns of `metrics.csv`, all fractions, by what the page calls them."""
+"""Columns of `metrics.csv`, all fractions, by what the page calls them; gains are differences."""
 
 SETTINGS = {
     "speech": "Speech S",
@@ -53,32 +59,37 @@ class RunSummary:
     last_loss: float | None
     num_epochs: int
     best_epoch: int | None
-    """The epoch of the highest dev match rate; None where it was not measured."""
+    """See `best_epoch`; None where no match rate was measured."""
     at_best: Mapping[str, float]
     """By metric, its value at the best epoch; metrics that were not measured are left out."""
+    intervals: Mapping[str, tuple[float, float]]
+    """By metric, its 95 % interval at the best epoch, where there is one."""
+    interval_units: str
+    """What they rest on, for instance `8 speakers`; empty where there is none."""
     untrained: float | None
     """Dev match rate before the first step, where it was measured."""
 
 
 def summarise(name: str, run: Run) -> RunSummary:
-    """Condense a run's metrics into one row.
-
-    Source: report, section 4.3 (1-NN validation selects the model).
-    """
+    """Condense a run's metrics into one row, at the epoch whose weights the run kept."""
     metrics = run.metrics
     losses = metrics["train_loss"].dropna()
-    watched = metrics.dropna(subset=["dev_match_rate"]) if "dev_match_rate" in metrics else None
-    best = None
-    if watched is not None and not watched.empty:
-        best = watched.loc[watched["dev_match_rate"].idxmax()]
+    rows = metrics.to_dict("records") if HEADLINE in metrics else []
+    epoch = best_epoch(rows)
+    best: Mapping[Hashable, Any] = next((row for row in rows if row["epoch"] == epoch), {})
+    intervals = _intervals(best)
     return RunSummary(
         name=name,
         settings={key: str(_setting(run, key)) for key in SETTINGS},
         first_loss=float(losses.iloc[0]) if len(losses) else None,
         last_loss=float(losses.iloc[-1]) if len(losses) else None,
         num_epochs=len(losses),
-        best_epoch=None if best is None else int(best["epoch"]),
-        at_best={} if best is None else _measured(best),
+        best_epoch=epoch,
+        at_best={
+            key: float(best[key]) for key in METRICS if not math.isnan(best.get(key, math.nan))
+        },
+        intervals=intervals,
+        interval_units=_units(best) if intervals else "",
         untrained=_untrained(metrics),
     )
 
@@ -113,8 +124,21 @@ def _setting(run: Run, key: str) -> object:
     return "" if value is None else value
 
 
-def _measured(row: pd.Series) -> dict[str, float]:
-    return {key: float(row[key]) for key in METRICS if key in row and pd.notna(row[key])}
+def _intervals(best: Mapping[Hashable, Any]) -> dict[str, tuple[float, float]]:
+    found = {}
+    for key in METRICS:
+        low, high = best.get(f"{key}_low", math.nan), best.get(f"{key}_high", math.nan)
+        if not math.isnan(low) and not math.isnan(high):
+            found[key] = float(low), float(high)
+    return found
+
+
+def _units(best: Mapping[Hashable, Any]) -> str:
+    """Say what intervals rest on."""
+    num_speakers = best.get("dev_num_speakers", 0)
+    if num_speakers > 0:
+        return f"{num_speakers:.0f} speakers"
+    return f"{best.get('dev_num_utterances', 0):.0f} utterances"
 
 
 def _untrained(metrics: pd.DataFrame) -> float | None:

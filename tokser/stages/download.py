@@ -13,6 +13,7 @@ from tokser.corpora.download.placing import MARK, home_of, lacks_of, place
 from tokser.corpora.download.published import PublishedArchive, published_archives
 from tokser.corpora.download.transfer import fetch, partial_of
 from tokser.errors import CorpusError, InputError, RunError
+from tokser.file_locks import acquire
 from tokser.progress import say
 
 __all__ = ["Downloaded", "download"]
@@ -119,7 +120,7 @@ def _only_here(archive: PublishedArchive, workplace: Path) -> Iterator[None]:
     workplace.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workplace / f"{archive.name}.lock")
     try:
-        lock.acquire(timeout=0)
+        acquire(lock, 0, remedy="Name a folder with --root on a disk that has them.")
     except Timeout as error:
         raise RunError(
             workplace,

@@ -11,10 +11,11 @@ from tokser.errors import SettingsError, list_some
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
 from tokser.pretrain.data import Batches
-from tokser.pretrain.history import History
+from tokser.pretrain.history import History, say_best
 from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.parts import split_train_dev, wrong_speech
 from tokser.pretrain.preload import preloaded
+from tokser.pretrain.rates import DevUnits, dev_units
 from tokser.pretrain.trackers import loggers_of
 from tokser.pretrain.training import launched_rank, require_launcher, train
 from tokser.pretrain.variants import build_aligner
@@ -73,7 +74,8 @@ def pretrain(settings: PretrainSettings) -> Path:
     require_launcher(settings)
     device = resolve_device(settings.device)
     data = _split(settings, store, pairs, device)
-    module = _untrained(settings, pairs, data.num_batches)
+    units = dev_units(data.dev, store.utterances["speaker"])
+    module = _untrained(settings, pairs, data.num_batches, units)
     history = History(settings.out, settings.epochs, settings.save_steps)
     if launched_rank() and settings.devices * settings.nodes > 1:  # the first process writes
         train(module, data, history, settings, device=device)
@@ -96,10 +98,15 @@ def pretrain(settings: PretrainSettings) -> Path:
             features=names,
             provenance={role: store[name.split(",")[0]].provenance for role, name in names.items()},
             best_epoch=int(best["epoch"]),
-            scores={key: float(value) for key, value in best.items() if key != "epoch"},
+            scores={
+                key: float(value)
+                for key, value in best.items()
+                if value == value and key != "epoch"
+            },
         )
         save_aligner(settings.out, load_file(history.best), description)
         stamp.write(settings.out)
+        say_best(best)
     return settings.out
 
 
@@ -194,7 +201,9 @@ def _split(settings: PretrainSettings, store: Store, pairs: Pairs, device: torch
     return Batches(pairs, train, wrong, settings, shard_of, pins=pins)
 
 
-def _untrained(settings: PretrainSettings, pairs: Pairs, num_batches: int) -> AlignerModule:
+def _untrained(
+    settings: PretrainSettings, pairs: Pairs, num_batches: int, units: DevUnits
+) -> AlignerModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         aligner = build_aligner(
@@ -204,4 +213,4 @@ def _untrained(settings: PretrainSettings, pairs: Pairs, num_batches: int) -> Al
             len(pairs.speech),
             settings.options,
         )
-        return AlignerModule(aligner, settings, pairs.require_finite, num_batches)
+        return AlignerModule(aligner, settings, pairs.require_finite, num_batches, units)

@@ -22,6 +22,7 @@ from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.stages.classify.choices import plan_choices
 from tokser.stages.classify.constants import ConstantColumns
+from tokser.stages.classify.evaluations import open_ledger
 from tokser.stages.classify.material import (
     Functionals,
     Material,
@@ -89,9 +90,8 @@ def regress(settings: RegressSettings) -> Path:
         say(f"regress: already in {settings.out}")
         return settings.out
     material = load(store, expressions, settings, _having(store.utterances, settings.targets))
+    ledger = open_ledger(settings, stamp, material)
     with stamp.claim(settings.out):
-        shared = settings.ledger or settings.out.absolute().parent / "ledger.jsonl"
-        ledger = Ledger(settings.out / "ledger.jsonl", shared=shared, run=stamp.digest)
         runner = _Runner(settings, material, ledger)
         tasks = list(_tasks(settings, material))
         label = f"regress {settings.dataset}"

@@ -10,7 +10,8 @@ import pandas as pd
 
 from tokser.config import PretrainSettings, SweepSettings
 from tokser.errors import RunError, SettingsError
-from tokser.pretrain.validation import HEADLINE
+from tokser.pretrain.history import interval, percent
+from tokser.pretrain.metrics import HEADLINE, best_epoch, read_metrics
 from tokser.progress import progress_bar, say
 from tokser.provenance import write_atomically
 from tokser.scheduling import workers
@@ -113,17 +114,18 @@ def _each_run(scheduler: str | None, cluster: Path | None) -> Iterator[Any]:
 def _write_table(settings: SweepSettings, runs: list[PretrainSettings]) -> None:
     rows = []
     for run in runs:
-        best = _metrics(run).iloc[1:]
-        at_best = best.loc[best[HEADLINE].idxmax()]
+        by_epoch = {row["epoch"]: row for row in _metrics(run).to_dict("records")}
+        at_best = by_epoch[best_epoch(by_epoch.values())]
         point = {name: getattr(run, name) for name in settings.grid}
-        rows.append({"run": run.out.name, **point, **at_best.to_dict()})
-    table = pd.DataFrame(rows).sort_values(HEADLINE, ascending=False)
+        rows.append({"run": run.out.name, **point, **at_best})
+    table = pd.DataFrame(rows).sort_values(HEADLINE, ascending=False, kind="stable")
     text = table.to_csv(index=False, lineterminator="\n")
     write_atomically(settings.out / "sweep.csv", str(text).encode())
-    first = table.iloc[0]
+    first = dict(table.iloc[0])
     say(
-        f"best: {first['run']}, dev match {100 * first[HEADLINE]:.2f} %, of which speech adds "
-        f"{100 * first['speech_gain']:.2f}"
+        f"best: {first['run']}, dev match rate {percent(first, HEADLINE)}"
+        f"{interval(first, HEADLINE)}, gain over mismatched speech "
+        f"{100 * first['speech_gain']:.2f} points{interval(first, 'speech_gain')}"
     )
 
 
@@ -136,7 +138,7 @@ def _metrics(run: PretrainSettings) -> pd.DataFrame:
             got="no such file",
             remedy="Workers must see the same folders; run the same command again.",
         )
-    return pd.read_csv(file)
+    return read_metrics(file)
 
 
 def _draw(out: Path, runs: list[PretrainSettings]) -> None:

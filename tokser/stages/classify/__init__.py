@@ -22,6 +22,7 @@ from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.scheduling import Workers, workers
 from tokser.stages.classify.constants import ConstantColumns
+from tokser.stages.classify.evaluations import open_ledger
 from tokser.stages.classify.material import (
     Functionals,
     Material,
@@ -52,7 +53,8 @@ def classify(settings: ClassifySettings) -> Path:
         StoreMismatchError: The store holds another dataset.
         SettingsError: An expression is wrong, a feature unknown or not pooled, or `out` holds other
             results.
-        InputError: Labels, functionals or splits are not fit for training.
+        InputError: Labels, functionals or splits are not fit for training, or the shared ledger is
+            damaged.
     """
     store = open_store(settings.store)
     expressions = choose(store, settings)
@@ -70,9 +72,8 @@ def classify(settings: ClassifySettings) -> Path:
             material.trained, material.plans, settings.classifiers, seeds, draws=_draws_numbers
         )
     )
+    ledger = open_ledger(settings, stamp, material)
     with stamp.claim(settings.out):
-        shared = settings.ledger or settings.out.absolute().parent / "ledger.jsonl"
-        ledger = Ledger(settings.out / "ledger.jsonl", shared=shared, run=stamp.digest)
         label = f"classify {settings.dataset}"
         with _workers(settings) as found:
             runner = _Runner(settings, material, device, ledger, found)
