@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tokser.errors import SettingsError
+from tokser.names import MOST_BYTES
 
 __all__ = [
     "AlignSettings",
@@ -27,7 +28,7 @@ __all__ = [
     "SweepSettings",
 ]
 
-DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_BYTES)]
 """`librispeech`, `emodb`, `iemocap`, or the name that a user gives a corpus of their own."""
 PROTOCOL_ALIASES = {"random": "report", "loso": "speaker"}
 """Other names of protocols; settings hold the first name."""

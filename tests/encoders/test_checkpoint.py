@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from tokser.encoders import load_encoder
 from tokser.encoders.checkpoint import find_checkpoint
-from tokser.errors import CheckpointError, MissingInputError
+from tokser.errors import CheckpointError, InputError, MissingInputError
 
 CPU = torch.device("cpu")
 
@@ -120,3 +120,17 @@ def test_a_damaged_config_is_an_error_that_says_so(copy):
 def test_a_path_that_is_no_folder_is_not_looked_up_on_the_hub():
     with pytest.raises(MissingInputError, match="got no such folder"):
         find_checkpoint("./nosuchfolder")
+
+
+@pytest.mark.parametrize("name", ["ids", "wavlm@v2", "functionals"])
+def test_a_folder_whose_name_cannot_be_a_group_is_refused(tiny, tmp_path, name):
+    (tmp_path / name).symlink_to(tiny / "tiny-wavlm")
+    with pytest.raises(InputError, match=rf"--encoder .*{name}: expected a name"):
+        find_checkpoint(str(tmp_path / name))
+
+
+def test_the_folder_above_has_its_own_name(tiny, monkeypatch, tmp_path):
+    folder = shutil.copytree(tiny / "tiny-wavlm", tmp_path / "wavlm")
+    (folder / "inner").mkdir()
+    monkeypatch.chdir(folder / "inner")
+    assert find_checkpoint("..").name == "wavlm"

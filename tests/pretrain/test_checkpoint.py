@@ -91,3 +91,11 @@ def test_a_variant_of_another_version_is_refused(run):
     (folder / "aligner.json").write_text(json.dumps(content | {"variant": "later"}))
     with pytest.raises(CheckpointError, match=r"one of the variants report, .*, got 'later'"):
         load_aligner(folder)
+
+
+@pytest.mark.parametrize("name", ["", "../../victim", "ids", "a@b"])
+def test_a_name_that_would_leave_a_store_or_hurt_it_is_refused(run, name):
+    folder, aligner, description = run
+    save_aligner(folder, aligner.state_dict(), replace(description, name=name))
+    with pytest.raises(InputError, match=r"aligner\.json, name: expected a name"):
+        load_aligner(folder)

@@ -5,8 +5,7 @@ import pytest
 from tokser.config import AuditSettings
 from tokser.errors import InputError
 from tokser.stages.audit import audit
-from tokser.store import open_store
-from tokser.store.writer import Recording
+from tokser.store import Recording, open_store
 
 
 @pytest.fixture

@@ -6,8 +6,7 @@ from tokser.errors import SettingsError
 from tokser.stages.convert import convert
 from tokser.stages.pool import pool
 from tokser.stages.verify import verify
-from tokser.store import open_store
-from tokser.store.writer import GroupWriter
+from tokser.store import GroupWriter, open_store
 
 FEATURE = "whisper-tiny/layer-2"
 

@@ -13,9 +13,16 @@ from tokser.errors import (
     StoreMismatchError,
     StoreNotSealedError,
 )
-from tokser.store import FeatureSpec, GroupPlan, Recording, convert, open_store, verify_store
+from tokser.store import (
+    FeatureSpec,
+    GroupPlan,
+    GroupWriter,
+    Recording,
+    convert,
+    open_store,
+    verify_store,
+)
 from tokser.store.convert import convert_store, num_bytes_to_convert
-from tokser.store.writer import GroupWriter
 
 TARGETS = {
     (".zarr", "none"): (".h5", "gzip"),

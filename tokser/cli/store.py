@@ -1,4 +1,4 @@
-"""`tokser store`: look into a store, check it, mend it, move it."""
+"""`tokser store`: look into a store, check it, mend it, change it, move it."""
 
 import json
 import sys
@@ -20,6 +20,11 @@ features_option = click.option(
     default="all",
     metavar="all|F,...",
     help="Names from `tokser store info`, with commas between.  [default: all]",
+)
+
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Show what would change, and change nothing.  [default: do it]"
 )
 
 
@@ -125,6 +130,25 @@ def verify(
         if not all(one.is_same for one in again):
             click.secho("Error: some rows are not what the encoders give now", fg="red", err=True)
             sys.exit(1)
+
+
+@store.command()
+@click.argument("path", type=click.Path())
+@click.argument("name")
+@dry_run_option
+@reports_errors
+def drop(path: str, name: str, dry_run: bool) -> None:
+    """Remove the feature or group NAME from the store at PATH, with its functionals.
+
+    NAME is a feature such as whisper-base/layer-6, or a group such as whisper-base: all that one
+    encoder or run made. Run it again if it was stopped.
+    """
+    from tokser.store import drop_from_store
+
+    done = drop_from_store(path, name, dry_run=dry_run)
+    for feature in done.features:
+        click.echo(f"{feature}: {'would be removed' if dry_run else 'removed'}")
+    click.echo(f"{path}: {done.num_bytes / 1e6:.1f} MB {'would be freed' if dry_run else 'freed'}")
 
 
 @store.command()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tokser.errors import CheckpointError, MissingInputError, list_some
+from tokser.names import Name
 from tokser.provenance import digest_of, sha256_of_file
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
         MissingInputError: It is neither, or the hub cannot be reached.
         CheckpointError: It has no config.json or no weights.
     """
-    local = Path(source).expanduser().absolute()
+    local = Path(os.path.normpath(Path(source).expanduser().absolute()))  # `..` names its folder
     if source.startswith((".", "/", "~")) and not local.is_dir():
         raise MissingInputError(
             f"--encoder {source}",
@@ -77,8 +79,9 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
             got=list_some(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
             remedy="Name the folder that holds config.json and model.safetensors.",
         )
+    name = local.name if local.is_dir() else source.rpartition("/")[2]
     found = Checkpoint(
-        name=local.name if local.is_dir() else source.rpartition("/")[2],
+        name=Name.of(name, f"--encoder {source}"),
         folder=folder,
         revision="" if local.is_dir() else folder.name,
         config=_read_config(source, config_file),

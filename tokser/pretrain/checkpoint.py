@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
+from tokser.names import Name
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.variants import ALIGNERS, build_aligner
 from tokser.provenance import write_atomically
@@ -116,4 +117,5 @@ def _read_description(file: Path) -> AlignerDescription:
             got=repr(description.variant),
             remedy="Use the version of tokser that trained it.",
         )
+    Name.of(str(description.name), f"{file}, name")
     return description

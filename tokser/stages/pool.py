@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.config import PoolSettings
-from tokser.errors import SettingsError, list_some
+from tokser.errors import list_some
 from tokser.functionals.moments import MOMENTS, check_functionals, mean_std, pool_rows
 from tokser.progress import progress_bar, say
 from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
+from tokser.store.choice import choose_features
 from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["functionals_plan", "pool"]
@@ -29,15 +30,9 @@ def pool(settings: PoolSettings) -> list[str]:
     there = store.without_rows
     if there:
         say(f"{list_some(there, most=20)}: extracted as functionals, nothing to pool")
-    features = list(settings.features) or [*store.features, *there]
-    unknown = [name for name in features if name not in (*store.features, *there)]
-    if unknown:
-        raise SettingsError(
-            store.path,
-            expected=f"some of the features {list_some([*store.features, *there], most=20)}",
-            got=list_some(unknown, most=20),
-            remedy="Name some of these, or add the others with `tokser extract`.",
-        )
+    named = [name for name in settings.features if name not in there]
+    features = choose_features(store, named) if named or not settings.features else []
+    features += [name for name in settings.features or there if name in there]
     by_group: dict[str, list[Layer]] = defaultdict(list)
     for feature in (name for name in features if name not in there):
         layer = store[feature]

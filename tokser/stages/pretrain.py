@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from tokser.config import PretrainSettings
 from tokser.device import resolve_device
 from tokser.errors import SettingsError, list_some
+from tokser.names import Name
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
 from tokser.pretrain.data import Batches
@@ -22,7 +23,6 @@ from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
 from tokser.store import Store, open_store
-from tokser.store.schema import RESERVED
 
 __all__ = ["pretrain"]
 
@@ -111,23 +111,15 @@ def pretrain(settings: PretrainSettings) -> Path:
 
 
 def _name_of_run(out: Path) -> str:
-    name = out.resolve().name
-    if not name or name in RESERVED:
-        raise SettingsError(
-            f"--out {out}",
-            expected="a folder whose name can name a run",
-            got=repr(name),
-            remedy="Name another folder, for instance runs/base.",
-        )
-    return name
+    return Name.of(out.resolve().name, f"--out {out}, the name of the run")
 
 
 def _name_features(store: Store, settings: PretrainSettings) -> PretrainSettings:
     """Fill in the features that were not named, where there is one choice."""
-    speech = [name for name in store.features if store[name].kind == "speech"]
-    text = [
-        name for name in store.features if store[name].kind == "text" and not name.endswith("/word")
-    ]
+    nothing = store.uncommitted
+    known = [name for name in store.features if name not in nothing]
+    speech = [name for name in known if store[name].kind == "speech"]
+    text = [name for name in known if store[name].kind == "text" and not name.endswith("/word")]
     contextual = [name for name in text if name.endswith("/contextual")]
     chosen = {
         "speech": _choose_layers(store, settings.speech, speech),

@@ -6,19 +6,22 @@ reads one; `StoreWriter` plans, resumes and commits.
 
 from tokser.store.address import is_remote, store_name
 from tokser.store.claims import Claim, Claims
+from tokser.store.drop import Dropped, drop_from_store
 from tokser.store.gather import PaddedBatch, RaggedBatch
+from tokser.store.group_writer import GroupWriter, Recording
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
 from tokser.store.repair import requeue
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
 from tokser.store.verify import Damage, Verification, verify_store
-from tokser.store.writer import GroupWriter, Recording, StoreWriter, pack_plan
+from tokser.store.writer import StoreWriter, pack_plan
 
 __all__ = [
     "Claim",
     "Claims",
     "Compression",
     "Damage",
+    "Dropped",
     "FeatureSpec",
     "GroupPlan",
     "GroupWriter",
@@ -29,6 +32,7 @@ __all__ = [
     "Store",
     "StoreWriter",
     "Verification",
+    "drop_from_store",
     "is_remote",
     "open_store",
     "pack_plan",

@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 
 from tokser.errors import SettingsError, list_some
+from tokser.progress import say
 from tokser.store.reader import Store
 
 __all__ = ["choose_features"]
 
 
-def choose_features(store: Store, features: Sequence[str]) -> list[str]:
-    """Return the features that are named, each once; all where none is.
+def choose_features(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
+    """Return the features that are named, each once; where none is, all that hold something.
+
+    Args:
+        store: The store.
+        features: Their names.
+        tell: Say which are left out because nothing of them is committed.
 
     Raises:
         SettingsError: The store has no such feature.
@@ -22,4 +28,12 @@ def choose_features(store: Store, features: Sequence[str]) -> list[str]:
             got=list_some(unknown, most=20),
             remedy=f"`tokser store info {store.path}` lists them.",
         )
-    return list(dict.fromkeys(features)) or store.features
+    if features:
+        return list(dict.fromkeys(features))
+    nothing = store.uncommitted
+    if nothing and tell and len(nothing) < len(store.features):
+        say(
+            f"{list_some(nothing, most=20)}: nothing is committed, left out "
+            f"(`tokser store drop {store.path}` removes it)"
+        )
+    return [name for name in store.features if name not in nothing] or store.features

@@ -8,13 +8,14 @@ from tokser.errors import CorruptStoreError, SettingsError, StoreMismatchError, 
 from tokser.store.address import backend_at, is_remote
 from tokser.store.choice import choose_features
 from tokser.store.documents import damaged_files
+from tokser.store.group_writer import GroupWriter, Recording
 from tokser.store.journal import JournalEntry
 from tokser.store.layer import Layer, LookupLayer
 from tokser.store.reader import Store, open_store
 from tokser.store.repair import requeue
 from tokser.store.schema import FUNCTIONALS, Compression, GroupPlan
 from tokser.store.shards import read_shard
-from tokser.store.writer import GroupWriter, Recording, StoreWriter
+from tokser.store.writer import StoreWriter
 
 __all__ = ["convert_store", "num_bytes_to_convert"]
 
@@ -73,7 +74,7 @@ def num_bytes_to_convert(store: Store, features: Sequence[str] = ()) -> int:
     Raises:
         SettingsError: The store has no such feature.
     """
-    layers = [store[name] for name in _choose(store, features)]
+    layers = [store[name] for name in _choose(store, features, tell=False)]
     return sum(
         layer.layout.num_rows * layer.spec.row_bytes
         for layer in layers
@@ -110,11 +111,11 @@ def _refuse_compression(target: str, compression: Compression) -> None:
         )
 
 
-def _choose(store: Store, features: Sequence[str]) -> list[str]:
+def _choose(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
     """Name everything to be copied: features, the integers of lookups, functionals."""
     alone = [name for name in store.pooled if name not in store.features]
     with_rows = [name for name in features if name not in alone]
-    chosen = choose_features(store, with_rows) if with_rows or not features else []
+    chosen = choose_features(store, with_rows, tell=tell) if with_rows or not features else []
     for name in tuple(chosen):
         layer = store[name]
         if isinstance(layer, LookupLayer):

@@ -1,16 +1,20 @@
 """Who writes what: one process at a time changes a store's plan, or computes a shard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from tokser.errors import RunError, StoreLockedError
+from tokser.provenance import digest_of
 from tokser.store.backend import Backend
 from tokser.store.objects import LocalObjects
 
 __all__ = ["Locks"]
+
+_MOST_BYTES = 100
+"""Of a group in the name of a lock; longer ones are named by their digest."""
 
 PATIENCE_S = 60.0
 """How long a change of the plan waits for another; they take milliseconds."""
@@ -19,12 +23,15 @@ PATIENCE_S = 60.0
 class Locks:
     """Locks of a store, as files beside its folder; the system frees those of a dead process.
 
-    Stores on other machines have none: one process at a time must write there.
+    They go by the real folder, whatever links lead to it. Stores on other machines have none: one
+    process at a time must write there.
     """
 
     def __init__(self, backend: Backend) -> None:
-        local = isinstance(backend.objects, LocalObjects)
-        self._base = f"{backend.address.rstrip('/')}.lock" if local else None
+        self._base: str | None = None
+        if isinstance(backend.objects, LocalObjects):
+            self._base = f"{backend.objects.folder.resolve()}.lock"
+        self._address = backend.address
 
     @contextmanager
     def plan(self) -> Iterator[None]:
@@ -57,7 +64,7 @@ class Locks:
         if self._base is None:
             yield True
             return
-        lock = _lock(f"{self._base}.{group.replace('/', '.')}.{shard}")
+        lock = _lock(f"{self._base}.{_part_of_name(group)}.{shard}")
         try:
             _acquire(lock, 0)
         except Timeout:
@@ -69,6 +76,44 @@ class Locks:
             # Whoever waits on the removed file finds the shard committed, or takes it himself.
             Path(lock.lock_file).unlink(missing_ok=True)
             lock.release()
+
+    def require_idle(self, groups: Iterable[str], doing: str) -> None:
+        """Raise unless no process computes a shard of these groups; hold the plan's lock.
+
+        Whoever takes a shard later finds at its commit what was changed, see `GroupWriter.commit`.
+
+        Args:
+            groups: Their names.
+            doing: What is to be done, for the message.
+
+        Raises:
+            StoreLockedError: Some process does.
+        """
+        if self._base is None:
+            return
+        base = Path(self._base)
+        starts = tuple(f"{base.name}.{_part_of_name(group)}." for group in groups)
+        for path in sorted(base.parent.iterdir()) if base.parent.is_dir() else ():
+            if not path.name.startswith(starts) or not path.suffix[1:].isdigit():
+                continue
+            lock = _lock(str(path))
+            try:
+                _acquire(lock, 0)
+            except Timeout as error:
+                raise StoreLockedError(
+                    self._address,
+                    expected=f"no other process that writes to it, to {doing}",
+                    got=f"one that holds {path.name}",
+                    remedy="Wait until it is done, then run this again; nothing was changed.",
+                ) from error
+            path.unlink(missing_ok=True)
+            lock.release()
+
+
+def _part_of_name(group: str) -> str:
+    """Return what stands for a group in names of files, which have 255 bytes at most."""
+    name = group.replace("/", ".")
+    return name if len(name.encode()) <= _MOST_BYTES else digest_of(name)[:32]
 
 
 def _lock(path: str) -> FileLock:

@@ -48,6 +48,9 @@ class Objects(Protocol):
     def size(self, key: str) -> int | None:
         """Size in bytes, None if there is no such object."""
 
+    def keys_under(self, prefix: str) -> list[str]:
+        """List everything under a folder, by key relative to it, in no order."""
+
     def delete(self, prefix: str) -> None:
         """Remove an object, or everything under a folder; nothing happens if there is none."""
 
@@ -114,15 +117,33 @@ class LocalObjects:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def keys_under(self, prefix: str) -> list[str]:
+        """List the files under a folder."""
+        folder = self.folder / prefix
+        return [
+            path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()
+        ]
+
     def delete(self, prefix: str) -> None:
-        """Remove a file, or a folder and what it holds."""
+        """Remove a file, or a folder and what it holds; of a link, the link alone."""
         path = self.folder / prefix
-        if path.is_dir():
-            for entry in path.iterdir():
-                self.delete(f"{prefix}/{entry.name}")
-            path.rmdir()
-        elif path.exists():
-            path.unlink()
+        try:
+            if path.is_dir() and not path.is_symlink():
+                for entry in path.iterdir():
+                    self.delete(f"{prefix}/{entry.name}")
+                path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
+        except NotADirectoryError:
+            return  # it would lie under a file
+        except OSError as error:
+            remedy = _REMEDIES.get(error.errno or 0, "Mend the disk, then run this again.")
+            raise RunError(
+                path,
+                expected="the right to remove it",
+                got=str(error.strerror or error),
+                remedy=remedy,
+            ) from error
 
     def local_path(self, key: str) -> Path | None:
         """Path of a file, whether it exists or not."""

@@ -175,6 +175,11 @@ class Store:
         return kept + [feature for feature in found if feature not in kept]
 
     @property
+    def uncommitted(self) -> list[str]:
+        """Names of the features of which no shard was committed: their encoder failed, mostly."""
+        return [name for name in self.features if not any(self[name].entries)]
+
+    @property
     def without_rows(self) -> list[str]:
         """Names of the features of which only functionals were stored; nothing is read."""
         prefix = f"{FUNCTIONALS}/"

@@ -133,6 +133,14 @@ class RemoteObjects:
         except FileNotFoundError:
             return None
 
+    def keys_under(self, prefix: str) -> list[str]:
+        """List the objects whose keys go on after a slash."""
+        with self.reached(prefix):
+            listed = self._obstore.list(self.bucket, prefix=f"{prefix}/")
+            return [
+                str(entry["path"]).removeprefix(f"{prefix}/") for page in listed for entry in page
+            ]
+
     def delete(self, prefix: str) -> None:
         """Remove an object, or all whose keys go on after a slash."""
         self._refuse_if_read_only()

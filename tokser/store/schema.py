@@ -1,18 +1,18 @@
 """What a store says about itself: the attributes of its root and of its groups (format 1)."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from tokser.errors import StoreMismatchError
+from tokser.errors import SettingsError, StoreMismatchError
+from tokser.names import Name, is_safe_key
 from tokser.provenance import digest_of
 
 __all__ = [
     "FORMAT",
     "FUNCTIONALS",
-    "RESERVED",
     "Compression",
     "FeatureSpec",
     "GroupAttributes",
@@ -21,14 +21,25 @@ __all__ = [
     "LookupSpec",
     "RootAttributes",
     "not_a_store",
+    "require_names",
 ]
 
 FORMAT = 1
 FUNCTIONALS = "functionals"
 """Group under which the functionals of every feature lie."""
 
-RESERVED = ("manifest", FUNCTIONALS)
-"""Names at a store's root that no encoder or run may carry."""
+GROUP_KEYS = frozenset({"row_starts", "row_lengths", "zarr.json", "group.json", "layout.h5"})
+"""What lies in a group beside its features."""
+
+
+def _safe(key: str) -> str:
+    if not is_safe_key(key):
+        raise ValueError(f"{key!r} would leave the store")
+    return key
+
+
+Key = Annotated[str, AfterValidator(_safe)]
+"""A name in a document, which becomes part of a path."""
 
 Kind = Literal["speech", "text", "aligned", "functionals"]
 Compression = Literal["none", "zstd", "blosc", "gzip"]
@@ -78,8 +89,8 @@ class GroupAttributes(_Attributes):
     """Attributes of a group: features that share rows, shards and provenance."""
 
     kind: Kind
-    features: dict[str, FeatureSpec] = Field(default_factory=dict)
-    lookups: dict[str, LookupSpec] = Field(default_factory=dict)
+    features: dict[Key, FeatureSpec] = Field(default_factory=dict)
+    lookups: dict[Key, LookupSpec] = Field(default_factory=dict)
     rows_per_shard: int
     rows_per_chunk: int
     num_rows: int
@@ -87,7 +98,7 @@ class GroupAttributes(_Attributes):
     provenance: dict[str, Any]
     source: str = ""
     """Where the model was, a hub id or a folder; it may have moved since."""
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[Key, str] = Field(default_factory=dict)
     """xxh3-64 (hex) of the group's small files, by key."""
 
 
@@ -104,8 +115,8 @@ class RootAttributes(_Attributes):
     num_utterances: int
     ids_digest: str
     """xxh3-64 (hex) of the ids, a line feed between."""
-    groups: tuple[str, ...] = ()
-    files: dict[str, str] = Field(default_factory=dict)
+    groups: tuple[Key, ...] = ()
+    files: dict[Key, str] = Field(default_factory=dict)
     """xxh3-64 (hex) of the manifest's files, by key."""
 
 
@@ -147,10 +158,23 @@ class GroupPlan(_Attributes):
             differences.append(
                 ("rows", str(int(found_lengths.sum())), str(int(self.lengths.sum())))
             )
-        for name, spec in self.features.items():
-            if name in found.features and not found.features[name].holds_the_same(spec):
-                differences.append((name, repr(found.features[name]), repr(spec)))
+        differences += [
+            (name, repr(found.features[name]), repr(self.features[name]))
+            for name in self.features_unlike(found)
+        ]
         self._refuse(differences, where)
+
+    def is_another(self, found: GroupAttributes, lengths: NDArray[np.int64]) -> bool:
+        """Tell whether what the store holds was made by another model, or of other rows."""
+        return bool(self._unlike(found)) or not np.array_equal(lengths, self.lengths)
+
+    def features_unlike(self, found: GroupAttributes) -> list[str]:
+        """Name the features whose width or type is another in the store."""
+        return [
+            name
+            for name, spec in self.features.items()
+            if name in found.features and not found.features[name].holds_the_same(spec)
+        ]
 
     def refuse_another_model(self, found: GroupAttributes, where: str) -> None:
         """Raise `StoreMismatchError`, naming both sides, unless the provenance is the store's."""
@@ -170,6 +194,31 @@ class GroupPlan(_Attributes):
                 got="; ".join(f"{key} {new}" for key, _, new in differences),
                 remedy="Use the same encoder and settings, or write to another store.",
             )
+
+
+def require_names(plan: GroupPlan, store: str) -> None:
+    """Raise unless a planned group and its features can be keys of a store.
+
+    Raises:
+        SettingsError: A name is not one that `Name.of` takes.
+    """
+    group = plan.name.removeprefix(f"{FUNCTIONALS}/") if plan.kind == "functionals" else plan.name
+    Name.of(group, f"{store}, name of an encoder or run")
+    for feature in plan.features:
+        name = feature.partition("@")[0] if plan.kind == "functionals" else feature
+        require_feature_name(name, f"{store}, {plan.name}")
+
+
+def require_feature_name(name: str, where: str) -> None:
+    """Raise `SettingsError` unless a feature of a group can have this name."""
+    Name.of(name, where)
+    if name.casefold() in GROUP_KEYS:
+        raise SettingsError(
+            where,
+            expected=f"a feature of another name than {', '.join(sorted(GROUP_KEYS))}",
+            got=repr(name),
+            remedy="Name it otherwise; nothing was written.",
+        )
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:

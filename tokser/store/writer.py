@@ -1,56 +1,41 @@
 """Writing a store: plan groups, commit shards, in any order, by any number of processes."""
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
-from tokser.provenance import digest_of
+from tokser.errors import (
+    CorruptStoreError,
+    RunError,
+    SettingsError,
+    StoreLockedError,
+    StoreMismatchError,
+)
 from tokser.store.address import backend_at, is_store
-from tokser.store.backend import Backend
-from tokser.store.claims import Claim, Claims
-from tokser.store.documents import damaged_files, ids_digest, with_digest
-from tokser.store.journal import JournalEntry, checksum, layout_digest, parse_entry
-from tokser.store.layer import table_checksum
+from tokser.store.documents import damaged_files, ids_digest
+from tokser.store.forget import forget_features, forget_group, write_group, write_root
+from tokser.store.group_writer import GroupWriter
+from tokser.store.journal import layout_digest
 from tokser.store.layout import Layout, pack, pack_into
 from tokser.store.locks import Locks
 from tokser.store.objects import LocalObjects
-from tokser.store.overflow import require_finite
 from tokser.store.reader import (
     Store,
-    feature_identity,
     parse_manifest,
     read_group,
     read_layout,
     read_root,
 )
 from tokser.store.schema import (
-    RESERVED,
     FeatureSpec,
     GroupAttributes,
     GroupPlan,
-    LookupSpec,
     RootAttributes,
     not_a_store,
+    require_names,
 )
 
-__all__ = ["GroupWriter", "Recording", "StoreWriter", "pack_plan"]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a recording was when it was encoded."""
-
-    digest: str
-    """xxh3-64 (hex) of its file."""
-    modified_ns: int
-    """When it had last been changed, in ns since 1970."""
+__all__ = ["StoreWriter", "pack_plan"]
 
 
 class StoreWriter:
@@ -136,7 +121,7 @@ class StoreWriter:
 
     def _write_root(self, root: RootAttributes) -> None:
         files = self._backend.write_manifest(self._manifest_text, self._ids)
-        _write_root(self._backend, root.model_copy(update={"files": files}))
+        write_root(self._backend, root.model_copy(update={"files": files}))
 
     def plan_group(self, plan: GroupPlan) -> "GroupWriter":
         """Lay down a group, or find it again and check that the plan continues it.
@@ -149,12 +134,17 @@ class StoreWriter:
         self._refuse_settings(plan)
         with self._locks.plan():
             root = read_root(self._backend)
+            _refuse_other_case(self.path, plan.name, root)
+            if plan.name in root.groups:
+                self._forget_what_is_empty(plan)
+                root = read_root(self._backend)
             if plan.name in root.groups:
                 attributes, layout = self._continue_group(plan)
             else:
+                self._backend.objects.delete(plan.name)  # what a stopped `drop` left
                 attributes, layout = self._create_group(plan)
                 root = root.model_copy(update={"groups": (*root.groups, plan.name)})
-                _write_root(self._backend, root)
+                write_root(self._backend, root)
             missing = {k: v for k, v in plan.features.items() if k not in attributes.features}
             for name in missing:
                 self._backend.objects.delete(f"{plan.name}/{name}")
@@ -163,13 +153,7 @@ class StoreWriter:
         return GroupWriter(self._backend, self._locks, root, plan, attributes, layout, self._ids)
 
     def _refuse_settings(self, plan: GroupPlan) -> None:
-        if plan.name in RESERVED:
-            raise SettingsError(
-                f"{self.path}, {plan.name}",
-                expected=f"a name other than {' and '.join(RESERVED)}",
-                got=plan.name,
-                remedy="Rename the folder of the encoder or run.",
-            )
+        require_names(plan, self.path)
         for spec in plan.features.values():
             if spec.compression not in self._backend.compressions:
                 raise SettingsError(
@@ -178,6 +162,30 @@ class StoreWriter:
                     got=spec.compression,
                     remedy=f"These are what {self._backend.name} stores can use.",
                 )
+
+    def _forget_what_is_empty(self, plan: GroupPlan) -> None:
+        """Drop what is to be made otherwise and has no committed shard: an encoder that failed."""
+        attributes = read_group(self._backend, plan.name)
+        try:
+            lengths = read_layout(self._backend, plan.name, attributes).row_lengths
+        except CorruptStoreError:
+            lengths = plan.lengths
+        whole = plan.is_another(attributes, lengths)
+        names = list(attributes.features) if whole else plan.features_unlike(attributes)
+        num_shards = -(-attributes.num_rows // attributes.rows_per_shard)
+        for name in names:
+            if any(self._backend.read_journal(f"{plan.name}/{name}", num_shards)):
+                return
+        if not names:
+            return
+        try:
+            self._locks.require_idle([plan.name], f"plan {plan.name} anew")
+        except StoreLockedError:
+            return  # another process is at its first shards
+        if whole:
+            forget_group(self._backend, plan.name)
+        else:
+            forget_features(self._backend, plan.name, names)
 
     def _continue_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
         """Find a group again; small files of it that were damaged are written anew."""
@@ -212,7 +220,7 @@ class StoreWriter:
             files |= self._backend.describe_feature(f"{group}/{name}", spec, layout)
         update = {"features": attributes.features | dict(features), "files": files}
         attributes = attributes.model_copy(update=update)
-        _write_group(self._backend, group, attributes)
+        write_group(self._backend, group, attributes)
         return attributes
 
     def _create_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
@@ -234,7 +242,7 @@ class StoreWriter:
             source=plan.source,
             files=self._backend.write_layout(plan.name, layout),
         )
-        _write_group(self._backend, plan.name, attributes)
+        write_group(self._backend, plan.name, attributes)
         return attributes, layout
 
 
@@ -246,199 +254,16 @@ def pack_plan(plan: GroupPlan) -> Layout:
     return pack(plan.lengths, row_bytes, plan.shard_bytes)
 
 
-class GroupWriter:
-    """Commits the shards of one group.
-
-    Attributes:
-        layout: Where each utterance's rows lie.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        locks: Locks,
-        root: RootAttributes,
-        plan: GroupPlan,
-        attributes: GroupAttributes,
-        layout: Layout,
-        ids: Sequence[str],
-    ) -> None:
-        self._backend, self._locks, self._root = backend, locks, root
-        self._plan, self._attributes = plan, attributes
-        self.layout, self._ids = layout, ids
-        self._buffer = np.empty(0, dtype=np.uint8)
-
-    @property
-    def address(self) -> str:
-        """The store and the group, for messages."""
-        return f"{self._backend.address}, {self._plan.name}"
-
-    @property
-    def identity(self) -> str:
-        """Digest of what the group is: the manifest, and all its features."""
-        return digest_of([self._identity(name) for name in sorted(self._attributes.features)])
-
-    def pending(self) -> dict[int, list[str]]:
-        """Return the planned features that each shard still lacks, by shard."""
-        missing: dict[int, list[str]] = {}
-        for feature in self._plan.features:
-            texts = self._backend.read_journal(self._key(feature), self.layout.num_shards)
-            for shard, text in enumerate(texts):
-                if not self._is_entry(feature, shard, text):
-                    missing.setdefault(shard, []).append(feature)
-        return dict(sorted(missing.items()))
-
-    def claims(self) -> Iterator[Claim]:
-        """Yield every pending shard once, each under its lock; commit it before the next.
-
-        Shards that another process is computing come last: when it has committed them, with
-        nothing left to do, or, should it die, to be computed here.
-        """
-        return self.claim(self.pending()).one_by_one()
-
-    def claim(self, shards: Iterable[int]) -> Claims:
-        """Return claims on shards, of which several can be held at once."""
-        name = self._plan.name
-        return Claims(shards, lambda shard: self._locks.shard(name, shard), self._lacking)
-
-    def commit(
-        self,
-        shard: int,
-        rows: Mapping[str, Sequence[NDArray[Any] | None]],
-        quarantined: Mapping[str, str],
-        recordings: Sequence[Recording] = (),
-    ) -> dict[str, JournalEntry]:
-        """Write one whole shard of each named feature, then its journal entries.
-
-        Args:
-            shard: Number of the shard.
-            rows: For each feature, an array [rows, dim] per utterance of the shard, in order;
-                None for an utterance in quarantine.
-            quarantined: Reasons, by id.
-            recordings: What was encoded, for each utterance in order; none for text.
-
-        Returns:
-            What the journal says of the shard now, by feature.
-
-        Raises:
-            RunError: Row counts differ from the plan, or a value does not fit the dtype.
-        """
-        entries = {}
-        for feature, blocks in rows.items():
-            spec = self._attributes.features[feature]
-            flat, checksums = self._assemble(shard, feature, spec, blocks)
-            name = self._key(feature)
-            written = self._backend.write_shard(name, shard, flat, spec, self.layout)
-            entry = JournalEntry(
-                shard=shard,
-                identity=self._identity(feature),
-                first_utterance=self.layout.shard_utterances(shard)[0],
-                checksums=checksums,
-                quarantined=dict(quarantined),
-                num_bytes=written.num_bytes,
-                file_digest=written.digest,
-                recordings=tuple(recording.digest for recording in recordings),
-                modified_ns=tuple(recording.modified_ns for recording in recordings),
+def _refuse_other_case(path: str, group: str, root: RootAttributes) -> None:
+    """Raise if a name differs from another's in case alone: on some disks it is the same."""
+    for name in root.groups:
+        if name != group and name.casefold() == group.casefold():
+            raise SettingsError(
+                f"{path}, {group}",
+                expected=f"a name that differs from {name} in more than case",
+                got=group,
+                remedy="Rename the folder of the encoder or run; nothing was written.",
             )
-            self._backend.write_entry(name, shard, entry.to_text())
-            entries[feature] = entry
-        return entries
-
-    def has_lookup(self, name: str) -> bool:
-        """Whether the group has this lookup feature already."""
-        return name in self._attributes.lookups
-
-    def put_lookup(
-        self, name: str, *, ids: str, keys: NDArray[np.int32], table: NDArray[Any]
-    ) -> None:
-        """Write a lookup feature: sorted keys [keys] and their rows [keys, dim]."""
-        dtype: Literal["float16", "float32"] = "float32" if table.dtype == np.float32 else "float16"
-        digest = table_checksum(keys, table)
-        spec = LookupSpec(ids=ids, dim=table.shape[1], dtype=dtype, checksum=digest)
-        with self._locks.plan():
-            files = self._backend.put_lookup(self._key(name), {"keys": keys, "table": table})
-            found = read_group(self._backend, self._plan.name)
-            update = {"lookups": found.lookups | {name: spec}, "files": found.files | files}
-            self._attributes = found.model_copy(update=update)
-            _write_group(self._backend, self._plan.name, self._attributes)
-
-    def _key(self, feature: str) -> str:
-        return f"{self._plan.name}/{feature}"
-
-    def _identity(self, feature: str) -> str:
-        return feature_identity(self._root, self._plan.name, feature, self._attributes)
-
-    def _lacking(self, shard: int) -> list[str]:
-        return [
-            feature
-            for feature in self._plan.features
-            if not self._is_entry(
-                feature, shard, self._backend.read_entry(self._key(feature), shard)
-            )
-        ]
-
-    def _is_entry(self, feature: str, shard: int, text: str) -> bool:
-        """Tell whether a journal's text is an entry; damage is an error, not work to redo."""
-        if not text:
-            return False
-        key = self._key(feature)
-        where = f"{self._backend.address}, {key}, shard {shard}"
-        entry = parse_entry(text, shard=shard, identity=self._identity(feature), where=where)
-        if isinstance(self._backend.objects, LocalObjects):
-            file = self._backend.shard_key(key, shard, self._attributes.features[feature])
-            entry.require_size(self._backend.objects.size(file), where)
-        return True
-
-    def _assemble(
-        self, shard: int, feature: str, spec: FeatureSpec, blocks: Sequence[NDArray[Any] | None]
-    ) -> tuple[NDArray[Any], tuple[str, ...]]:
-        """Lay the utterances' rows into one buffer, and take their checksums."""
-        layout = self.layout
-        first, after = layout.shard_utterances(shard)
-        first_row, after_row = layout.shard_rows(shard)
-        flat = self._shard_buffer((after_row - first_row, *spec.row_shape), spec.dtype)
-        flat[int(layout.row_lengths[first:after].sum()) :] = 0
-        checksums = []
-        for position, block in zip(range(first, after), blocks, strict=True):
-            start = int(layout.row_starts[position]) - first_row
-            target = flat[start : start + int(layout.row_lengths[position])]
-            if block is None:
-                target[...] = 0
-            else:
-                self._copy(block, target, feature, self._ids[position])
-            checksums.append(checksum(target))
-        return flat, tuple(checksums)
-
-    def _shard_buffer(self, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-        """Return rows for one shard; memory that the last one used, since new pages are slow."""
-        num_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-        if self._buffer.nbytes < num_bytes:
-            self._buffer = np.empty(num_bytes, dtype=np.uint8)
-        rows: NDArray[Any] = self._buffer[:num_bytes].view(dtype).reshape(shape)
-        return rows
-
-    def _copy(
-        self, block: NDArray[Any], target: NDArray[Any], feature: str, utterance: str
-    ) -> None:
-        where = f"{self._backend.address}, {self._plan.name}/{feature}, {utterance}"
-        if block.shape != target.shape:
-            raise RunError(
-                where,
-                expected=f"rows of shape {target.shape} as planned",
-                got=str(block.shape),
-                remedy="The recording changed since it was planned: scan the corpus again.",
-            )
-        with np.errstate(over="ignore"):
-            target[...] = block
-        require_finite(target, block, where)
-
-
-def _write_root(backend: Backend, root: RootAttributes) -> None:
-    backend.write_document("", with_digest(root.model_dump(mode="json")))
-
-
-def _write_group(backend: Backend, name: str, attributes: GroupAttributes) -> None:
-    backend.write_document(name, with_digest(attributes.model_dump(mode="json")))
 
 
 def _refuse_unless_unfinished(folder: Path) -> None:

@@ -1,0 +1,43 @@
+"""Take groups and features out of a store: out of its documents first, then from the disk."""
+
+from collections.abc import Sequence
+
+from tokser.store.backend import Backend
+from tokser.store.documents import with_digest
+from tokser.store.reader import read_group, read_root
+from tokser.store.schema import GroupAttributes, RootAttributes
+
+__all__ = ["forget_features", "forget_group", "write_group", "write_root"]
+
+
+def write_root(backend: Backend, root: RootAttributes) -> None:
+    """Write what a store says about itself."""
+    backend.write_document("", with_digest(root.model_dump(mode="json")))
+
+
+def write_group(backend: Backend, name: str, attributes: GroupAttributes) -> None:
+    """Write what a group says about itself."""
+    backend.write_document(name, with_digest(attributes.model_dump(mode="json")))
+
+
+def forget_group(backend: Backend, group: str) -> None:
+    """Remove a group; its files are removed even where the root does not name it any more."""
+    root = read_root(backend)
+    if group in root.groups:
+        left = tuple(name for name in root.groups if name != group)
+        write_root(backend, root.model_copy(update={"groups": left}))
+    backend.objects.delete(group)
+
+
+def forget_features(backend: Backend, group: str, features: Sequence[str]) -> None:
+    """Remove features of a group that keeps others."""
+    found = read_group(backend, group)
+    keys = tuple(f"{group}/{name}/" for name in features)
+    update = {
+        "features": {k: v for k, v in found.features.items() if k not in features},
+        "lookups": {k: v for k, v in found.lookups.items() if k not in features},
+        "files": {k: v for k, v in found.files.items() if not k.startswith(keys)},
+    }
+    write_group(backend, group, found.model_copy(update=update))
+    for name in features:
+        backend.objects.delete(f"{group}/{name}")
