@@ -1,8 +1,13 @@
 """One conformance suite: every test that takes `stores` runs on every format."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import StoreFactory
+from tests.store.filling import fill
+from tokser.store import open_store
 
 FORMATS = {
     "zarr": (".zarr", "none"),
@@ -18,6 +23,28 @@ def stores(request, tmp_path: Path, stores):
     """Override the fixture of all tests by one for each format."""
     suffix, compression = FORMATS[request.param]
     return type(stores)(tmp_path, suffix, compression)
+
+
+@pytest.fixture(scope="session")
+def originals(tmp_path_factory):
+    """Stores that have everything, by suffix."""
+    made = {}
+    for suffix in (".zarr", ".h5"):
+        factory = StoreFactory(tmp_path_factory.mktemp("original"), suffix)
+        fill(factory)
+        made[suffix] = factory.path
+    return made
+
+
+@pytest.fixture
+def filled(stores, originals):
+    """Copies such a store, and opens the copy."""
+
+    def copy():
+        shutil.copytree(originals[stores.suffix], stores.path)
+        return open_store(stores.path)
+
+    return copy
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError
 from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
-from tokser.store.objects import LocalObjects
+from tokser.store.objects import LocalObjects, regular_size
 from tokser.store.schema import Compression, FeatureSpec
 
 __all__ = ["ROOT_DOCUMENT", "HDF5Backend"]
@@ -199,6 +199,7 @@ class HDF5Backend:
         key = (os.getpid(), str(path))
         last = self._open_file
         if last is None or last[0] != key:
+            regular_size(str(path))  # opening a pipe would wait for ever
             last = (key, h5py.File(path, "r"))
             self._open_file = last
         return last[1]

@@ -289,16 +289,36 @@ class LookupLayer(Layer):
 
     @cached_property
     def keys_and_table(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The distinct integers, int32 [keys], and their rows, [keys, dim]."""
+        """The distinct integers, int32 [keys], and their rows, [keys, dim].
+
+        They are always held against their checksum: a library reads zeros for a lost file.
+        """
         keys, table = self._backend.read_lookup(self.name)
-        if self._store.check and table_checksum(keys, table) != self.lookup.checksum:
-            raise CorruptStoreError(
-                f"{self._store.path}, {self.name}",
-                expected=f"a table with checksum {self.lookup.checksum}",
-                got=table_checksum(keys, table),
-                remedy="Run `tokser store repair`, then the same `tokser extract` again.",
-            )
+        found = table_checksum(keys, table)
+        if found != self.lookup.checksum:
+            raise self._damaged(f"a table with checksum {self.lookup.checksum}", found)
         return keys, table
+
+    def look_up(self, integers: NDArray[Any]) -> NDArray[Any]:
+        """Return the rows [integers, dim] that integers stand for, read only."""
+        keys, table = self.keys_and_table
+        places = np.minimum(np.searchsorted(keys, integers), len(keys) - 1)
+        unknown = integers[keys[places] != integers]
+        if len(unknown):
+            raise self._damaged(
+                "a row for every integer", f"none for {list_some(unknown.tolist())}"
+            )
+        rows: NDArray[Any] = table[places]
+        rows.flags.writeable = False
+        return rows
+
+    def _damaged(self, expected: str, got: str) -> CorruptStoreError:
+        return CorruptStoreError(
+            f"{self._store.path}, {self.name}",
+            expected=expected,
+            got=got,
+            remedy="Run `tokser store repair`, then the same `tokser extract` again.",
+        )
 
     @property
     def compression(self) -> str:
@@ -321,11 +341,7 @@ class LookupLayer(Layer):
 
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
-        keys, table = self.keys_and_table
-        places = np.searchsorted(keys, self._integers.rows_at(position))
-        rows: NDArray[Any] = table[np.minimum(places, len(keys) - 1)]
-        rows.flags.writeable = False
-        return rows
+        return self.look_up(self._integers.rows_at(position))
 
     @property
     def _empty(self) -> NDArray[Any]:

@@ -2,15 +2,16 @@
 
 import errno
 import os
+import stat
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from tokser.errors import RunError
+from tokser.errors import CorruptStoreError, RunError
 from tokser.provenance import sync_to_disk
 
-__all__ = ["LocalObjects", "Objects"]
+__all__ = ["LocalObjects", "Objects", "regular_size"]
 
 _PIECE_BYTES = 2 * 2**20
 
@@ -95,10 +96,15 @@ class LocalObjects:
 
     def get(self, key: str) -> bytes | None:
         """Read a file."""
+        path = f"{self.address}/{key}"
         try:
-            return (self.folder / key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            if regular_size(path) is None:
+                return None
+            return Path(path).read_bytes()
+        except FileNotFoundError:  # it went away between the two looks
             return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """Read files."""
@@ -106,16 +112,18 @@ class LocalObjects:
 
     def get_range(self, key: str, first: int, after: int) -> bytes:
         """Read some bytes of a file."""
-        with (self.folder / key).open("rb") as file:
-            file.seek(first)
-            return file.read(after - first)
+        path = f"{self.address}/{key}"
+        regular_size(path)
+        try:
+            with Path(path).open("rb") as file:
+                file.seek(first)
+                return file.read(after - first)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def size(self, key: str) -> int | None:
         """Size of a file."""
-        try:
-            return os.stat(f"{self.address}/{key}").st_size  # noqa: PTH116  a Path costs as much as the call
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return regular_size(f"{self.address}/{key}")
 
     def keys_under(self, prefix: str) -> list[str]:
         """List the files under a folder."""
@@ -148,6 +156,39 @@ class LocalObjects:
     def local_path(self, key: str) -> Path | None:
         """Path of a file, whether it exists or not."""
         return self.folder / key
+
+
+def regular_size(path: str) -> int | None:
+    """Return the size of a file, None if there is none.
+
+    Raises:
+        CorruptStoreError: There is something else: a folder, or a device or pipe, from which
+            reading might never end.
+        RunError: The disk does not say.
+    """
+    try:
+        found = os.stat(path)  # noqa: PTH116  a Path costs as much as the call
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise CorruptStoreError(
+            path,
+            expected="a file",
+            got="a folder" if stat.S_ISDIR(found.st_mode) else "a device, a pipe or a socket",
+            remedy="Remove it, then run `tokser store repair` and the same `tokser extract` again.",
+        )
+    return found.st_size
+
+
+def _unreadable(path: str, error: OSError) -> RunError:
+    return RunError(
+        path,
+        expected="a file that can be read",
+        got=error.strerror or str(error),
+        remedy="Mend the disk, or ask for the right to read it; then run this again.",
+    )
 
 
 def _make_folder(folder: Path) -> list[Path]:

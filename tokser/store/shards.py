@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tokser.errors import CorruptStoreError
@@ -56,9 +55,8 @@ def _entry(layer: Layer, shard: int) -> JournalEntry:
 def _look_up(
     store: Store, layer: LookupLayer, integers: Layer, shard: int
 ) -> Iterator[NDArray[Any] | None]:
-    keys, table = layer.keys_and_table
     for found in read_shard(store, integers, shard):
-        yield None if found is None else table[np.searchsorted(keys, found)]
+        yield None if found is None else layer.look_up(found)
 
 
 def _decode(store: Store, layer: Layer, entry: JournalEntry) -> NDArray[Any] | None:

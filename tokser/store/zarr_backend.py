@@ -17,7 +17,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from tokser.errors import CorruptStoreError, RunError, StoreMismatchError
 from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
-from tokser.store.objects import LocalObjects, Objects
+from tokser.store.objects import LocalObjects, Objects, regular_size
 from tokser.store.remote_objects import RemoteObjects
 from tokser.store.schema import Compression, FeatureSpec, not_a_store
 from tokser.store.zarr_shard import digest_of_parts, index_bytes, raw_shard_parts
@@ -200,7 +200,7 @@ class ZarrBackend:
             if key not in self._arrays:  # opening one reads and parses its metadata
                 self._arrays[key] = zarr.open_array(self._store, path=key, mode="r", zarr_format=3)
             return np.asarray(self._arrays[key][rows])
-        except RunError:
+        except (RunError, CorruptStoreError):
             raise
         except Exception as error:
             raise CorruptStoreError(
@@ -232,12 +232,26 @@ class ZarrBackend:
 
 def local_zarr(objects: LocalObjects) -> ZarrBackend:
     """Return the backend of a folder on this machine."""
-    return ZarrBackend(objects, zarr.storage.LocalStore(objects.folder))
+    return ZarrBackend(objects, _LocalStore(objects.folder))
 
 
 def remote_zarr(objects: RemoteObjects) -> ZarrBackend:
     """Return the backend of a URL."""
     return ZarrBackend(objects, _RemoteStore(objects))
+
+
+class _LocalStore(zarr.storage.LocalStore):
+    """What zarr-python reads in a folder: files alone, since reading a pipe would never end."""
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Read a file, or some bytes of it; `CorruptStoreError` if it is something else."""
+        regular_size(str(self.root / key))
+        return await super().get(key, prototype, byte_range)
 
 
 class _RemoteStore(zarr.storage.ObjectStore[Any]):
