@@ -197,7 +197,7 @@ def test_who_planned_before_a_drop_commits_nothing_after_it(stores):
             stores.fill(group, plan)
         wide = stores.plan(table, dtype="float32")
         writer.plan_group(wide)
-        with pytest.raises(StoreMismatchError, match="planned anew since"):
+        with pytest.raises(StoreMismatchError, match="planned anew, or made smaller"):
             stores.fill(group, plan)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tokser.cli.options import FOLDER, device_option, reports_errors
+from tokser.cli.options import FILE, FOLDER, device_option, reports_errors
+from tokser.errors import list_some
 
 if TYPE_CHECKING:
     from tokser.stages.export import ExportFormat
@@ -120,7 +121,10 @@ def verify(
         show(damages_table(found.damages))
         sys.exit(1)
     rate = found.num_bytes / 1e9 / max(found.seconds, 1e-9)
-    state = "nothing damaged, not finished" if found.missing else "whole"
+    for name, names in found.outdated.items():
+        click.echo(f"{name}: {len(names)} utterances to be computed (extract, align or pool again)")
+    finished = not found.missing and not found.outdated
+    state = "whole" if finished else "nothing damaged, not finished"
     click.echo(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
     if number:
         from tokser.stages.recompute import recompute  # torch and transformers take seconds
@@ -149,6 +153,62 @@ def drop(path: str, name: str, dry_run: bool) -> None:
     for feature in done.features:
         click.echo(f"{feature}: {'would be removed' if dry_run else 'removed'}")
     click.echo(f"{path}: {done.num_bytes / 1e6:.1f} MB {'would be freed' if dry_run else 'freed'}")
+
+
+@store.command()
+@click.argument("path", type=click.Path())
+@click.option(
+    "--manifest",
+    "file",
+    type=FILE,
+    required=True,
+    help="Corrected manifest (CSV) with every utterance of the store, and perhaps more.",
+)
+@dry_run_option
+@reports_errors
+def update(path: str, file: Path, dry_run: bool) -> None:
+    """Take corrected labels, transcripts, speakers or other columns into the store at PATH.
+
+    A new version of the utterance table is written, the old ones are kept. Features stay as they
+    are; those that were computed from what changed are named, and the same extract, align or pool
+    computes exactly what is out of date.
+    """
+    from tokser.stages.update import update as take
+
+    done = take(path, file, dry_run=dry_run)
+    for column, names in done.change.changed.items():
+        click.echo(f"{column}: {len(names)} utterances ({list_some(names)})")
+    if done.change.added:
+        click.echo(f"new: {len(done.change.added)} utterances ({list_some(done.change.added)})")
+    for column in (*done.change.new_columns, *done.change.lost_columns):
+        click.echo(f"column {column}: {'new' if column in done.change.new_columns else 'gone'}")
+    for feature, names in done.outdated.items():
+        click.echo(f"{feature}: {len(names)} utterances to be computed ({list_some(names)})")
+    state = "nothing changes" if done.change.is_empty else f"version {done.version} of the table"
+    click.echo(f"{path}: {state}{', nothing was written' if dry_run else ''}")
+
+
+@store.command()
+@click.argument("path", type=click.Path())
+@click.option("--speaker", help="Remove all utterances of this speaker.")
+@click.option("--ids", "file", type=FILE, help="Text file with the ids to remove, one a line.")
+@dry_run_option
+@reports_errors
+def remove(path: str, speaker: str | None, file: Path | None, dry_run: bool) -> None:
+    """Remove utterances from the store at PATH for good, as when consent is withdrawn.
+
+    Rows become zeros; checksums, transcripts, tokens and ids are deleted from every file of the
+    store, old versions of the table included. Exports and other copies are yours to remove. Run it
+    again if it was stopped: until it is done, nobody can open the store.
+    """
+    from tokser.stages.update import remove as take_out
+
+    done = take_out(path, speaker=speaker, ids=file, dry_run=dry_run)
+    would = "would be " if dry_run else ""
+    click.echo(
+        f"{path}: {done.num_utterances} utterances {would}removed, "
+        f"{done.num_shards} shards {would}written anew"
+    )
 
 
 @store.command()

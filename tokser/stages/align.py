@@ -63,8 +63,7 @@ def align(settings: AlignSettings) -> str:
                 if not features:
                     bar.advance()
                     continue
-                first, after = group.layout.shard_utterances(shard)
-                ids = [str(name) for name in store.utterances.index[first:after]]
+                ids = [store.ids[i] for i in group.layout.utterances(shard).tolist()]
                 aligned = _align(aligner, pairs, [i for i in ids if i in usable], settings)
                 why = {name: reasons[name] for name in ids if name in reasons}
                 group.commit(shard, {ALIGNED: [aligned.get(name) for name in ids]}, why)

@@ -8,7 +8,6 @@ import numpy as np
 
 from tokser.config import ExtractSettings
 from tokser.corpora.waveform import SAMPLING_RATE_HZ
-from tokser.encoders import TextEncoder
 from tokser.encoders.passes import Part, launch_pass
 from tokser.errors import StoreMismatchError, list_some
 from tokser.progress import say
@@ -98,6 +97,7 @@ def extract(settings: ExtractSettings) -> Extraction:
             manifest_text=manifest.csv_text(),
             manifest_digest=manifest.digest,
             root=str(manifest.root.resolve()),
+            may_grow=True,
         )
         stack.enter_context(writer)
         summaries = tuple(_run(work, writer, crew) for work in works)
@@ -153,12 +153,8 @@ def _run(work: Work, writer: StoreWriter, crew: Workers | None) -> Summary:
     name, store = work.encoder.name, work.settings.store
     group = writer.plan_group(work.plan)
     _refuse_stale(work)
-    if (
-        work.encoder.kind == "text"
-        and not group.has_lookup(WORD)
-        and TOKEN_IDS in work.plan.features
-    ):
-        _put_words(work, group, work.encoder)
+    if work.encoder.kind == "text" and TOKEN_IDS in work.plan.features:
+        _put_words(work, group)
     pending = group.pending()
     if not pending:
         say(f"{name}: already in {store}")
@@ -182,7 +178,7 @@ def _metered(work: Work, group: GroupWriter, shards: list[int]) -> Iterator[Mete
 
 
 def _parts(work: Work, group: GroupWriter) -> Callable[[int], Part]:
-    return lambda shard: work.part(range(*group.layout.shard_utterances(shard)))
+    return lambda shard: work.part(group.layout.utterances(shard).tolist())
 
 
 def _summary(work: Work, pace: Pace, seconds: float) -> Summary:
@@ -206,8 +202,7 @@ def _summary(work: Work, pace: Pace, seconds: float) -> Summary:
 
 
 def _count(group: GroupWriter, shard: int) -> int:
-    first, after = group.layout.shard_utterances(shard)
-    return after - first
+    return len(group.layout.utterances(shard))
 
 
 def _refuse_stale(work: Work) -> None:
@@ -224,7 +219,12 @@ def _refuse_stale(work: Work) -> None:
         )
 
 
-def _put_words(work: Work, group: GroupWriter, encoder: TextEncoder) -> None:
+def _put_words(work: Work, group: GroupWriter) -> None:
     """Store the word-embedding rows that occur, once each: T is a table lookup."""
     keys = np.unique(np.concatenate(list(work.rows.token_ids)))
+    there = group.lookup_keys(WORD)
+    if there is not None and np.isin(keys, there).all():
+        return
+    if there is not None:
+        keys = np.union1d(keys, there)
     group.put_lookup(WORD, ids=TOKEN_IDS, keys=keys, table=work.recipe.word_rows(keys))

@@ -79,23 +79,21 @@ def functionals_plan(
 
 def _pool_group(target: GroupWriter, store: Store, group: str) -> None:
     pending = target.pending()
-    spans = {shard: target.layout.shard_utterances(shard) for shard in pending}
-    total = sum(
-        (spans[shard][1] - spans[shard][0]) * len(names) for shard, names in pending.items()
-    )
+    spans = {shard: target.layout.utterances(shard).tolist() for shard in pending}
+    total = sum(len(spans[shard]) * len(names) for shard, names in pending.items())
     if not total:
         return
     with progress_bar(f"pool {group}", total=total, unit="utterances") as bar:
         for shard, names in target.claims():
             if not names:
-                bar.advance((spans[shard][1] - spans[shard][0]) * len(pending[shard]))
+                bar.advance(len(spans[shard]) * len(pending[shard]))
                 continue
-            here = store.utterances.index[slice(*spans[shard])]
+            here = {store.ids[position] for position in spans[shard]}
             for name in names:
                 feature, _, functional = name.partition("@")
                 layer = store[f"{group}/{feature}"]
                 rows: list[NDArray[Any] | None] = []
-                for position in range(*spans[shard]):
+                for position in spans[shard]:
                     rows.append(_pool_one(layer, store, position, functional))
                     bar.advance()
                 # Layers of one encoder may have been extracted at different times.
@@ -104,7 +102,7 @@ def _pool_group(target: GroupWriter, store: Store, group: str) -> None:
 
 
 def _pool_one(layer: Layer, store: Store, position: int, functional: str) -> NDArray[Any] | None:
-    if store.utterances.index[position] in layer.quarantined:
+    if store.ids[position] in layer.quarantined:
         return None
     rows = layer.rows_at(position)
     return (pool_rows(rows, functional) if functional else mean_std(rows))[None, :]

@@ -4,6 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from tokser.stages.staleness import Stale, stale_recordings
 from tokser.stages.verify import verify
 from tokser.store import Damage, Store, open_store, requeue
@@ -58,8 +60,11 @@ def _shards_of(store: Store, stale: list[Stale]) -> set[tuple[str, int]]:
     for group, utterance, _ in stale:
         position = store.position(utterance)
         for name in (group, *_derived(store, group)):
-            shard = int(store.layout(name).shard_of[position])
-            shards |= {(f"{name}/{feature}", shard) for feature in store.group(name).features}
+            for part in store.parts(name):
+                for place in np.flatnonzero(part.positions == position):
+                    shard = int(part.layout.shard_of[place])
+                    features = store.group(name).features
+                    shards |= {(f"{part.path}/{feature}", shard) for feature in features}
     return shards
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tokser.corpora.waveform import fingerprint
 from tokser.errors import AudioError
-from tokser.store import Layer, Store
+from tokser.store import Recording, Store
 from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["Stale", "stale_recordings"]
@@ -37,29 +37,18 @@ def stale_recordings(
         if store.group(group).kind not in ("speech", FUNCTIONALS):  # of some, without their rows
             continue
         layer = store[f"{group}/{next(iter(store.group(group).features))}"]
-        for utterance, digest, modified_ns in _recordings(store, layer):
-            reason = _why_stale(root / str(paths[utterance]), digest, modified_ns, thorough)
+        for utterance, record in layer.records().items():
+            path, recording = root / str(paths[utterance]), record.recording
+            reason = _why_stale(path, recording, thorough) if recording.digest else ""
             if reason:
                 stale.append(Stale(group, utterance, reason))
     return stale
 
 
-def _recordings(store: Store, layer: Layer) -> list[tuple[str, str, int]]:
-    return [
-        (store.ids[position], digest, modified_ns)
-        for entry in layer.entries
-        if entry
-        for position, (digest, modified_ns) in enumerate(
-            zip(entry.recordings, entry.modified_ns, strict=True), start=entry.first_utterance
-        )
-        if digest
-    ]
-
-
-def _why_stale(path: Path, digest: str, modified_ns: int, thorough: bool) -> str:
+def _why_stale(path: Path, recording: Recording, thorough: bool) -> str:
     try:
-        if not thorough and path.stat().st_mtime_ns == modified_ns:
+        if not thorough and path.stat().st_mtime_ns == recording.modified_ns:
             return ""
-        return "" if fingerprint(path).digest == digest else "its file changed"
+        return "" if fingerprint(path).digest == recording.digest else "its file changed"
     except (AudioError, OSError):
         return "its file is gone"

@@ -1,7 +1,7 @@
 """One encoder over one corpus: what it will write, and how it computes that."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,11 @@ from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
 from tokser.encoders.base import Activations, choose_layers, layer_name
 from tokser.encoders.passes import Part, cut_passes, launch_pass, load_pass
 from tokser.encoders.rows import Rows, count_frames, count_tokens
-from tokser.errors import InputError, list_some
+from tokser.errors import CorruptStoreError, InputError, list_some
 from tokser.stages.pool import functionals_plan
 from tokser.stages.recipe import TOKEN_IDS, WORD, Recipe
-from tokser.store import FeatureSpec, GroupPlan
+from tokser.store import FeatureSpec, GroupPlan, open_store
+from tokser.store.address import backend_at, is_store
 from tokser.store.layout import MIN_SHARDS
 
 __all__ = ["TOKEN_IDS", "Encoded", "Work", "plan_works"]
@@ -45,6 +46,7 @@ def plan_works(settings: ExtractSettings) -> tuple[Manifest, list["Work"]]:
         splits=settings.splits,
         subset=settings.subset,
     )
+    manifest = in_store_order(manifest, settings.store)
     encoders = [
         load_encoder(
             source,
@@ -157,6 +159,23 @@ class Work:
             got=f"none ({list_some(reasons, most=3) or 'the corpus is empty'})",
             remedy="Mend the recordings or transcripts; nothing was written.",
         )
+
+
+def in_store_order(manifest: Manifest, address: str) -> Manifest:
+    """Put the utterances that a store holds first, in its order; others follow as they are.
+
+    A manifest that lacks some of them stays as it is: it is not that of the store.
+    """
+    backend = backend_at(address)
+    if not is_store(backend):
+        return manifest
+    try:
+        table, ids = manifest.table, open_store(address).ids
+    except CorruptStoreError:  # written anew by the extraction itself, where it can be
+        return manifest
+    if not set(ids) <= set(table.index):
+        return manifest
+    return replace(manifest, table=table.loc[[*ids, *table.index[~table.index.isin(ids)]]])
 
 
 def plan_rows(

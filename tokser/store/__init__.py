@@ -8,11 +8,14 @@ from tokser.store.address import is_remote, store_name
 from tokser.store.claims import Claim, Claims
 from tokser.store.drop import Dropped, drop_from_store
 from tokser.store.gather import PaddedBatch, RaggedBatch
-from tokser.store.group_writer import GroupWriter, Recording
+from tokser.store.group_writer import GroupWriter
+from tokser.store.journal import Recording
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
+from tokser.store.remove import Removed, remove_from_store
 from tokser.store.repair import requeue
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
+from tokser.store.update import Update, update_store
 from tokser.store.verify import Damage, Verification, verify_store
 from tokser.store.writer import StoreWriter, pack_plan
 
@@ -29,14 +32,18 @@ __all__ = [
     "PaddedBatch",
     "RaggedBatch",
     "Recording",
+    "Removed",
     "Store",
     "StoreWriter",
+    "Update",
     "Verification",
     "drop_from_store",
     "is_remote",
     "open_store",
     "pack_plan",
+    "remove_from_store",
     "requeue",
     "store_name",
+    "update_store",
     "verify_store",
 ]

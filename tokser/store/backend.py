@@ -55,8 +55,8 @@ class Backend(Protocol):
     def address(self) -> str:
         """Folder or URL of the store."""
 
-    def write_manifest(self, manifest: str, ids: Sequence[str]) -> Digests:
-        """Write the manifest's CSV text, and the ids in store order."""
+    def write_manifest(self, manifest: str, ids: Sequence[str], version: int = 1) -> Digests:
+        """Write a version of the manifest's CSV text, and of the ids in store order."""
 
     def read_document(self, group: str) -> dict[str, Any]:
         """Read what the root or a group says about itself."""
@@ -64,14 +64,19 @@ class Backend(Protocol):
     def write_document(self, group: str, document: dict[str, Any]) -> None:
         """Replace what the root or a group says about itself."""
 
-    def manifest_text(self) -> str:
+    def manifest_text(self, version: int = 1) -> str:
         """Read the manifest's CSV text."""
 
-    def ids(self) -> list[str]:
+    def ids(self, version: int = 1) -> list[str]:
         """Read the ids of the utterances, in store order."""
 
-    def write_layout(self, group: str, layout: Layout) -> Digests:
-        """Write where each utterance's rows lie."""
+    def write_layout(
+        self, group: str, layout: Layout, numbers: NDArray[np.int64] | None = None
+    ) -> Digests:
+        """Write where each utterance's rows lie, and the numbers of the utterances, if given."""
+
+    def read_numbers(self, group: str) -> NDArray[np.int64]:
+        """Read the number of each utterance of a layout, int64 [utterances]."""
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
@@ -109,8 +114,13 @@ class Backend(Protocol):
     def drop_entry(self, feature: str, shard: int) -> None:
         """Take a shard out of the journal: from now on it does not count."""
 
-    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> Digests:
-        """Write the key and table arrays of a lookup feature."""
+    def put_lookup(
+        self, feature: str, arrays: Mapping[str, NDArray[Any]], place: int = 0
+    ) -> Digests:
+        """Write the key and table arrays of a lookup feature beside those of other places."""
 
-    def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    def read_lookup(self, feature: str, place: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
+
+    def delete_lookup(self, feature: str, place: int) -> None:
+        """Remove the arrays of a lookup feature at one place."""

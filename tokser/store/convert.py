@@ -1,16 +1,17 @@
 """One store into another format or packing, shard by shard, checksums compared."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tokser.errors import CorruptStoreError, SettingsError, StoreMismatchError, list_some
 from tokser.store.address import backend_at, is_remote
 from tokser.store.choice import choose_features
 from tokser.store.documents import damaged_files
-from tokser.store.group_writer import GroupWriter, Recording
-from tokser.store.journal import JournalEntry
-from tokser.store.layer import Layer, LookupLayer
+from tokser.store.group_writer import GroupWriter
+from tokser.store.journal import Record
+from tokser.store.layer import Layer, LookupLayer, PartedLayer
+from tokser.store.layout import Layout
 from tokser.store.reader import Store, open_store
 from tokser.store.repair import requeue
 from tokser.store.schema import FUNCTIONALS, Compression, GroupPlan
@@ -163,14 +164,15 @@ def _convert_group(
         if isinstance(layer, LookupLayer) and not target.has_lookup(name):
             keys, table = layer.keys_and_table
             target.put_lookup(name, ids=layer.lookup.ids, keys=keys, table=table)
-    sizes = {name: _shard_bytes(layer) for name, layer in arrays.items()}
+    sizes = {n: _shard_bytes(layer, target.layout) for n, layer in arrays.items()}
+    known = {name: layer.records() for name, layer in arrays.items()}
     pending = target.pending()
     everything = sum(sum(by_shard) for by_shard in sizes.values())
     on_bytes(everything - sum(sizes[n][shard] for shard in pending for n in pending[shard]))
     for shard, lacking in target.claims():
         for name in pending[shard]:
             if name in lacking:
-                _convert_shard(store, arrays[name], name, shard, target, writer.path)
+                _convert_shard(store, arrays[name], known[name], shard, target, writer.path)
             on_bytes(sizes[name][shard])
 
 
@@ -183,6 +185,8 @@ def _plan(
         name: layer.spec.model_copy(update={"compression": packed})
         for name, layer in arrays.items()
     }
+    cut = (found.rows_per_shard, found.rows_per_chunk)
+    fits = int(layout.row_lengths.max(initial=0)) <= found.rows_per_shard
     return GroupPlan(
         name=group,
         kind=found.kind,
@@ -190,12 +194,12 @@ def _plan(
         lengths=layout.row_lengths,
         provenance=found.provenance,
         source=found.source,
-        cut=(layout.rows_per_shard, layout.rows_per_chunk),
+        cut=cut if fits else None,  # a part that was added later may have had larger shards
     )
 
 
-def _shard_bytes(layer: Layer) -> list[int]:
-    spans = [layer.layout.shard_rows(shard) for shard in range(layer.layout.num_shards)]
+def _shard_bytes(layer: Layer, layout: Layout) -> list[int]:
+    spans = [layout.shard_rows(shard) for shard in range(layout.num_shards)]
     return [(after - first) * layer.spec.row_bytes for first, after in spans]
 
 
@@ -206,12 +210,11 @@ def _refuse_other_content(
     if layer.name not in copy:
         return
     there = copy[layer.name]
-    unlike: list[str] = []
+    unlike: list[str]
     if isinstance(layer, LookupLayer) and isinstance(there, LookupLayer):
         unlike = [] if there.lookup == layer.lookup else ["the table"]
     else:
-        for old, new in zip(layer.entries, there.entries, strict=True):
-            unlike += _unlike(store, old, new) if old and new else []
+        unlike = _unlike(layer.records(), there.records())
     if unlike:
         raise StoreMismatchError(
             f"{copy.path}, {layer.name}",
@@ -230,19 +233,29 @@ def _refuse_other_content(
 
 
 def _convert_shard(
-    store: Store, layer: Layer, name: str, shard: int, target: GroupWriter, path: str
+    store: Store,
+    layer: Layer,
+    known: Mapping[str, Record],
+    shard: int,
+    target: GroupWriter,
+    path: str,
 ) -> None:
-    entry = layer.entries[shard]
-    if entry is None:
-        layer.require_sealed()
-        return
-    rows = list(read_shard(store, layer, shard))
-    recordings = [
-        Recording(digest, modified_ns)
-        for digest, modified_ns in zip(entry.recordings, entry.modified_ns, strict=True)
-    ]
-    written = target.commit(shard, {name: rows}, entry.quarantined, recordings)[name]
-    unlike = _unlike(store, entry, written)
+    ids = [store.ids[position] for position in target.layout.utterances(shard).tolist()]
+    if isinstance(layer, PartedLayer):
+        rows = [None if known[name].reason is not None else layer[name] for name in ids]
+    else:
+        rows = list(read_shard(store, layer, shard))
+    name = layer.name.rpartition("/")[2]
+    reasons = {one: str(known[one].reason) for one in ids if known[one].reason is not None}
+    recordings = [known[one].recording for one in ids]
+    if not layer.has_recordings:
+        recordings = []
+    written = target.commit(shard, {name: rows}, reasons, recordings)[name]
+    new = {
+        one: Record(checksum, known[one].recording, written.quarantined.get(one))
+        for one, checksum in zip(ids, written.checksums, strict=True)
+    }
+    unlike = _unlike({one: known[one] for one in ids}, new)
     if unlike:
         requeue(open_store(path), [(layer.name, shard)])
         raise CorruptStoreError(
@@ -253,12 +266,10 @@ def _convert_shard(
         )
 
 
-def _unlike(store: Store, old: JournalEntry, new: JournalEntry) -> list[str]:
-    """Name the utterances of a shard whose rows, or whose quarantine, differ."""
-    pairs = zip(old.checksums, new.checksums, strict=True)
-    ids = store.ids[old.first_utterance : old.first_utterance + len(old.checksums)]
+def _unlike(old: Mapping[str, Record], new: Mapping[str, Record]) -> list[str]:
+    """Name the utterances that both have, and whose rows or quarantine differ."""
     return [
         name
-        for name, (before, after) in zip(ids, pairs, strict=True)
-        if before != after or old.quarantined.get(name) != new.quarantined.get(name)
+        for name, one in old.items()
+        if name in new and (one.checksum, one.reason) != (new[name].checksum, new[name].reason)
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tokser.store.backend import Backend
 from tokser.store.documents import with_digest
+from tokser.store.parts import part_path
 from tokser.store.reader import read_group, read_root
 from tokser.store.schema import GroupAttributes, RootAttributes
 
@@ -12,12 +13,12 @@ __all__ = ["forget_features", "forget_group", "write_group", "write_root"]
 
 def write_root(backend: Backend, root: RootAttributes) -> None:
     """Write what a store says about itself."""
-    backend.write_document("", with_digest(root.model_dump(mode="json")))
+    backend.write_document("", with_digest(root.document()))
 
 
 def write_group(backend: Backend, name: str, attributes: GroupAttributes) -> None:
     """Write what a group says about itself."""
-    backend.write_document(name, with_digest(attributes.model_dump(mode="json")))
+    backend.write_document(name, with_digest(attributes.document()))
 
 
 def forget_group(backend: Backend, group: str) -> None:
@@ -30,7 +31,13 @@ def forget_group(backend: Backend, group: str) -> None:
 
 
 def forget_features(backend: Backend, group: str, features: Sequence[str]) -> None:
-    """Remove features of a group that keeps others."""
+    """Remove features of a group that keeps others; from its first part, then from later ones."""
+    num_parts = read_group(backend, group).parts
+    for part in range(num_parts + 1):
+        _forget_features(backend, part_path(group, part), features)
+
+
+def _forget_features(backend: Backend, group: str, features: Sequence[str]) -> None:
     found = read_group(backend, group)
     keys = tuple(f"{group}/{name}/" for name in features)
     update = {

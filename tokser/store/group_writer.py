@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 
 import numpy as np
@@ -13,33 +13,31 @@ from tokser.provenance import digest_of
 from tokser.store.backend import Backend
 from tokser.store.claims import Claim, Claims
 from tokser.store.forget import write_group
-from tokser.store.journal import JournalEntry, checksum, parse_entry
+from tokser.store.journal import JournalEntry, Recording, checksum, parse_entry
 from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout
 from tokser.store.locks import Locks
 from tokser.store.objects import LocalObjects
 from tokser.store.overflow import require_finite
-from tokser.store.reader import feature_identity, read_group, read_root
-from tokser.store.schema import FeatureSpec, GroupAttributes, GroupPlan, LookupSpec, RootAttributes
+from tokser.store.reader import read_group, read_root
+from tokser.store.schema import (
+    FeatureSpec,
+    GroupAttributes,
+    GroupPlan,
+    LookupSpec,
+    RootAttributes,
+    feature_identity,
+)
 
-__all__ = ["GroupWriter", "Recording"]
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a recording was when it was encoded."""
-
-    digest: str
-    """xxh3-64 (hex) of its file."""
-    modified_ns: int
-    """When it had last been changed, in ns since 1970."""
+__all__ = ["GroupWriter", "put_lookup"]
 
 
 class GroupWriter:
-    """Commits the shards of one group.
+    """Commits the shards of one group, or of a part of one.
 
     Attributes:
-        layout: Where each utterance's rows lie.
+        layout: Where each utterance's rows lie, a `Layout` or `PartedLayout`.
+        part_layout: The same of this part.
     """
 
     def __init__(
@@ -51,10 +49,12 @@ class GroupWriter:
         attributes: GroupAttributes,
         layout: Layout,
         ids: Sequence[str],
+        group: str = "",
     ) -> None:
         self._backend, self._locks, self._root = backend, locks, root
-        self._plan, self._attributes = plan, attributes
-        self.layout, self._ids = layout, ids
+        self._plan, self._attributes, self._group = plan, attributes, group or plan.name
+        self.layout: Any = layout
+        self.part_layout, self._ids = layout, ids
         self._buffer = np.empty(0, dtype=np.uint8)
 
     @property
@@ -71,7 +71,7 @@ class GroupWriter:
         """Return the planned features that each shard still lacks, by shard."""
         missing: dict[int, list[str]] = {}
         for feature in self._plan.features:
-            texts = self._backend.read_journal(self._key(feature), self.layout.num_shards)
+            texts = self._backend.read_journal(self._key(feature), self.part_layout.num_shards)
             for shard, text in enumerate(texts):
                 if not self._is_entry(feature, shard, text):
                     missing.setdefault(shard, []).append(feature)
@@ -87,8 +87,11 @@ class GroupWriter:
 
     def claim(self, shards: Iterable[int]) -> Claims:
         """Return claims on shards, of which several can be held at once."""
-        name = self._plan.name
-        return Claims(shards, lambda shard: self._locks.shard(name, shard), self._lacking)
+        return Claims(shards, self.lock, self.lacking)
+
+    def lock(self, shard: int) -> AbstractContextManager[bool]:
+        """Try to take a shard; yields whether it is ours until the block ends."""
+        return self._locks.shard(self._plan.name, shard)
 
     def commit(
         self,
@@ -119,11 +122,11 @@ class GroupWriter:
             spec = self._attributes.features[feature]
             flat, checksums = self._assemble(shard, feature, spec, blocks)
             name = self._key(feature)
-            written = self._backend.write_shard(name, shard, flat, spec, self.layout)
+            written = self._backend.write_shard(name, shard, flat, spec, self.part_layout)
             entry = JournalEntry(
                 shard=shard,
                 identity=self._identity(feature),
-                first_utterance=self.layout.shard_utterances(shard)[0],
+                first_utterance=self.part_layout.shard_utterances(shard)[0],
                 checksums=checksums,
                 quarantined=dict(quarantined),
                 num_bytes=written.num_bytes,
@@ -137,30 +140,36 @@ class GroupWriter:
 
     def has_lookup(self, name: str) -> bool:
         """Whether the group has this lookup feature already."""
-        return name in self._attributes.lookups
+        return self.lookup_keys(name) is not None
+
+    def lookup_keys(self, name: str) -> NDArray[np.int32] | None:
+        """Return the keys of a lookup feature, None if the group has none of this name."""
+        spec = self._attributes.lookups.get(name)
+        if spec is None:
+            return None
+        return np.asarray(self._backend.read_lookup(self._key(name), spec.place)[0])
 
     def put_lookup(
         self, name: str, *, ids: str, keys: NDArray[np.int32], table: NDArray[Any]
     ) -> None:
-        """Write a lookup feature: sorted keys [keys] and their rows [keys, dim]."""
-        dtype: Literal["float16", "float32"] = "float32" if table.dtype == np.float32 else "float16"
-        digest = table_checksum(keys, table)
-        spec = LookupSpec(ids=ids, dim=table.shape[1], dtype=dtype, checksum=digest)
+        """Write a lookup feature: sorted keys [keys] and their rows [keys, dim].
+
+        One that is there is replaced: readers see the old table or the new one, whole.
+        """
         with self._locks.plan():
-            files = self._backend.put_lookup(self._key(name), {"keys": keys, "table": table})
-            found = read_group(self._backend, self._plan.name)
-            update = {"lookups": found.lookups | {name: spec}, "files": found.files | files}
-            self._attributes = found.model_copy(update=update)
-            write_group(self._backend, self._plan.name, self._attributes)
+            self._attributes = put_lookup(
+                self._backend, self._plan.name, name, ids=ids, keys=keys, table=table
+            )
 
     def _require_unchanged(self, features: Iterable[str]) -> None:
         """Raise if what is to be committed is not what the store has planned any more."""
-        found = None
-        if self._plan.name in read_root(self._backend).groups:
+        root, found = read_root(self._backend), None
+        if self._group in root.groups and root.removing is None:
             found = read_group(self._backend, self._plan.name)
         mine = self._attributes
         if (
             found is None
+            or root.removed != self._root.removed
             or found.layout_digest != mine.layout_digest
             or found.provenance != mine.provenance
             or any(found.features.get(name) != mine.features[name] for name in features)
@@ -168,7 +177,7 @@ class GroupWriter:
             raise StoreMismatchError(
                 self.address,
                 expected="the group as it was planned when this run began",
-                got="none" if found is None else "one that was planned anew since",
+                got="none" if found is None else "one that was planned anew, or made smaller",
                 remedy="Run the same command again.",
             )
 
@@ -178,7 +187,8 @@ class GroupWriter:
     def _identity(self, feature: str) -> str:
         return feature_identity(self._root, self._plan.name, feature, self._attributes)
 
-    def _lacking(self, shard: int) -> list[str]:
+    def lacking(self, shard: int) -> list[str]:
+        """Name the planned features that a shard still lacks."""
         return [
             feature
             for feature in self._plan.features
@@ -203,7 +213,7 @@ class GroupWriter:
         self, shard: int, feature: str, spec: FeatureSpec, blocks: Sequence[NDArray[Any] | None]
     ) -> tuple[NDArray[Any], tuple[str, ...]]:
         """Lay the utterances' rows into one buffer, and take their checksums."""
-        layout = self.layout
+        layout = self.part_layout
         first, after = layout.shard_utterances(shard)
         first_row, after_row = layout.shard_rows(shard)
         flat = self._shard_buffer((after_row - first_row, *spec.row_shape), spec.dtype)
@@ -241,3 +251,35 @@ class GroupWriter:
         with np.errstate(over="ignore"):
             target[...] = block
         require_finite(target, block, where)
+
+
+def put_lookup(
+    backend: Backend,
+    group: str,
+    name: str,
+    *,
+    ids: str,
+    keys: NDArray[np.int32],
+    table: NDArray[Any],
+) -> GroupAttributes:
+    """Write or replace a lookup feature; the caller holds the lock of the store's plan.
+
+    Returns:
+        What the group says about itself then.
+    """
+    key, found = f"{group}/{name}", read_group(backend, group)
+    old = found.lookups.get(name)
+    if old is None:
+        backend.objects.delete(key)
+    place = old.place + 1 if old else 0
+    dtype: Literal["float16", "float32"] = "float32" if table.dtype == np.float32 else "float16"
+    checksum_ = table_checksum(keys, table)
+    spec = LookupSpec(ids=ids, dim=table.shape[1], dtype=dtype, checksum=checksum_, place=place)
+    files = backend.put_lookup(key, {"keys": keys, "table": table}, place)
+    others = {k: v for k, v in found.files.items() if not k.startswith(f"{key}/")}
+    update = {"lookups": found.lookups | {name: spec}, "files": others | files}
+    attributes = found.model_copy(update=update)
+    write_group(backend, group, attributes)
+    if old is not None:
+        backend.delete_lookup(key, old.place)
+    return attributes

@@ -53,10 +53,10 @@ class HDF5Backend:
         """Folder of the store."""
         return self.objects.address
 
-    def write_manifest(self, manifest: str, ids: Sequence[str]) -> Digests:
-        """Write the manifest's CSV text, and the ids in store order."""
+    def write_manifest(self, manifest: str, ids: Sequence[str], version: int = 1) -> Digests:
+        """Write a version of the manifest's CSV text, and of the ids in store order."""
         names = np.array(ids, dtype=object)
-        return self._put_small("utterances.h5", {"manifest": manifest, "ids": names})
+        return self._put_small(_table_key(version), {"manifest": manifest, "ids": names})
 
     def read_document(self, group: str) -> dict[str, Any]:
         """Read a document; `CorruptStoreError` if there is none."""
@@ -79,19 +79,28 @@ class HDF5Backend:
         content = json.dumps(document, ensure_ascii=False, indent=1).encode()
         self.objects.put(_document_key(group), [content])
 
-    def manifest_text(self) -> str:
+    def manifest_text(self, version: int = 1) -> str:
         """Read the manifest's CSV text."""
-        text: bytes = self._read("utterances.h5", "manifest", ())
+        text: bytes = self._read(_table_key(version), "manifest", ())
         return text.decode()
 
-    def ids(self) -> list[str]:
+    def ids(self, version: int = 1) -> list[str]:
         """Read the ids of the utterances, in store order."""
-        return [name.decode() for name in self._read("utterances.h5", "ids", slice(None))]
+        return [name.decode() for name in self._read(_table_key(version), "ids", slice(None))]
 
-    def write_layout(self, group: str, layout: Layout) -> Digests:
+    def write_layout(
+        self, group: str, layout: Layout, numbers: NDArray[np.int64] | None = None
+    ) -> Digests:
         """Write where each utterance's rows lie."""
         arrays = {name: getattr(layout, name) for name in _LAYOUT}
+        if numbers is not None:
+            arrays["numbers"] = numbers
         return self._put_small(f"{group}/layout.h5", arrays)
+
+    def read_numbers(self, group: str) -> NDArray[np.int64]:
+        """Read the number of each utterance of a layout, int64 [utterances]."""
+        found = self._read(f"{group}/layout.h5", "numbers", slice(None))
+        return np.asarray(found, dtype=np.int64)
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
@@ -166,16 +175,24 @@ class HDF5Backend:
         """Take a shard out of the journal: from now on it does not count."""
         self.objects.delete(_entry_key(feature, shard))
 
-    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> Digests:
-        """Write the key and table arrays of a lookup feature."""
-        return self._put_small(f"{feature}/table.h5", arrays)
+    def put_lookup(
+        self, feature: str, arrays: Mapping[str, NDArray[Any]], place: int = 0
+    ) -> Digests:
+        """Write the key and table arrays of a lookup feature beside those of other places."""
+        return self._put_small(_lookup_key(feature, place), arrays)
 
-    def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    def read_lookup(self, feature: str, place: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
         keys, table = (
-            np.asarray(self._read(f"{feature}/table.h5", name, slice(None))) for name in _LOOKUP
+            np.asarray(self._read(_lookup_key(feature, place), name, slice(None)))
+            for name in _LOOKUP
         )
         return keys, table
+
+    def delete_lookup(self, feature: str, place: int) -> None:
+        """Remove the arrays of a lookup feature at one place."""
+        self._open_file = None
+        self.objects.delete(_lookup_key(feature, place))
 
     def _put_small(self, key: str, arrays: Mapping[str, Any]) -> Digests:
         return {key: self._put_file(key, arrays).digest}
@@ -220,6 +237,14 @@ def _encode(arrays: Mapping[str, Any], **options: Any) -> memoryview:
 
 def _document_key(group: str) -> str:
     return f"{group}/{_GROUP_DOCUMENT}" if group else ROOT_DOCUMENT
+
+
+def _table_key(version: int) -> str:
+    return f"versions/{version}/utterances.h5" if version > 1 else "utterances.h5"
+
+
+def _lookup_key(feature: str, place: int) -> str:
+    return f"{feature}/table-{place}.h5" if place else f"{feature}/table.h5"
 
 
 def _entry_key(feature: str, shard: int) -> str:

@@ -13,7 +13,32 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError
 from tokser.store.layout import Layout
 
-__all__ = ["JournalEntry", "checksum", "layout_digest", "parse_entry"]
+__all__ = ["JournalEntry", "Record", "Recording", "checksum", "layout_digest", "parse_entry"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a recording was when it was encoded."""
+
+    digest: str
+    """xxh3-64 (hex) of its file."""
+    modified_ns: int
+    """When it had last been changed, in ns since 1970."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the journal says of one utterance of a feature.
+
+    Attributes:
+        checksum: xxh3-64 (hex) of its rows.
+        recording: What was encoded; with an empty digest for text.
+        reason: Why it was set aside, None if it was not.
+    """
+
+    checksum: str
+    recording: Recording
+    reason: str | None
 
 
 @dataclass(frozen=True)

@@ -10,21 +10,23 @@ from numpy.typing import NDArray
 from tokser.errors import (
     CorruptStoreError,
     QuarantinedError,
+    StoreMismatchError,
     StoreNotSealedError,
     list_some,
 )
 from tokser.store.gather import Allocate, PaddedBatch, RaggedBatch, gather_padded, gather_ragged
-from tokser.store.journal import JournalEntry, checksum, parse_entry
+from tokser.store.journal import JournalEntry, Record, Recording, checksum, parse_entry
 from tokser.store.layout import Layout
 from tokser.store.mapped import MappedShard, MappedShards, map_shard
-from tokser.store.schema import FeatureSpec, LookupSpec
+from tokser.store.parts import Part
+from tokser.store.schema import FeatureSpec, LookupSpec, feature_identity
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from tokser.store.reader import Store
 
-__all__ = ["Layer", "LookupLayer"]
+__all__ = ["Layer", "LookupLayer", "PartedLayer"]
 
 
 class Layer:
@@ -33,12 +35,14 @@ class Layer:
     Attributes:
         name: Name in the store, for instance `whisper-base/layer-6`.
         kind: `speech`, `text`, `aligned` or `functionals`.
+        key: Where its rows lie; another place than its name for a part that was added later.
     """
 
-    def __init__(self, store: "Store", group: str, feature: str) -> None:
+    def __init__(self, store: "Store", group: str, feature: str, part: Part | None = None) -> None:
         self._store, self._backend = store, store.backend
-        self._group, self._feature = group, feature
-        self._attributes = store.group(group)
+        self._group, self._feature, self._part = group, feature, part
+        self._attributes = part.attributes if part else store.group(group)
+        self.key = f"{part.path if part else group}/{feature}"
         self._mapped = MappedShards()
         self._committed: dict[int, JournalEntry] = {}
         self._unmappable: set[int] = set()
@@ -50,6 +54,11 @@ class Layer:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self._store).__getitem__, (self._store, self.name)
+
+    @property
+    def store_path(self) -> str:
+        """Folder or URL of its store."""
+        return self._store.path
 
     @property
     def spec(self) -> FeatureSpec:
@@ -87,25 +96,53 @@ class Layer:
         return self._store.identity(self.name)
 
     @cached_property
+    def journal_identity(self) -> str:
+        """Digest that the entries of its journal carry."""
+        path = self.key.rpartition("/")[0]
+        return feature_identity(self._store.attributes, path, self._feature, self._attributes)
+
+    @cached_property
     def layout(self) -> Layout:
         """Where each utterance's rows lie; `CorruptStoreError` if its digest differs."""
-        return self._store.layout(self._group)
+        return self._part.layout if self._part else self._store.plain_layout(self._group)
+
+    @property
+    def parts(self) -> "list[Layer]":
+        """The same feature by parts: itself, unless its group grew."""
+        return [self]
+
+    @cached_property
+    def positions(self) -> NDArray[np.int64]:
+        """Position in the table of each utterance of the layout; -1 of one that is no more."""
+        return self._part.positions if self._part else np.arange(len(self.layout.row_lengths))
+
+    def id_at(self, place: int) -> str:
+        """Id of an utterance by its place in the layout."""
+        position = int(self.positions[place])
+        return self._store.ids[position] if position >= 0 else f"what was utterance {place}"
 
     @cached_property
     def entries(self) -> list[JournalEntry | None]:
         """The journal, an entry per shard; None where it is not committed."""
-        texts = self._backend.read_journal(self.name, self.layout.num_shards)
+        texts = self._backend.read_journal(self.key, self.layout.num_shards)
         found = [self._parse(shard, text) for shard, text in enumerate(texts)]
         self._committed |= {shard: entry for shard, entry in enumerate(found) if entry}
         return found
 
     @property
+    def outdated(self) -> NDArray[np.int64]:
+        """Positions of utterances that it lacks, or has of an older version of the table."""
+        return np.zeros(0, dtype=np.int64)
+
+    @property
     def is_sealed(self) -> bool:
-        """Whether every shard is in the journal."""
-        return all(self.entries)
+        """Whether every shard is in the journal, and every utterance in a shard as it is now."""
+        return all(self.entries) and not len(self.outdated)
 
     def require_sealed(self) -> None:
-        """Raise `StoreNotSealedError` unless every shard is in the journal."""
+        """Raise `StoreNotSealedError` unless `is_sealed`."""
+        if len(self.outdated):
+            raise self._outdated(self.outdated)
         missing = [shard for shard, entry in enumerate(self.entries) if entry is None]
         if missing:
             raise StoreNotSealedError(
@@ -114,6 +151,16 @@ class Layer:
                 got=f"{len(self.entries) - len(missing)} (missing: {list_some(missing)})",
                 remedy="Run the same `tokser extract` again: it goes on where it stopped.",
             )
+
+    def _outdated(self, positions: NDArray[np.int64]) -> StoreNotSealedError:
+        again = {"functionals": "tokser pool", "aligned": "tokser align"}
+        return StoreNotSealedError(
+            f"{self._store.path}, {self.name}",
+            expected=f"rows of version {self._store.version} of the utterance table",
+            got=f"none of {list_some([self._store.ids[i] for i in positions.tolist()])}",
+            remedy=f"Run the same `{again.get(self.kind, 'tokser extract')}` again: it computes "
+            "what is new or changed.",
+        )
 
     @cached_property
     def quarantined(self) -> dict[str, str]:
@@ -141,6 +188,29 @@ class Layer:
         return lengths.loc[self.ids]
 
     @property
+    def has_recordings(self) -> bool:
+        """Whether its journal says what recordings were encoded."""
+        return any(entry.recordings for entry in self.entries if entry)
+
+    def records(self) -> dict[str, Record]:
+        """Return what the journal says of each utterance that is committed, by id."""
+        found: dict[str, Record] = {}
+        for part in self.parts:
+            for entry in filter(None, part.entries):
+                for number, checksum_ in enumerate(entry.checksums):
+                    place = entry.first_utterance + number
+                    if part.positions[place] >= 0:
+                        name = part.id_at(place)
+                        recording = Recording("", 0)
+                        if entry.recordings:
+                            recording = Recording(
+                                entry.recordings[number], entry.modified_ns[number]
+                            )
+                        reason = entry.quarantined.get(name)
+                        found[name] = Record(checksum_, recording, reason)
+        return found
+
+    @property
     def num_rows(self) -> int:
         """Rows of all utterances together."""
         return int(self.layout.row_lengths.sum())
@@ -158,7 +228,10 @@ class Layer:
         return self.rows_at(self._store.position(utterance))
 
     def rows_at(self, position: int) -> NDArray[Any]:
-        """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
+        """Return the rows of the utterance at a place of the layout, [rows, dim].
+
+        Unless the group grew, that is its position in the table.
+        """
         layout = self.layout
         shard = layout.shard_of.item(position)
         entry = self._committed.get(shard) or self._look_up(shard)
@@ -167,12 +240,16 @@ class Layer:
         start, length = layout.row_starts.item(position), layout.row_lengths.item(position)
         mapped = self._mapped.get(shard)
         if mapped is None or not mapped.is_there():
+            if mapped is not None:
+                self._require_unchanged(shard, entry)
             mapped = self._map(shard, entry)
         if mapped is not None:
             first = start - shard * layout.rows_per_shard
             rows = mapped.rows[first : first + length]
         else:
-            rows = self._backend.read_rows(self.name, start, start + length, self.spec, layout)
+            rows = self._backend.read_rows(self.key, start, start + length, self.spec, layout)
+            if not rows.any():
+                self._require_unchanged(shard, entry)  # what was removed is zeros
             rows.flags.writeable = False
         if self._store.check:
             self._check(rows, entry, position)
@@ -216,12 +293,12 @@ class Layer:
     def _parse(self, shard: int, text: str) -> JournalEntry | None:
         if not text:
             return None
-        where = f"{self._store.path}, {self.name}, shard {shard}"
-        return parse_entry(text, shard=shard, identity=self.identity, where=where)
+        where = f"{self._store.path}, {self.key}, shard {shard}"
+        return parse_entry(text, shard=shard, identity=self.journal_identity, where=where)
 
     def _look_up(self, shard: int) -> JournalEntry:
         """Read a shard's entry, which may have been committed since the journal was read."""
-        entry = self._parse(shard, self._backend.read_entry(self.name, shard))
+        entry = self._parse(shard, self._backend.read_entry(self.key, shard))
         if entry is None or "entries" in self.__dict__:
             self.__dict__.pop("entries", None)  # what they say is out of date
             self.__dict__.pop("quarantined", None)
@@ -233,12 +310,12 @@ class Layer:
 
     def _map(self, shard: int, entry: JournalEntry) -> MappedShard | None:
         """Map a shard after a look at its size; None where only the library can read it."""
-        key = self._backend.shard_key(self.name, shard, self.spec)
-        where = f"{self._store.path}, {self.name}, shard {shard}"
+        key = self._backend.shard_key(self.key, shard, self.spec)
+        where = f"{self._store.path}, {self.key}, shard {shard}"
         entry.require_size(self._backend.objects.size(key), where)
         if shard in self._unmappable or not MappedShards.have_room():
             return None
-        raw = self._backend.raw_shard(self.name, shard, self.spec, self.layout)
+        raw = self._backend.raw_shard(self.key, shard, self.spec, self.layout)
         if raw is None:
             self._unmappable.add(shard)
             return None
@@ -247,8 +324,24 @@ class Layer:
         self._mapped.keep(shard, mapped)
         return mapped
 
+    def _require_unchanged(self, shard: int, entry: JournalEntry) -> None:
+        """Raise if a shard was written anew with other rows since its entry was read.
+
+        Raises:
+            StoreMismatchError: Utterances were removed, or the feature was.
+        """
+        text = self._backend.read_entry(self.key, shard)
+        now = self._parse(shard, text)
+        if now is None or now.checksums != entry.checksums:
+            raise StoreMismatchError(
+                f"{self._store.path}, {self.name}",
+                expected="the store as it was when it was opened",
+                got="one from which something was removed since",
+                remedy="Open it again.",
+            )
+
     def _refuse_quarantined(self, entry: JournalEntry, position: int) -> None:
-        utterance = self._store.ids[position]
+        utterance = self.id_at(position)
         if utterance in entry.quarantined:
             raise QuarantinedError(
                 f"{self._store.path}, {self.name}, {utterance}",
@@ -262,7 +355,7 @@ class Layer:
         found = checksum(np.ascontiguousarray(rows))
         if found != wanted:
             raise CorruptStoreError(
-                f"{self._store.path}, {self.name}, {self._store.ids[position]}",
+                f"{self._store.path}, {self.name}, {self.id_at(position)}",
                 expected=f"rows with checksum {wanted} as in the journal",
                 got=found,
                 remedy="Run `tokser store repair`, then the same `tokser extract` again.",
@@ -293,7 +386,7 @@ class LookupLayer(Layer):
 
         They are always held against their checksum: a library reads zeros for a lost file.
         """
-        keys, table = self._backend.read_lookup(self.name)
+        keys, table = self._backend.read_lookup(self.name, self.lookup.place)
         found = table_checksum(keys, table)
         if found != self.lookup.checksum:
             raise self._damaged(f"a table with checksum {self.lookup.checksum}", found)
@@ -339,6 +432,21 @@ class LookupLayer(Layer):
         """The journal of the integers."""
         return self._integers.entries
 
+    @property
+    def layout(self) -> Any:
+        """Where the integers of each utterance lie."""
+        return self._integers.layout
+
+    @property
+    def outdated(self) -> NDArray[np.int64]:
+        """Positions of utterances that the integers lack."""
+        return self._integers.outdated
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Reasons, by id, of the utterances that were set aside."""
+        return self._integers.quarantined
+
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
         return self.look_up(self._integers.rows_at(position))
@@ -346,6 +454,55 @@ class LookupLayer(Layer):
     @property
     def _empty(self) -> NDArray[Any]:
         return np.empty((0, self.dim), dtype=self.dtype)
+
+
+class PartedLayer(Layer):
+    """A feature of a group that grew: rows of an utterance lie in the last part that has it."""
+
+    @cached_property
+    def parts(self) -> list[Layer]:
+        """The feature by parts, oldest first."""
+        return [
+            Layer(self._store, self._group, self._feature, part)
+            for part in self._store.parts(self._group)
+        ]
+
+    @cached_property
+    def layout(self) -> Any:
+        """Which shard and part each utterance lies in, a `PartedLayout`."""
+        return self._store.layout(self._group)
+
+    @cached_property
+    def outdated(self) -> NDArray[np.int64]:
+        """Positions of utterances that it lacks, or has of an older version of the table."""
+        return self._store.outdated(self._group)
+
+    @property
+    def entries(self) -> list[JournalEntry | None]:
+        """The journals of all parts, one after the other."""
+        return [entry for part in self.parts for entry in part.entries]
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Reasons, by id, of the utterances that were set aside, each by its last part."""
+        return {
+            utterance: reason
+            for number, part in enumerate(self.parts)
+            for utterance, reason in part.quarantined.items()
+            if self.layout.part_of[self._store.position(utterance)] == number
+        }
+
+    def rows_at(self, position: int) -> NDArray[Any]:
+        """Return the rows of the utterance at a position of the table, [rows, dim]."""
+        number: int = self.layout.part_of.item(position)
+        if number < 0 or position in self._is_outdated:
+            raise self._outdated(np.array([position]))
+        place: int = self.layout.place_of.item(position)
+        return self.parts[number].rows_at(place)
+
+    @cached_property
+    def _is_outdated(self) -> frozenset[int]:
+        return frozenset(self.outdated.tolist())
 
 
 def table_checksum(keys: NDArray[Any], table: NDArray[Any]) -> str:

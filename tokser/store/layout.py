@@ -1,13 +1,13 @@
 """Where each utterance's rows lie: whole utterances packed into equal shards. Pure arithmetic."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CHUNK_BYTES", "Layout", "pack", "pack_into"]
+__all__ = ["CHUNK_BYTES", "Layout", "PartedLayout", "pack", "pack_into"]
 
 CHUNK_BYTES = 2**20
 """What an inner chunk of the widest array holds, about."""
@@ -36,7 +36,7 @@ class Layout:
     def num_rows(self) -> int:
         """Rows of the flat arrays: to the end of the last utterance, gaps included."""
         ends = self.row_starts + self.row_lengths
-        return int(ends.max()) if len(ends) else 0
+        return max(int(ends.max()), 1) if len(ends) else 0  # one, where all were set aside
 
     @property
     def num_shards(self) -> int:
@@ -57,6 +57,55 @@ class Layout:
         """Position of a shard's first utterance and the position after its last."""
         first, after = np.searchsorted(self.shard_of, [shard, shard + 1])
         return int(first), int(after)
+
+    def utterances(self, shard: int) -> NDArray[np.int64]:
+        """Positions of a shard's utterances."""
+        return np.arange(*self.shard_utterances(shard), dtype=np.int64)
+
+
+class PartedLayout:
+    """The rows of a group that grew: parts, each with shards of its own, one after the other.
+
+    Attributes:
+        row_lengths: Rows of each utterance of the table, int64 [utterances]; 0 where it has none.
+        shard_of: Shard of each utterance, counted over the parts; -1 where it is in none.
+        part_of: Part of each utterance; -1 where it is in none.
+        place_of: Its place in the part, int64 [utterances].
+        num_rows: Rows of all parts, gaps included.
+        num_shards: Shards of all parts.
+    """
+
+    def __init__(self, parts: Sequence[tuple[Layout, NDArray[np.int64]]], num_utterances: int):
+        """Put parts together.
+
+        Args:
+            parts: Where rows lie, and the position of each utterance in the table; of those that
+                several parts hold the last counts; -1 stands for one that is no more.
+            num_utterances: Utterances of the table.
+        """
+        self.first_shards = np.cumsum([0, *(layout.num_shards for layout, _ in parts)])
+        self.num_shards = int(self.first_shards[-1])
+        self.num_rows = sum(layout.num_rows for layout, _ in parts)
+        self.row_lengths = np.zeros(num_utterances, dtype=np.int64)
+        self.shard_of, self.part_of, self.place_of = (
+            np.full(num_utterances, -1, dtype=np.int64) for _ in range(3)
+        )
+        for number, (layout, positions) in enumerate(parts):
+            places = np.flatnonzero(positions >= 0)
+            here = positions[places]
+            self.row_lengths[here] = layout.row_lengths[places]
+            self.shard_of[here] = layout.shard_of[places] + self.first_shards[number]
+            self.part_of[here], self.place_of[here] = number, places
+
+    def utterances(self, shard: int) -> NDArray[np.int64]:
+        """Positions of the utterances whose rows a shard holds, in the order of its rows."""
+        here = np.flatnonzero(self.shard_of == shard)
+        return here[np.argsort(self.place_of[here], kind="stable")]
+
+    def locate(self, shard: int) -> tuple[int, int]:
+        """Part of a shard, and its number there."""
+        part = int(np.searchsorted(self.first_shards, shard, side="right")) - 1
+        return part, shard - int(self.first_shards[part])
 
 
 def pack(lengths: NDArray[np.int64], row_bytes: Mapping[str, int], shard_bytes: int) -> Layout:

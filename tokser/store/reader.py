@@ -1,32 +1,43 @@
 """Reading a store: its utterances and its features. Never changes what is on disk."""
 
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 from pydantic import ValidationError
 
-from tokser.errors import CorruptStoreError, SettingsError, StoreNotSealedError, list_some
+from tokser.errors import (
+    CorruptStoreError,
+    SettingsError,
+    StoreMismatchError,
+    StoreNotSealedError,
+    list_some,
+)
 from tokser.provenance import digest_of
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
 from tokser.store.documents import checked, damaged_files, ids_digest
 from tokser.store.journal import layout_digest
-from tokser.store.layer import Layer, LookupLayer
-from tokser.store.layout import Layout
+from tokser.store.layer import Layer, LookupLayer, PartedLayer
+from tokser.store.layout import Layout, PartedLayout
+from tokser.store.parts import Part, part_path, positions_of
 from tokser.store.schema import (
-    FORMAT,
+    FORMATS,
     FUNCTIONALS,
     GroupAttributes,
     RootAttributes,
+    TableVersion,
+    feature_identity,
     not_a_store,
 )
+from tokser.store.table import cells, changed_rows, columns_read, parse_manifest, same_cells
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 Document = TypeVar("Document", RootAttributes, GroupAttributes)
 
@@ -48,25 +59,10 @@ def open_store(path: str | Path, *, check: bool = False) -> "Store":
     return Store(existing_backend(str(path)), check=check)
 
 
-_TEXT_COLUMNS = (
-    *("id", "path", "speaker", "sex", "session", "language", "transcript", "label", "sentence"),
-)
-"""Columns of a manifest that are text, though they may look like numbers: speaker 03."""
-
-
-def parse_manifest(text: str) -> "pd.DataFrame":
-    """Read a manifest's CSV text; index = id, empty text stays empty."""
-    import pandas as pd  # most of what importing this package would take
-
-    as_text = dict.fromkeys(_TEXT_COLUMNS, str)
-    table = pd.read_csv(io.StringIO(text), dtype=as_text, keep_default_na=False, engine="c")
-    return table.set_index("id")
-
-
 def read_root(backend: Backend) -> RootAttributes:
     """Read what a store says about itself; refuse what is no store of this format."""
     content = backend.read_document("")
-    if content.get("format") != FORMAT:
+    if content.get("format") not in FORMATS:
         raise not_a_store(backend.address, f"format {content.get('format')}")
     return _parse(RootAttributes, checked(content, backend.address), backend.address)
 
@@ -86,9 +82,17 @@ class Store:
         self.backend, self.check = backend, check
         self.path = backend.address
         self.attributes: RootAttributes = read_root(backend)
+        if self.attributes.removing is not None:
+            raise StoreNotSealedError(
+                self.path,
+                expected="a store at rest",
+                got="one in which a removal of utterances was stopped",
+                remedy="Run the same `tokser store remove` again: it goes on where it stopped.",
+            )
         self.dataset = self.attributes.dataset
         self._groups = {name: self._read_group(name) for name in self.attributes.groups}
         self._layouts: dict[str, Layout] = {}
+        self._parts: dict[str, list[Part]] = {}
         self._layers: dict[str, Layer] = {}
 
     def __repr__(self) -> str:
@@ -117,10 +121,27 @@ class Store:
         return parse_manifest(self.manifest_text)
 
     @property
+    def version(self) -> int:
+        """Number of the present version of the utterance table, from 1 on."""
+        return self.attributes.version
+
+    @property
+    def versions(self) -> tuple[TableVersion, ...]:
+        """All versions of the utterance table, oldest first: when they were made, what changed."""
+        return self.attributes.all_versions()
+
+    def table_of(self, version: int) -> str:
+        """CSV text of a version of the utterance table; `CorruptStoreError` if it is damaged."""
+        (about,) = (one for one in self.versions if one.number == version)
+        for key in damaged_files(self.backend, about.files):
+            raise self._damaged_file(key, about.files[key])
+        return self.backend.manifest_text(version)
+
+    @property
     def manifest_text(self) -> str:
         """The manifest's CSV text; with `check`, `CorruptStoreError` if its digest differs."""
         self._refuse_damaged("manifest")
-        text = self.backend.manifest_text()
+        text = self.backend.manifest_text(self.version)
         if self.check and sha256(text.encode()).hexdigest() != self.attributes.manifest_digest:
             raise CorruptStoreError(
                 f"{self.path}, manifest",
@@ -134,7 +155,7 @@ class Store:
     def ids(self) -> list[str]:
         """Ids of the utterances, in store order; `CorruptStoreError` if their digest differs."""
         self._refuse_damaged("ids")
-        found = self.backend.ids()
+        found = self.backend.ids(self.version)
         digest = ids_digest(found)
         if digest != self.attributes.ids_digest:
             raise CorruptStoreError(
@@ -238,8 +259,46 @@ class Store:
         """What a group says about itself."""
         return self._groups[name]
 
-    def layout(self, group: str) -> Layout:
+    def layout(self, group: str) -> "Layout | PartedLayout":
         """Where each utterance's rows lie; `CorruptStoreError` if its digest differs."""
+        if self.is_plain(group):
+            return self.plain_layout(group)
+        parts = [(part.layout, part.positions) for part in self.parts(group)]
+        return PartedLayout(parts, self.attributes.num_utterances)
+
+    def is_plain(self, group: str) -> bool:
+        """Tell whether a group has the rows of every utterance, in one part, in order."""
+        about, root = self._groups[group], self.attributes
+        if root.format == 1:
+            return True
+        if about.parts or about.numbered or root.removed:
+            return False
+        covers = len(self.plain_layout(group).row_lengths) == root.num_utterances
+        return covers and not len(self.outdated(group))
+
+    def parts(self, group: str) -> list[Part]:
+        """Return the parts of a group, oldest first."""
+        if group not in self._parts:
+            self._parts[group] = read_parts(self.backend, self.attributes, group)
+        return self._parts[group]
+
+    def outdated(self, group: str) -> "NDArray[np.int64]":
+        """Positions of the utterances whose rows in a group are missing, or of another version.
+
+        Rows of text are outdated where the transcript changed, rows of speech where the length of
+        the recording did; what was made of both, where either did.
+        """
+        about, root = self._groups[group], self.attributes
+        has = np.zeros(root.num_utterances, dtype=bool)
+        for part in self.parts(group):
+            has[part.positions[part.positions >= 0]] = True
+        if about.table_version != root.version:
+            old, new = (cells(self.table_of(v)) for v in (about.table_version, root.version))
+            has &= ~changed_rows(old, new, columns_read(self._groups, group))
+        return np.flatnonzero(~has)
+
+    def plain_layout(self, group: str) -> Layout:
+        """Where the rows of the utterances of a group's first part lie."""
         if group not in self._layouts:
             self._layouts[group] = read_layout(self.backend, group, self._groups[group])
         return self._layouts[group]
@@ -256,21 +315,47 @@ class Store:
                 remedy="`store.ids` lists them.",
             ) from None
 
-    def identity(self, feature: str) -> str:
+    def identity(self, feature: str, *, without: Sequence[str] = ()) -> str:
         """Digest of what a feature is: the manifest, its name, provenance, layout and dtype.
 
-        Of a feature whose functionals alone were stored, it is theirs.
+        Of a feature whose functionals alone were stored, it is theirs. It is another as soon as
+        anything in the table changes, or rows are added or removed.
+
+        Args:
+            feature: Its name.
+            without: Columns of the table that do not matter, for instance `label`.
         """
         group, _, name = feature.rpartition("/")
         if feature not in self and f"{FUNCTIONALS}/{feature}" in self:
             group = f"{FUNCTIONALS}/{group}"
-        return feature_identity(self.attributes, group, name, self._groups[group])
+        about = self._groups[group]
+        own = feature_identity(self.attributes, group, name, about)
+        if self.attributes.format == 1:
+            return own
+        parts = [part.attributes.layout_digest for part in self.parts(group)]
+        table = self._table_digest(tuple(without))
+        if table == self.attributes.origin and len(parts) == 1 and not about.numbered:
+            return own
+        return digest_of([own, table, parts, about.table_version])
+
+    def _table_digest(self, without: tuple[str, ...]) -> str:
+        """Digest of the oldest version of the table that is the present one but for columns."""
+        if not without:
+            return self.attributes.manifest_digest
+        present = cells(self.manifest_text)
+        for version in self.versions:
+            if version.num_utterances == len(present):
+                other = cells(self.table_of(version.number))
+                if same_cells(other, present, without):
+                    return version.manifest_digest
+        return self.attributes.manifest_digest
 
     def _layer(self, feature: str) -> Layer:
         group, _, name = feature.rpartition("/")
         attributes = self._groups.get(group)
         if attributes and name in attributes.features:
-            return Layer(self, group, name)
+            kind = Layer if self.is_plain(group) else PartedLayer
+            return kind(self, group, name)
         if attributes and name in attributes.lookups:
             return LookupLayer(self, group, name)
         raise SettingsError(
@@ -288,15 +373,25 @@ class Store:
         files = {
             key: digest
             for key, digest in self.attributes.files.items()
-            if key.partition("/")[0] in (part, "utterances.h5")
+            if f"/{part}/" in f"/{key}" or key.endswith("utterances.h5")
         }
         for key in damaged_files(self.backend, files):
-            raise CorruptStoreError(
-                f"{self.path}/{key}",
-                expected=f"a file with digest {files[key]}",
-                got="another, or none",
-                remedy="Run the same `tokser extract` again: it writes it anew.",
-            )
+            if read_root(self.backend) != self.attributes:
+                raise StoreMismatchError(
+                    self.path,
+                    expected="the store as it was when it was opened",
+                    got="one whose utterance table changed since",
+                    remedy="Open it again.",
+                )
+            raise self._damaged_file(key, files[key])
+
+    def _damaged_file(self, key: str, digest: str) -> CorruptStoreError:
+        return CorruptStoreError(
+            f"{self.path}/{key}",
+            expected=f"a file with digest {digest}",
+            got="another, or none",
+            remedy="Run the same `tokser extract` again: it writes it anew.",
+        )
 
 
 def read_group(backend: Backend, name: str) -> GroupAttributes:
@@ -320,28 +415,29 @@ def read_layout(backend: Backend, group: str, attributes: GroupAttributes) -> La
     return layout
 
 
+def read_parts(backend: Backend, root: RootAttributes, group: str) -> list[Part]:
+    """Read the parts of a group; `CorruptStoreError` if one is damaged."""
+    main = read_group(backend, group)
+    paths = [part_path(group, number) for number in range(main.parts + 1)]
+    about = [main, *(read_group(backend, path) for path in paths[1:])]
+    layouts = [read_layout(backend, *one) for one in zip(paths, about, strict=True)]
+    numbers = [
+        backend.read_numbers(path)
+        if one.numbered
+        else np.arange(len(layout.row_lengths), dtype=np.int64)
+        for path, one, layout in zip(paths, about, layouts, strict=True)
+    ]
+    table = root.numbers
+    positions = positions_of(numbers, table, root.num_utterances + len(root.removed))
+    return [Part(*one) for one in zip(paths, about, layouts, numbers, positions, strict=True)]
+
+
 def _parse(kind: type[Document], content: dict[str, Any], where: str) -> Document:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
         raise not_a_store(where, f"a document of another version ({list_some(faults)})") from error
-
-
-def feature_identity(
-    root: RootAttributes, group: str, name: str, attributes: GroupAttributes
-) -> str:
-    """Return the sha256 (hex) of what a feature is, however it is packed."""
-    spec = (attributes.features | attributes.lookups)[name]
-    return digest_of(
-        [
-            root.manifest_digest,
-            f"{group}/{name}",
-            attributes.provenance,
-            attributes.layout_digest,
-            spec.model_dump(mode="json", exclude={"compression"}),
-        ]
-    )
 
 
 def _reopen(path: str, check: bool) -> Store:

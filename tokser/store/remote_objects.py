@@ -135,11 +135,10 @@ class RemoteObjects:
 
     def keys_under(self, prefix: str) -> list[str]:
         """List the objects whose keys go on after a slash."""
+        start = f"{prefix}/" if prefix else ""
         with self.reached(prefix):
-            listed = self._obstore.list(self.bucket, prefix=f"{prefix}/")
-            return [
-                str(entry["path"]).removeprefix(f"{prefix}/") for page in listed for entry in page
-            ]
+            listed = self._obstore.list(self.bucket, prefix=start or None)
+            return [str(entry["path"]).removeprefix(start) for page in listed for entry in page]
 
     def delete(self, prefix: str) -> None:
         """Remove an object, or all whose keys go on after a slash."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from tokser.store.locks import Locks
 from tokser.store.reader import Store
+from tokser.store.schema import PARTS
 
 __all__ = ["requeue"]
 
@@ -13,7 +14,7 @@ def requeue(store: Store, shards: Iterable[tuple[str, int]]) -> None:
 
     Args:
         store: The store; open it again afterwards.
-        shards: Feature and number of each.
+        shards: Where the feature, or a part of it, lies, and number of each.
 
     Raises:
         RunError: The store cannot be written to.
@@ -23,5 +24,7 @@ def requeue(store: Store, shards: Iterable[tuple[str, int]]) -> None:
         for feature, shard in sorted(set(shards)):
             # The entry first: a shard without entry is work to do, an entry without shard damage.
             store.backend.drop_entry(feature, shard)
-            key = store.backend.shard_key(feature, shard, store[feature].spec)
+            group, _, name = feature.rpartition("/")
+            spec = store.group(group.partition(f"/{PARTS}/")[0]).features[name]
+            key = store.backend.shard_key(feature, shard, spec)
             store.backend.objects.delete(key)

@@ -11,24 +11,37 @@ from tokser.names import Name, is_safe_key
 from tokser.provenance import digest_of
 
 __all__ = [
-    "FORMAT",
+    "FORMATS",
     "FUNCTIONALS",
+    "GROUP_KEYS",
+    "PARTS",
     "Compression",
     "FeatureSpec",
     "GroupAttributes",
     "GroupPlan",
     "Kind",
     "LookupSpec",
+    "Removal",
+    "Removing",
     "RootAttributes",
+    "TableVersion",
+    "feature_identity",
     "not_a_store",
     "require_names",
 ]
 
-FORMAT = 1
+FORMATS: tuple[int | str, ...] = (1, "1.1")
+"""1.1 is a store that changed: of its table, in its groups, or because utterances were removed."""
+
 FUNCTIONALS = "functionals"
 """Group under which the functionals of every feature lie."""
 
-GROUP_KEYS = frozenset({"row_starts", "row_lengths", "zarr.json", "group.json", "layout.h5"})
+PARTS = "parts"
+"""Under a group: what was added to it later."""
+
+GROUP_KEYS = frozenset(
+    {"row_starts", "row_lengths", "numbers", PARTS, "zarr.json", "group.json", "layout.h5"}
+)
 """What lies in a group beside its features."""
 
 
@@ -83,6 +96,8 @@ class LookupSpec(_Attributes):
     dtype: Literal["float16", "float32"]
     checksum: str
     """xxh3-64 (hex) of the keys' bytes followed by the table's."""
+    place: int = 0
+    """Times that the table was replaced; decides where it lies."""
 
 
 class GroupAttributes(_Attributes):
@@ -100,12 +115,57 @@ class GroupAttributes(_Attributes):
     """Where the model was, a hub id or a folder; it may have moved since."""
     files: dict[Key, str] = Field(default_factory=dict)
     """xxh3-64 (hex) of the group's small files, by key."""
+    parts: int = 0
+    """Parts that were added to it since."""
+    table_version: int = 1
+    """Version of the utterance table that its rows are of."""
+    numbered: bool = False
+    """Whether `numbers` says whose rows it holds; otherwise those of utterances 0, 1, 2..."""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON; as format 1 has it, if it uses nothing else."""
+        content = _without_defaults(self, ("parts", "table_version", "numbered"))
+        for spec in content["lookups"].values():
+            if not spec["place"]:
+                del spec["place"]
+        return content
+
+
+class TableVersion(_Attributes):
+    """A version of the utterance table."""
+
+    number: int
+    created: str = ""
+    """When it was written, ISO 8601 in UTC; empty for the first."""
+    manifest_digest: str
+    num_utterances: int
+    ids_digest: str
+    num_added: int = 0
+    num_changed: int = 0
+    """Utterances of which a cell changed."""
+    columns: tuple[str, ...] = ()
+    """Columns in which something changed."""
+    files: dict[Key, str] = Field(default_factory=dict)
+
+
+class Removal(_Attributes):
+    """Utterances that were removed: how many, and when."""
+
+    when: str
+    num_utterances: int
+
+
+class Removing(_Attributes):
+    """A removal that is under way."""
+
+    ids: tuple[str, ...]
+    numbers: tuple[int, ...]
 
 
 class RootAttributes(_Attributes):
     """Attributes of the store's root."""
 
-    format: Literal[1] = 1
+    format: Literal[1, "1.1"] = 1
     dataset: str
     """Name of the corpus."""
     root: str = ""
@@ -118,6 +178,58 @@ class RootAttributes(_Attributes):
     groups: tuple[Key, ...] = ()
     files: dict[Key, str] = Field(default_factory=dict)
     """xxh3-64 (hex) of the manifest's files, by key."""
+    origin: str = ""
+    """Digest of the first manifest, which the journals of a store that changed go by."""
+    version: int = 1
+    """Version of the utterance table."""
+    versions: tuple[TableVersion, ...] = ()
+    """All of them, oldest first; none where there is but one."""
+    removed: tuple[int, ...] = ()
+    """Numbers of the utterances that were removed, in order."""
+    removals: tuple[Removal, ...] = ()
+    removing: Removing | None = None
+
+    @property
+    def journal_digest(self) -> str:
+        """What ties journal entries to this store."""
+        return self.origin or self.manifest_digest
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Number of each utterance, int64 [utterances]: given once and never to another."""
+        ever = np.arange(self.num_utterances + len(self.removed), dtype=np.int64)
+        return np.setdiff1d(ever, np.array(self.removed, dtype=np.int64), assume_unique=True)
+
+    def all_versions(self) -> tuple[TableVersion, ...]:
+        """Return the versions of the table, the present one last."""
+        if self.versions:
+            return self.versions
+        present = TableVersion(
+            number=self.version,
+            manifest_digest=self.manifest_digest,
+            num_utterances=self.num_utterances,
+            ids_digest=self.ids_digest,
+            files=self.files,
+        )
+        return (present,)
+
+    def changed(self, **update: Any) -> "RootAttributes":
+        """Return what the root says once it is one of format 1.1."""
+        return self.model_copy(update={"format": "1.1", "origin": self.journal_digest, **update})
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON; as format 1 has it, if it uses nothing else."""
+        new = ("origin", "version", "versions", "removed", "removals", "removing")
+        return _without_defaults(self, new if self.format == 1 else ())
+
+
+def _without_defaults(attributes: BaseModel, names: tuple[str, ...]) -> dict[str, Any]:
+    content: dict[str, Any] = attributes.model_dump(mode="json")
+    fields = type(attributes).model_fields
+    for name in names:
+        if getattr(attributes, name) == fields[name].default:
+            del content[name]
+    return content
 
 
 class GroupPlan(_Attributes):
@@ -230,11 +342,27 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, st
     ]
 
 
+def feature_identity(
+    root: RootAttributes, group: str, name: str, attributes: GroupAttributes
+) -> str:
+    """Return the sha256 (hex) of what a feature is, however packed: journal entries carry it."""
+    spec = (attributes.features | attributes.lookups)[name]
+    return digest_of(
+        [
+            root.journal_digest,
+            f"{group}/{name}",
+            attributes.provenance,
+            attributes.layout_digest,
+            spec.model_dump(mode="json", exclude={"compression", "place"}),
+        ]
+    )
+
+
 def not_a_store(address: str, got: str) -> StoreMismatchError:
     """Return the error for what is no store that this version reads."""
     return StoreMismatchError(
         address,
-        expected=f"a tokser store of format {FORMAT}",
+        expected=f"a tokser store of format {' or '.join(map(str, FORMATS))}",
         got=got,
         remedy="Correct the path; nothing was changed.",
     )

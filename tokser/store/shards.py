@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tokser.errors import CorruptStoreError
 from tokser.store.journal import JournalEntry, checksum
-from tokser.store.layer import Layer, LookupLayer
+from tokser.store.layer import Layer, LookupLayer, PartedLayer
 from tokser.store.reader import Store
 
 __all__ = ["read_shard"]
@@ -24,7 +24,8 @@ def read_shard(store: Store, layer: Layer, shard: int) -> Iterator[NDArray[Any] 
         shard: Number of the shard.
 
     Yields:
-        An array [rows, dim] per utterance, in order, read only; None for one in quarantine.
+        An array [rows, dim] per utterance that `layer.layout.utterances` names, in order, read
+        only; None for one in quarantine.
 
     Raises:
         CorruptStoreError: The shard is gone, or the rows of an utterance, which is named, changed.
@@ -33,15 +34,21 @@ def read_shard(store: Store, layer: Layer, shard: int) -> Iterator[NDArray[Any] 
         group = layer.name.rpartition("/")[0]
         yield from _look_up(store, layer, store[f"{group}/{layer.lookup.ids}"], shard)
         return
-    entry = _entry(layer, shard)
-    block = _decode(store, layer, entry)
-    for position in range(*layer.layout.shard_utterances(shard)):
-        if store.ids[position] in entry.quarantined:
+    local, part = shard, layer
+    if isinstance(layer, PartedLayer):
+        number, local = layer.layout.locate(shard)
+        part = layer.parts[number]
+    entry = _entry(part, local)
+    block = _decode(store, part, entry)
+    for place in part.layout.utterances(local).tolist():
+        if part.positions[place] < 0:
+            continue
+        if part.id_at(place) in entry.quarantined:
             yield None
         elif block is None:
-            yield _one(store, layer, position)
+            yield _one(part, place)
         else:
-            yield _cut(store, layer, entry, block, position)
+            yield _cut(part, entry, block, place)
 
 
 def _entry(layer: Layer, shard: int) -> JournalEntry:
@@ -62,46 +69,42 @@ def _look_up(
 def _decode(store: Store, layer: Layer, entry: JournalEntry) -> NDArray[Any] | None:
     """Return all rows of a shard; None where they are better, or only, read one by one."""
     backend, spec, layout = store.backend, layer.spec, layer.layout
-    key = backend.shard_key(layer.name, entry.shard, spec)
-    where = f"{store.path}, {layer.name}, shard {entry.shard}"
+    key = backend.shard_key(layer.key, entry.shard, spec)
+    where = f"{store.path}, {layer.key}, shard {entry.shard}"
     entry.require_size(backend.objects.size(key), where)
     try:
-        if backend.raw_shard(layer.name, entry.shard, spec, layout) is not None:
+        if backend.raw_shard(layer.key, entry.shard, spec, layout) is not None:
             return None
-        return backend.read_rows(layer.name, *layout.shard_rows(entry.shard), spec, layout)
+        return backend.read_rows(layer.key, *layout.shard_rows(entry.shard), spec, layout)
     except CorruptStoreError:
         return None  # one by one, the utterance at fault can be named
 
 
-def _one(store: Store, layer: Layer, position: int) -> NDArray[Any]:
+def _one(layer: Layer, place: int) -> NDArray[Any]:
     try:
-        return layer.rows_at(position)
+        return layer.rows_at(place)
     except CorruptStoreError as error:
-        if store.ids[position] in error.where:
+        if layer.id_at(place) in error.where:
             raise
-        raise _damaged(store, layer, position, "readable rows", error.got) from error
+        raise _damaged(layer, place, "readable rows", error.got) from error
 
 
-def _cut(
-    store: Store, layer: Layer, entry: JournalEntry, block: NDArray[Any], position: int
-) -> NDArray[Any]:
+def _cut(layer: Layer, entry: JournalEntry, block: NDArray[Any], place: int) -> NDArray[Any]:
     layout = layer.layout
-    first = int(layout.row_starts[position]) - layout.shard_rows(entry.shard)[0]
-    rows = block[first : first + int(layout.row_lengths[position])]
+    first = int(layout.row_starts[place]) - layout.shard_rows(entry.shard)[0]
+    rows = block[first : first + int(layout.row_lengths[place])]
     rows.flags.writeable = False
-    wanted = entry.checksums[position - entry.first_utterance]
+    wanted = entry.checksums[place - entry.first_utterance]
     found = checksum(rows)
     if found != wanted:
         expected = f"rows with checksum {wanted} as in the journal"
-        raise _damaged(store, layer, position, expected, found)
+        raise _damaged(layer, place, expected, found)
     return rows
 
 
-def _damaged(
-    store: Store, layer: Layer, position: int, expected: str, got: str
-) -> CorruptStoreError:
+def _damaged(layer: Layer, place: int, expected: str, got: str) -> CorruptStoreError:
     return CorruptStoreError(
-        f"{store.path}, {layer.name}, {store.ids[position]}",
+        f"{layer.store_path}, {layer.name}, {layer.id_at(place)}",
         expected=expected,
         got=got,
         remedy="Run `tokser store repair`, then the same `tokser extract` again.",

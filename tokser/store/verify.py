@@ -12,7 +12,8 @@ from tokser.errors import CorruptStoreError
 from tokser.store.documents import damaged_files
 from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.layer import Layer, LookupLayer, table_checksum
-from tokser.store.reader import Store, parse_manifest
+from tokser.store.reader import Store
+from tokser.store.table import parse_manifest
 
 __all__ = ["Damage", "Verification", "verify_store"]
 
@@ -45,12 +46,15 @@ class Verification:
     Attributes:
         damages: Every fault.
         missing: Shards not committed yet, by feature.
+        outdated: Utterances that a feature lacks, or has of an older version of the table: to be
+            computed by the same extract, align or pool.
         num_bytes: Bytes that were read.
         seconds: How long that took.
     """
 
     damages: list[Damage] = field(default_factory=list)
     missing: dict[str, list[int]] = field(default_factory=dict)
+    outdated: dict[str, list[str]] = field(default_factory=dict)
     num_bytes: int = 0
     seconds: float = 0.0
 
@@ -79,6 +83,8 @@ def verify_store(store: Store, on_bytes: OnBytes = lambda count: None) -> Verifi
 
 def _verify_everything(store: Store, found: Verification, on_bytes: OnBytes) -> None:
     files = dict(store.attributes.files)
+    for version in store.versions:
+        files |= version.files
     for group in store.groups:
         files |= store.group(group).files
     for key in damaged_files(store.backend, files):
@@ -88,7 +94,11 @@ def _verify_everything(store: Store, found: Verification, on_bytes: OnBytes) -> 
     whole_groups = [group for group in store.groups if _verify_layout(store, group, found)]
     for name in store.arrays:
         if name.rpartition("/")[0] in whole_groups:
-            _verify_layer(store, store[name], found, on_bytes)
+            for part in store[name].parts:
+                _verify_layer(store, part, found, on_bytes)
+            names = [store.ids[position] for position in store[name].outdated.tolist()]
+            if names:
+                found.outdated[name] = names
     for name in store.features:
         layer = store[name]
         if isinstance(layer, LookupLayer):
@@ -111,6 +121,10 @@ def _verify_manifest(store: Store, found: Verification) -> bool:
 
 def _verify_layout(store: Store, group: str, found: Verification) -> bool:
     try:
+        for part in store.parts(group):
+            for key in damaged_files(store.backend, part.attributes.files):
+                if part.path != group:
+                    found.add(key, None, (), "its digest differs, or it is gone")
         store.layout(group)
     except CorruptStoreError as error:
         found.add(f"{group}, layout", None, (), str(error))
@@ -119,16 +133,16 @@ def _verify_layout(store: Store, group: str, found: Verification) -> bool:
 
 
 def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnBytes) -> None:
-    texts = store.backend.read_journal(layer.name, layer.layout.num_shards)
+    texts = store.backend.read_journal(layer.key, layer.layout.num_shards)
     for shard, text in enumerate(texts):
         if not text:
-            found.missing.setdefault(layer.name, []).append(shard)
+            found.missing.setdefault(layer.key, []).append(shard)
             continue
-        where = f"{store.path}, {layer.name}, shard {shard}"
+        where = f"{store.path}, {layer.key}, shard {shard}"
         try:
-            entry = parse_entry(text, shard=shard, identity=layer.identity, where=where)
+            entry = parse_entry(text, shard=shard, identity=layer.journal_identity, where=where)
         except CorruptStoreError as error:
-            found.add(layer.name, shard, _utterances(store, layer, shard), str(error))
+            found.add(layer.key, shard, _utterances(layer, shard), str(error))
             continue
         _verify_shard(store, layer, entry, found, on_bytes)
 
@@ -136,12 +150,12 @@ def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnB
 def _verify_shard(
     store: Store, layer: Layer, entry: JournalEntry, found: Verification, on_bytes: OnBytes
 ) -> None:
-    key = store.backend.shard_key(layer.name, entry.shard, layer.spec)
+    key = store.backend.shard_key(layer.key, entry.shard, layer.spec)
     size = store.backend.objects.size(key)
     if size != entry.num_bytes:
         got = "its file is gone" if size is None else f"its file has {size} bytes"
         reason = f"{got}, the journal says {entry.num_bytes}"
-        found.add(layer.name, entry.shard, _utterances(store, layer, entry.shard), reason)
+        found.add(layer.key, entry.shard, _utterances(layer, entry.shard), reason)
         return
     hasher = xxhash.xxh3_64()
     for first in range(0, size, _PIECE_BYTES):
@@ -157,23 +171,23 @@ def _name_damage(store: Store, layer: Layer, entry: JournalEntry, found: Verific
     """Say which utterances of a damaged file are lost."""
     lost, reasons = [], []
     spec, layout = layer.spec, layer.layout
-    for position, wanted in enumerate(entry.checksums, start=entry.first_utterance):
-        start, length = int(layout.row_starts[position]), int(layout.row_lengths[position])
+    for place, wanted in enumerate(entry.checksums, start=entry.first_utterance):
+        start, length = int(layout.row_starts[place]), int(layout.row_lengths[place])
         try:
-            rows = store.backend.read_rows(layer.name, start, start + length, spec, layout)
+            rows = store.backend.read_rows(layer.key, start, start + length, spec, layout)
             damaged = checksum(np.ascontiguousarray(rows)) != wanted
         except CorruptStoreError as error:
             damaged = True
             reasons.append(str(error))
         if damaged:
-            lost.append(store.ids[position])
+            lost.append(layer.id_at(place))
     fallback = "their checksums differ" if lost else "its padding or index changed, no rows"
-    found.add(layer.name, entry.shard, tuple(lost), reasons[0] if reasons else fallback)
+    found.add(layer.key, entry.shard, tuple(lost), reasons[0] if reasons else fallback)
 
 
 def _verify_lookup(store: Store, layer: LookupLayer, found: Verification) -> None:
     try:
-        keys, table = store.backend.read_lookup(layer.name)
+        keys, table = store.backend.read_lookup(layer.name, layer.lookup.place)
     except CorruptStoreError as error:
         found.add(f"{layer.name}, table", None, (), str(error))
         return
@@ -182,5 +196,5 @@ def _verify_lookup(store: Store, layer: LookupLayer, found: Verification) -> Non
         found.add(f"{layer.name}, table", None, (), "its checksum differs")
 
 
-def _utterances(store: Store, layer: Layer, shard: int) -> tuple[str, ...]:
-    return tuple(store.ids[slice(*layer.layout.shard_utterances(shard))])
+def _utterances(layer: Layer, shard: int) -> tuple[str, ...]:
+    return tuple(layer.id_at(place) for place in layer.layout.utterances(shard).tolist())

@@ -1,6 +1,6 @@
 """Writing a store: plan groups, commit shards, in any order, by any number of processes."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -13,27 +13,35 @@ from tokser.errors import (
 )
 from tokser.store.address import backend_at, is_store
 from tokser.store.documents import damaged_files, ids_digest
-from tokser.store.forget import forget_features, forget_group, write_group, write_root
+from tokser.store.forget import forget_features, forget_group, write_root
 from tokser.store.group_writer import GroupWriter
+from tokser.store.growth import (
+    add_part,
+    create_group,
+    describe_features,
+    merged_lengths,
+    pack_plan,
+)
 from tokser.store.journal import layout_digest
-from tokser.store.layout import Layout, pack, pack_into
+from tokser.store.layout import Layout, pack_into
 from tokser.store.locks import Locks
 from tokser.store.objects import LocalObjects
+from tokser.store.parted_writer import PartedGroupWriter
 from tokser.store.reader import (
     Store,
-    parse_manifest,
     read_group,
     read_layout,
     read_root,
 )
 from tokser.store.schema import (
-    FeatureSpec,
     GroupAttributes,
     GroupPlan,
     RootAttributes,
     not_a_store,
     require_names,
 )
+from tokser.store.table import parse_manifest
+from tokser.store.versions import compare_tables, write_version
 
 __all__ = ["StoreWriter", "pack_plan"]
 
@@ -47,6 +55,8 @@ class StoreWriter:
         manifest_text: CSV text of the manifest; must be the one the store was made from.
         manifest_digest: sha256 of that text.
         root: Folder that the recordings are read from.
+        may_grow: Take a manifest with more utterances, after those of the store and in its order:
+            they are added to the table, and groups that are planned grow by them.
 
     Raises:
         StoreLockedError: Another process is stuck while it changes the store's plan.
@@ -61,9 +71,10 @@ class StoreWriter:
         manifest_text: str,
         manifest_digest: str,
         root: str = "",
+        may_grow: bool = False,
     ) -> None:
         self.path = str(path)
-        self._manifest_text = manifest_text
+        self._manifest_text, self._may_grow = manifest_text, may_grow
         self._ids = [str(name) for name in parse_manifest(manifest_text).index]
         self._wanted = RootAttributes(
             dataset=dataset,
@@ -106,22 +117,44 @@ class StoreWriter:
             self._write_root(self._wanted)
             return
         found = read_root(self._backend)
-        for key in ("dataset", "manifest_digest"):
-            old, new = getattr(found, key), getattr(self._wanted, key)
-            if old != new:
-                raise StoreMismatchError(
-                    self.path,
-                    expected=f"{key} {old} as in the store",
-                    got=new,
-                    remedy="The corpus differs from the one this store holds: "
-                    "write to another store.",
-                )
-        if damaged_files(self._backend, found.files):
+        if found.removing is not None:
+            Store(self._backend)  # which says what to do
+        if found.dataset != self._wanted.dataset:
+            raise self._mismatch("dataset", found.dataset, self._wanted.dataset)
+        if found.manifest_digest != self._wanted.manifest_digest:
+            self._grow_table(found)
+        elif damaged_files(self._backend, found.files):
             self._write_root(found)
 
+    def _grow_table(self, root: RootAttributes) -> None:
+        """Add utterances that the table does not have; refuse any other change."""
+        change = compare_tables(Store(self._backend).manifest_text, self._manifest_text)
+        if change.only_adds and list(change.ids) == self._ids:
+            if change.is_empty:
+                return
+            if self._may_grow:
+                write_version(self._backend, root, change)
+                return
+        new = f"{self._wanted.manifest_digest} (other: {change.describe()})"
+        raise self._mismatch("manifest_digest", root.manifest_digest, new)
+
+    def _mismatch(self, key: str, old: str, new: str) -> StoreMismatchError:
+        return StoreMismatchError(
+            self.path,
+            expected=f"{key} {old} as in the store",
+            got=new,
+            remedy="The corpus differs from the one this store holds: write to another store. If "
+            "it is this corpus, corrected, run `tokser store update` with its manifest first; "
+            "`tokser store remove` takes utterances out.",
+        )
+
     def _write_root(self, root: RootAttributes) -> None:
-        files = self._backend.write_manifest(self._manifest_text, self._ids)
-        write_root(self._backend, root.model_copy(update={"files": files}))
+        files = self._backend.write_manifest(self._manifest_text, self._ids, root.version)
+        versions = root.versions
+        if versions:
+            versions = (*versions[:-1], versions[-1].model_copy(update={"files": files}))
+        update = {"files": files, "versions": versions}
+        write_root(self._backend, root.model_copy(update=update))
 
     def plan_group(self, plan: GroupPlan) -> "GroupWriter":
         """Lay down a group, or find it again and check that the plan continues it.
@@ -138,19 +171,58 @@ class StoreWriter:
             if plan.name in root.groups:
                 self._forget_what_is_empty(plan)
                 root = read_root(self._backend)
-            if plan.name in root.groups:
-                attributes, layout = self._continue_group(plan)
-            else:
-                self._backend.objects.delete(plan.name)  # what a stopped `drop` left
-                attributes, layout = self._create_group(plan)
-                root = root.model_copy(update={"groups": (*root.groups, plan.name)})
-                write_root(self._backend, root)
-            missing = {k: v for k, v in plan.features.items() if k not in attributes.features}
-            for name in missing:
-                self._backend.objects.delete(f"{plan.name}/{name}")
-            if missing:
-                attributes = self._describe(plan.name, attributes, layout, missing)
-        return GroupWriter(self._backend, self._locks, root, plan, attributes, layout, self._ids)
+            if plan.name not in root.groups:
+                root = self._add_group(plan, root)
+            if root.format == 1:
+                return self._writer(plan, root, *self._continue_group(plan), self._ids)
+            return self._plan_parts(plan, root)
+
+    def _add_group(self, plan: GroupPlan, root: RootAttributes) -> RootAttributes:
+        if not plan.lengths.any():
+            raise RunError(
+                f"{self.path}, {plan.name}",
+                expected="at least one usable utterance",
+                got=f"{len(plan.lengths)} that are not",
+                remedy="Mend the corpus; nothing was written.",
+            )
+        self._backend.objects.delete(plan.name)  # what a stopped `drop` left
+        create_group(self._backend, plan, root, root.numbers if root.removed else None)
+        root = root.model_copy(update={"groups": (*root.groups, plan.name)})
+        write_root(self._backend, root)
+        return root
+
+    def _writer(
+        self,
+        plan: GroupPlan,
+        root: RootAttributes,
+        attributes: GroupAttributes,
+        layout: Layout,
+        ids: Sequence[str],
+        group: str = "",
+    ) -> GroupWriter:
+        return GroupWriter(self._backend, self._locks, root, plan, attributes, layout, ids, group)
+
+    def _plan_parts(self, plan: GroupPlan, root: RootAttributes) -> GroupWriter:
+        """Plan what the group lacks of the table as a new part, and find the others again."""
+        store = Store(self._backend)
+        outdated = store.outdated(plan.name)
+        if len(outdated):
+            known = merged_lengths(store, plan, outdated)
+            plan.refuse_unless_same(store.group(plan.name), known, self.path)
+            add_part(self._backend, plan, root, outdated)
+            store = Store(self._backend)
+        writers = []
+        for part in reversed(store.parts(plan.name)):  # what the first names, the others have
+            own = plan.model_copy(update={"name": part.path, "lengths": part.layout.row_lengths})
+            ids = [self._ids[i] if i >= 0 else "one that was removed" for i in part.positions]
+            found = self._continue_group(own)
+            writers.append(self._writer(own, root, *found, ids, plan.name))
+        layout = Store(self._backend).layout(plan.name)
+        if isinstance(layout, Layout):
+            plan.refuse_unless_same(store.group(plan.name), layout.row_lengths, self.path)
+            return writers[0]
+        plan.refuse_unless_same(store.group(plan.name), layout.row_lengths, self.path)
+        return PartedGroupWriter(writers[::-1], layout)
 
     def _refuse_settings(self, plan: GroupPlan) -> None:
         require_names(plan, self.path)
@@ -199,59 +271,21 @@ class StoreWriter:
                 raise
         plan.refuse_unless_same(attributes, layout.row_lengths, self.path)
         if damaged:
-            files = attributes.files | self._backend.write_layout(plan.name, layout)
+            numbers = self._backend.read_numbers(plan.name) if attributes.numbered else None
+            files = attributes.files | self._backend.write_layout(plan.name, layout, numbers)
             lost = {n for n in attributes.lookups if any(f"/{n}/" in key for key in damaged)}
             lookups = {n: spec for n, spec in attributes.lookups.items() if n not in lost}
             update = {"files": files, "lookups": lookups}
             attributes = attributes.model_copy(update=update)
-            attributes = self._describe(plan.name, attributes, layout, attributes.features)
-        return attributes, layout
-
-    def _describe(
-        self,
-        group: str,
-        attributes: GroupAttributes,
-        layout: Layout,
-        features: Mapping[str, FeatureSpec],
-    ) -> GroupAttributes:
-        """Write the descriptions of features, and the group's document."""
-        files = dict(attributes.files)
-        for name, spec in features.items():
-            files |= self._backend.describe_feature(f"{group}/{name}", spec, layout)
-        update = {"features": attributes.features | dict(features), "files": files}
-        attributes = attributes.model_copy(update=update)
-        write_group(self._backend, group, attributes)
-        return attributes
-
-    def _create_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
-        if not plan.lengths.any():
-            raise RunError(
-                f"{self.path}, {plan.name}",
-                expected="at least one usable utterance",
-                got=f"{len(plan.lengths)} that are not",
-                remedy="Mend the corpus; nothing was written.",
+            attributes = describe_features(
+                self._backend, plan.name, attributes, layout, attributes.features
             )
-        layout = pack_plan(plan)
-        attributes = GroupAttributes(
-            kind=plan.kind,
-            rows_per_shard=layout.rows_per_shard,
-            rows_per_chunk=layout.rows_per_chunk,
-            num_rows=layout.num_rows,
-            layout_digest=layout_digest(layout),
-            provenance=plan.provenance,
-            source=plan.source,
-            files=self._backend.write_layout(plan.name, layout),
-        )
-        write_group(self._backend, plan.name, attributes)
+        missing = {k: v for k, v in plan.features.items() if k not in attributes.features}
+        for name in missing:
+            self._backend.objects.delete(f"{plan.name}/{name}")
+        if missing:
+            attributes = describe_features(self._backend, plan.name, attributes, layout, missing)
         return attributes, layout
-
-
-def pack_plan(plan: GroupPlan) -> Layout:
-    """Return the layout that a planned group will have."""
-    if plan.cut is not None:
-        return pack_into(plan.lengths, *plan.cut)
-    row_bytes = {name: spec.row_bytes for name, spec in plan.features.items()}
-    return pack(plan.lengths, row_bytes, plan.shard_bytes)
 
 
 def _refuse_other_case(path: str, group: str, root: RootAttributes) -> None:

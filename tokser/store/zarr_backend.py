@@ -19,7 +19,7 @@ from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
 from tokser.store.objects import LocalObjects, Objects, regular_size
 from tokser.store.remote_objects import RemoteObjects
-from tokser.store.schema import Compression, FeatureSpec, not_a_store
+from tokser.store.schema import FUNCTIONALS, PARTS, Compression, FeatureSpec, not_a_store
 from tokser.store.zarr_shard import digest_of_parts, index_bytes, raw_shard_parts
 
 __all__ = ["ROOT_DOCUMENT", "ZarrBackend", "local_zarr", "remote_zarr"]
@@ -57,10 +57,15 @@ class ZarrBackend:
         """Folder or URL of the store."""
         return self.objects.address
 
-    def write_manifest(self, manifest: str, ids: Sequence[str]) -> Digests:
-        """Write the manifest's CSV text, and the ids in store order."""
+    def write_manifest(self, manifest: str, ids: Sequence[str], version: int = 1) -> Digests:
+        """Write a version of the manifest's CSV text, and of the ids in store order."""
+        place = _table_place(version)
+        digests: Digests = {}
+        for group in ("versions", place.rstrip("/")) if place else ():
+            digests |= self._put_plain_group(group)
         text, names = (np.array(values, dtype=object) for values in ([manifest], ids))
-        return self._put_array("manifest", text) | self._put_array("ids", names)
+        digests |= self._put_array(f"{place}manifest", text)
+        return digests | self._put_array(f"{place}ids", names)
 
     def read_document(self, group: str) -> dict[str, Any]:
         """Read a group's `tokser` attributes; `CorruptStoreError` if there are none."""
@@ -87,24 +92,33 @@ class ZarrBackend:
         """Replace a group's `tokser` attributes."""
         self._put(_join(group, ROOT_DOCUMENT), _group_node({_ATTRIBUTES: document}))
 
-    def manifest_text(self) -> str:
+    def manifest_text(self, version: int = 1) -> str:
         """Read the manifest's CSV text."""
-        return str(self._read("manifest", slice(None))[0])
+        return str(self._read(f"{_table_place(version)}manifest", slice(None))[0])
 
-    def ids(self) -> list[str]:
+    def ids(self, version: int = 1) -> list[str]:
         """Read the ids of the utterances, in store order."""
-        found: list[str] = self._read("ids", slice(None)).tolist()
+        found: list[str] = self._read(f"{_table_place(version)}ids", slice(None)).tolist()
         return found
 
-    def write_layout(self, group: str, layout: Layout) -> Digests:
+    def write_layout(
+        self, group: str, layout: Layout, numbers: NDArray[np.int64] | None = None
+    ) -> Digests:
         """Write where each utterance's rows lie, and the plain groups above."""
         above = group.split("/")[:-1]
         digests: Digests = {}
-        for depth in range(len(above)):
-            digests |= self._put_plain_group("/".join(above[: depth + 1]))
+        for depth, name in enumerate(above):
+            if name in (FUNCTIONALS, PARTS):  # the others have documents of their own
+                digests |= self._put_plain_group("/".join(above[: depth + 1]))
         for name in _LAYOUT:
             digests |= self._put_array(f"{group}/{name}", getattr(layout, name))
+        if numbers is not None:
+            digests |= self._put_array(f"{group}/numbers", numbers)
         return digests
+
+    def read_numbers(self, group: str) -> NDArray[np.int64]:
+        """Read the number of each utterance of a layout, int64 [utterances]."""
+        return self._read(f"{group}/numbers", slice(None)).astype(np.int64)
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
@@ -183,17 +197,27 @@ class ZarrBackend:
         """Take a shard out of the journal: from now on it does not count."""
         self.objects.delete(_entry_key(feature, shard))
 
-    def put_lookup(self, feature: str, arrays: Mapping[str, NDArray[Any]]) -> Digests:
-        """Write the key and table arrays of a lookup feature."""
+    def put_lookup(
+        self, feature: str, arrays: Mapping[str, NDArray[Any]], place: int = 0
+    ) -> Digests:
+        """Write the key and table arrays of a lookup feature beside those of other places."""
         digests = self._put_plain_group(feature)
         for name, values in arrays.items():
-            digests |= self._put_array(f"{feature}/{name}", values)
+            digests |= self._put_array(f"{feature}/{name}{_suffix(place)}", values)
         return digests
 
-    def read_lookup(self, feature: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    def read_lookup(self, feature: str, place: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
-        keys, table = (self._read(f"{feature}/{name}", slice(None)) for name in _LOOKUP)
+        keys, table = (
+            self._read(f"{feature}/{name}{_suffix(place)}", slice(None)) for name in _LOOKUP
+        )
         return keys, table
+
+    def delete_lookup(self, feature: str, place: int) -> None:
+        """Remove the arrays of a lookup feature at one place."""
+        for name in _LOOKUP:
+            self._forget(f"{feature}/{name}{_suffix(place)}")
+            self.objects.delete(f"{feature}/{name}{_suffix(place)}")
 
     def _read(self, key: str, rows: slice) -> NDArray[Any]:
         try:
@@ -321,6 +345,14 @@ def _encode(values: NDArray[Any] | None, **settings: Any) -> dict[str, bytes]:
 def _group_node(attributes: dict[str, Any]) -> bytes:
     node = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
     return json.dumps(node, ensure_ascii=False, indent=1).encode()
+
+
+def _table_place(version: int) -> str:
+    return f"versions/{version}/" if version > 1 else ""
+
+
+def _suffix(place: int) -> str:
+    return f"-{place}" if place else ""
 
 
 def _entry_key(feature: str, shard: int) -> str:

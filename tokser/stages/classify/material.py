@@ -286,13 +286,8 @@ def recordings(store: Store) -> dict[str, str] | None:
         if store.group(group).kind != "speech":
             continue
         layer = store[f"{group}/{next(iter(store.group(group).features))}"]
-        found = {
-            store.ids[position]: digest
-            for entry in layer.entries
-            if entry
-            for position, digest in enumerate(entry.recordings, start=entry.first_utterance)
-            if digest
-        }
+        records = layer.records()
+        found = {name: of.recording.digest for name, of in records.items() if of.recording.digest}
         if found:
             return found
     return None

@@ -88,10 +88,10 @@ def pieces(store: Store, layer: Layer, most_bytes: int) -> Iterator[Piece]:
 
 def _utterances(store: Store, layer: Layer) -> Iterator[tuple[str, NDArray[Any]]]:
     for shard in range(layer.layout.num_shards):
-        first, _ = layer.layout.shard_utterances(shard)
-        for place, rows in enumerate(read_shard(store, layer, shard)):
+        positions = layer.layout.utterances(shard).tolist()
+        for position, rows in zip(positions, read_shard(store, layer, shard), strict=True):
             if rows is not None:
-                yield store.ids[first + place], rows
+                yield store.ids[position], rows
 
 
 def _piece(ids: list[str], rows: list[NDArray[Any]]) -> Piece:

@@ -1,0 +1,51 @@
+"""Remove from a store what counts for nothing, but can be read: what killed writers left."""
+
+from tokser.store.backend import Backend
+from tokser.store.parts import part_path
+from tokser.store.reader import read_group
+from tokser.store.schema import FUNCTIONALS, GROUP_KEYS, PARTS, RootAttributes
+
+__all__ = ["sweep"]
+
+_ROOT_KEYS = frozenset(
+    {FUNCTIONALS, "ids", "manifest", "store.json", "utterances.h5", "versions", "zarr.json"}
+)
+
+
+def sweep(backend: Backend, root: RootAttributes) -> None:
+    """Remove unfinished files, groups and features that no document names, uncommitted shards.
+
+    Nobody else may be writing to the store.
+    """
+    objects, keys = backend.objects, backend.objects.keys_under("")
+    for key in keys:
+        if key.endswith(".partial"):
+            objects.delete(key)
+    tops = {group.split("/")[0] for group in root.groups} | _ROOT_KEYS
+    for top in {key.split("/")[0] for key in keys} - tops:
+        objects.delete(top)
+    for group in {
+        "/".join(key.split("/")[:2]) for key in keys if key.startswith(f"{FUNCTIONALS}/")
+    }:
+        if group not in root.groups and group != f"{FUNCTIONALS}/zarr.json":
+            objects.delete(group)
+    for group in root.groups:
+        _sweep_group(backend, group)
+
+
+def _sweep_group(backend: Backend, group: str) -> None:
+    main = read_group(backend, group)
+    known = {*main.features, *main.lookups, *GROUP_KEYS}
+    for number in range(main.parts + 1):
+        path = part_path(group, number)
+        about = read_group(backend, path)
+        for name in {key.split("/")[0] for key in backend.objects.keys_under(path)} - known:
+            backend.objects.delete(f"{path}/{name}")
+        num_shards = -(-about.num_rows // about.rows_per_shard)
+        for name, spec in main.features.items():
+            for shard, text in enumerate(backend.read_journal(f"{path}/{name}", num_shards)):
+                if not text:
+                    backend.objects.delete(backend.shard_key(f"{path}/{name}", shard, spec))
+    there = {key.split("/")[0] for key in backend.objects.keys_under(f"{group}/{PARTS}")}
+    for name in there - {"zarr.json", *map(str, range(1, main.parts + 1))}:
+        backend.objects.delete(f"{group}/{PARTS}/{name}")

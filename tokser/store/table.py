@@ -1,0 +1,88 @@
+"""The utterance table: how its text is read, and in what two versions of it differ."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokser.store.schema import FUNCTIONALS, GroupAttributes
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["cells", "changed_rows", "columns_read", "parse_manifest", "same_cells", "table_text"]
+
+_TEXT_COLUMNS = (
+    *("id", "path", "speaker", "sex", "session", "language", "transcript", "label", "sentence"),
+)
+"""Columns of a manifest that are text, though they may look like numbers: speaker 03."""
+
+
+def parse_manifest(text: str) -> "pd.DataFrame":
+    """Read a manifest's CSV text; index = id, empty text stays empty."""
+    import pandas as pd  # most of what importing this package would take
+
+    as_text = dict.fromkeys(_TEXT_COLUMNS, str)
+    table = pd.read_csv(io.StringIO(text), dtype=as_text, keep_default_na=False, engine="c")
+    return table.set_index("id")
+
+
+def cells(text: str) -> "pd.DataFrame":
+    """Read a manifest's CSV text as it is written, every cell text; index = id."""
+    import pandas as pd
+
+    return pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False).set_index("id")
+
+
+def table_text(table: "pd.DataFrame") -> str:
+    """Write cells as the CSV text of a manifest."""
+    return str(table.to_csv(lineterminator="\n", index_label="id"))
+
+
+def same_cells(old: "pd.DataFrame", new: "pd.DataFrame", without: Sequence[str] = ()) -> bool:
+    """Tell whether two tables are the same but for some columns."""
+    old, new = (table.drop(columns=list(without), errors="ignore") for table in (old, new))
+    return (
+        bool(old.index.equals(new.index)) and old.equals(new[old.columns])
+        if (sorted(old.columns) == sorted(new.columns))
+        else False
+    )
+
+
+def changed_rows(
+    old: "pd.DataFrame", new: "pd.DataFrame", columns: Sequence[str]
+) -> NDArray[np.bool_]:
+    """Tell of each utterance of the new table whether the old one has it with other cells.
+
+    Args:
+        old: An earlier version, see `cells`.
+        new: A later one.
+        columns: Which columns matter; those that a version lacks are empty.
+
+    Returns:
+        bool [utterances of the new table].
+    """
+    before, after = (
+        table.reindex(columns=list(columns), fill_value="").astype(str) for table in (old, new)
+    )
+    known = after.index.isin(before.index)
+    before = before.reindex(after.index, fill_value="")
+    found: NDArray[np.bool_] = (before.to_numpy() != after.to_numpy()).any(axis=1) & known
+    return found
+
+
+def columns_read(groups: Mapping[str, GroupAttributes], group: str) -> tuple[str, ...]:
+    """Name the columns that decide the rows of a group."""
+    speech, text = ("num_samples", "sampling_rate_hz"), ("transcript",)
+    kind, source = groups[group].kind, groups[group].provenance.get("source", {})
+    if kind == FUNCTIONALS:
+        rows_of = groups.get(group.removeprefix(f"{FUNCTIONALS}/"))
+        if rows_of is not None:
+            kind = rows_of.kind
+        elif "trained_on" in source:
+            kind = "aligned"
+        else:
+            kind = "text" if "tokenizer_digest" in source else "speech"
+    return {"speech": speech, "text": text}.get(kind, (*speech, *text))
