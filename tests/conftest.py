@@ -66,7 +66,13 @@ class StoreFactory:
         ]
         return pd.DataFrame(rows).set_index("id")
 
-    def writer(self, table: pd.DataFrame, name: str | None = None, dataset: str = "emodb"):
+    def writer(
+        self,
+        table: pd.DataFrame,
+        name: str | None = None,
+        dataset: str = "emodb",
+        may_grow: bool = False,
+    ):
         from tokser.store import StoreWriter
 
         text = table.to_csv(lineterminator="\n")
@@ -76,6 +82,7 @@ class StoreFactory:
             dataset=dataset,
             manifest_text=text,
             manifest_digest=digest,
+            may_grow=may_grow,
         )
 
     def plan(

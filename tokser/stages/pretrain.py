@@ -160,7 +160,7 @@ def _queries(store: Store, settings: PretrainSettings) -> str:
 
 
 def _identity(store: Store, names: str) -> str:
-    return ",".join(store.identity(name) for name in names.split(","))
+    return ",".join(store.identity(name, without=["label"]) for name in names.split(","))
 
 
 def _choose(

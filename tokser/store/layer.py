@@ -312,7 +312,10 @@ class Layer:
         """Map a shard after a look at its size; None where only the library can read it."""
         key = self._backend.shard_key(self.key, shard, self.spec)
         where = f"{self._store.path}, {self.key}, shard {shard}"
-        entry.require_size(self._backend.objects.size(key), where)
+        size = self._backend.objects.size(key)
+        if size != entry.num_bytes and self._store.has_changed():
+            self._require_unchanged(shard, entry)
+        entry.require_size(size, where)
         if shard in self._unmappable or not MappedShards.have_room():
             return None
         raw = self._backend.raw_shard(self.key, shard, self.spec, self.layout)

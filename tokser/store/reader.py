@@ -303,6 +303,10 @@ class Store:
             self._layouts[group] = read_layout(self.backend, group, self._groups[group])
         return self._layouts[group]
 
+    def has_changed(self) -> bool:
+        """Tell whether the table, or what was removed, is another than when it was opened."""
+        return read_root(self.backend) != self.attributes
+
     def position(self, utterance: str) -> int:
         """Place of an utterance in the manifest; `SettingsError` if it is not in the store."""
         try:
@@ -376,7 +380,7 @@ class Store:
             if f"/{part}/" in f"/{key}" or key.endswith("utterances.h5")
         }
         for key in damaged_files(self.backend, files):
-            if read_root(self.backend) != self.attributes:
+            if self.has_changed():
                 raise StoreMismatchError(
                     self.path,
                     expected="the store as it was when it was opened",

@@ -10,6 +10,8 @@ __all__ = ["sweep"]
 _ROOT_KEYS = frozenset(
     {FUNCTIONALS, "ids", "manifest", "store.json", "utterances.h5", "versions", "zarr.json"}
 )
+_OF_A_GROUP = ("/group.json", "/layout.h5", "/row_starts/zarr.json")
+"""What tells a group from whatever else a user may have put there."""
 
 
 def sweep(backend: Backend, root: RootAttributes) -> None:
@@ -22,12 +24,11 @@ def sweep(backend: Backend, root: RootAttributes) -> None:
         if key.endswith(".partial"):
             objects.delete(key)
     tops = {group.split("/")[0] for group in root.groups} | _ROOT_KEYS
-    for top in {key.split("/")[0] for key in keys} - tops:
-        objects.delete(top)
-    for group in {
-        "/".join(key.split("/")[:2]) for key in keys if key.startswith(f"{FUNCTIONALS}/")
-    }:
-        if group not in root.groups and group != f"{FUNCTIONALS}/zarr.json":
+    laid_down = {key.rpartition("/")[0] for key in keys if key.endswith(_OF_A_GROUP)}
+    for group in {place.removesuffix("/row_starts") for place in laid_down}:
+        is_top = "/" not in group and group not in tops
+        is_pooled = group.startswith(f"{FUNCTIONALS}/") and group.count("/") == 1
+        if is_top or (is_pooled and group not in root.groups):
             objects.delete(group)
     for group in root.groups:
         _sweep_group(backend, group)

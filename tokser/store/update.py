@@ -54,7 +54,7 @@ def update_store(address: str, manifest_text: str, *, dry_run: bool = False) -> 
                 address,
                 expected="a manifest with every utterance of the store",
                 got=f"one without {list_some(change.missing)}",
-                remedy="Take utterances out with `tokser store remove`, or add them to the manifest.",
+                remedy="Add them, or take them out of the store with `tokser store remove`.",
             )
         outdated = _outdated(store, change)
         version = store.version
@@ -67,7 +67,8 @@ def update_store(address: str, manifest_text: str, *, dry_run: bool = False) -> 
 
 def _outdated(store: Store, change: TableChange) -> dict[str, tuple[str, ...]]:
     """Name by feature what it will lack of the new table."""
-    new, found = cells(change.text), {}
+    new = cells(change.text)
+    found: dict[str, tuple[str, ...]] = {}
     groups = {name: store.group(name) for name in store.groups}
     for group, about in groups.items():
         old = cells(store.table_of(about.table_version))
