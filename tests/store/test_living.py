@@ -17,6 +17,7 @@ from tokser.errors import (
 )
 from tokser.stages.pool import pool
 from tokser.store import (
+    drop_from_store,
     open_store,
     remove_from_store,
     update_store,
@@ -456,3 +457,23 @@ def test_quarantined_utterances_of_a_later_part_are_named(stores):
     with pytest.raises(QuarantinedError, match="broken"):
         store[SPEECH]["utt004"]
     assert verify_store(store).is_whole
+
+
+def test_it_is_the_same_at_a_url(remote_stores, stores):
+    if stores.suffix != ".zarr" or stores.compression != "none":
+        pytest.skip("a store at a URL is Zarr, and a packed one no different here")
+    table = living(remote_stores, 6)
+    table.loc["utt001", "transcript"] = "corrected"
+    update_store(remote_stores.path, text_of(table))
+    more = grown(remote_stores, table, 8)
+    done = extract(remote_stores, more)
+    assert done[-3:] == ["bert utt001", "bert utt006", "bert utt007"]
+    remove_from_store(remote_stores.path, ids=["utt002"])
+    pool(PoolSettings(store=remote_stores.path))
+    assert_holds(remote_stores, more.drop(index="utt002"))
+    bucket = open_store(remote_stores.path).backend.objects
+    keys = bucket.keys_under("")
+    assert len(keys) > 50
+    assert not [k for k, c in zip(keys, bucket.get_many(keys), strict=True) if b"utt002" in c]
+    drop_from_store(remote_stores.path, "bert")
+    assert not [key for key in bucket.keys_under("") if "bert" in key]

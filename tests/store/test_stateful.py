@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -13,7 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.conftest import StoreFactory
 from tokser.errors import StoreNotSealedError
-from tokser.store import open_store, verify_store
+from tokser.store import (
+    drop_from_store,
+    open_store,
+    remove_from_store,
+    update_store,
+    verify_store,
+)
 from tokser.store.convert import convert_store
 from tokser.store.objects import LocalObjects
 
@@ -24,6 +31,23 @@ class PowerCut(BaseException):
     """The process dies here."""
 
 
+class Stores(StoreFactory):
+    """Rows that the utterance decides, wherever it lies."""
+
+    def rows(self, plan, feature: str, position: int) -> np.ndarray:
+        key = [*feature.encode(), int(self.table.index[position].removeprefix("utt"))]
+        shape = (int(plan.lengths[position]), plan.features[feature].dim)
+        return np.random.default_rng(key).normal(size=shape).astype(plan.features[feature].dtype)
+
+    def fill(self, group, plan, *, only_shards=None) -> None:
+        for shard, features in group.pending().items():
+            if only_shards is None or shard in only_shards:
+                here = group.layout.utterances(shard).tolist()
+                group.commit(
+                    shard, {f: [self.rows(plan, f, i) for i in here] for f in features}, {}
+                )
+
+
 class StoreMachine(RuleBasedStateMachine):
     """The model: which shards of which feature were committed."""
 
@@ -32,8 +56,9 @@ class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.stores = StoreFactory(self.folder, self.suffix)
-        self.table = self.stores.manifest(9)
+        self.stores = Stores(self.folder, self.suffix)
+        self.everybody = self.stores.manifest(18)
+        self.table, self.given = self.everybody.iloc[:9], 9
         self.features = {"layer-0": 3}
         self.committed: set[tuple[str, int]] = set()
 
@@ -42,6 +67,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @property
     def plan(self):
+        self.stores.table = self.table
         return self.stores.plan(self.table, features=self.features, shard_bytes=400)
 
     @initialize()
@@ -81,8 +107,8 @@ class StoreMachine(RuleBasedStateMachine):
             pass
         finally:
             LocalObjects.put = plain
-        entries = [key for key in calls[:write] if "/journal/" in key]
-        self.committed |= {(key.split("/")[1], shard) for key in entries if "zarr.json" not in key}
+        entries = [key for key in calls[:write] if "/journal/" in key and "zarr.json" not in key]
+        self.committed |= {(key.partition("/journal/")[0].split("/")[-1], shard) for key in entries}
 
     @precondition(lambda self: "layer-1" not in self.features)
     @rule()
@@ -90,6 +116,43 @@ class StoreMachine(RuleBasedStateMachine):
         self.features = self.features | {"layer-1": 5}
         with self.stores.writer(self.table) as writer:
             writer.plan_group(self.plan)
+
+    @rule(count=st.integers(1, 3))
+    def grow(self, count) -> None:
+        """More utterances: a part of their own, whose shards come after the others."""
+        if self.given >= 18:
+            return
+        new = self.everybody.iloc[self.given : self.given + count]
+        self.given += count
+        self.table = pd.concat([self.table, new])
+        self.replan()
+
+    def replan(self) -> None:
+        with self.stores.writer(self.table, may_grow=True) as writer:
+            layout = writer.plan_group(self.plan).layout
+        self.num_shards = layout.num_shards
+
+    @rule(data=st.data())
+    def correct_a_label(self, data) -> None:
+        self.table = self.table.copy()
+        name = data.draw(st.sampled_from(list(self.table.index)))
+        self.table.loc[name, "label"] = data.draw(st.sampled_from(["joy", "anger", "fear"]))
+        update_store(str(self.stores.path), self.table.to_csv(lineterminator="\n"))
+
+    @precondition(lambda self: len(self.table) > 2)
+    @rule(data=st.data())
+    def remove_an_utterance(self, data) -> None:
+        name = data.draw(st.sampled_from(list(self.table.index)))
+        remove_from_store(str(self.stores.path), ids=[name])
+        self.table = self.table.drop(index=name)
+
+    @precondition(lambda self: "layer-1" in self.features)
+    @rule()
+    def drop_a_feature(self) -> None:
+        if "whisper-tiny/layer-1" in open_store(self.stores.path):
+            drop_from_store(str(self.stores.path), "whisper-tiny/layer-1")
+        del self.features["layer-1"]
+        self.committed = {one for one in self.committed if one[0] != "layer-1"}
 
     @rule()
     def copy_what_is_whole(self) -> None:
@@ -100,6 +163,7 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         if whole:
             other = ".h5" if self.suffix == ".zarr" else ".zarr"
+            shutil.rmtree(self.folder / f"copy{other}", ignore_errors=True)
             copy = convert_store(
                 str(self.stores.path), str(self.folder / f"copy{other}"), features=whole
             )
@@ -122,6 +186,7 @@ class StoreMachine(RuleBasedStateMachine):
             if f"whisper-tiny/{feature}" not in store:
                 continue  # it died before the feature was named
             layer = store[f"whisper-tiny/{feature}"]
+            assert store.utterances["label"].tolist() == self.table["label"].tolist()
             for position, utterance in enumerate(self.table.index):
                 if (feature, int(layer.layout.shard_of[position])) in self.committed:
                     wanted = self.stores.rows(self.plan, feature, position)

@@ -112,8 +112,8 @@ def refuse_without_room(settings: ExtractSettings, works: Sequence[Work]) -> Non
 
 
 def _features(settings: ExtractSettings, work: Work) -> list[FeatureEstimate]:
-    plan, done = work.plan, _done(settings.store, work.plan)
-    layout = pack_plan(plan)
+    plan, layout = work.plan, pack_plan(work.plan)
+    done = _done(settings.store, plan, layout.num_shards)
     return [
         FeatureEstimate(
             name=f"{plan.name}/{name}",
@@ -126,11 +126,19 @@ def _features(settings: ExtractSettings, work: Work) -> list[FeatureEstimate]:
     ]
 
 
-def _done(path: str, plan: GroupPlan) -> dict[str, int]:
-    """Count the shards of each planned feature that the store has."""
+def _done(path: str, plan: GroupPlan, num_shards: int) -> dict[str, int]:
+    """Count the shards of each planned feature that the store has.
+
+    Of a group that is to grow, or grew, it is the share of its utterances that are there.
+    """
     try:
         store = open_store(path)
         names = [name for name in plan.features if f"{plan.name}/{name}" in store]
+        num_utterances = len(plan.lengths)
+        if names and (len(store.ids) != num_utterances or not store.is_plain(plan.name)):
+            layers = {name: store[f"{plan.name}/{name}"] for name in names}
+            there = {name: len(of.records()) - len(of.outdated) for name, of in layers.items()}
+            return {name: num_shards * n // num_utterances for name, n in there.items()}
         return {
             name: sum(entry is not None for entry in store[f"{plan.name}/{name}"].entries)
             for name in names

@@ -23,6 +23,11 @@ def info(path: str) -> dict[str, Any]:
         "backend": store.backend.name,
         "num_utterances": store.attributes.num_utterances,
         "manifest_digest": store.attributes.manifest_digest,
+        "table_version": store.version,
+        "table_versions": [
+            one.model_dump(mode="json", exclude={"files"}) for one in store.versions
+        ],
+        "removals": [one.model_dump(mode="json") for one in store.attributes.removals],
         "root": store.attributes.root,
         "features": [
             *(_feature(store, name) | {"pooled": name in pooled} for name in store.features),
@@ -40,6 +45,7 @@ def info(path: str) -> dict[str, Any]:
 def _feature(store: Store, name: str) -> dict[str, Any]:
     layer = store[name]
     num_done = sum(entry is not None for entry in layer.entries)
+    up_to_date = 1 - len(layer.outdated) / len(store.ids)
     return {
         "name": name,
         "kind": layer.kind,
@@ -50,5 +56,6 @@ def _feature(store: Store, name: str) -> dict[str, Any]:
         "num_bytes": layer.num_bytes,
         "num_shards": len(layer.entries),
         "num_shards_committed": num_done,
-        "sealed_percent": round(100 * num_done / len(layer.entries), 1),
+        "num_outdated": len(layer.outdated),
+        "sealed_percent": round(100 * min(num_done / len(layer.entries), up_to_date), 1),
     }
