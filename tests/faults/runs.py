@@ -12,8 +12,9 @@ import torch
 
 from tokser.config import ExtractSettings
 from tokser.stages.extract import extract
+from tokser.store.objects import LocalObjects
 
-__all__ = ["child", "contents", "settings_for", "wait"]
+__all__ = ["child", "contents", "die_within_write", "settings_for", "wait"]
 
 
 def settings_for(store: Path, corpus: Path, encoders: tuple[str, ...]) -> ExtractSettings:
@@ -73,6 +74,23 @@ def wait(pid: int, timeout_s: float = 120) -> int:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     raise TimeoutError(f"process {pid} ran longer than {timeout_s} s")
+
+
+def die_within_write(number: int, work: Callable[[], object]) -> None:
+    """Do something, but die when half of a write is done."""
+    plain, calls = LocalObjects.put, []
+
+    def half(parts):
+        content = b"".join(bytes(part) for part in parts)
+        yield content[: len(content) // 2]
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def put(objects, key, parts):
+        calls.append(key)
+        plain(objects, key, half(parts) if len(calls) == number else parts)
+
+    LocalObjects.put = put
+    work()
 
 
 def contents(store: Path) -> dict[str, str]:

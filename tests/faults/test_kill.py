@@ -13,10 +13,9 @@ import pytest
 from tokser.errors import TokserError
 from tokser.stages.extract import extract
 from tokser.store import open_store, verify_store
-from tokser.store.objects import LocalObjects
 
 from .conftest import FULL
-from .runs import child, contents, extraction, settings_for, wait
+from .runs import child, contents, die_within_write, extraction, settings_for, wait
 
 
 @pytest.fixture(params=[".zarr", ".h5"])
@@ -62,29 +61,12 @@ def test_killed_in_the_middle_of_any_write_the_store_ends_the_same(whole):
     reference, _, settings, store = whole
     wanted = contents(reference)
     for number in WRITES:
-        if wait(child(lambda n=number: extract_until(settings, n))) == 0:
+        if wait(child(lambda n=number: die_within_write(n, lambda: extract(settings)))) == 0:
             finish(store, wanted)  # fewer writes than that were left
         else:
             assert list(store.rglob("*.partial"))
     assert wait(extraction(settings)) == 0
     assert contents(store) == wanted
-
-
-def extract_until(settings, number):
-    """Extract, but die when half of a write is done."""
-    plain, calls = LocalObjects.put, []
-
-    def half(parts):
-        content = b"".join(parts)
-        yield content[: len(content) // 2]
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def put(objects, key, parts):
-        calls.append(key)
-        plain(objects, key, half(parts) if len(calls) == number else parts)
-
-    LocalObjects.put = put
-    extract(settings)
 
 
 def finish(store, wanted):

@@ -1,6 +1,5 @@
 """A process that dies while a store is changed leaves the old, the new, or what it finishes."""
 
-import os
 import shutil
 import signal
 from pathlib import Path
@@ -16,10 +15,9 @@ from tokser.store import (
     update_store,
     verify_store,
 )
-from tokser.store.objects import LocalObjects
 
 from .conftest import FULL
-from .runs import child, wait
+from .runs import child, die_within_write, wait
 
 WRITES = range(1, 60) if FULL else (1, 4, 9)
 GONE = ["utt001", "utt004"]
@@ -61,7 +59,7 @@ def test_killed_in_the_middle_of_a_write_the_same_command_finishes(tmp_path, suf
     for number in WRITES:
         shutil.rmtree(stores.path)
         shutil.copytree(start, stores.path)
-        code = wait(child(lambda n=number: until(n, lambda: change(str(stores.path)))))
+        code = wait(child(lambda n=number: die_within_write(n, lambda: change(str(stores.path)))))
         assert code in (0, -signal.SIGKILL)
         try:
             assert verify_store(open_store(stores.path)).damages == []
@@ -80,20 +78,3 @@ def files(path: Path) -> set[str]:
     """Names of the files; half of a write is cleared away by the next at its place."""
     found = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
     return {name for name in found if not name.endswith(".partial")}
-
-
-def until(number: int, work) -> None:
-    """Do something, but die when half of a write is done."""
-    plain, calls = LocalObjects.put, []
-
-    def half(parts):
-        content = b"".join(bytes(part) for part in parts)
-        yield content[: len(content) // 2]
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    def put(objects, key, parts):
-        calls.append(key)
-        plain(objects, key, half(parts) if len(calls) == number else parts)
-
-    LocalObjects.put = put
-    work()

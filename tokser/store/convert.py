@@ -10,8 +10,10 @@ from tokser.store.choice import choose_features
 from tokser.store.documents import damaged_files
 from tokser.store.group_writer import GroupWriter
 from tokser.store.journal import Record
-from tokser.store.layer import Layer, LookupLayer, PartedLayer
+from tokser.store.layer import Layer
 from tokser.store.layout import Layout
+from tokser.store.lookup_layer import LookupLayer
+from tokser.store.parted_layer import PartedLayer
 from tokser.store.reader import Store, open_store
 from tokser.store.repair import requeue
 from tokser.store.schema import FUNCTIONALS, Compression, GroupPlan

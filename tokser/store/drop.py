@@ -6,9 +6,10 @@ from tokser.errors import CorruptStoreError, SettingsError, list_some
 from tokser.names import RESERVED, is_safe_key
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
+from tokser.store.descriptions import read_group, read_root
 from tokser.store.forget import forget_features, forget_group
 from tokser.store.locks import Locks
-from tokser.store.reader import Store, read_group, read_root
+from tokser.store.reader import Store
 from tokser.store.schema import FUNCTIONALS, GROUP_KEYS, GroupAttributes
 
 __all__ = ["Dropped", "drop_from_store"]

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from tokser.store.backend import Backend
+from tokser.store.descriptions import read_group, read_root
 from tokser.store.documents import with_digest
 from tokser.store.parts import part_path
-from tokser.store.reader import read_group, read_root
 from tokser.store.schema import GroupAttributes, RootAttributes
 
 __all__ = ["forget_features", "forget_group", "write_group", "write_root"]

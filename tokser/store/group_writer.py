@@ -12,14 +12,14 @@ from tokser.errors import RunError, StoreMismatchError
 from tokser.provenance import digest_of
 from tokser.store.backend import Backend
 from tokser.store.claims import Claim, Claims
+from tokser.store.descriptions import read_group, read_root
 from tokser.store.forget import write_group
 from tokser.store.journal import JournalEntry, Recording, checksum, parse_entry
-from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout
 from tokser.store.locks import Locks
+from tokser.store.lookup_layer import table_checksum
 from tokser.store.objects import LocalObjects
 from tokser.store.overflow import require_finite
-from tokser.store.reader import read_group, read_root
 from tokser.store.schema import (
     FeatureSpec,
     GroupAttributes,

@@ -10,6 +10,7 @@ from tokser.errors import RunError, StoreLockedError
 from tokser.provenance import digest_of
 from tokser.store.backend import Backend
 from tokser.store.objects import LocalObjects
+from tokser.store.schema import PARTS
 
 __all__ = ["Locks"]
 
@@ -112,8 +113,10 @@ class Locks:
 
 def _part_of_name(group: str) -> str:
     """Return what stands for a group in names of files, which have 255 bytes at most."""
-    name = group.replace("/", ".")
-    return name if len(name.encode()) <= _MOST_BYTES else digest_of(name)[:32]
+    name, _, part = group.partition(f"/{PARTS}/")
+    if len(name.encode()) > _MOST_BYTES:
+        name = digest_of(name)[:32]
+    return f"{name}.{PARTS}.{part}".replace("/", ".") if part else name.replace("/", ".")
 
 
 def _lock(path: str) -> FileLock:

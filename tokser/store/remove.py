@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError, SettingsError, StoreLockedError, list_some
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
+from tokser.store.descriptions import read_group, read_parts, read_root
 from tokser.store.documents import ids_digest
 from tokser.store.forget import write_root
 from tokser.store.group_writer import put_lookup
 from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.locks import Locks
 from tokser.store.parts import Part
-from tokser.store.reader import Store, read_group, read_parts, read_root
+from tokser.store.reader import Store
 from tokser.store.schema import (
     FeatureSpec,
     Removal,

@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from tokser.errors import CorruptStoreError
 from tokser.store.journal import JournalEntry, checksum
-from tokser.store.layer import Layer, LookupLayer, PartedLayer
+from tokser.store.layer import Layer
+from tokser.store.lookup_layer import LookupLayer
+from tokser.store.parted_layer import PartedLayer
 from tokser.store.reader import Store
 
 __all__ = ["read_shard"]

@@ -1,8 +1,8 @@
 """Remove from a store what counts for nothing, but can be read: what killed writers left."""
 
 from tokser.store.backend import Backend
+from tokser.store.descriptions import read_group
 from tokser.store.parts import part_path
-from tokser.store.reader import read_group
 from tokser.store.schema import FUNCTIONALS, GROUP_KEYS, PARTS, RootAttributes
 
 __all__ = ["sweep"]

@@ -11,7 +11,8 @@ import xxhash
 from tokser.errors import CorruptStoreError
 from tokser.store.documents import damaged_files
 from tokser.store.journal import JournalEntry, checksum, parse_entry
-from tokser.store.layer import Layer, LookupLayer, table_checksum
+from tokser.store.layer import Layer
+from tokser.store.lookup_layer import LookupLayer, table_checksum
 from tokser.store.reader import Store
 from tokser.store.table import parse_manifest
 

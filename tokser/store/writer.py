@@ -12,6 +12,7 @@ from tokser.errors import (
     StoreMismatchError,
 )
 from tokser.store.address import backend_at, is_store
+from tokser.store.descriptions import read_group, read_layout, read_root
 from tokser.store.documents import damaged_files, ids_digest
 from tokser.store.forget import forget_features, forget_group, write_root
 from tokser.store.group_writer import GroupWriter
@@ -27,12 +28,7 @@ from tokser.store.layout import Layout, pack_into
 from tokser.store.locks import Locks
 from tokser.store.objects import LocalObjects
 from tokser.store.parted_writer import PartedGroupWriter
-from tokser.store.reader import (
-    Store,
-    read_group,
-    read_layout,
-    read_root,
-)
+from tokser.store.reader import Store
 from tokser.store.schema import (
     GroupAttributes,
     GroupPlan,
@@ -238,6 +234,8 @@ class StoreWriter:
     def _forget_what_is_empty(self, plan: GroupPlan) -> None:
         """Drop what is to be made otherwise and has no committed shard: an encoder that failed."""
         attributes = read_group(self._backend, plan.name)
+        if attributes.parts:
+            return
         try:
             lengths = read_layout(self._backend, plan.name, attributes).row_lengths
         except CorruptStoreError:

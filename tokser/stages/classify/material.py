@@ -138,10 +138,13 @@ def identities(
 ) -> dict[str, Any]:
     """Return what tells the inputs of one experiment from those of another."""
     terms = {t for e in expressions if isinstance(e, Early) for t in e.terms}
-    found = {term.feature: store.identity(term.feature) for term in sorted(terms, key=str)}
+    found: dict[str, Any] = {}
+    found |= {term.feature: store.identity(term.feature) for term in sorted(terms, key=str)}
     for term in sorted(terms, key=str):
         extra = [stored_name(term.feature, f) for f in term.functionals if f not in MOMENTS]
         found |= {name: store.identity(name) for name in extra if name in store}
+    if store.version > 1:
+        found["table_version"] = store.version
     if settings.splits_file is not None and settings.splits_file.is_file():
         found["splits"] = sha256_of_file(settings.splits_file)
     return found
