@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from tokser.corpora.manifest import Manifest, probe_recordings
-from tokser.corpora.transcript import EMODB_SENTENCES, read_text
+from tokser.corpora.text_file import read_text
+from tokser.corpora.transcript import EMODB_SENTENCES
 from tokser.errors import CorpusError, MissingInputError
 
 __all__ = ["CLASSES", "LAYOUT", "read_listening_test", "recognises", "recordings_in", "scan"]
@@ -99,7 +100,7 @@ def read_listening_test(path: Path) -> dict[str, tuple[float, float]]:
         CorpusError: Lines are malformed; all of them are named.
     """
     results, malformed = {}, []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.startswith("Nr") or not line.strip():
             continue
         try:

@@ -7,7 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from tokser.corpora.manifest import Manifest, probe_recordings
-from tokser.corpora.transcript import read_iemocap_transcripts, read_text
+from tokser.corpora.text_file import read_text
+from tokser.corpora.transcript import read_iemocap_transcripts
 from tokser.errors import CorpusError, list_some
 
 __all__ = ["CLASSES", "LAYOUT", "list_turns", "recognises", "scan"]

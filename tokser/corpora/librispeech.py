@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from tokser.corpora.manifest import Manifest, probe_recordings
-from tokser.corpora.transcript import read_librispeech_transcripts, read_text
+from tokser.corpora.text_file import read_text
+from tokser.corpora.transcript import read_librispeech_transcripts
 from tokser.errors import CorpusError, list_some
 
 __all__ = ["CLASSES", "LAYOUT", "count_recordings", "find_splits", "recognises", "scan"]

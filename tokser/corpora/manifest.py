@@ -1,6 +1,5 @@
 """Manifests: one table of utterances per corpus, the same bytes on every machine."""
 
-import csv
 import hashlib
 import math
 from collections import defaultdict
@@ -13,9 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from tokser.corpora.cells import read_cells
 from tokser.corpora.waveform import probe
 from tokser.errors import AudioError, ManifestError, MissingInputError, list_some
-from tokser.progress import progress_bar
+from tokser.progress import progress_bar, say
 from tokser.provenance import write_atomically
 
 __all__ = ["COLUMNS", "OWN_COLUMNS", "Fault", "Manifest", "probe_recordings", "read_manifest"]
@@ -199,20 +199,20 @@ def _table(rows: Sequence[Mapping[str, Any]], dataset: str) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header, and the other lines with their numbers."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            header = next(lines, [])
-            return header, [(lines.line_num, line) for line in lines if line]
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise MissingInputError(
             path,
             expected="a manifest (CSV)",
-            got="no such file",
+            got="a folder" if path.exists() else "no such file",
             remedy="Write it with `tokser manifest`.",
-        ) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise _malformed(path, f"text that is no UTF-8 CSV ({error})") from error
+        )
+    table = read_cells(path)
+    if table.delimiter != "," or table.encoding != "utf-8":
+        say(
+            f"{path}: saved anew by another program ({table.delimiter!r} between cells, "
+            f"{table.encoding}); see to it that ids and speakers kept their zeros in front"
+        )
+    return table.header, table.lines
 
 
 def _faults_of_header(header: Sequence[str], dataset: str) -> list[str]:
