@@ -2,6 +2,7 @@
 
 import re
 import struct
+import unicodedata
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -146,12 +147,25 @@ def _check_file(path: Path) -> None:
         with path.open("rb") as file:
             content = file.read(1)
     except FileNotFoundError as error:
-        raise unusable(path, "no such file") from error
+        raise unusable(path, f"no such file{_almost(path)}") from error
     except (OSError, ValueError) as error:  # ValueError: no name of a file, for instance a null
         reason = getattr(error, "strerror", None) or error
         raise unusable(path, f"a file that cannot be read ({reason})") from error
     if not content:
         raise unusable(path, "an empty file (0 bytes)")
+
+
+def _almost(path: Path) -> str:
+    """Say of a file that is missing that there is one whose name hardly differs."""
+    if path.with_name(path.name.strip() or path.name).is_file():
+        return " (there is one without the white space around its name)"
+    composed, decomposed = (
+        unicodedata.normalize("NFC", str(path)),
+        unicodedata.normalize("NFD", str(path)),
+    )
+    if Path(composed).is_file() or Path(decomposed).is_file():
+        return " (there is one whose name looks the same, in another form of Unicode)"
+    return ""
 
 
 def _refuse_cut_wav(path: Path) -> None:
