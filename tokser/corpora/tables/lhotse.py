@@ -128,7 +128,8 @@ def _channel_of(wanted: Any, recording: Mapping[str, Any]) -> tuple[str, str]:
 def _channels_in(recording: Mapping[str, Any]) -> list[int]:
     first = _sources(recording)[:1]
     told = [first[0].get("channels") if first else None, recording.get("channel_ids")]
-    return next((one for one in told if isinstance(one, list) and one), [])
+    lists = [one for one in told if isinstance(one, list) and one]
+    return next((one for one in lists if all(type(number) is int for number in one)), [])
 
 
 def _sources(recording: Mapping[str, Any]) -> list[dict[str, Any]]:
