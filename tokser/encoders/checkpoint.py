@@ -184,7 +184,7 @@ def _fetch(source: str, revision: str | None) -> Path:
             snapshot_download(source, revision=revision, allow_patterns=[_PICKLED])
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         unreachable = isinstance(error, LocalEntryNotFoundError)
-        reason = str(error).strip().splitlines()[0].removeprefix("Got: ").rstrip(".")
+        reason = str(error).strip().partition("\n")[0].removeprefix("Got: ").rstrip(".")
         raise MissingInputError(
             f"--encoder {source}",
             expected="a local model folder or the id of a model on the hub",

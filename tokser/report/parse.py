@@ -164,7 +164,7 @@ def parse_comparisons(path: Path, keys: Sequence[str]) -> pd.DataFrame:
 
 def parse_choices(path: Path) -> pd.DataFrame:
     """Read `choices.csv`: what dev chose in each fold; without any choice it holds no rows."""
-    if len(path.read_text(encoding="utf-8").splitlines()) < 2:
+    if sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
         return pd.DataFrame(columns=list(_CHOICES))
     return _parse_csv(path, _CHOICES)
 

@@ -10,7 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tokser.errors import CorruptStoreError, RunError, SettingsError, StoreMismatchError
+from tokser.errors import (
+    CorruptStoreError,
+    RunError,
+    SettingsError,
+    StoreError,
+    StoreMismatchError,
+)
 from tokser.provenance import digest_of
 from tokser.store.address import backend_at, is_store
 from tokser.store.backend import Backend
@@ -20,6 +26,7 @@ from tokser.store.journal import JournalEntry, checksum, layout_digest, parse_en
 from tokser.store.layer import table_checksum
 from tokser.store.layout import Layout, pack, pack_into
 from tokser.store.locks import Locks
+from tokser.store.manifest_difference import manifest_difference
 from tokser.store.objects import LocalObjects
 from tokser.store.overflow import require_finite
 from tokser.store.reader import (
@@ -124,15 +131,23 @@ class StoreWriter:
         for key in ("dataset", "manifest_digest"):
             old, new = getattr(found, key), getattr(self._wanted, key)
             if old != new:
+                told = self._changed() if key == "manifest_digest" else ""
                 raise StoreMismatchError(
                     self.path,
                     expected=f"{key} {old} as in the store",
-                    got=new,
+                    got=f"{told} ({new})" if told else new,
                     remedy="The corpus differs from the one this store holds: "
                     "write to another store.",
                 )
         if damaged_files(self._backend, found.files):
             self._write_root(found)
+
+    def _changed(self) -> str:
+        """Say what of the manifest differs, as far as the store's own can be read."""
+        try:
+            return manifest_difference(self._backend.manifest_text(), self._manifest_text)
+        except (StoreError, OSError, ValueError, LookupError):
+            return ""
 
     def _write_root(self, root: RootAttributes) -> None:
         files = self._backend.write_manifest(self._manifest_text, self._ids)
