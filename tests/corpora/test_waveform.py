@@ -9,7 +9,7 @@ import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokser.corpora import sound_file
+from tokser.corpora import sound_file, waveform
 from tokser.corpora.waveform import SAMPLING_RATE_HZ, probe, read_waveform, resampled_length
 from tokser.errors import AudioError, MissingPackageError
 
