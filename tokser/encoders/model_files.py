@@ -55,6 +55,8 @@ def completed(checkpoint: Checkpoint) -> Checkpoint:
     from transformers import CONFIG_MAPPING
 
     model_type = str(checkpoint.config["model_type"])
+    if model_type not in CONFIG_MAPPING:  # an encoder that is not of transformers
+        return checkpoint
     with reading(checkpoint, "a config.json that fits its model_type"), quiet_transformers():
         config: Any = CONFIG_MAPPING[model_type].from_dict(dict(checkpoint.config))
         whole = {**config.to_dict(), "model_type": model_type}
