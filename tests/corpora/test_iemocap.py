@@ -121,7 +121,7 @@ def test_a_dialog_without_transcripts_has_empty_ones(root: Path) -> None:
 
 
 def test_a_turn_that_is_rated_twice_is_a_manifest_error(root: Path) -> None:
-    copy = root / "Session1/dialog/EmoEvaluation/copy.txt"
+    copy = root / "Session1/dialog/EmoEvaluation/Ses01F_impro01_copy.txt"
     copy.write_text(evaluation(("Ses01F_impro01_F000", "neu")))
     with pytest.raises(ManifestError, match="id Ses01F_impro01_F000 2 times"):
         scan(root)

@@ -9,7 +9,7 @@ import torchaudio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokser.corpora import waveform
+from tokser.corpora import sound_file, waveform
 from tokser.corpora.waveform import SAMPLING_RATE_HZ, probe, read_waveform, resampled_length
 from tokser.errors import AudioError, MissingPackageError
 
@@ -155,14 +155,6 @@ def test_real_flac_and_wav_are_read(real_data: Path) -> None:
     assert read_waveform(wav).shape == (probe(wav)[0],)
 
 
-def unknown_length(path: Path) -> Path:
-    content = bytearray(write(path, noise(5_000)).read_bytes())
-    content[21] &= 0xF0  # the 36 bits of STREAMINFO that count the samples
-    content[22:26] = bytes(4)
-    path.write_bytes(content)
-    return path
-
-
 def empty(path: Path) -> Path:
     path.touch()
     return path
@@ -192,7 +184,6 @@ FAULTS = {
     not_audio: r"a file that is not audio \(.*[Ff]ormat not recognised\)",
     no_samples: "a recording of zero samples",
     folder: "something that is not a file",
-    unknown_length: "a header without a credible length",
 }
 
 
@@ -211,7 +202,6 @@ def test_a_truncated_flac_is_an_audio_error(tmp_path: Path, share: float) -> Non
     path = write(tmp_path / "a.flac", noise(60_000))
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    assert probe(path) == (60_000, 16_000)  # the header still promises all of it
     with pytest.raises(AudioError, match=r"truncated or damaged|of the 60000 samples"):
         read_waveform(path)
 
@@ -220,8 +210,15 @@ def test_fewer_samples_than_the_header_states_is_an_audio_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.wav", noise(100))
-    monkeypatch.setattr(waveform, "probe", lambda path: (120, 16_000))
-    with pytest.raises(AudioError, match="100 of the 120 samples that its header states"):
+    read = soundfile.SoundFile.read
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda self, *a, **k: read(self, *a, **k)[:0])
+    with pytest.raises(AudioError, match="zero samples"):
+        read_waveform(path)
+    left = iter([80, 0])
+    monkeypatch.setattr(
+        soundfile.SoundFile, "read", lambda self, *a, **k: read(self, *a, **k)[: next(left)]
+    )
+    with pytest.raises(AudioError, match="80 of the 100 samples that its header states"):
         read_waveform(path)
 
 
@@ -261,4 +258,4 @@ def test_a_wav_that_was_streamed_and_does_not_know_its_length_is_read(
     place = data.index(b"data") + 4
     data[place : place + 4] = length.to_bytes(4, "little")
     path.write_bytes(data)
-    waveform._refuse_cut_wav(path)
+    sound_file._refuse_cut_wav(path)

@@ -79,7 +79,10 @@ def test_a_second_call_does_nothing(make_settings):
     ("column", "told"),
     [
         ({}, "got none called dominance"),
-        ({"dominance": [3.0] * 39 + [np.nan]}, "expected a number .* got none for utt039"),
+        (
+            {"dominance": [3.0] * 39 + [np.nan]},
+            "expected a number .* got dominance of utt039: none",
+        ),
     ],
 )
 def test_numbers_that_are_not_there_are_named(make_settings, stores, column, told):

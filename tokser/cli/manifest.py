@@ -42,8 +42,8 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     "columns",
     multiple=True,
     metavar="OURS=THEIRS",
-    help="How the table calls path, label, id, speaker, sex, session, language or transcript; may "
-    "be repeated.  [default: by the usual names]",
+    help="How the table calls path, label, id, speaker, sex, session, language, transcript or "
+    "channel; may be repeated.  [default: by the usual names]",
 )
 @click.option(
     "--rename-label",

@@ -61,15 +61,15 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 _ROOM = "Make room, then run the same command again: what was finished is kept."
-_RIGHT = "Get the right to write there, or name another place."
+_RIGHT = "Get the right to it, or name another place."
 _NAME = "Name another place: a file is where a folder should be, or the other way round."
 _DISK_FAULTS = {
     errno.ENOSPC: (1, "room on the disk", _ROOM),
     errno.EDQUOT: (1, "room on the disk", _ROOM),
     errno.EFBIG: (1, "room for a file of this size", _ROOM),
     errno.EROFS: (2, "a place to write to", _RIGHT),
-    errno.EACCES: (2, "a place to write to", _RIGHT),
-    errno.EPERM: (2, "a place to write to", _RIGHT),
+    errno.EACCES: (2, "a file or folder that you may read, or write to", _RIGHT),
+    errno.EPERM: (2, "a file or folder that you may read, or write to", _RIGHT),
     errno.EEXIST: (2, "a folder", _NAME),
     errno.ENOTDIR: (2, "a folder", _NAME),
     errno.EISDIR: (2, "a file", _NAME),

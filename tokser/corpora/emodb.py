@@ -7,9 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tokser.corpora.folders import ends_with, tell_others, visible_files
 from tokser.corpora.manifest import Manifest, probe_recordings
-from tokser.corpora.transcript import EMODB_SENTENCES, read_text
-from tokser.errors import CorpusError, MissingInputError
+from tokser.corpora.text_file import read_text
+from tokser.corpora.transcript import EMODB_SENTENCES
+from tokser.errors import CorpusError, MissingInputError, list_some
+from tokser.progress import say
 
 __all__ = ["CLASSES", "LAYOUT", "read_listening_test", "recognises", "recordings_in", "scan"]
 
@@ -42,6 +45,7 @@ _SEXES = MappingProxyType(
     }
 )
 _NAME = re.compile(r"(\d\d)([ab]\d\d)([A-Z])[a-z]?")
+_TEST_NAME = "erkennung.txt"
 _LEAST_RECOGNITION_PERCENT = 80.0
 _LEAST_NATURALNESS_PERCENT = 60.0
 
@@ -71,7 +75,9 @@ def scan(root: Path, *, subset: str = "all") -> Manifest:
     """
     paths = recordings_in(root)
     _check_names(paths, root)
-    test_path = root / "erkennung.txt"
+    others = [path for path in visible_files(root / "wav") if path not in paths]
+    tell_others(root / "wav", others, "recordings (.wav)")
+    test_path = _listening_test_in(root)
     if subset == "recognised" and not test_path.is_file():
         raise MissingInputError(
             test_path,
@@ -99,12 +105,15 @@ def read_listening_test(path: Path) -> dict[str, tuple[float, float]]:
         CorpusError: Lines are malformed; all of them are named.
     """
     results, malformed = {}, []
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.startswith("Nr") or not line.strip():
             continue
         try:
             _, name, recognition, naturalness = (cell.strip() for cell in line.split("\t"))
-            results[name.removesuffix(".wav")] = (_percent(recognition), _percent(naturalness))
+            results[re.sub(r"\.wav$", "", name, flags=re.IGNORECASE)] = (
+                _percent(recognition),
+                _percent(naturalness),
+            )
         except ValueError:
             malformed.append(f"line {number}: {line!r}")
     if malformed:
@@ -144,8 +153,22 @@ def _is_recognised(row: Mapping[str, Any]) -> bool:
 
 def recordings_in(root: Path) -> list[Path]:
     """List the recordings of EmoDB's folder in order."""
-    paths = (root / "wav").glob("*.wav")
-    return sorted(path for path in paths if not path.name.startswith("."))
+    return [path for path in visible_files(root / "wav") if ends_with(path, ".wav")]
+
+
+def _listening_test_in(root: Path) -> Path:
+    """Return where the listening test lies, or should lie; say so of a file that seems a copy."""
+    path = root / _TEST_NAME
+    texts = [one for one in visible_files(root) if ends_with(one, ".txt")]
+    if path in texts:
+        return path
+    named = [one for one in texts if one.name.lower() == _TEST_NAME]
+    if named:
+        return named[0]
+    copies = [one.name for one in texts if one.name.lower().startswith("erkennung")]
+    if copies:
+        say(f"{root}: no {_TEST_NAME}; rename {list_some(copies)} to have the listening test read")
+    return path
 
 
 def _check_names(paths: Sequence[Path], root: Path) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from tokser.corpora.folders import ends_with, tell_others, visible_files
 from tokser.corpora.manifest import Manifest, probe_recordings
-from tokser.corpora.transcript import read_iemocap_transcripts, read_text
+from tokser.corpora.text_file import read_text
+from tokser.corpora.transcript import read_iemocap_transcripts
 from tokser.errors import CorpusError, list_some
+from tokser.progress import say
 
 __all__ = ["CLASSES", "LAYOUT", "list_turns", "recognises", "scan"]
 
@@ -25,6 +28,8 @@ _LABELS = MappingProxyType(
     }
 )
 _UNUSED_LABELS = frozenset({"fru", "fea", "sur", "dis", "oth", "xxx"})
+_SESSION = re.compile(r"session[1-5]", re.IGNORECASE)
+_DIALOG = re.compile(r"Ses\d\d[FM]_\w+")
 _TURN = re.compile(r"\[[\d.]+ - [\d.]+\]\s+(\S+)\s+(\S+)\s+\[([\d.]+),\s*([\d.]+),\s*([\d.]+)\]")
 _ID = re.compile(r"Ses\d\d[FM]_\w+_[FM]\w+")
 
@@ -62,6 +67,7 @@ def scan(root: Path) -> Manifest:
     Source:
         Report, section 4.1 and Table 1.
     """
+    _tell_what_is_missing(root)
     return probe_recordings("iemocap", root, list_turns(root))
 
 
@@ -76,11 +82,9 @@ def list_turns(root: Path) -> list[dict[str, Any]]:
     for path in _evaluations_in(root):
         turns, faults_here = _read_evaluation(path)
         faults += faults_here
-        transcript_path = path.parents[1] / "transcriptions" / path.name
-        known = transcript_path.is_file()
-        transcripts = read_iemocap_transcripts(transcript_path) if known else {}
+        transcripts, files = _transcripts_of(path), _recordings_of(path)
         used = (turn for turn in turns if turn.label in _LABELS)
-        rows += [_row(turn, path.parents[2], root, transcripts) for turn in used]
+        rows += [_row(turn, path.parents[2], root, transcripts, files) for turn in used]
     if faults:
         raise CorpusError(
             root,
@@ -92,12 +96,38 @@ def list_turns(root: Path) -> list[dict[str, Any]]:
 
 
 def _evaluations_in(root: Path) -> list[Path]:
+    found, _ = _annotations_in(root)
+    return found
+
+
+def _annotations_in(root: Path) -> tuple[list[Path], list[Path]]:
+    """Return the files of annotations, and what lies beside them and is none."""
     for base in (root, root / "IEMOCAP_full_release"):
-        paths = base.glob("Session[1-5]/dialog/EmoEvaluation/*.txt")
-        found = sorted(path for path in paths if not path.name.startswith("."))
+        inside = sorted(base.iterdir()) if base.is_dir() else []
+        sessions = [path for path in inside if _SESSION.fullmatch(path.name)]
+        folders = [session / "dialog" / "EmoEvaluation" for session in sessions]
+        paths = [path for folder in folders for path in visible_files(folder)]
+        found = [path for path in paths if ends_with(path, ".txt") and _DIALOG.fullmatch(path.stem)]
         if found:
-            return found
-    return []
+            return found, [path for path in paths if path not in found]
+    return [], []
+
+
+def _tell_what_is_missing(root: Path) -> None:
+    """Say which sessions and transcripts are not there, and which files are left out."""
+    evaluations, others = _annotations_in(root)
+    tell_others(root, others, "annotations of a dialog (Ses01F_impro01.txt)")
+    there = {path.parents[2].name[-1] for path in evaluations}
+    if missing := sorted(set("12345") - there):
+        say(f"{root}: no annotations of session {', '.join(missing)}")
+    bare = [path.stem for path in evaluations if not _transcripts_of(path)]
+    if bare:
+        say(f"{root}: no transcript of {len(bare)} dialogs ({list_some(bare)})")
+
+
+def _transcripts_of(evaluation: Path) -> dict[str, str]:
+    path = evaluation.parents[1] / "transcriptions" / evaluation.name
+    return read_iemocap_transcripts(path) if path.is_file() else {}
 
 
 def _read_evaluation(path: Path) -> tuple[list[_Turn], list[str]]:
@@ -128,15 +158,23 @@ def _parse_turn(line: str) -> _Turn | None:
         return None
 
 
-def _row(turn: _Turn, session: Path, root: Path, transcripts: dict[str, str]) -> dict[str, Any]:
+def _recordings_of(evaluation: Path) -> dict[str, Path]:
+    """Return the recordings of a dialog by their turn."""
+    folder = evaluation.parents[2] / "sentences" / "wav" / evaluation.stem
+    return {path.stem: path for path in visible_files(folder) if ends_with(path, ".wav")}
+
+
+def _row(
+    turn: _Turn, session: Path, root: Path, transcripts: dict[str, str], files: dict[str, Path]
+) -> dict[str, Any]:
     dialog, _, last = turn.id.rpartition("_")
-    path = session / "sentences" / "wav" / dialog / f"{turn.id}.wav"
+    path = files.get(turn.id, session / "sentences" / "wav" / dialog / f"{turn.id}.wav")
     return {
         "id": turn.id,
         "path": path.relative_to(root).as_posix(),
         "speaker": turn.id[:5] + last[0],
         "sex": last[0].lower(),
-        "session": session.name.removeprefix("Session"),
+        "session": session.name[-1],
         "language": "en",
         "transcript": transcripts.get(turn.id, ""),
         "label": _LABELS[turn.label],

@@ -4,9 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tokser.corpora.folders import ends_with, tell_others, visible_files
 from tokser.corpora.manifest import Manifest, probe_recordings
-from tokser.corpora.transcript import read_librispeech_transcripts, read_text
+from tokser.corpora.text_file import read_text
+from tokser.corpora.transcript import read_librispeech_transcripts
 from tokser.errors import CorpusError, list_some
+from tokser.progress import say
 
 __all__ = ["CLASSES", "LAYOUT", "count_recordings", "find_splits", "recognises", "scan"]
 
@@ -57,7 +60,9 @@ def find_splits(root: Path) -> dict[str, Path]:
     for base in (root, root / "LibriSpeech"):
         folders = [folder for folder in base.iterdir() if _seen(folder)] if base.is_dir() else []
         found = {
-            folder.name: folder for folder in folders if any(folder.glob(f"{_CHAPTERS}/*.flac"))
+            folder.name: folder
+            for folder in folders
+            if any(ends_with(path, ".flac") for path in folder.glob(f"{_CHAPTERS}/*.*"))
         }
         if found:
             return found
@@ -66,17 +71,24 @@ def find_splits(root: Path) -> dict[str, Path]:
 
 def count_recordings(split: Path) -> int:
     """Count the recordings of a split."""
-    return sum(1 for path in split.glob(f"{_CHAPTERS}/*.flac") if _seen(path))
+    paths = split.glob(f"{_CHAPTERS}/*.*")
+    return sum(1 for path in paths if _seen(path) and ends_with(path, ".flac"))
 
 
 def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    others: list[Path] = []
+    bare: list[str] = []
     for chapter in split.glob(_CHAPTERS):
-        if not chapter.is_dir():
-            continue
+        paths = visible_files(chapter)
+        recordings = [path for path in paths if ends_with(path, ".flac")]
+        texts = [path for path in paths if ends_with(path, ".trans.txt")]
+        others += [path for path in paths if path not in {*recordings, *texts}]
         transcripts: dict[str, str] = {}
-        for path in filter(_seen, chapter.glob("*.trans.txt")):
+        for path in texts:
             transcripts |= read_librispeech_transcripts(path)
-        for path in filter(_seen, chapter.glob("*.flac")):
+        if recordings and not any(transcripts.get(path.stem) for path in recordings):
+            bare.append(f"{chapter.parent.name}/{chapter.name}")
+        for path in recordings:
             yield {
                 "id": path.stem,
                 "path": path.relative_to(root).as_posix(),
@@ -88,6 +100,9 @@ def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterato
                 "label": "",
                 "split": split.name,
             }
+    tell_others(split, others, "recordings or transcripts (.flac, .trans.txt)")
+    if bare:
+        say(f"{split}: no transcript of {len(bare):,} chapters ({list_some(sorted(bare))})")
 
 
 def _sexes_in(base: Path) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Manifests: one table of utterances per corpus, the same bytes on every machine."""
 
-import csv
 import hashlib
 import math
 from collections import defaultdict
@@ -13,12 +12,23 @@ from typing import Any
 
 import pandas as pd
 
+from tokser.corpora.cells import read_cells
 from tokser.corpora.waveform import probe
 from tokser.errors import AudioError, ManifestError, MissingInputError, list_some
-from tokser.progress import progress_bar
+from tokser.progress import progress_bar, say
 from tokser.provenance import write_atomically
 
-__all__ = ["COLUMNS", "OWN_COLUMNS", "Fault", "Manifest", "probe_recordings", "read_manifest"]
+__all__ = [
+    "CHANNEL",
+    "COLUMNS",
+    "OWN_COLUMNS",
+    "Fault",
+    "Manifest",
+    "channel_of",
+    "is_channel",
+    "probe_recordings",
+    "read_manifest",
+]
 
 COLUMNS = (
     "id",
@@ -42,8 +52,14 @@ OWN_COLUMNS: Mapping[str, Mapping[str, type]] = MappingProxyType(
 )
 """What each corpus knows beyond `COLUMNS`, with the type of its cells."""
 
+CHANNEL = "channel"
+"""A column that manifests may have: which channel of its recording an utterance is, from 0;
+empty: all of them, averaged."""
+
 _COUNTS = ("num_samples", "sampling_rate_hz")
 _BATCH = 256
+_MOST_CHANNELS = 1024
+"""What libsndfile reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +132,7 @@ def probe_recordings(dataset: str, root: Path, rows: Iterable[Mapping[str, Any]]
             remedy="Remove the copies.",
         )
     faults = []
-    headers = _probe_all([root / row["path"] for row in ordered])
+    headers = _probe_all([(root / row["path"], channel_of(row)) for row in ordered])
     for row, header in zip(ordered, headers, strict=True):
         if isinstance(header, AudioError):
             faults.append(Fault(row["id"], row["path"], header.got))
@@ -153,18 +169,42 @@ def read_manifest(path: Path, *, dataset: str, root: Path) -> Manifest:
         raise _malformed(path, list_some(wrong, most=20))
     rows.sort(key=lambda row: row["id"])
     faults = tuple(
-        Fault(row["id"], row["path"], "unusable when the manifest was made")
+        Fault(row["id"], row["path"], _why_unusable(root / row["path"], channel_of(row)))
         for row in rows
         if int(row["num_samples"]) == 0
     )
     return Manifest(dataset, root, _table(rows, dataset), faults)
 
 
-def _probe_all(paths: Sequence[Path]) -> list[tuple[int, int] | AudioError]:
-    batches = [paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH)]
+def channel_of(row: Mapping[str, Any]) -> int | None:
+    """Return which channel of its recording an utterance is; None: all of them, averaged."""
+    cell = str(row.get(CHANNEL, ""))
+    return int(cell) if cell else None
+
+
+def is_channel(cell: str) -> bool:
+    """Tell whether a cell names a channel, or none."""
+    return cell == "" or (_is_count(cell) and int(cell) < _MOST_CHANNELS)
+
+
+def _why_unusable(path: Path, channel: int | None) -> str:
+    """Say what is wrong with a recording that a manifest lists without samples."""
+    try:
+        probe(path, channel)
+    except AudioError as error:
+        return error.got
+    return (
+        "unusable when the manifest was made, and usable now: write the manifest anew with "
+        "`tokser manifest`"
+    )
+
+
+def _probe_all(recordings: Sequence[tuple[Path, int | None]]) -> list[tuple[int, int] | AudioError]:
+    starts = range(0, len(recordings), _BATCH)
+    batches = [recordings[start : start + _BATCH] for start in starts]
     headers: list[tuple[int, int] | AudioError] = []
     with (
-        progress_bar("Reading audio headers", total=len(paths), unit="recordings") as task,
+        progress_bar("Reading audio headers", total=len(recordings), unit="recordings") as task,
         ThreadPoolExecutor() as pool,
     ):
         for batch in pool.map(_probe_batch, batches):
@@ -173,11 +213,13 @@ def _probe_all(paths: Sequence[Path]) -> list[tuple[int, int] | AudioError]:
     return headers
 
 
-def _probe_batch(paths: Sequence[Path]) -> list[tuple[int, int] | AudioError]:
+def _probe_batch(
+    recordings: Sequence[tuple[Path, int | None]],
+) -> list[tuple[int, int] | AudioError]:
     headers: list[tuple[int, int] | AudioError] = []
-    for path in paths:
+    for path, channel in recordings:
         try:
-            headers.append(probe(path))
+            headers.append(probe(path, channel))
         except AudioError as error:
             headers.append(error)
     return headers
@@ -199,20 +241,20 @@ def _table(rows: Sequence[Mapping[str, Any]], dataset: str) -> pd.DataFrame:
 
 def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the header, and the other lines with their numbers."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            header = next(lines, [])
-            return header, [(lines.line_num, line) for line in lines if line]
-    except FileNotFoundError as error:
+    if not path.is_file():
         raise MissingInputError(
             path,
             expected="a manifest (CSV)",
-            got="no such file",
+            got="a folder" if path.exists() else "no such file",
             remedy="Write it with `tokser manifest`.",
-        ) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise _malformed(path, f"text that is no UTF-8 CSV ({error})") from error
+        )
+    table = read_cells(path)
+    if table.delimiter != "," or table.encoding != "utf-8":
+        say(
+            f"{path}: saved anew by another program ({table.delimiter!r} between cells, "
+            f"{table.encoding}); see to it that ids and speakers kept their zeros in front"
+        )
+    return table.header, table.lines
 
 
 def _faults_of_header(header: Sequence[str], dataset: str) -> list[str]:
@@ -237,6 +279,8 @@ def _faults_of_line(
     }
     wrong |= {name: row[name] for name in _COUNTS if not _is_count(row[name])}
     wrong |= {name: "" for name in ("id", "path") if not row[name]}
+    if not is_channel(row.get(CHANNEL, "")):
+        wrong[CHANNEL] = row[CHANNEL]
     if row["path"].startswith("/"):
         wrong["path"] = row["path"]
     if not wrong and (int(row["num_samples"]) == 0) != (int(row["sampling_rate_hz"]) == 0):

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from tokser.corpora.text_file import read_text
+
 __all__ = [
     "EMODB_SENTENCES",
     "read_iemocap_transcripts",
     "read_librispeech_transcripts",
-    "read_text",
 ]
 
 EMODB_SENTENCES: Mapping[str, str] = MappingProxyType(
@@ -33,15 +34,6 @@ EMODB_SENTENCES: Mapping[str, str] = MappingProxyType(
 """The ten sentences of EmoDB by their code (Burkhardt et al. 2005)."""
 
 _IEMOCAP_LINE = re.compile(r"(Ses\d\d[FM]_\w+)\s+\[[^\]]*\]:(.*)")
-
-
-def read_text(path: Path) -> str:
-    """Read a text file of a corpus: UTF-8 where it is valid, else Latin-1."""
-    content = path.read_bytes()
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
 
 
 def read_librispeech_transcripts(path: Path) -> dict[str, str]:

@@ -1,15 +1,14 @@
 """Recordings: what their headers state, and their samples, mono at 16 kHz."""
 
-import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 import xxhash
 from jaxtyping import Float32
 
-from tokser.errors import AudioError, MissingPackageError
+from tokser.corpora.sound_file import SoundFile, opened, unusable
+from tokser.errors import MissingPackageError
 
 __all__ = [
     "RESAMPLING",
@@ -36,36 +35,31 @@ Its default filter lets 8.1 kHz through at -7 dB, which folds down to 7.9 kHz.
 """
 RESAMPLING = ", ".join(f"{key} {value}" for key, value in _FILTER.items())
 """The same, as provenance has it."""
-_LONGEST_S = 24 * 3600
-_STREAMED = (0, 2**32 - 1)
-"""Lengths in a WAV's header that mean: not known when it was begun."""
+_LARGEST_SAMPLE = 2.0**32
+"""Floats that were whole numbers of 32 bits once are below; nothing of sound is beyond."""
 
 
-def probe(path: Path) -> tuple[int, int]:
-    """Read the length of a recording from its header; nothing is decoded.
+def probe(path: Path, channel: int | None = None) -> tuple[int, int]:
+    """Read the length of a recording from its header; decoded is only what states no length.
 
     Args:
         path: A sound file of any format that libsndfile knows.
+        channel: The one that is wanted, from 0; None: all of them, averaged.
 
     Returns:
         `num_samples` of one channel and `sampling_rate_hz`, both as recorded.
 
     Raises:
-        AudioError: The file is missing, empty, no audio, or states no usable length.
+        AudioError: The file is missing, empty, no audio, has no usable length, or no such channel.
     """
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(str(path)) as recording:
-            num_samples, sampling_rate_hz = recording.frames, recording.samplerate
-    except soundfile.SoundFileError as error:
-        raise _unusable(path, f"a file that is not audio ({_reason(error)})") from error
-    if num_samples == 0:
-        raise _unusable(path, "a recording of zero samples")
-    _refuse_cut_wav(path)
-    # A FLAC stream of unknown length counts as 2^63 - 1 samples.
-    if num_samples > _LONGEST_S * sampling_rate_hz:
-        raise _unusable(path, "a header without a credible length (unknown, or above 24 h)")
-    return num_samples, sampling_rate_hz
+    with opened(path) as recording:
+        _check_channel(recording, channel)
+        num_samples = recording.num_samples
+        if num_samples is None:
+            num_samples = sum(len(block) for block in recording.blocks())
+        if num_samples == 0:
+            raise unusable(path, "a recording of zero samples")
+        return num_samples, recording.sampling_rate_hz
 
 
 def resampled_length(num_samples: int, from_hz: int, to_hz: int = SAMPLING_RATE_HZ) -> int:
@@ -99,50 +93,65 @@ def fingerprint(path: Path) -> Fingerprint:
         modified_ns = path.stat().st_mtime_ns
         return Fingerprint(xxhash.xxh3_64_hexdigest(path.read_bytes()), modified_ns)
     except OSError as error:
-        raise _unusable(path, str(error.strerror)) from error
+        raise unusable(path, str(error.strerror)) from error
 
 
-def read_waveform(path: Path) -> Float32[np.ndarray, " num_samples"]:
+def read_waveform(path: Path, channel: int | None = None) -> Float32[np.ndarray, " num_samples"]:
     """Decode a recording, average its channels, and resample it to 16 kHz in fp32.
 
     Args:
         path: A sound file of any format that libsndfile knows.
+        channel: The one that is wanted, from 0; None: all of them, averaged.
 
     Returns:
         float32 `[num_samples]` at 16 kHz, nominally in [-1, 1].
 
     Raises:
-        AudioError: The file is unusable, holds fewer samples than its header states, or holds
-            NaN or infinity.
+        AudioError: The file is unusable, holds fewer samples than its header states, or samples
+            that are NaN, infinite, or larger than any format of sound has them; or it has no such
+            channel.
         MissingPackageError: torchaudio is needed to resample and cannot be imported.
     """
-    num_samples, sampling_rate_hz = probe(path)
-    waveform = _decode(path, num_samples)
-    if not np.isfinite(waveform).all():
-        raise _unusable(path, f"{np.count_nonzero(~np.isfinite(waveform))} samples of NaN or inf")
+    with opened(path) as recording:
+        _check_channel(recording, channel)
+        waveform = _decode(recording, channel)
+        sampling_rate_hz = recording.sampling_rate_hz
+    _check_samples(path, waveform)
     if sampling_rate_hz == SAMPLING_RATE_HZ:
         return waveform
     return _resample(waveform, sampling_rate_hz)
 
 
-def _decode(path: Path, num_samples: int) -> Float32[np.ndarray, " num_samples"]:
-    # In blocks: a damaged header must not decide how much memory is allocated at once.
-    blocks: list[np.ndarray] = []
-    num_read = 0
-    try:
-        with soundfile.SoundFile(str(path)) as recording:
-            while num_read < num_samples:
-                block = recording.read(_BLOCK_S * recording.samplerate, "float32", always_2d=True)
-                if len(block) == 0:
-                    break
-                num_read += len(block)
-                blocks.append(block[:, 0] if block.shape[1] == 1 else block.mean(axis=1))
-    except soundfile.SoundFileError as error:
-        got = f"a file that stops decoding ({_reason(error)}): truncated or damaged"
-        raise _unusable(path, got) from error
-    if num_read != num_samples:
-        raise _unusable(path, f"{num_read} of the {num_samples} samples that its header states")
+def _decode(recording: SoundFile, channel: int | None) -> Float32[np.ndarray, " num_samples"]:
+    blocks = [
+        block[:, 0 if channel is None else channel]
+        if channel is not None or recording.num_channels == 1
+        else block.mean(axis=1)
+        for block in recording.blocks()
+    ]
+    num_read, stated = sum(len(block) for block in blocks), recording.num_samples
+    if num_read == 0:
+        raise unusable(recording.path, "a recording of zero samples")
+    if stated is not None and num_read != stated:
+        got = f"{num_read} of the {stated} samples that its header states"
+        raise unusable(recording.path, got)
     return np.concatenate(blocks)
+
+
+def _check_channel(recording: SoundFile, channel: int | None) -> None:
+    there = recording.num_channels
+    if channel is not None and channel >= there:
+        names = "only channel 0" if there == 1 else f"the channels 0 to {there - 1}"
+        raise unusable(recording.path, f"{names}, where channel {channel} is asked for")
+
+
+def _check_samples(path: Path, waveform: np.ndarray) -> None:
+    finite = np.isfinite(waveform)
+    if not finite.all():
+        raise unusable(path, f"{np.count_nonzero(~finite)} samples of NaN or inf")
+    peak = float(np.abs(waveform).max())
+    if peak > _LARGEST_SAMPLE:
+        raise unusable(path, f"samples of up to {peak:.3g}, where full scale is 1")
 
 
 def _resample(waveform: np.ndarray, from_hz: int) -> np.ndarray:
@@ -179,49 +188,3 @@ def import_torchaudio() -> tuple[Any, Any]:
             remedy="Run `tokser doctor`, and install the pair that it names.",
         ) from error
     return torch, torchaudio
-
-
-def _check_file(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError as error:
-        raise _unusable(path, "no such file") from error
-    except OSError as error:
-        raise _unusable(path, f"a file that cannot be read ({error.strerror})") from error
-    if not path.is_file():
-        raise _unusable(path, "something that is not a file")
-    if size == 0:
-        raise _unusable(path, "an empty file (0 bytes)")
-
-
-def _refuse_cut_wav(path: Path) -> None:
-    """Raise if a WAV ends before its header says; libsndfile would correct the header."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        riff, _, wave = struct.unpack("<4sI4s", file.read(12).ljust(12))
-        if (riff, wave) != (b"RIFF", b"WAVE"):
-            return
-        position = 12
-        while len(header := file.read(8)) == 8:
-            name, length = struct.unpack("<4sI", header)
-            position += 8
-            if name == b"data":
-                if length not in _STREAMED and position + length > size:
-                    got = f"{size - position} of the {length} bytes that its header states"
-                    raise _unusable(path, got)
-                return
-            position += length + length % 2
-            file.seek(position)
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "error_string", error)).strip().rstrip(".")
-
-
-def _unusable(path: Path, got: str) -> AudioError:
-    return AudioError(
-        path,
-        expected="a complete recording of at least one finite sample",
-        got=got,
-        remedy="Fetch the file again, or leave the utterance out.",
-    )

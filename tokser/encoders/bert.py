@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoConfig,
-    AutoTokenizer,
     BertModel,
     DistilBertModel,
     PreTrainedModel,
@@ -23,6 +22,8 @@ from tokser.encoders.base import Activations, StoredDtype
 from tokser.encoders.batching import fixed_batches
 from tokser.encoders.checkpoint import Checkpoint, load_weights, quiet_transformers
 from tokser.encoders.landing import Landing
+from tokser.encoders.model_files import load_tokenizer, reading
+from tokser.errors import CheckpointError, list_some
 from tokser.provenance import digest_of
 
 __all__ = ["BertTextEncoder"]
@@ -56,11 +57,12 @@ class BertTextEncoder:
 
     def __init__(self, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
         self._checkpoint, self._arithmetic = checkpoint, arithmetic
-        config = AutoConfig.from_pretrained(checkpoint.folder)
+        config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=False)
         self._family = str(checkpoint.config["model_type"])
         self.name = checkpoint.name
         self.dim = int(config.hidden_size)
         self.num_layers = int(config.num_hidden_layers)
+        self._num_embeddings = int(config.vocab_size)
         self.max_tokens = int(config.max_position_embeddings)
         if self._family in _COUNT_FROM_PADDING:
             self.max_tokens -= int(config.pad_token_id) + 1
@@ -72,8 +74,7 @@ class BertTextEncoder:
 
     @functools.cached_property
     def _tokenizer(self) -> Any:
-        with quiet_transformers():
-            return AutoTokenizer.from_pretrained(self._checkpoint.folder)
+        return load_tokenizer(self._checkpoint)
 
     def provenance(self) -> dict[str, Any]:
         """Model, weights and tokenizer."""
@@ -91,9 +92,30 @@ class BertTextEncoder:
     def tokenize(self, transcripts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Return [CLS], word pieces, [SEP] of each transcript, or <s>, pieces, </s>."""
         texts = [text.lower() if text.isupper() else text for text in transcripts]
-        with quiet_transformers():  # sequences beyond max_tokens are the caller's to refuse
+        # Sequences beyond max_tokens are the caller's to refuse.
+        with reading(self._checkpoint, "a tokenizer that can be run"), quiet_transformers():
             encoded = self._tokenizer(texts, add_special_tokens=True)["input_ids"]
+        self._refuse_unembedded({token for ids in encoded for token in ids})
         return [np.asarray(ids, dtype=np.int32) for ids in encoded]
+
+    @property
+    def unknown_token_id(self) -> int:
+        """What words that the vocabulary cannot spell become."""
+        return int(self._tokenizer.unk_token_id)
+
+    def _refuse_unembedded(self, token_ids: set[int]) -> None:
+        """Raise if the tokenizer has tokens, which occur, that the model has no embedding of."""
+        beyond = sorted(token for token in token_ids if token >= self._num_embeddings)
+        if beyond:
+            texts = self._tokenizer.convert_ids_to_tokens(beyond)
+            raise CheckpointError(
+                self._checkpoint.folder,
+                expected=f"tokens that the model has one of its {self._num_embeddings} embeddings "
+                "for",
+                got=list_some([f"{t!r} ({n})" for t, n in zip(texts, beyond, strict=True)]),
+                remedy="Take the tokenizer that belongs to these weights; one that tokens were "
+                "added to needs `model.resize_token_embeddings`, and training.",
+            )
 
     def encode(
         self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]

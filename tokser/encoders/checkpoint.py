@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,8 +116,10 @@ def load_weights(
     """
     import torch
 
+    from tokser.encoders.model_files import reading
+
     mapping = {rf"^{prefix}": ""} if prefix else None
-    with quiet_transformers(), _readable(checkpoint):
+    with quiet_transformers(), reading(checkpoint, "weights that can be read"):
         found: Any = model_class.from_pretrained(
             checkpoint.folder,
             key_mapping=mapping,
@@ -159,28 +160,12 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-@contextlib.contextmanager
-def _readable(checkpoint: Checkpoint) -> Iterator[None]:
-    """Say of weights that cannot be read that they are damaged."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (SafetensorError, OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise CheckpointError(
-            checkpoint.folder,
-            expected="weights that can be read",
-            got=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
-            remedy="A file is damaged or of another model: fetch it again.",
-        ) from error
-
-
 def _read_config(source: str, file: Path) -> Mapping[str, Any]:
     try:
-        config = json.loads(file.read_text())
+        config = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError(f"a {type(config).__name__}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(
             source,
             expected="a config.json that holds a JSON object",
@@ -202,7 +187,7 @@ def _fetch(source: str, revision: str | None) -> Path:
             snapshot_download(source, revision=revision, allow_patterns=[_PICKLED])
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         unreachable = isinstance(error, LocalEntryNotFoundError)
-        reason = str(error).strip().splitlines()[0].removeprefix("Got: ").rstrip(".")
+        reason = str(error).strip().partition("\n")[0].removeprefix("Got: ").rstrip(".")
         raise MissingInputError(
             f"--encoder {source}",
             expected="a local model folder or the id of a model on the hub",

@@ -32,6 +32,7 @@ class Part:
         num_samples: Length of each recording at 16 kHz, in samples, 0 for a broken one.
         reasons: Why some are set aside, by place in the part.
         paths: Recordings, for a speech encoder.
+        channels: Which channel of each is meant; None: all of them, averaged.
         token_ids: Tokens, for a text encoder.
     """
 
@@ -39,6 +40,7 @@ class Part:
     num_samples: Sequence[int]
     reasons: Mapping[int, str]
     paths: Sequence[Path] = ()
+    channels: Sequence[int | None] = ()
     token_ids: Sequence[NDArray[np.int32]] = ()
 
     @property
@@ -102,7 +104,7 @@ def load_pass(encoder: SpeechEncoder | TextEncoder, part: Part, places: Sequence
     for place in places:
         try:
             loaded.fingerprints[place] = fingerprint(part.paths[place])
-            waveforms.append(_read(part.paths[place], part.num_samples[place]))
+            waveforms.append(_read(part, place))
             loaded.places.append(place)
         except AudioError as error:
             loaded.reasons[place] = str(error)
@@ -121,8 +123,9 @@ def launch_pass(
     return encoder.launch(loaded.prepared, layers, dtype) if loaded.places else None
 
 
-def _read(path: Path, samples: int) -> NDArray[np.float32]:
-    waveform = read_waveform(path)
+def _read(part: Part, place: int) -> NDArray[np.float32]:
+    path, samples = part.paths[place], part.num_samples[place]
+    waveform = read_waveform(path, part.channels[place] if part.channels else None)
     if len(waveform) != samples:
         raise AudioError(
             path,

@@ -1,6 +1,8 @@
 """From a hub id or a folder to the encoder that fits it."""
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from tokser.config import ContextName, PrecisionName
 from tokser.device import keep_few_kernels
@@ -10,6 +12,8 @@ from tokser.errors import CheckpointError, MissingPackageError
 
 if TYPE_CHECKING:
     import torch
+
+    from tokser.encoders.arithmetic import Arithmetic
 
 __all__ = ["MODEL_TYPES", "load_encoder"]
 
@@ -53,7 +57,7 @@ def load_encoder(
         )
     keep_few_kernels()
     try:
-        return _build(checkpoint, device, precision, context)
+        build = _builder(model_type, context)
     except (ImportError, OSError) as error:
         raise MissingPackageError(
             "transformers",
@@ -61,24 +65,28 @@ def load_encoder(
             got=str(error),
             remedy="`tokser doctor` tells what does not fit, most often torch and torchaudio.",
         ) from error
-
-
-def _build(
-    checkpoint: Checkpoint, device: "torch.device", precision: PrecisionName, context: ContextName
-) -> SpeechEncoder | TextEncoder:
-    # Each family imports its own part of transformers, which takes seconds.
     from tokser.encoders.arithmetic import Arithmetic
+    from tokser.encoders.model_files import completed, reading
 
     arithmetic = Arithmetic(device, precision)
-    model_type = checkpoint.config["model_type"]
+    whole = completed(checkpoint)
+    with reading(checkpoint, "a config.json whose settings go together"):
+        return build(whole, arithmetic)
+
+
+_Builder: TypeAlias = "Callable[[Checkpoint, Arithmetic], SpeechEncoder | TextEncoder]"
+
+
+def _builder(model_type: str, context: ContextName) -> _Builder:
+    """Return what builds the encoder; each family imports its own part of transformers."""
     if model_type == "whisper":
         from tokser.encoders.whisper import WhisperSpeechEncoder
 
-        return cast(SpeechEncoder, WhisperSpeechEncoder(checkpoint, arithmetic, context))
+        return cast(_Builder, partial(WhisperSpeechEncoder, context=context))
     if model_type in _WAVEFORM:
         from tokser.encoders.wav2vec2 import Wav2Vec2SpeechEncoder
 
-        return cast(SpeechEncoder, Wav2Vec2SpeechEncoder(checkpoint, arithmetic))
+        return cast(_Builder, Wav2Vec2SpeechEncoder)
     from tokser.encoders.bert import BertTextEncoder
 
-    return cast(TextEncoder, BertTextEncoder(checkpoint, arithmetic))
+    return cast(_Builder, BertTextEncoder)

@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.waveform import probe, resampled_length
 from tokser.encoders.base import SpeechEncoder, TextEncoder
-from tokser.errors import AudioError
+from tokser.errors import AudioError, CheckpointError
 
 __all__ = ["Rows", "count_frames", "count_tokens"]
+
+_MOST_UNKNOWN = 0.5
+"""Share of a corpus's tokens that may be unknown to a text encoder."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,25 @@ def count_tokens(encoder: TextEncoder, manifest: Manifest) -> Rows:
         elif num_tokens > encoder.max_tokens:
             reasons[position] = f"{num_tokens} tokens, {encoder.name} takes {encoder.max_tokens}"
     kept = [nothing if i in reasons else ids for i, ids in enumerate(token_ids)]
+    _refuse_unknown(encoder, kept)
     lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
     return Rows(lengths, reasons, kept)
+
+
+def _refuse_unknown(encoder: TextEncoder, token_ids: Sequence[NDArray[np.int32]]) -> None:
+    """Raise if the vocabulary cannot spell most of the corpus: its activations would be alike."""
+    unknown = getattr(encoder, "unknown_token_id", None)
+    words = np.concatenate([ids[1:-1] for ids in token_ids] or [np.zeros(0, np.int32)])
+    if unknown is None or len(words) == 0:
+        return
+    share = float((words == unknown).mean())
+    if share > _MOST_UNKNOWN:
+        raise CheckpointError(
+            encoder.name,
+            expected="a tokenizer that knows the words of the corpus",
+            got=f"{share:.0%} of its {len(words):,} words and word pieces unknown",
+            remedy="Choose a model of the corpus's language, or fetch its tokenizer again.",
+        )
 
 
 def _why_unreadable(manifest: Manifest, path: str) -> str:

@@ -14,7 +14,6 @@ from transformers import (
     Data2VecAudioModel,
     HubertModel,
     PreTrainedModel,
-    Wav2Vec2FeatureExtractor,
     Wav2Vec2Model,
     WavLMModel,
 )
@@ -26,8 +25,8 @@ from tokser.encoders.batching import near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
 from tokser.encoders.frames import Span, conv_frames, conv_min_samples, overlapping
 from tokser.encoders.landing import Landing
+from tokser.encoders.model_files import load_normaliser
 from tokser.encoders.wavlm_attention import fuse_attention
-from tokser.errors import CheckpointError
 
 __all__ = ["Wav2Vec2SpeechEncoder"]
 
@@ -62,13 +61,6 @@ class Wav2Vec2SpeechEncoder:
 
     def __init__(self, checkpoint: Checkpoint, arithmetic: Arithmetic) -> None:
         self._checkpoint, self._arithmetic = checkpoint, arithmetic
-        if not (checkpoint.folder / "preprocessor_config.json").is_file():
-            raise CheckpointError(
-                checkpoint.folder,
-                expected="preprocessor_config.json, which says whether waveforms are normalised",
-                got="none",
-                remedy="Copy it from where the model was published.",
-            )
         config = checkpoint.config
         self.name = checkpoint.name
         self.dim = int(config["hidden_size"])
@@ -77,6 +69,7 @@ class Wav2Vec2SpeechEncoder:
         self._kernels, self._strides = config["conv_kernel"], config["conv_stride"]
         self.min_samples = conv_min_samples(self._kernels, self._strides)
         self._hop = math.prod(self._strides)
+        self._normaliser = load_normaliser(checkpoint)
 
     @functools.cached_property
     def _model(self) -> Any:
@@ -94,10 +87,6 @@ class Wav2Vec2SpeechEncoder:
         model.feature_extractor = EachAlone(model.feature_extractor, time=2)
         model.encoder.pos_conv_embed = EachAlone(model.encoder.pos_conv_embed, time=1)
         return self._arithmetic.place(model)
-
-    @functools.cached_property
-    def _normaliser(self) -> Wav2Vec2FeatureExtractor:
-        return Wav2Vec2FeatureExtractor.from_pretrained(self._checkpoint.folder)
 
     def provenance(self) -> dict[str, Any]:
         """Model, weights and preprocessing."""

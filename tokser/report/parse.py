@@ -157,14 +157,14 @@ def parse_grid(path: Path) -> pd.DataFrame:
 def parse_comparisons(path: Path, keys: Sequence[str]) -> pd.DataFrame:
     """Read the paired tests; one feature set alone has none, and the file holds no rows."""
     columns = [*keys, *_COMPARISONS]
-    if len(path.read_text(encoding="utf-8").splitlines()) < 2:
+    if sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
         return pd.DataFrame(columns=columns)
     return _parse_csv(path, columns)
 
 
 def parse_choices(path: Path) -> pd.DataFrame:
     """Read `choices.csv`: what dev chose in each fold; without any choice it holds no rows."""
-    if len(path.read_text(encoding="utf-8").splitlines()) < 2:
+    if sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
         return pd.DataFrame(columns=list(_CHOICES))
     return _parse_csv(path, _CHOICES)
 
@@ -199,7 +199,7 @@ def parse_audit(path: Path) -> dict[str, dict[str, Any]]:
 
 def parse_lines(path: Path) -> tuple[dict[str, Any], ...]:
     """Read a file of JSON objects, one on each line."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_text(encoding="utf-8").split("\n")
     entries = tuple(json.loads(line) for line in lines if line.strip())
     if not all(isinstance(entry, Mapping) for entry in entries):
         raise ValueError("expected one JSON object on each line")

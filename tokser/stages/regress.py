@@ -179,15 +179,26 @@ def _having(utterances: pd.DataFrame, targets: Sequence[str]) -> pd.DataFrame:
             remedy="IEMOCAP has valence, arousal and dominance; EmoDB has none of them.",
         )
     numbers = utterances[list(targets)].apply(pd.to_numeric, errors="coerce")
-    broken = list(utterances.index[~np.isfinite(numbers.to_numpy()).all(axis=1)])
+    broken = [
+        f"{target} of {utterance}: {_cell(utterances.at[utterance, target])}"
+        for target in numbers
+        for utterance in utterances.index[~np.isfinite(numbers[target].to_numpy(float))]
+    ]
     if broken:
+        commas = any("," in one for one in broken)
         raise InputError(
             f"--target {','.join(targets)}",
             expected="a number for every utterance",
-            got=f"none for {list_some(broken)}",
-            remedy="Complete the manifest.",
+            got=list_some(broken),
+            remedy="Write decimals with a point in the manifest, and extract anew."
+            if commas
+            else "Complete the manifest.",
         )
-    return utterances
+    return utterances.assign(**{target: numbers[target] for target in numbers})
+
+
+def _cell(value: object) -> str:
+    return repr(value) if isinstance(value, str) and value else "none"
 
 
 def _choices(

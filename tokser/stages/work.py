@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
-from tokser.corpora.manifest import Manifest
+from tokser.corpora.manifest import CHANNEL, Manifest, channel_of
 from tokser.corpora.registry import load_corpus
 from tokser.corpora.waveform import RESAMPLING, SAMPLING_RATE_HZ, resampled_length
 from tokser.device import resolve_device
@@ -111,8 +111,15 @@ class Work:
                 if position in rows.reasons
             },
             paths=[self.manifest.root.absolute() / str(path) for path in paths],
+            channels=[] if is_text else self._channels(positions),
             token_ids=[rows.token_ids[i] for i in positions] if is_text else [],
         )
+
+    def _channels(self, positions: Sequence[int]) -> list[int | None]:
+        table = self.manifest.table
+        if CHANNEL not in table:
+            return [None] * len(positions)
+        return [channel_of({CHANNEL: cell}) for cell in table[CHANNEL].iloc[list(positions)]]
 
     def encode(
         self,

@@ -107,7 +107,7 @@ class Store:
     @cached_property
     def utterances(self) -> "pd.DataFrame":
         """The manifest's table, [utterances, columns], index = id, in store order."""
-        return parse_manifest(self.manifest_text)
+        return parse_manifest(self.manifest_text, self.dataset)
 
     @property
     def version(self) -> int:
@@ -179,7 +179,7 @@ class Store:
         found = [
             name.removeprefix(f"{FUNCTIONALS}/")
             for name in self.arrays
-            if self[name].kind == FUNCTIONALS and "@" not in name and self[name].is_sealed
+            if self[name].kind == FUNCTIONALS and not _is_part(name) and self[name].is_sealed
         ]
         kept = [feature for feature in self.features if feature in found]
         return kept + [feature for feature in found if feature not in kept]
@@ -194,7 +194,7 @@ class Store:
         """Names of the features of which only functionals were stored; nothing is read."""
         prefix = f"{FUNCTIONALS}/"
         names = [name.removeprefix(prefix) for name in self.arrays if name.startswith(prefix)]
-        return [name for name in names if "@" not in name and name not in self.features]
+        return [name for name in names if not _is_part(name) and name not in self.features]
 
     def functionals(self, feature: str) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
@@ -389,3 +389,8 @@ class Store:
 
 def _reopen(path: str, check: bool) -> Store:
     return open_store(path, check=check)
+
+
+def _is_part(name: str) -> bool:
+    """Tell whether an array holds one functional of a feature: `layer-6@std`, of any encoder."""
+    return "@" in name.rpartition("/")[2]

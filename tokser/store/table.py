@@ -14,18 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = ["cells", "changed_rows", "columns_read", "parse_manifest", "same_cells", "table_text"]
 
-_TEXT_COLUMNS = (
-    *("id", "path", "speaker", "sex", "session", "language", "transcript", "label", "sentence"),
-)
-"""Columns of a manifest that are text, though they may look like numbers: speaker 03."""
+_COUNTS = ("num_samples", "sampling_rate_hz")
+_NUMBERS = {
+    "emodb": ("recognition_percent", "naturalness_percent"),
+    "iemocap": ("valence", "arousal", "dominance"),
+}
+"""Columns that a corpus has beyond every manifest's, and that are numbers."""
 
 
-def parse_manifest(text: str) -> "pd.DataFrame":
-    """Read a manifest's CSV text; index = id, empty text stays empty."""
+def parse_manifest(text: str, dataset: str = "") -> "pd.DataFrame":
+    """Read a manifest's CSV text; index = id, empty text stays empty.
+
+    What is not known to be a number is text, though it may look like one: speaker 03.
+    """
     import pandas as pd  # most of what importing this package would take
 
-    as_text = dict.fromkeys(_TEXT_COLUMNS, str)
-    table = pd.read_csv(io.StringIO(text), dtype=as_text, keep_default_na=False, engine="c")
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, engine="c")
+    for column in (*_COUNTS, *_NUMBERS.get(dataset, ())):
+        if column in table:
+            table[column] = pd.to_numeric(table[column])
     return table.set_index("id")
 
 

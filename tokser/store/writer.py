@@ -26,6 +26,7 @@ from tokser.store.growth import (
 from tokser.store.journal import layout_digest
 from tokser.store.layout import Layout, pack_into
 from tokser.store.locks import Locks
+from tokser.store.manifest_difference import manifest_difference
 from tokser.store.objects import LocalObjects
 from tokser.store.parted_writer import PartedGroupWriter
 from tokser.store.reader import Store
@@ -124,14 +125,16 @@ class StoreWriter:
 
     def _grow_table(self, root: RootAttributes) -> None:
         """Add utterances that the table does not have; refuse any other change."""
-        change = compare_tables(Store(self._backend).manifest_text, self._manifest_text)
+        old = Store(self._backend).manifest_text
+        change = compare_tables(old, self._manifest_text)
         if change.only_adds and list(change.ids) == self._ids:
             if change.is_empty:
                 return
             if self._may_grow:
                 write_version(self._backend, root, change)
                 return
-        new = f"{self._wanted.manifest_digest} (other: {change.describe()})"
+        told = f"{manifest_difference(old, self._manifest_text)}; {change.describe()}"
+        new = f"{told} ({self._wanted.manifest_digest})"
         raise self._mismatch("manifest_digest", root.manifest_digest, new)
 
     def _mismatch(self, key: str, old: str, new: str) -> StoreMismatchError:

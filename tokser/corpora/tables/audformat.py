@@ -3,13 +3,21 @@
 import importlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from tokser.corpora.tables.records import Record
-from tokser.errors import ManifestError, MissingInputError, MissingPackageError, SettingsError
+from tokser.errors import (
+    ManifestError,
+    MissingInputError,
+    MissingPackageError,
+    SettingsError,
+    TokserError,
+    list_some,
+)
 
 __all__ = ["read_audformat"]
 
@@ -28,7 +36,7 @@ def read_audformat(root: Path, tables: Sequence[str]) -> Iterator[Record]:
         MissingPackageError: audformat is not installed.
         MissingInputError: `root` holds no database.
         SettingsError: There is no such table, or none was named.
-        ManifestError: A table has parts of files.
+        ManifestError: A table has parts of files, or the database is damaged.
     """
     audformat = _import_audformat()
     if not (root / "db.yaml").is_file():
@@ -38,22 +46,43 @@ def read_audformat(root: Path, tables: Sequence[str]) -> Iterator[Record]:
             got="none",
             remedy="Give the folder that `audb.load` returned as `db.root`.",
         )
-    database = audformat.Database.load(str(root))
-    unknown = [name for name in tables if name not in database.tables]
+    with _readable(root):
+        database = audformat.Database.load(str(root))
+        known = list(database.tables)
+    unknown = [name for name in tables if name not in known]
     if unknown or not tables:
         raise SettingsError(
             "--table",
-            expected=f"tables of {root}: {', '.join(database.tables)}",
+            expected=f"tables of {root}: {list_some(known, most=30) or 'none'}",
             got=", ".join(unknown) or "none",
             remedy="Name one of these, the one with the labels at least.",
         )
-    with warnings.catch_warnings():
+    with _readable(root), warnings.catch_warnings():
         # audformat 1.4 sets indices in place, which pandas 3.1 warns of.
         warnings.filterwarnings("ignore", message="The inplace keyword")
         joined = pd.concat([_whole_files(database, name, root) for name in tables], axis=1)
-    for file, row in joined.iterrows():
-        cells = {name: str(value) for name, value in row.items() if not pd.isna(value)}
+        rows = joined.astype(object).to_dict("records")
+    for file, row in zip(joined.index, rows, strict=True):
+        cells = {str(name): cell for name, cell in row.items() if isinstance(cell, str)}
         yield Record(f"{', '.join(tables)}: {file}", {**cells, "file": str(file)})
+
+
+@contextmanager
+def _readable(root: Path) -> Iterator[None]:
+    """Say of a database that audformat cannot read that it is damaged."""
+    try:
+        yield
+    except TokserError:
+        raise
+    except Exception as error:
+        # audformat checks little: a damaged file may end in any error of yaml, pandas or pyarrow.
+        reason = " ".join(str(error).split())[:200]
+        raise ManifestError(
+            root,
+            expected="an audformat database that is whole",
+            got=f"{type(error).__name__}: {reason}",
+            remedy="Load it again with `audb.load`, or save it anew with `Database.save`.",
+        ) from error
 
 
 def _whole_files(database: Any, name: str, root: Path) -> pd.DataFrame:
@@ -71,31 +100,43 @@ def _whole_files(database: Any, name: str, root: Path) -> pd.DataFrame:
                 "(`audformat.utils.to_filewise_index`), or name another table.",
             )
         frame.index = table.files
-    columns: dict[str, Any] = {}
+    columns: dict[str, list[Any]] = {}
     for column in table.columns:
-        columns |= _readable(database, table, column)
+        columns |= _readable_cells(database, table, column)
     for column, values in columns.items():
-        frame[column] = list(values)
+        frame[column] = pd.Series([_text(value) for value in values], frame.index, dtype=object)
     return frame.drop(columns="")
 
 
-def _readable(database: Any, table: Any, column: str) -> dict[str, Any]:
+def _readable_cells(database: Any, table: Any, column: str) -> dict[str, list[Any]]:
     """Return a column, and what its scheme says about its codes."""
-    values = table[column].get()
+    values = _cells(table[column].get())
     scheme_id = table[column].scheme_id
     labels = database.schemes[scheme_id].labels if scheme_id else None
     if isinstance(labels, str):  # the name of a table about them
-        about = database.misc_tables[labels].get().to_dict("index")
+        about = database.misc_tables[labels].get().astype(object).to_dict("index")
     elif isinstance(labels, Mapping):
         about = dict(labels)
     else:
         return {column: values}
     if all(isinstance(meaning, str) for meaning in about.values()):
-        return {column: values.map(lambda code: about.get(code, code))}
+        return {column: [about.get(code, code) for code in values]}
     fields = dict.fromkeys(name for meaning in about.values() for name in meaning)
     return {column: values} | {
-        name: values.map(lambda code, name=name: about.get(code, {}).get(name)) for name in fields
+        name: [about.get(code, {}).get(name) for code in values] for name in fields
     }
+
+
+def _cells(values: pd.Series) -> list[Any]:
+    """Return cells as what they are: whole numbers beside empty cells become no fractions."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        kinds = [*values.cat.categories, None]
+        return [kinds[code] for code in values.cat.codes]
+    return list(values.astype(object))
+
+
+def _text(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
 
 
 def _import_audformat() -> Any:

@@ -1,37 +1,40 @@
 """A user's own CSV: comma, semicolon or tab between cells, a header, a line an utterance."""
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
+from tokser.corpora.cells import read_cells
 from tokser.corpora.tables.records import Record
-from tokser.corpora.transcript import read_text
-from tokser.errors import ManifestError
+from tokser.errors import ManifestError, list_some
+from tokser.progress import say
 
 __all__ = ["read_delimited"]
 
-_DELIMITERS = ",;\t"
-
 
 def read_delimited(path: Path) -> Iterator[Record]:
-    """Read a CSV in UTF-8 or Latin-1; the delimiter is the one that its header has most of.
+    """Read a CSV in UTF-8, UTF-16 or Windows-1252, and say which of them unless it is UTF-8.
 
     Raises:
-        ManifestError: It is no CSV, or columns share a name.
+        ManifestError: It is no CSV, is in no known encoding, has no line, or columns share a name.
     """
-    text = read_text(path)
-    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [name.strip() for name in next(lines, [])]
-        cells = [(lines.line_num, line) for line in lines if any(line)]
-    except csv.Error as error:
-        raise _no_table(path, f"line {lines.line_num}: {error}") from error
-    wrong = [name or "(none)" for name in dict.fromkeys(header) if header.count(name) > 1]
-    if wrong or not any(header):
-        raise _no_table(path, f"columns {', '.join(wrong)} twice" if wrong else "no header")
-    for number, line in cells:
+    table = read_cells(path)
+    if table.encoding == "cp1252":
+        say(f"{path}: not UTF-8, read as Windows-1252; if letters are wrong, save it as UTF-8")
+    elif table.encoding != "utf-8":
+        say(f"{path}: read as {table.encoding.upper()}")
+    header = [name.strip() for name in table.header]
+    named = [name for name in header if name]
+    wrong = [name for name in dict.fromkeys(named) if named.count(name) > 1]
+    if wrong:
+        raise _no_table(path, f"columns {', '.join(wrong)} twice")
+    if not named:
+        raise _no_table(path, "no header")
+    if not table.lines:
+        raise _no_table(path, f"the header {list_some(named, most=30)} and no line under it")
+    nameless = [place for place, name in enumerate(header, start=1) if not name]
+    if any(place <= len(line) and line[place - 1] for _, line in table.lines for place in nameless):
+        say(f"{path}: column {list_some(nameless)} has no name, and is left out")
+    for number, line in table.lines:
         faults: tuple[str, ...] = ()
         if len(line) != len(header):
             faults = (f"{len(line)} cells under {len(header)} columns",)
@@ -42,7 +45,7 @@ def read_delimited(path: Path) -> Iterator[Record]:
 def _no_table(path: Path, got: str) -> ManifestError:
     return ManifestError(
         path,
-        expected="a CSV with a header, every column once",
+        expected="a CSV with a header, every column once, and a line for each utterance",
         got=got,
         remedy="Correct the named place, or save the table as CSV again.",
     )

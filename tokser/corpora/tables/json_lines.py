@@ -20,22 +20,26 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     try:
         content = path.read_bytes()
-        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode("utf-8")
+        text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode(
+            "utf-8-sig"
+        )
     except (gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise _malformed(path, [str(error)]) from error
     found, faults = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             value = json.loads(line)
-        except json.JSONDecodeError as error:
-            faults.append(f"line {number}: {error.msg}")
+        except (ValueError, RecursionError) as error:
+            faults.append(f"line {number}: {getattr(error, 'msg', error)}")
             continue
         if isinstance(value, dict):
             found.append((f"{path.name} line {number}", value))
         else:
             faults.append(f"line {number}: {type(value).__name__} instead of an object")
+    if not found and not faults:
+        faults = ["no line at all"]
     if faults:
         raise _malformed(path, faults)
     yield from found

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tokser.corpora.manifest import CHANNEL
 from tokser.corpora.tables.json_lines import read_json_lines
 from tokser.corpora.tables.records import Record
 from tokser.errors import ManifestError
@@ -22,8 +23,9 @@ _Found = tuple[str, dict[str, Any]]
 def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
     """Read recordings and what is said in them; each supervision is an utterance.
 
-    A supervision must span its recording, for a manifest has whole files. Fields of `custom`
-    become columns. Without supervisions the recordings themselves are the utterances.
+    A supervision must span its recording in time, for a manifest has whole files; it may be one
+    of its channels, which the column `channel` then says. Fields of `custom` become columns.
+    Without supervisions the recordings themselves are the utterances, their channels averaged.
 
     Args:
         paths: `recordings.jsonl`, `supervisions.jsonl`, `cuts.jsonl`, each packed (.gz) or not, in
@@ -39,15 +41,16 @@ def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
     supervisions: list[_Found] = []
     strange: list[Record] = []
     for where, value in (found for path in paths for found in read_json_lines(path)):
+        recording = value.get("recording")
         if "sources" in value:
             recordings[str(value.get("id"))] = (where, value)
         elif "recording_id" in value:
             supervisions.append((where, value))
-        elif isinstance(value.get("recording"), dict):
-            recordings[str(value["recording"].get("id"))] = (where, value["recording"])
-            supervisions += ((where, one) for one in value.get("supervisions", []))
-            if not _spans(value, value["recording"]):
-                strange.append(Record(where, {}, ("a cut of a part of a recording",)))
+        elif isinstance(recording, dict):
+            recordings[str(recording.get("id"))] = (where, recording)
+            supervisions += ((where, one) for one in _supervisions_of(value))
+            if (fault := _fault_of_span(value, recording)) is not None:
+                strange.append(Record(where, {}, (fault or "a cut of a part of a recording",)))
         else:
             kind = value.get("type", "neither a recording, a supervision nor a cut of one file")
             strange.append(Record(where, {}, (str(kind),)))
@@ -66,39 +69,82 @@ def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
             yield Record(where, {"id": id_, "path": _path(recording)}, _faults(recording))
 
 
+def _supervisions_of(cut: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what is said in a cut; what does not say its channel is of those of the cut."""
+    found = cut.get("supervisions")
+    for one in found if isinstance(found, list) else []:
+        # What is no supervision has no recording either, and is told as such.
+        one = one if isinstance(one, dict) else {"recording_id": None}
+        yield {"channel": cut.get("channel")} | one
+
+
 def _utterance(
     where: str, supervision: Mapping[str, Any], recordings: Mapping[str, _Found]
 ) -> Record:
-    id_ = str(supervision.get("recording_id"))
+    id_, name = str(supervision.get("recording_id")), str(supervision.get("id", ""))
     if id_ not in recordings:
         return Record(where, {}, (f"recording {id_!r} is not there",))
     recording = recordings[id_][1]
     faults = list(_faults(recording))
-    if not _spans(supervision, recording):
+    if (fault := _fault_of_span(supervision, recording)) is not None:
         faults.append(
-            f"{supervision.get('id')} is a part of {id_}; cut it into a file of its own "
+            fault
+            or f"{name} is a part of {id_}; cut it into a file of its own "
             "(lhotse: trim_to_supervisions, then save_audios)"
         )
     custom = supervision.get("custom") or {}
-    cells = {name: str(value) for name, value in custom.items() if value is not None}
-    cells |= {name: str(supervision[name]) for name in _COLUMNS if supervision.get(name)}
+    if not isinstance(custom, dict):
+        faults.append(f"custom {custom!r} instead of an object")
+        custom = {}
+    cells = {field: str(value) for field, value in custom.items() if value is not None}
+    cells |= {field: str(supervision[field]) for field in _COLUMNS if supervision.get(field)}
     if "language" in cells:
         cells["language"] = _LANGUAGES.get(cells["language"].lower(), cells["language"])
-    return Record(
-        where,
-        cells | {"id": str(supervision.get("id", "")), "path": _path(recording)},
-        tuple(faults),
-    )
+    cells |= {"id": name, "path": _path(recording)}
+    channel, fault = _channel_of(supervision.get("channel"), recording)
+    if fault:
+        faults.append(f"{name} is {fault} of {id_}; save it as a file of its own")
+    elif channel:
+        cells[CHANNEL] = channel
+    return Record(where, cells, tuple(faults))
+
+
+def _channel_of(wanted: Any, recording: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the channel that an utterance is, "" if it is all of them, and what is wrong."""
+    there = _channels_in(recording)
+    chosen = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
+    if any(type(one) is not int or one < 0 for one in chosen):
+        return "", f"channel {wanted!r}, which is no whole number,"
+    if there and not set(chosen) <= set(there):
+        return "", f"channel {wanted!r} where there are {there}"
+    if not chosen or set(chosen) == set(there):
+        return "", ""
+    if len(chosen) > 1:
+        return "", f"the channels {chosen} out of {there or 'some'}"
+    # A file has its channels in the order of its source, whatever their numbers.
+    return str(there.index(chosen[0]) if there else chosen[0]), ""
+
+
+def _channels_in(recording: Mapping[str, Any]) -> list[int]:
+    first = _sources(recording)[:1]
+    told = [first[0].get("channels") if first else None, recording.get("channel_ids")]
+    lists = [one for one in told if isinstance(one, list) and one]
+    return next((one for one in lists if all(type(number) is int for number in one)), [])
+
+
+def _sources(recording: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = recording.get("sources")
+    kept = found if isinstance(found, list) else []
+    return [source if isinstance(source, dict) else {} for source in kept]
 
 
 def _path(recording: Mapping[str, Any]) -> str:
-    sources = recording.get("sources") or [{}]
-    return str(sources[0].get("source", ""))
+    sources = _sources(recording)
+    return str(sources[0].get("source", "")) if sources else ""
 
 
 def _faults(recording: Mapping[str, Any]) -> tuple[str, ...]:
-    sources = recording.get("sources") or []
-    kinds = [str(source.get("type")) for source in sources]
+    kinds = [str(source.get("type")) for source in _sources(recording)]
     faults = []
     if kinds != ["file"]:
         faults.append(f"sources {', '.join(kinds) or 'none'} instead of one file")
@@ -107,8 +153,15 @@ def _faults(recording: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def _spans(part: Mapping[str, Any], recording: Mapping[str, Any]) -> bool:
-    """Tell whether a supervision or cut covers its recording."""
-    whole = float(recording.get("duration", 0.0))
-    start, duration = float(part.get("start", 0.0)), float(part.get("duration", whole))
-    return abs(start) < _SAME_S and abs(duration - whole) < _SAME_S
+def _fault_of_span(part: Mapping[str, Any], recording: Mapping[str, Any]) -> str | None:
+    """Return None if a supervision or cut covers its recording in time, "" if it does not.
+
+    Times that are no numbers are told by name.
+    """
+    whole = recording.get("duration", 0.0)
+    start, duration = part.get("start", 0.0), part.get("duration", whole)
+    for name, value in (("duration", whole), ("start", start), ("duration", duration)):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{name} {value!r} is no number of seconds"
+    covered = abs(start) < _SAME_S and abs(duration - whole) < _SAME_S
+    return None if covered else ""

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from tokser.corpora.manifest import COLUMNS
+from tokser.corpora.manifest import CHANNEL, COLUMNS, is_channel
 from tokser.errors import ManifestError, SettingsError, list_some
 from tokser.progress import say
 
@@ -29,6 +29,12 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "label": ("emotion", "emo"),
     }
 )
+_LOOKALIKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"speaker": ("subject", "participant", "talker"), "transcript": ("sentence",)}
+)
+"""Names that may mean a manifest's column, or something else: they are told, not taken."""
+_LIKE = 0.75
+"""Similarity (difflib's ratio) from which a column's name looks like a known one."""
 _SEXES = MappingProxyType({"female": "f", "male": "m"})
 
 
@@ -69,6 +75,7 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """Bring records into rows for `probe_recordings`.
 
+    Paths stay as they are, letter by letter; in other text runs of white space become one space.
     Ids that the table does not give are the names of the recordings, or their paths where names
     repeat. Columns that a manifest does not know are kept as text.
 
@@ -83,12 +90,15 @@ def rows_of(
         ManifestError: Records are malformed, or share an id; all are named.
     """
     records = list(records)
+    if not records:
+        raise _malformed(table, ["no utterance at all"])
     columns = list(dict.fromkeys(name for record in records for name in record.cells))
     renamed = _renamed(columns, naming, table)
     faults: list[str] = []
     rows = []
     for record in records:
         row = {name: _clean(record.cells.get(source, "")) for name, source in renamed.items()}
+        row["path"] = record.cells.get(renamed["path"], "")
         wrong = list(record.faults) or _faults_of(row)
         if not wrong:
             path = _within(row["path"], root)
@@ -96,8 +106,6 @@ def rows_of(
             row["path"] = path
         faults += [f"{record.where}: {fault}" for fault in wrong]
         rows.append(row)
-    if not records:
-        faults.append("no utterance at all")
     if faults:
         raise _malformed(table, faults)
     _name_all(rows)
@@ -124,13 +132,12 @@ def _renamed(columns: Sequence[str], naming: Naming, table: object) -> dict[str,
             got=list_some(unknown) or f"{strange[0]}, which is read from the recordings",
             remedy=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
         )
-    for name in _TEXTS:
-        if name not in chosen and name in columns:
-            chosen[name] = name
-        for other in _OTHER_NAMES.get(name, ()):
-            if name not in chosen and other in columns:
-                chosen[name] = other
-                say(f"{table}: {name} <- {other}")
+    for name in (*_TEXTS, CHANNEL):
+        source = _source_of(name, [one for one in columns if one not in chosen.values()])
+        if source and name not in chosen:
+            chosen[name] = source
+            if source != name:
+                say(f"{table}: {name} <- {source}")
     if "path" not in chosen or ("label" not in chosen and not naming.unlabelled):
         missing = "path" if "path" not in chosen else "label"
         unless = " (or --unlabelled, for pretraining)" if missing == "label" else ""
@@ -141,8 +148,39 @@ def _renamed(columns: Sequence[str], naming: Naming, table: object) -> dict[str,
             remedy=f"Say which it is with `--column {missing}=NAME`{unless}.",
         )
     taken = {*chosen.values(), *_TEXTS, *_MEASURED}
-    known = {name: chosen.get(name, "") for name in _TEXTS}
-    return known | {name: name for name in columns if name not in taken and name not in known}
+    known = {name: chosen.get(name, "") for name in (*_TEXTS, *chosen)}
+    own = [name for name in columns if name not in taken and name not in known]
+    for name in own:
+        if like := _looks_like(name, [other for other in _TEXTS if other not in chosen]):
+            say(
+                f"{table}: column {name!r} looks like {like} and is kept as one of your own; "
+                f"if it is, add `--column {like}={name}`"
+            )
+    return known | dict(zip(own, own, strict=True))
+
+
+def _source_of(name: str, columns: Sequence[str]) -> str:
+    """Return the column that is called so, or nearly: other case, no underscore."""
+    usual = (name, *_OTHER_NAMES.get(name, ()))
+    exact = [one for one in usual if one in columns]
+    nearly = [one for other in usual for one in columns if _plain(one) == _plain(other)]
+    return next(iter(exact + nearly), "")
+
+
+def _looks_like(column: str, names: Sequence[str]) -> str:
+    """Return which of a manifest's columns another one's name resembles."""
+    words = {
+        _plain(word): name
+        for name in names
+        for word in (name, *_OTHER_NAMES.get(name, ()), *_LOOKALIKES.get(name, ()))
+        if len(word) > 2
+    }
+    near = difflib.get_close_matches(_plain(column), words, n=1, cutoff=_LIKE)
+    return words[near[0]] if near else ""
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.casefold() if character.isalnum())
 
 
 def _clean(cell: str) -> str:
@@ -150,9 +188,17 @@ def _clean(cell: str) -> str:
 
 
 def _faults_of(row: Mapping[str, str]) -> list[str]:
-    if not row["path"]:
+    if not row["path"].strip():
         return ["no path"]
-    return [f"{name} holds a character that is no text" for name in row if "\0" in row[name]]
+    faults = [f"{name} holds a character that is no text" for name in row if "\0" in row[name]]
+    if len(row["path"].splitlines()) > 1:
+        faults.append(f"path {row['path']!r} holds a line's end; rename the recording")
+    if not is_channel(row.get(CHANNEL, "")):
+        faults.append(
+            f"channel {row[CHANNEL]!r} is no number from 0 (if the column means something else, "
+            f"add `--column NAME={CHANNEL}`)"
+        )
+    return faults
 
 
 def _within(path: str, root: Path) -> str:
