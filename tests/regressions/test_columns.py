@@ -4,7 +4,7 @@ import pytest
 
 from tokser.corpora.tables.audformat import read_audformat
 from tokser.corpora.tables.records import Naming, Record, rows_of
-from tokser.store.reader import parse_manifest
+from tokser.store.table import parse_manifest
 
 OWN = {"prompt": "007", "fold": "1e3", "clean": "True", "blank": "", "nothing": "NA"}
 
