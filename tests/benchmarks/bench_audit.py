@@ -203,8 +203,8 @@ def measure() -> tuple[dict[str, float], str]:
     text = "\n\n".join(
         [
             "EmoDB (535 recordings, cut at 2 s) with copies planted, one recording a copy; "
-            "Whisper-base in bf16, 30 s context. Trimmed: 50 to 200 ms off both ends; noise: white, "
-            "20 to 30 dB below the speech; speed: 5 %. "
+            "Whisper-base in bf16, 30 s context. Trimmed: 50 to 200 ms off both ends; noise: "
+            "white, 20 to 30 dB below the speech; speed: 5 %. "
             f"Threshold {figures['threshold']:.3f}, 6 times the spread of all cosines, "
             f"{figures['false_alarms']:.0f} false alarms.",
             markdown_table(header, kinds),

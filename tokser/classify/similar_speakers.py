@@ -13,7 +13,7 @@ from tokser.functionals.standardise import Standardiser
 
 __all__ = ["SPEAKER_THRESHOLD", "SimilarSpeakers", "SpeakerPair", "compare_speakers"]
 
-SPEAKER_THRESHOLD = 0.6
+SPEAKER_THRESHOLD = 0.7
 """Similarity from which on two names are named; measured on EmoDB and nEMO, docs/statistics.md."""
 LEAST_UTTERANCES = 8
 """A name with fewer is not compared."""
