@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-extract bench-store bench-pretrain bench-learn bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-extract bench-store bench-pretrain bench-learn bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ bench-emodb: install ## Score real EmoDB with every layer and classifier, and wi
 
 bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
 	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md
+
+bench-audit: install ## Measure which planted copies and speakers the audit finds, write docs/statistics.md
+	$(BIN)/python tests/benchmarks/bench_audit.py docs/statistics.md
 
 $(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml $(VENV)/.installed
 	test -x $(BENCH_VENV)/bin/python || $(BIN)/python -m venv $(BENCH_VENV)

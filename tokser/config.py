@@ -346,6 +346,9 @@ class AuditSettings(Settings):
     stratify: bool = True
     seed: Seed = 0
     num_seeds: Positive = 1
+    duplicate_threshold: float | None = Field(default=None, gt=0, le=1)
+    """Cosine from which on two recordings are near-duplicates; by default what the corpus's own
+    cosines allow, 0.80 to 0.95."""
 
 
 class ReportSettings(Settings):

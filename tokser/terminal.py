@@ -225,6 +225,32 @@ def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
             remarks.add_row(protocol, f"{kind} shared, for instance {some}")
     if remarks.row_count:
         yield remarks
+    yield from _near_duplicates(audits)
+
+
+def _near_duplicates(audits: "Mapping[str, Audit]") -> Iterator[Table]:
+    """List recordings that are nearly the same, on both sides of a fold."""
+    compared = next((a.content for a in audits.values() if "threshold" in a.content), None)
+    if compared is None:
+        return
+    table = Table(
+        "protocol",
+        "recording",
+        "nearly the same",
+        "cosine",
+        title=f"near-duplicates: cosine >= {compared['threshold']:.2f} in {compared['feature']}; "
+        f"{compared['num_pairs']} pairs in the corpus, others up to "
+        f"{compared['nearest_below']:.2f}",
+    )
+    rows = [
+        (protocol, pair.first, pair.second, f"{pair.cosine:.3f}")
+        for protocol, audit in audits.items()
+        for pair in audit.near_duplicates
+    ]
+    if not rows:
+        rows = [("all", "none on both sides of a fold", "", "")]
+    _add_some(table, rows)
+    yield table
 
 
 def results_tables(folders: Sequence[Path]) -> Iterator[Table]:

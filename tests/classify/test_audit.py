@@ -146,3 +146,16 @@ def test_seeds_do_not_add_up(emodb):
     audit = audit_splits(folds, emodb, num_seeds=3)
     assert (audit.num_test, audit.num_folds, audit.num_rarest) == (54, 3, 5)
     assert audit.parts == {"train": (374, 374), "dev": (107, 107), "test": (54, 54)}
+
+
+def test_transcripts_are_compared_by_their_words_alone():
+    table = TABLE.assign(transcript=["Ja.", "Nein!", "", "", "", "  JA "])
+    audit = audit_splits([fold("a", "d", "f")], table)
+    assert audit.examples["sentences"] == ("ja",)
+
+
+def test_many_folds_are_a_remark():
+    audit = audit_splits([fold("ab", "cd", "ef", str(i)) for i in range(101)], TABLE)
+    assert "101 folds" in audit.remarks[-1]
+    assert "kfold" in audit.remarks[-1]
+    assert not audit_splits([fold("ab", "cd", "ef")] * 101, TABLE, num_seeds=101).remarks[2:]

@@ -252,3 +252,22 @@ def test_unknown_speakers_are_told_where_a_leak_would_be(folders):
     assert "nothing that is known" in text
     for claim in ("no speaker leak", "Nobody who is tested", "What the leak", "LEAKS"):
         assert claim not in text, claim
+
+
+def test_near_duplicates_are_listed_with_their_cosines(folders):
+    folder = folders.results()
+    path = folder / "audit.json"
+    found = json.loads(path.read_text())
+    found["speaker"] |= {
+        "leaks": ["near-duplicates"],
+        "stamp": "LEAKS RECORDINGS",
+        "shared": {"near-duplicates": 1},
+        "near_duplicates": [["03a01Fa", "16b10Wb", 0.9312]],
+        "content": {"feature": "whisper-base/layer-3", "threshold": 0.85, "nearest_below": 0.749},
+    }
+    path.write_text(json.dumps(found))
+    parsed = outline(build([folder]))
+    assert parsed.faults == []
+    text = " ".join(parsed.text.split())
+    for told in ("03a01Fa16b10Wb0.931", "cosine of at least 0.85", "1 near-duplicates", "0.75"):
+        assert told in text, told

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 import tokser
 from tokser.cli import main
-from tokser.config import ClassifySettings, ExtractSettings, PoolSettings
+from tokser.config import AuditSettings, ClassifySettings, ExtractSettings, PoolSettings
 from tokser.errors import StoreMismatchError
+from tokser.stages.audit import audit
 from tokser.stages.classify import classify
 from tokser.stages.convert import convert
 from tokser.stages.extract import extract
@@ -134,3 +135,12 @@ def test_they_are_shown_exported_and_converted(settings, tmp_path):
     assert exported.exit_code == 0, exported.output
     (file,) = out.rglob("*.npz")
     assert any(np.load(file, allow_pickle=False)[key].size for key in np.load(file))
+
+
+def test_exact_copies_are_found_without_rows(settings, emodb):
+    wav = emodb / "wav"
+    (wav / "09a05Ea.wav").write_bytes((wav / "03a01Fa.wav").read_bytes())
+    done = extract(settings("alone.zarr", "tiny-bert", "tiny-whisper", functionals_only=True))
+    found = audit(AuditSettings(store=done.store, protocols=("speaker",)))["speaker"]
+    assert found.examples["recordings"] == ("03a01Fa = 09a05Ea",)
+    assert found.stamp == "LEAKS RECORDINGS"

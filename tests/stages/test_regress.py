@@ -119,6 +119,6 @@ def test_every_file_bears_the_stamp_and_the_setup(make_settings, stores):
 def test_its_audit_says_nothing_of_accuracy(make_settings):
     out = regress(make_settings())
     audit = json.loads((out / "audit.json").read_text())["report"]
-    assert audit["remarks"] == []
+    assert [text for text in audit["remarks"] if not text.startswith("content not compared")] == []
     assert "points_per_error" not in audit
     assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"LEAKS SPEAKERS", ""}

@@ -1,12 +1,16 @@
 """What the parts of a split share, what they lack, and what they are too small to show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from tokser.classify.protocols import Split, sentences_of
+from tokser.classify.content import Content
+from tokser.classify.near_duplicates import NearDuplicate
+from tokser.classify.protocols import Split
+from tokser.classify.sentences import sentences_of
+from tokser.classify.sharing import Groups, missing_classes, parts_of, used_ids, worst_shared
 
 __all__ = ["Audit", "audit_splits"]
 
@@ -19,6 +23,8 @@ _CLASSES = frozenset(
     | {"points_to_tell_apart"}
 )
 """What only an audit of classes tells."""
+MANY_FOLDS = 100
+"""Folds of a seed from which on `kfold` is offered: each of them is trained."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class Audit:
 
     Attributes:
         leaks: What test shares with train or dev: `speakers`, `sessions`, `sentences`,
-            `recordings` (the same audio under several ids).
+            `recordings` (the same file under several ids), `near-duplicates` (nearly the same
+            audio).
         shared: How many of each are shared at most, over the folds.
         examples: Some of what the worst fold shares, by kind.
         missing_classes: Classes that a part lacks, for instance `12 test: disgust`.
@@ -45,6 +52,10 @@ class Audit:
         unknown_speakers: How many of them have no speaker.
         predicts_classes: Whether classes are predicted; where numbers are, nothing is said of
             accuracy, UAR and classes.
+        near_duplicates: The strongest pairs that lie on both sides of some fold.
+        content: What the comparison of all recordings found, see `Content.to_json`.
+        content_remarks: What to know of it, in words.
+        folds_per_seed: Folds of one seed.
     """
 
     leaks: tuple[str, ...]
@@ -63,11 +74,16 @@ class Audit:
     num_utterances: int
     unknown_speakers: int
     predicts_classes: bool = True
+    near_duplicates: tuple[NearDuplicate, ...] = ()
+    content: Mapping[str, Any] = field(default_factory=dict)
+    content_remarks: tuple[str, ...] = ()
+    folds_per_seed: int = 0
 
     @property
     def stamp(self) -> str:
         """What every table made of a protocol carries that leaks, or whose speakers are unknown."""
-        shown = [name for name in ("speakers", "recordings") if name in self.leaks]
+        leaks = {"recordings" if name == "near-duplicates" else name for name in self.leaks}
+        shown = [name for name in ("speakers", "recordings") if name in leaks]
         found = [f"LEAKS {' AND '.join(shown).upper()}"] if shown else []
         if self.unknown_speakers:
             is_part = self.unknown_speakers < self.num_utterances
@@ -85,24 +101,28 @@ class Audit:
                 "whether test shares speakers with train cannot be told, and where they are "
                 "tested there is no interval"
             )
-        if not self.predicts_classes:
-            return tuple(found)
-        if self.num_test < _SMALL_TEST:
+        if self.predicts_classes and self.num_test < _SMALL_TEST:
             found.append(
                 f"n = {self.num_test}: one error costs {100 / self.num_test:.2f} points of "
                 f"accuracy, and a difference under {self.points_to_tell_apart:.1f} points "
                 "cannot be significant"
             )
-        if self.uar_points_per_error > 1:
+        if self.predicts_classes and self.uar_points_per_error > 1:
             found.append(
                 f"{self.num_rarest} test utterances of {self.rarest}: one error there costs "
                 f"{self.uar_points_per_error:.2f} points of UAR"
             )
-        return tuple(found)
+        if self.folds_per_seed > MANY_FOLDS:
+            found.append(
+                f"{self.folds_per_seed:,} folds, each trained for every feature and grid point: "
+                "the protocol kfold keeps speakers together in a few folds (--protocol kfold)"
+            )
+        return (*found, *self.content_remarks)
 
     def to_json(self) -> dict[str, Any]:
         """Return the audit as plain values; without those on classes where none are predicted."""
         told = {k: v for k, v in asdict(self).items() if self.predicts_classes or k not in _CLASSES}
+        del told["content_remarks"]
         return told | {"stamp": self.stamp, "remarks": self.remarks}
 
 
@@ -111,16 +131,18 @@ def audit_splits(
     utterances: pd.DataFrame,
     *,
     recordings: Mapping[str, str] | None = None,
+    content: Content | None = None,
     num_seeds: int = 1,
     predicts_classes: bool = True,
 ) -> Audit:
     """Compare the parts of all folds.
 
     Args:
-        splits: The folds of one protocol, of all seeds.
+        splits: The folds of one protocol, of all seeds; their parts do not overlap.
         utterances: Columns `label`, `speaker`, `session`, `transcript`, and `sentence` where the
             corpus has fixed ones; index = id.
         recordings: Checksum of each recording, by id; without it nothing is said of them.
+        content: What a comparison of the recordings' activations found.
         num_seeds: How many seeds the folds are of.
         predicts_classes: Whether classes are predicted, or numbers.
     """
@@ -132,10 +154,16 @@ def audit_splits(
     if recordings is not None:
         known = {utterance: recordings.get(utterance, "") for utterance in utterances.index}
         values["recordings"] = pd.Series(known, dtype=object).reindex(utterances.index)
-    worst = {name: max((_shared(s, v) for s in splits), key=len) for name, v in values.items()}
+    folds = parts_of(splits, list(utterances.index))
+    worst = {name: worst_shared(folds, Groups.of(v)) for name, v in values.items()}
     examples = {name: found[:5] for name, found in worst.items() if found}
     if "recordings" in examples:
         examples["recordings"] = _alike(values["recordings"], examples["recordings"])
+    shared = {name: len(found) for name, found in worst.items()}
+    near: tuple[NearDuplicate, ...] = ()
+    if content is not None and content.duplicates is not None:
+        places = {name: place for place, name in enumerate(utterances.index)}
+        shared["near-duplicates"], near = content.crossing(folds, places)
     sizes = {
         part: [len(getattr(split, part)) for split in splits] for part in ("train", "dev", "test")
     }
@@ -143,12 +171,12 @@ def audit_splits(
     tested = labels.loc[[name for split in splits for name in split.test]].value_counts()
     rarest = min(sorted(set(labels)), key=lambda name: int(tested.get(name, 0)))
     num_test, num_rarest = sum(sizes["test"]) / num_seeds, tested.get(rarest, 0) / num_seeds
-    used = list({name for s in splits for name in (*s.train, *s.dev, *s.test)})
+    used = list(used_ids(splits, set(utterances.index)))
     return Audit(
-        leaks=tuple(name for name, found in worst.items() if found),
-        shared={name: len(found) for name, found in worst.items()},
+        leaks=tuple(name for name, count in shared.items() if count),
+        shared=shared,
         examples=examples,
-        missing_classes=tuple(dict.fromkeys(_missing(splits, labels))),
+        missing_classes=missing_classes(folds, Groups.of(labels)),
         parts={part: (min(counts), max(counts)) for part, counts in sizes.items()},
         num_folds=len(splits),
         num_test=round(num_test),
@@ -161,25 +189,13 @@ def audit_splits(
         num_utterances=len(used),
         unknown_speakers=int(utterances["speaker"].loc[used].eq("").sum()),
         predicts_classes=predicts_classes,
+        near_duplicates=near,
+        content={} if content is None else content.to_json(),
+        content_remarks=() if content is None else content.remarks,
+        folds_per_seed=len(splits) // num_seeds,
     )
-
-
-def _shared(split: Split, values: "pd.Series[str]") -> tuple[str, ...]:
-    seen = set(values.loc[[*split.train, *split.dev]]) - {""}
-    return tuple(sorted(seen & set(values.loc[list(split.test)])))
 
 
 def _alike(digests: "pd.Series[str]", shared: Sequence[str]) -> tuple[str, ...]:
     """Name the utterances behind checksums: `a = b`."""
     return tuple(" = ".join(digests.index[digests.eq(digest)]) for digest in shared)
-
-
-def _missing(splits: Sequence[Split], labels: "pd.Series[str]") -> list[str]:
-    classes = set(labels)
-    found = []
-    for split in splits:
-        for part in ("train", "dev", "test"):
-            lacking = sorted(classes - set(labels.loc[list(getattr(split, part))]))
-            if lacking:
-                found.append(f"{split.fold} {part}: {', '.join(lacking)}")
-    return found

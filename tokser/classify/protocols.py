@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from tokser.classify.sentences import sentences_of
 from tokser.errors import InputError, SettingsError, list_some
 
-__all__ = ["PROTOCOLS", "Split", "follows_seed", "make_splits", "sentences_of"]
+__all__ = ["PROTOCOLS", "Split", "follows_seed", "make_splits"]
 
 PROTOCOLS = ("report", "speaker", "fixed", "text", "kfold")
 _LEAST_RANDOM = 10
@@ -75,6 +76,8 @@ def make_splits(
         the paper's was not; the others are not in the paper.
     """
     table = utterances.sort_index()
+    # Ids as plain objects: thousands of folds share them instead of holding copies.
+    table.index = table.index.astype(object)
     _check_labels(table)
     if protocol == "report":
         return [_random_split(table, seed, stratify=stratify)]
@@ -97,11 +100,6 @@ def make_splits(
 def follows_seed(protocol: str) -> bool:
     """Tell whether another seed gives other splits."""
     return protocol in ("report", "kfold")
-
-
-def sentences_of(utterances: pd.DataFrame) -> "pd.Series[str]":
-    """Return what is said in each utterance: EmoDB's sentence, else the transcript."""
-    return utterances["sentence" if "sentence" in utterances else "transcript"]
 
 
 def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
@@ -149,14 +147,14 @@ def _leave_group_and_sentences_out(table: pd.DataFrame) -> list[Split]:
     values, groups = _groups(table, "text", _apart(table), least=3)
     said, sentences = _groups(table, "text", sentences_of(table), least=2)
     halves = {"a": said.isin(sentences[::2]), "b": said.isin(sentences[1::2])}
-    splits = []
+    splits, bare = [], table[[]]
     for group, dev in _in_turn(values.name, groups):
         is_group, is_dev = values.eq(group), values.isin(dev)
         for name, is_half in halves.items():
             if (is_group & is_half).any():
                 is_used = is_half == is_group
                 fold = f"{group}-{name}"
-                splits.append(_cut(table[is_used], fold, is_dev[is_used], is_group[is_used]))
+                splits.append(_cut(bare[is_used], fold, is_dev[is_used], is_group[is_used]))
     return splits
 
 
@@ -222,7 +220,7 @@ def _groups(
             else f"{len(groups)} ({list_some(groups)})",
             remedy="Complete the manifest, or use the protocol `report`.",
         )
-    return values, groups
+    return values.astype(object), groups
 
 
 def _in_turn(kind: object, groups: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -239,8 +237,7 @@ def _cut(
 ) -> Split:
     """Make a fold of all utterances of a table; what is neither dev nor test is train."""
     train, dev, test = (
-        tuple(str(name) for name in table.index[which])
-        for which in (~is_dev & ~is_test, is_dev, is_test)
+        tuple(table.index[which].tolist()) for which in (~is_dev & ~is_test, is_dev, is_test)
     )
     return Split(str(fold), train, dev, test)
 

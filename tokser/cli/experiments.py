@@ -116,14 +116,23 @@ _experiment_options = (
 @click.command()
 @store_option
 @_with(*_split_options)
+@click.option(
+    "--duplicate-threshold",
+    type=float,
+    help="Cosine of standardised functionals from which on two recordings are near-duplicates; a "
+    "lower one finds more copies and more false alarms.  [default: 6 times the spread of the "
+    "corpus's own cosines, within 0.80 and 0.95]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.  [default: a table]")
 @reports_errors
 def audit(as_json: bool, **options: Any) -> None:
     """Tell what the parts of splits share, and what they lack.
 
-    Speakers, sessions, sentences and recordings (by checksum) that test shares with train or dev,
-    classes that a part lacks, parts too small to show anything. A leak is no error: every table
-    made of such a split is stamped LEAKS SPEAKERS, or SPEAKERS UNKNOWN where it cannot be told.
+    Speakers, sessions, sentences and recordings (by checksum, and near-duplicates by what a speech
+    encoder makes of them) that test shares with train or dev, classes that a part lacks, parts too
+    small to show anything, names that may be one speaker. A leak is no error: every table made of
+    such a split is stamped LEAKS SPEAKERS or RECORDINGS, or SPEAKERS UNKNOWN
+    where it cannot be told.
     """
     from tokser.config import AuditSettings
     from tokser.stages.audit import audit as look_over

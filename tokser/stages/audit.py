@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tokser.classify.audit import Audit
 from tokser.config import AuditSettings
-from tokser.stages.classify.material import audit_plans, plan_splits, recordings
+from tokser.stages.classify.material import audit_plans, plan_splits
 from tokser.store import open_store
 
 __all__ = ["audit"]
@@ -22,4 +22,4 @@ def audit(settings: AuditSettings) -> Mapping[str, Audit]:
     """
     store = open_store(settings.store)
     plans = plan_splits(store.utterances, settings, store.ids)
-    return audit_plans(plans, store.utterances, recordings(store))
+    return audit_plans(plans, store.utterances, store, threshold=settings.duplicate_threshold)

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tokser.classify.audit import Audit, audit_splits
+from tokser.classify.audit import MANY_FOLDS, Audit, audit_splits
 from tokser.classify.dev_part import draw_dev
 from tokser.classify.fusion import Early, Expression, Late, Term, layer_choices, parse
 from tokser.classify.protocols import Split, follows_seed, make_splits
 from tokser.classify.sampling_units import SamplingUnits, find_sampling_units
+from tokser.classify.sharing import first_labels, untrained_labels, used_ids
 from tokser.classify.split_files import SplitPlan, read_splits
 from tokser.config import AuditSettings, ClassifySettings, RegressSettings
 from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
@@ -22,6 +23,7 @@ from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
 from tokser.progress import say
 from tokser.provenance import sha256_of_file
+from tokser.stages.content import compare_content, recordings
 from tokser.store import Store
 
 __all__ = [
@@ -32,7 +34,6 @@ __all__ = [
     "identities",
     "load",
     "plan_splits",
-    "recordings",
     "setup_of",
 ]
 
@@ -180,11 +181,12 @@ def load(
             got=f"none for {list_some(unknown)}",
             remedy="Complete the manifest, or standardise globally.",
         )
-    used = {i for p in plans.values() for s in p.every_fold() for i in (*s.train, *s.dev, *s.test)}
-    kept = kept[kept.index.isin(used)]
+    folds = [split for plan in plans.values() for split in plan.every_fold()]
+    kept = kept[kept.index.isin(used_ids(folds, set(kept.index)))]
+    _warn_of_many_folds(plans)
     combined = tuple(e for e in expressions if isinstance(e, Late))
     audits = audit_plans(
-        plans, kept, recordings(store), predicts_classes=isinstance(settings, ClassifySettings)
+        plans, kept, store, predicts_classes=isinstance(settings, ClassifySettings)
     )
     return Material(store, kept, trained, combined, plans, audits, by_speaker)
 
@@ -266,34 +268,33 @@ def plan_splits(
 def audit_plans(
     plans: dict[str, SplitPlan],
     utterances: pd.DataFrame,
-    checksums: dict[str, str] | None,
+    store: Store,
     *,
+    threshold: float | None = None,
     predicts_classes: bool = True,
 ) -> dict[str, Audit]:
-    """Audit the folds of every protocol, of all seeds together."""
+    """Audit the folds of every protocol, of all seeds together.
+
+    Args:
+        plans: The folds.
+        utterances: Those that they may use.
+        store: Where recordings' checksums and activations are.
+        threshold: The least cosine of a near-duplicate; by default what suits the feature.
+        predicts_classes: Whether classes are predicted, or numbers.
+    """
+    checksums = recordings(store)
+    content = compare_content(store, threshold=threshold, checksums=checksums)
     return {
         protocol: audit_splits(
             plan.every_fold(),
             utterances,
             recordings=checksums,
+            content=content,
             num_seeds=len(plan.by_seed),
             predicts_classes=predicts_classes,
         )
         for protocol, plan in plans.items()
     }
-
-
-def recordings(store: Store) -> dict[str, str] | None:
-    """Return the checksum of every recording that an encoder read, by id; None where none did."""
-    for group in store.groups:
-        if store.group(group).kind != "speech":
-            continue
-        layer = store[f"{group}/{next(iter(store.group(group).features))}"]
-        records = layer.records()
-        found = {name: of.recording.digest for name, of in records.items() if of.recording.digest}
-        if found:
-            return found
-    return None
 
 
 def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -323,6 +324,18 @@ def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]
     if len(lost):
         say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
     return utterances.loc[kept]
+
+
+def _warn_of_many_folds(plans: dict[str, SplitPlan]) -> None:
+    """Say what thousands of folds mean, before they are trained."""
+    for protocol, plan in plans.items():
+        number = len(plan.every_fold()) // len(plan.by_seed)
+        if number > MANY_FOLDS:
+            say(
+                f"protocol {protocol}: {number:,} folds, each of which is trained for every "
+                "feature and grid point. `--protocol kfold --folds 10` tests every speaker once "
+                "in 10 folds."
+            )
 
 
 def _usable(where: str, plan: SplitPlan, utterances: pd.DataFrame, seeds: range) -> SplitPlan:
@@ -389,12 +402,11 @@ def _with_dev(where: str, plan: SplitPlan, utterances: pd.DataFrame, first: int)
 
 def _say_what_train_lacks(protocol: str, plan: SplitPlan, labels: "pd.Series[str]") -> None:
     """Say which classes are tested and not trained, so that they are never predicted."""
+    by_id = dict(zip(labels.index, labels, strict=True))
     lacking = [
         f"{', '.join(absent)} (fold {split.fold})"
         for split in plan.every_fold()
-        if (
-            absent := sorted(set(labels.loc[list(split.test)]) - set(labels.loc[list(split.train)]))
-        )
+        if (absent := untrained_labels(split, by_id))
     ]
     if lacking:
         say(f"protocol {protocol}: train lacks {list_some(lacking)}, which test has: always missed")
@@ -402,12 +414,14 @@ def _say_what_train_lacks(protocol: str, plan: SplitPlan, labels: "pd.Series[str
 
 def _refuse_one_class(protocol: str, plan: SplitPlan, utterances: pd.DataFrame) -> None:
     labels = utterances["label"]
-    used = sorted({i for s in plan.every_fold() for i in (*s.train, *s.dev, *s.test)})
-    unlabelled = [name for name in used if labels[name] == ""]
+    by_id = dict(zip(labels.index, labels, strict=True))
+    bare = {name for name, label in by_id.items() if label == ""}
+    folds = plan.every_fold()
+    unlabelled = sorted(bare & used_ids(folds, by_id.keys())) if bare else []
     lonely = [
         f"{split.fold} ({found[0]})"
-        for split in plan.every_fold()
-        if len(found := list(set(labels.loc[list(split.train)]))) < 2
+        for split in folds
+        if len(found := first_labels(split, by_id)) < 2
     ]
     if unlabelled or lonely:
         raise InputError(
