@@ -226,6 +226,8 @@ class PretrainSettings(Settings):
     """Machines."""
     loss: Literal["gathered", "local"] = "gathered"
     """With several processes: each computes the loss of all tokens, or of its own rows of it."""
+    check: bool = True
+    """Whether what is read from the store is held against its checksums."""
     device: str = "auto"
 
 
@@ -247,6 +249,8 @@ class AlignSettings(Settings):
     store: str
     checkpoint: Path
     batch_size: Positive = 64
+    check: bool = True
+    """Whether what is read from the store is held against its checksums."""
     device: str = "auto"
 
 
@@ -310,6 +314,8 @@ class _ExperimentSettings(Settings):
     seed: Seed = 0
     num_seeds: Positive = 1
     """Runs with the seeds `seed`, `seed` + 1 and so on."""
+    check: bool = True
+    """Whether what is read from the store is held against its checksums."""
     device: str = "auto"
 
 

@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "CorpusError",
     "CorruptStoreError",
+    "DamagedFileError",
     "InputError",
     "ManifestError",
     "MissingInputError",
@@ -91,6 +92,10 @@ class CheckpointError(InputError):
 
 class RunError(TokserError, RuntimeError):
     """The run failed although its input was right."""
+
+
+class DamagedFileError(TokserError, ValueError):
+    """A file that tokser wrote is no longer what it was."""
 
 
 class StoreError(TokserError):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +11,14 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from tokser.errors import RunError, SettingsError
+from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
+from tokser.errors import DamagedFileError, RunError, SettingsError
 from tokser.file_locks import acquire
+from tokser.progress import say
+from tokser.sealed import INDEX, SealedFolder
 
 __all__ = [
+    "STAMP_NAME",
     "Stamp",
     "digest_of",
     "sha256_of_file",
@@ -43,12 +46,6 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
 
 
-def sha256_of_file(path: Path) -> str:
-    """Return the sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
     found = {"python": platform.python_version()}
@@ -58,32 +55,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees all of it or nothing of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    sync_to_disk(path.parent)
-
-
-def sync_to_disk(path: Path) -> None:
-    """Force a file or a folder's entries from the system's cache down to the disk."""
-    if os.name == "nt" and path.is_dir():  # Windows cannot open a directory
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Stamp:
@@ -105,6 +76,7 @@ class Stamp:
             "resume",
             "track",
             "ledger",
+            "check",
             "scheduler",
             "cluster",
         }
@@ -125,9 +97,41 @@ class Stamp:
         return _digest_of_stamp(self.content)
 
     def marks(self, folder: Path) -> bool:
-        """Tell whether `folder` was finished by this very stage, settings and inputs."""
-        path = folder / STAMP_NAME
-        return path.is_file() and _digest_of_stamp(json.loads(path.read_text())) == self.digest
+        """Tell whether `folder` was finished by this very stage, settings and inputs.
+
+        In a sealed folder every file must be as it was written; what is not is told, and the
+        folder does not count as finished.
+        """
+        if not SealedFolder(folder).is_sealed:
+            stamp = _read(folder / STAMP_NAME)
+            is_mine = stamp is not None and _digest_of_stamp(stamp) == self.digest
+            if is_mine and (folder / CLAIM_NAME).is_file():
+                say(f"{folder}: written by an earlier version without {INDEX}: not checked")
+            return is_mine
+        return self._is_whole(SealedFolder(folder))
+
+    def _is_whole(self, sealed: SealedFolder) -> bool:
+        try:
+            is_done = STAMP_NAME in sealed.listed()
+            if not is_done or sealed.made_of != self.digest:
+                return False
+            faults = sealed.faults()
+        except DamagedFileError:
+            return False  # told where the index begins anew
+        for name, fault in faults.items():
+            say(f"{sealed.folder / name} {fault}: it is made again")
+        return not faults
+
+    def require_own(self, folder: Path) -> None:
+        """Raise `SettingsError` if a folder holds something else than what this stamp began."""
+        got = self._foreign(folder)
+        if got:
+            raise SettingsError(
+                folder,
+                expected=f"a new folder, or one that this {self.content['stage']} began",
+                got=got,
+                remedy="Name another folder with --out, or remove this one.",
+            )
 
     @contextmanager
     def claim(self, folder: Path) -> Iterator[None]:
@@ -156,39 +160,73 @@ class Stamp:
             lock.release()
 
     def _begin(self, folder: Path) -> None:
-        file = folder / CLAIM_NAME
-        if file.is_file():
-            begun = json.loads(file.read_text())
-            if _digest_of_stamp(begun) == self.digest:
-                return
-            got = f"one begun otherwise ({_differences(begun, self.content)})"
-        elif folder.is_dir() and any(folder.iterdir()):
-            got = "one that holds other things"
-        else:
-            write_atomically(file, _canonical(self.content, indent=2).encode())
-            return
-        raise SettingsError(
-            folder,
-            expected=f"a new folder, or one that this {self.content['stage']} began",
-            got=got,
-            remedy="Name another folder with --out, or remove this one.",
-        )
+        self.require_own(folder)
+        sealed = SealedFolder(folder)
+        if sealed.made_of != self.digest:
+            if sealed.is_sealed:
+                say(f"{folder / INDEX} is damaged or gone: the folder's files are made again")
+            sealed.begin(self.digest)
+        if not sealed.is_whole(CLAIM_NAME):
+            text = _canonical(self.content | {"checksums": INDEX}, indent=2)
+            sealed.put({CLAIM_NAME: text.encode()})
+
+    def _foreign(self, folder: Path) -> str:
+        """Say what a folder holds that this stamp did not begin; nothing if it did, or may."""
+        made_of = SealedFolder(folder).made_of
+        if made_of == self.digest:
+            return ""
+        begun = _read(folder / CLAIM_NAME)
+        if begun is not None:
+            if not made_of and _digest_of_stamp(begun) == self.digest:
+                return ""
+            return f"one begun otherwise ({_differences(begun, self.content)})"
+        if (folder / CLAIM_NAME).exists():
+            return f"one whose {CLAIM_NAME} is damaged"
+        is_used = folder.is_dir() and any(folder.iterdir())
+        return "one that holds other things" if is_used else ""
 
     def write(self, folder: Path) -> None:
         """Mark `folder` as done; call it when everything else is on disk."""
-        text = _canonical(self.content | {"versions": versions()}, indent=2)
-        write_atomically(folder / STAMP_NAME, text.encode())
+        text = _canonical(self.content | {"versions": versions()}, indent=2).encode()
+        if SealedFolder(folder).is_sealed:
+            SealedFolder(folder).put({STAMP_NAME: text})
+        else:
+            write_atomically(folder / STAMP_NAME, text)
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """Read a stamp; None where there is none, or it is damaged."""
+    try:
+        content = json.loads(file.read_bytes())
+        _digest_of_stamp(content)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    return dict(content)
 
 
 def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """Name what two stamps differ in: `learning_rate 0.1, now 0.01`."""
+    """Name what two stamps differ in, and nothing else: `grid.learning_rate 0.1, now 0.01`."""
     found = []
     for part in ("settings", "inputs"):
-        old, new = begun.get(part, {}), now[part]
+        old, new = (
+            _flat({k: v for k, v in of.get(part, {}).items() if k not in Stamp.PLACES})
+            for of in (begun, now)
+        )
         for key in sorted(old.keys() | new.keys()):
-            if key not in Stamp.PLACES and digest_of(old.get(key)) != digest_of(new.get(key)):
+            if digest_of(old.get(key)) != digest_of(new.get(key)):
                 found.append(f"{key} {_short(old.get(key))}, now {_short(new.get(key))}")
     return "; ".join(found) or f"stage {begun.get('stage')}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Write nested mappings out: `grid.epochs`."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = isinstance(value, Mapping) and value
+        found |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+    return found
 
 
 def _short(value: Any) -> str:

@@ -173,7 +173,7 @@ def test_a_loss_that_is_not_finite_names_the_epoch_and_the_utterances(data, tmp_
     ) as got:
         run(data, tmp_path)
     assert got.value.exit_code == 1
-    assert not (tmp_path / "checkpoints").exists()
+    assert not (tmp_path / "checkpoints" / "last.ckpt").exists()
 
 
 def test_each_epoch_has_an_order_of_its_own(data, tmp_path, monkeypatch):

@@ -9,7 +9,13 @@ import torch
 
 from tokser.classify.metrics import score
 from tokser.config import ClassifySettings, GridSettings, PoolSettings
-from tokser.errors import InputError, MissingInputError, SettingsError, StoreMismatchError
+from tokser.errors import (
+    CorruptStoreError,
+    InputError,
+    MissingInputError,
+    SettingsError,
+    StoreMismatchError,
+)
 from tokser.stages import classify as stage
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
@@ -356,11 +362,13 @@ def test_functionals_that_were_damaged_on_disk_are_named(settings, store, value)
     (file,) = (f for f in folder.rglob("*") if f.is_file() and good.tobytes() in f.read_bytes())
     file.write_bytes(file.read_bytes().replace(good.tobytes(), damaged.tobytes()))
     refused(
-        settings(),
+        settings(check=False),
         InputError,
         r"toy\.zarr, whisper-tiny/layer-2: expected finite functionals, "
         r"got NaN or infinity for utt007\. Run `tokser store verify`, then pool again",
     )
+    with pytest.raises(CorruptStoreError, match=r"layer-2, utt007: expected.*`tokser pool`"):
+        classify(settings())
 
 
 def test_what_one_feature_lacks_is_left_out_of_all_and_said_so(settings, stores, capsys):

@@ -107,6 +107,27 @@ class Ledger:
             _write(file, line if digest in self._with_ids else _line(ids) + line)
         _append(self._path, line)
 
+    def lines(self) -> bytes:
+        """Return this run's evaluations, as its own file should hold them, though it be damaged.
+
+        They are those of the shared file; or what can be read of the own one, if that is more.
+        """
+        own = self._path.read_bytes().split(b"\n") if self._path.is_file() else []
+        readable = [line for line in own if _is_entry(line)]
+        kept: list[bytes] = []
+        if self._shared is not None:
+            with _opened(self._shared) as file:
+                file.seek(0)
+                entries = [line for line in file.read().split(b"\n") if _is_entry(line)]
+            kept = [line for line in entries if json.loads(line).get("run") in self._own]
+        best = readable if len(readable) > len(kept) else kept
+        return b"".join(line + b"\n" for line in best)
+
+    def is_readable(self) -> bool:
+        """Tell whether every line of the own file is an entry, but a torn last one."""
+        whole = self._path.read_bytes().rpartition(b"\n")[0] if self._path.is_file() else b""
+        return all(map(_is_entry, filter(bytes.strip, whole.split(b"\n"))))
+
     def _catch_up(self, path: Path, file: IO[bytes]) -> None:
         """Read what was added to the shared file; all of it if it is another file now."""
         inode = os.fstat(file.fileno()).st_ino
@@ -163,6 +184,13 @@ def _write(file: IO[bytes], text: bytes) -> None:
 
 def _line(entry: dict[str, Any]) -> bytes:
     return (json.dumps(entry, ensure_ascii=False, default=str) + "\n").encode()
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _entry(line: bytes, where: str) -> dict[str, Any]:

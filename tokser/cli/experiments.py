@@ -12,6 +12,7 @@ from tokser.cli.options import (
     DATASET_NAME,
     FILE,
     FOLDER,
+    check_option,
     device_option,
     only_given,
     reports_errors,
@@ -110,6 +111,7 @@ _experiment_options = (
         "evaluated a test set that overlaps.  [default: ledger.jsonl in the folder of the store, "
         "or above its folder `stores`]",
     ),
+    check_option,
 )
 
 

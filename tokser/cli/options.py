@@ -21,6 +21,7 @@ __all__ = [
     "FILE",
     "FOLDER",
     "QUARANTINED_EXIT",
+    "check_option",
     "cluster_option",
     "device_option",
     "exit_if_quarantined",
@@ -63,17 +64,36 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 _ROOM = "Make room, then run the same command again: what was finished is kept."
 _RIGHT = "Get the right to it, or name another place."
 _NAME = "Name another place: a file is where a folder should be, or the other way round."
-_DISK_FAULTS = {
-    errno.ENOSPC: (1, "room on the disk", _ROOM),
-    errno.EDQUOT: (1, "room on the disk", _ROOM),
-    errno.EFBIG: (1, "room for a file of this size", _ROOM),
-    errno.EROFS: (2, "a place to write to", _RIGHT),
-    errno.EACCES: (2, "a file or folder that you may read, or write to", _RIGHT),
-    errno.EPERM: (2, "a file or folder that you may read, or write to", _RIGHT),
-    errno.EEXIST: (2, "a folder", _NAME),
-    errno.ENOTDIR: (2, "a folder", _NAME),
-    errno.EISDIR: (2, "a file", _NAME),
+_DRIVE = "Mount the drive again, then run the same command again: what was finished is kept."
+_LIMIT = "Raise the limit (`ulimit -n 4096`), then run the same command again."
+_FAULTS: dict[tuple[int, ...], tuple[int, str, str]] = {
+    (errno.ENOSPC, errno.EDQUOT): (1, "room on the disk", _ROOM),
+    (errno.EFBIG,): (1, "room for a file of this size", _ROOM),
+    (errno.EROFS,): (2, "a place to write to", _RIGHT),
+    (errno.EACCES, errno.EPERM): (2, "a file or folder that you may read, or write to", _RIGHT),
+    (errno.EEXIST, errno.ENOTDIR): (2, "a folder", _NAME),
+    (errno.EISDIR,): (2, "a file", _NAME),
+    (errno.EIO,): (
+        1,
+        "a disk that works",
+        "Save what can be read, have the disk or the network drive looked at (`dmesg`), then run "
+        "the same command again.",
+    ),
+    (errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT, errno.EHOSTDOWN): (
+        1,
+        "a drive that answers",
+        _DRIVE,
+    ),
+    (errno.EMFILE, errno.ENFILE): (1, "room for one more open file", _LIMIT),
+    (errno.ENOLCK,): (1, "a disk with file locks", "Name a place on a disk that has them."),
+    (errno.ENOENT,): (
+        1,
+        "a file or folder",
+        "See who removes it, then run the same command again.",
+    ),
 }
+_DISK_FAULTS = {number: fault for numbers, fault in _FAULTS.items() for number in numbers}
+_OTHER_FAULT = (1, "to read or write it", "Mend that, then run the same command again.")
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -95,11 +115,9 @@ def reports_errors(command: Command) -> Command:
         except OSError as error:
             if error.errno is None and _is_of_loader(error):
                 _exit(2, _broken_installation(error))
-            if error.errno not in _DISK_FAULTS:
-                raise
-            code, expected, remedy = _DISK_FAULTS[error.errno]
+            code, expected, remedy = _DISK_FAULTS.get(error.errno or 0, _OTHER_FAULT)
             where = _without_partial(str(error.filename or "disk"))
-            _exit(code, f"{where}: expected {expected}, got {error.strerror}. {remedy}")
+            _exit(code, f"{where}: expected {expected}, got {error.strerror or error}. {remedy}")
         except KeyboardInterrupt:
             click.secho("Stopped. What is done is kept: run the same command again.", err=True)
             sys.exit(1)
@@ -173,6 +191,12 @@ store_option = click.option(
     type=click.Path(),
     required=True,
     help="Folder or URL of the store: feats.zarr, feats.h5 (HDF5) or s3://bucket/feats.zarr.",
+)
+check_option = click.option(
+    "--check/--no-check",
+    default=None,
+    help="Whether what is read from the store is held against its checksums, so that a flipped bit "
+    "is an error and no other score.  [default: --check]",
 )
 scheduler_option = click.option(
     "--scheduler",

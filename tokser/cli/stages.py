@@ -11,6 +11,7 @@ from tokser.cli.options import (
     FILE,
     FOLDER,
     QUARANTINED_EXIT,
+    check_option,
     cluster_option,
     device_option,
     key_values,
@@ -190,6 +191,7 @@ def extract(dry_run: bool, **options: Any) -> None:
 )
 @click.option("--seed", type=int, help="Of weights and order.  [default: 0]")
 @training_options
+@check_option
 @workspace_option
 @device_option
 @reports_errors
@@ -233,6 +235,7 @@ def pretrain(
 @store_option
 @click.option("--checkpoint", type=FOLDER, required=True, help="Folder of a pretraining run.")
 @click.option("--batch-size", type=int, help="Utterances in a batch.  [default: 64]")
+@check_option
 @device_option
 @reports_errors
 def align(**options: Any) -> None:
@@ -256,9 +259,15 @@ def align(**options: Any) -> None:
     "--tokenizer",
     help="Model whose tokenizer writes the tokens out.  [default: that of the store's text]",
 )
+@check_option
 @reports_errors
 def attention(
-    store: str, checkpoint: Path, utterance: str, out: Path, tokenizer: str | None
+    store: str,
+    checkpoint: Path,
+    utterance: str,
+    out: Path,
+    tokenizer: str | None,
+    check: bool | None,
 ) -> None:
     """Draw where each token of an utterance listens.
 
@@ -266,7 +275,8 @@ def attention(
     """
     from tokser.stages.attention import attention as draw
 
-    click.echo(f"map -> {draw(store, checkpoint, utterance, out, tokenizer=tokenizer)}")
+    options = only_given({"tokenizer": tokenizer, "check": check})
+    click.echo(f"map -> {draw(store, checkpoint, utterance, out, **options)}")
 
 
 @click.command()

@@ -13,7 +13,8 @@ from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.names import Name
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.variants import ALIGNERS, build_aligner
-from tokser.provenance import write_atomically
+from tokser.progress import say
+from tokser.sealed import INDEX, SealedFolder
 
 __all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
 
@@ -59,9 +60,8 @@ def save_aligner(
     folder: Path, weights: dict[str, torch.Tensor], description: AlignerDescription
 ) -> None:
     """Write an aligner's weights and its description into its run's folder."""
-    write_atomically(folder / WEIGHTS, save(weights))
     text = json.dumps(asdict(description), indent=2, ensure_ascii=False)
-    write_atomically(folder / _DESCRIPTION, text.encode())
+    SealedFolder(folder).put({WEIGHTS: save(weights), _DESCRIPTION: text.encode()})
 
 
 def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
@@ -69,9 +69,11 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
 
     Raises:
         MissingInputError: The folder is no finished run.
+        DamagedFileError: A file is not as it was written.
         CheckpointError: The description is damaged, or a weight is missing, unexpected,
             damaged or of another shape.
     """
+    sealed = SealedFolder(folder)
     for name in (WEIGHTS, _DESCRIPTION):
         if not (folder / name).is_file():
             raise MissingInputError(
@@ -80,6 +82,9 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
                 got="no such file",
                 remedy="Finish it with the same `tokser pretrain`, or name another folder.",
             )
+        sealed.require_whole(name, "Run the same `tokser pretrain` again, which repairs it.")
+    if not sealed.is_sealed:
+        say(f"{folder}: without {INDEX}: not checked")
     description = _read_description(folder / _DESCRIPTION)
     try:
         aligner = build_aligner(

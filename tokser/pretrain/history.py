@@ -1,6 +1,7 @@
 """What a run keeps of its epochs: a row each, the best weights, the state to go on from."""
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,19 +12,30 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 from torch import Tensor
 
+from tokser.errors import DamagedFileError
+from tokser.pretrain.checkpoint import WEIGHTS
 from tokser.pretrain.metrics import HEADLINE, best_epoch, read_metrics
 from tokser.pretrain.module import AlignerModule
 from tokser.progress import say
-from tokser.provenance import write_atomically
+from tokser.provenance import STAMP_NAME
+from tokser.sealed import SealedFolder
 
 __all__ = ["History", "interval", "percent", "say_best"]
 
+_TABLE, _TABLE_COPY = "metrics.csv", "checkpoints/metrics.csv"
+_BEST = "checkpoints/best.safetensors"
+_LAST, _BEFORE_LAST = "checkpoints/last.ckpt", "checkpoints/before-last.ckpt"
+_STATES = (_LAST, _BEFORE_LAST)
+_TWICE = ((_TABLE, _TABLE_COPY), (_BEST, WEIGHTS))
+"""Files with the same content, the first the one that training reads."""
+
 
 class History(Callback):
-    """Writes `metrics.csv` after every validation, and keeps the last epoch and the best.
+    """Writes `metrics.csv` after every validation, and keeps the last two states and the best.
 
     The table is the truth: `best_epoch` of its rows is the best. Rows that a stopped epoch left
-    behind are dropped when it is done again.
+    behind are dropped when it is done again. The table is there twice, and the weights of a
+    finished run are, too: what is damaged is copied from the other.
 
     Args:
         out: Folder of the run.
@@ -33,14 +45,15 @@ class History(Callback):
     Attributes:
         table: `metrics.csv`.
         best: Weights of the best epoch so far.
-        last: Everything that is needed to go on, in Lightning's format.
+        last: Everything that is needed to go on, in Lightning's format; the state saved before it
+            lies beside it, in case it is damaged.
     """
 
     def __init__(self, out: Path, num_epochs: int, save_steps: int = 500) -> None:
         self._num_epochs, self._save_steps = num_epochs, save_steps
-        self.table = out / "metrics.csv"
-        self.best = out / "checkpoints" / "best.safetensors"
-        self.last = out / "checkpoints" / "last.ckpt"
+        self._sealed = SealedFolder(out)
+        self._last_is_whole = True
+        self.table, self.best, self.last = out / _TABLE, out / _BEST, out / _LAST
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -53,10 +66,11 @@ class History(Callback):
         epoch = trainer.current_epoch + 1 if trainer.state.fn == "fit" else 0
         row = {"epoch": epoch, "train_loss": pl_module.mean_train_loss(), **pl_module.scores}
         before = [earlier for earlier in self._rows() if earlier["epoch"] < epoch]
-        if best_epoch([*before, row]) == epoch:
-            self._keep_best(pl_module.aligner.state_dict())
         text = pd.DataFrame([*before, row]).to_csv(index=False, lineterminator="\n")
-        write_atomically(self.table, str(text).encode())
+        files = {_TABLE: str(text).encode(), _TABLE_COPY: str(text).encode()}
+        if best_epoch([*before, row]) == epoch:
+            files = {_BEST: _weights(pl_module.aligner.state_dict())} | files
+        self._sealed.put(files)
         self._say(row)
 
     def on_train_epoch_end(
@@ -79,14 +93,76 @@ class History(Callback):
 
     def begin_anew(self) -> None:
         """Forget what a run left that was stopped."""
-        for file in (self.last, self.best, self.table):
-            file.unlink(missing_ok=True)
+        self._sealed.drop(STAMP_NAME, *_STATES, _BEST, WEIGHTS, _TABLE, _TABLE_COPY)
+
+    def checkpoint(self) -> Path | None:
+        """Return the state to go on from: the last that is whole.
+
+        None where there is none, or where the weights or the rows of epochs before it are lost.
+        Changes nothing, so that every process of a run finds the same.
+        """
+        if self._lost():
+            return None
+        last, before = (self._sealed.is_whole(name) for name in _STATES)
+        self._last_is_whole = last
+        if last:
+            return self.last
+        if not before:
+            return None
+        _say_first(f"{self.last} is damaged or gone: training goes on from the state saved before")
+        return self.last.with_name(Path(_BEFORE_LAST).name)
+
+    def is_finished(self) -> bool:
+        """Tell whether the run came to its end, and what it gave can be had; changes nothing."""
+        return {STAMP_NAME, _BEST, _TABLE} <= self._names() and not self._lost()
+
+    def repair(self) -> None:
+        """Copy what is damaged from where else it is; where it is nowhere, forget the run.
+
+        Raises:
+            InputError: A folder is where a file should be.
+        """
+        lost = self._lost()
+        if lost:
+            say(f"{lost}: training begins anew")
+            self.begin_anew()
+        for names in _TWICE:
+            whole = next((name for name in names if self._sealed.is_whole(name)), None)
+            for name in self._sealed.faults(set(names) & self._names()):
+                if whole is not None:
+                    say(f"{self._sealed.folder / name} is damaged or gone: {whole} is copied to it")
+                    self._sealed.put({name: (self._sealed.folder / whole).read_bytes()})
+
+    def drop_damaged_states(self) -> None:
+        """Drop states to go on from that are damaged, when training came to its end."""
+        for name in self._sealed.faults(self._names().intersection(_STATES)):
+            say(f"{self._sealed.folder / name} is damaged or gone: a finished run needs it no more")
+            self._sealed.drop(name)
+
+    def _names(self) -> set[str]:
+        try:
+            return set(self._sealed.listed())
+        except DamagedFileError:
+            return set()
+
+    def _lost(self) -> str:
+        """Say which file is damaged that cannot be had from elsewhere; nothing if none is."""
+        names = self._names()
+        for twice in _TWICE:
+            listed = [name for name in twice if name in names]
+            faults = self._sealed.faults(listed) if listed else {}
+            if len(faults) == len(listed) > 0 and twice[0] in faults:
+                return f"{self._sealed.folder / twice[0]} {faults[twice[0]]}"
+        return ""
 
     def _save(self, trainer: lightning.Trainer) -> None:
         partial = self.last.with_name(f".{self.last.name}.partial")
         trainer.save_checkpoint(partial)  # of several processes, the first one writes
-        if trainer.is_global_zero:
-            partial.replace(self.last)
+        if not trainer.is_global_zero:
+            return
+        keeps = self._last_is_whole and self.last.is_file()
+        self._sealed.move(({_BEFORE_LAST: self.last} if keeps else {}) | {_LAST: partial})
+        self._last_is_whole = True
 
     def best_row(self) -> dict[str, Any]:
         """Return the best epoch's row: `epoch`, an int, and its loss and scores, floats."""
@@ -95,14 +171,10 @@ class History(Callback):
         return next(row for row in rows if row["epoch"] == best)
 
     def _rows(self) -> list[dict[str, Any]]:
-        if not self.table.is_file():
+        if not self._sealed.is_whole(_TABLE):
             return []
         table = read_metrics(self.table)
         return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-
-    def _keep_best(self, weights: dict[str, Tensor]) -> None:
-        on_cpu = {name: tensor.detach().cpu() for name, tensor in weights.items()}
-        write_atomically(self.best, save(on_cpu))
 
     def _say(self, row: dict[str, Any]) -> None:
         loss = "" if math.isnan(row["train_loss"]) else f"loss {row['train_loss']:.4f}, "
@@ -115,6 +187,16 @@ class History(Callback):
             f"(mismatched speech {percent(row, f'{HEADLINE}_shuffled')}, {text_only}"
             f"chance {percent(row, 'dev_chance')})"
         )
+
+
+def _weights(state: Mapping[str, Tensor]) -> bytes:
+    return save({name: tensor.detach().cpu() for name, tensor in state.items()})
+
+
+def _say_first(message: str) -> None:
+    """Tell something that every process finds, once."""
+    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
+        say(message)
 
 
 def say_best(row: Mapping[str, Any]) -> None:

@@ -56,10 +56,10 @@ def train(
     """
     with _quiet(), _stops_as_python_does(), _names_what_shrinks_it(settings):
         trainer = _trainer(history, settings, device, loggers or [])
-        begun = settings.resume and history.last.is_file()
-        if not begun:
+        checkpoint = history.checkpoint() if settings.resume else None
+        if checkpoint is None:
             trainer.validate(module, datamodule=data, verbose=False)
-        trainer.fit(module, datamodule=data, ckpt_path=history.last if begun else None)
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
 
 
 def launched_rank() -> int:

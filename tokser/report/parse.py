@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from tokser.errors import InputError, MissingInputError
+from tokser.errors import DamagedFileError, InputError, MissingInputError
 from tokser.pretrain.metrics import read_metrics
+from tokser.progress import say
+from tokser.sealed import INDEX, SealedFolder
 
 __all__ = [
     "Faults",
@@ -57,18 +59,34 @@ class Faults:
     missing: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
+    unchecked: set[Path] = field(default_factory=set)
 
     def read(self, path: Path, command: str, parse: Callable[[Path], _Content]) -> _Content | None:
         """Parse one file, or note why that failed and which command would make it."""
         try:
+            self._require_whole(path)
             return parse(path)
         except FileNotFoundError:
             self.missing.append(f"{path} does not exist")
+        except DamagedFileError as error:
+            told = f"{error.where}: expected {error.expected}, got {error.got}"
+            if told not in self.broken:
+                self.broken.append(told)
         except (ValueError, TypeError, OSError) as error:
             # pandas, pyarrow and json raise children of ValueError or OSError.
             self.broken.append(f"{path}: {error}")
         self.commands.append(command)
         return None
+
+    def _require_whole(self, path: Path) -> None:
+        sealed = SealedFolder(path.parent)
+        if sealed.is_sealed:
+            if path.exists() or path.name in sealed.listed():
+                sealed.require_whole(path.name, remedy="")
+        elif path.parent not in self.unchecked:
+            self.unchecked.add(path.parent)
+            if (path.parent / "begun.json").is_file():
+                say(f"{path.parent}: written by an earlier version without {INDEX}: not checked")
 
     def raise_if_any(self) -> None:
         """Raise one error that lists every fault, if there is one."""
@@ -80,7 +98,7 @@ class Faults:
             "tokser report",
             expected="whole output folders of `tokser classify`, `regress` and `pretrain`",
             got="; ".join([*self.missing, *self.broken]),
-            remedy=f"Correct the paths, or make what is named with {commands}.",
+            remedy=f"Correct the paths, or make what is named (again) with {commands}.",
         )
 
 

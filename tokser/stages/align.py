@@ -44,7 +44,7 @@ def align(settings: AlignSettings) -> str:
         StoreNotSealedError: A feature is not whole.
     """
     aligner, description = load_aligner(settings.checkpoint)
-    store = open_store(settings.store, check=True)
+    store = open_store(settings.store, check=settings.check)
     device = resolve_device(settings.device)
     pairs, layers = pairs_of(store, description)
     usable = set(pairs.ids())

@@ -17,7 +17,13 @@ FORMATS = (".png", ".svg", ".pdf")
 
 
 def attention(
-    store_path: str, checkpoint: Path, utterance: str, out: Path, *, tokenizer: str | None = None
+    store_path: str,
+    checkpoint: Path,
+    utterance: str,
+    out: Path,
+    *,
+    tokenizer: str | None = None,
+    check: bool = True,
 ) -> Path:
     """Draw the attention map of an utterance, tokens down, seconds across.
 
@@ -28,6 +34,7 @@ def attention(
         out: Picture to write: .png, .svg or .pdf.
         tokenizer: Model whose tokenizer writes the tokens out; by default the one that the store's
             text was extracted with. Where there is none, tokens are their numbers.
+        check: Hold what is read from the store against its checksums.
 
     Returns:
         `out`.
@@ -45,7 +52,7 @@ def attention(
             remedy="Name a picture.",
         )
     aligner, description = load_aligner(checkpoint)
-    store = open_store(store_path)
+    store = open_store(store_path, check=check)
     pairs, _ = pairs_of(store, description)
     store.position(utterance)  # raises where there is none
     if utterance not in pairs.ids():

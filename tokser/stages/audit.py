@@ -20,6 +20,6 @@ def audit(settings: AuditSettings) -> Mapping[str, Audit]:
         MissingInputError: There is no store, or no file of splits.
         InputError: The utterances or the file do not allow the splits.
     """
-    store = open_store(settings.store)
+    store = open_store(settings.store, check=True)
     plans = plan_splits(store.utterances, settings, store.ids)
     return audit_plans(plans, store.utterances, store, threshold=settings.duplicate_threshold)

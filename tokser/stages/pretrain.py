@@ -21,7 +21,9 @@ from tokser.pretrain.trackers import loggers_of
 from tokser.pretrain.training import launched_rank, require_launcher, train
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
-from tokser.provenance import Stamp, write_atomically
+from tokser.provenance import Stamp
+from tokser.sealed import SealedFolder
+from tokser.stages.rows import rows_digest
 from tokser.store import Store, open_store
 
 __all__ = ["pretrain"]
@@ -48,7 +50,7 @@ def pretrain(settings: PretrainSettings) -> Path:
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
     name_of_run = _name_of_run(settings.out)
-    store = open_store(settings.store)
+    store = open_store(settings.store, check=settings.check)
     settings = _name_features(store, settings)
     names = {
         "speech": str(settings.speech),
@@ -58,11 +60,13 @@ def pretrain(settings: PretrainSettings) -> Path:
     stamp = Stamp(
         "pretrain",
         settings.model_dump(mode="json"),
-        {role: _identity(store, name) for role, name in names.items()},
+        {role: _identity(store, name) for role, name in names.items()}
+        | {f"rows of {role}": _rows(store, name) for role, name in names.items()},
     )
     if stamp.marks(settings.out):
         say(f"pretrain: already in {settings.out}")
         return settings.out
+    stamp.require_own(settings.out)
     for name in ",".join(names.values()).split(","):
         store[name].require_sealed()
     pairs = Pairs(
@@ -77,16 +81,20 @@ def pretrain(settings: PretrainSettings) -> Path:
     units = dev_units(data.dev, store.utterances["speaker"])
     module = _untrained(settings, pairs, data.num_batches, units)
     history = History(settings.out, settings.epochs, settings.save_steps)
+    finished = settings.resume and history.is_finished()
     if launched_rank() and settings.devices * settings.nodes > 1:  # the first process writes
-        train(module, data, history, settings, device=device)
+        if not finished:
+            train(module, data, history, settings, device=device)
         return settings.out
     with stamp.claim(settings.out):
         if not settings.resume:
             history.begin_anew()
         text = settings.model_dump_json(indent=2)
-        write_atomically(settings.out / "settings.json", text.encode())
-        loggers = loggers_of(settings)
-        train(module, data, history, settings, device=device, loggers=loggers)
+        SealedFolder(settings.out).put({"settings.json": text.encode()})
+        history.repair()
+        if not finished:
+            loggers = loggers_of(settings)
+            train(module, data, history, settings, device=device, loggers=loggers)
         best = history.best_row()
         description = AlignerDescription(
             name=name_of_run,
@@ -105,6 +113,7 @@ def pretrain(settings: PretrainSettings) -> Path:
             },
         )
         save_aligner(settings.out, load_file(history.best), description)
+        history.drop_damaged_states()
         stamp.write(settings.out)
         say_best(best)
     return settings.out
@@ -161,6 +170,10 @@ def _queries(store: Store, settings: PretrainSettings) -> str:
 
 def _identity(store: Store, names: str) -> str:
     return ",".join(store.identity(name, without=["label"]) for name in names.split(","))
+
+
+def _rows(store: Store, names: str) -> str:
+    return ",".join(rows_digest(store, name) for name in names.split(","))
 
 
 def _choose(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.classify.fusion import Early, Late
-from tokser.classify.ledger import Ledger
+from tokser.classify.ledger import LEDGER, Ledger
 from tokser.classify.metrics import ccc, ccc_from_sums
 from tokser.classify.protocols import Split
 from tokser.classify.regression import num_regressions, search_regressor
@@ -19,10 +19,11 @@ from tokser.classify.unit_sums import UnitSums, estimate, sum_numbers
 from tokser.config import RegressSettings
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.progress import say
-from tokser.provenance import Stamp, write_atomically
+from tokser.provenance import Stamp
+from tokser.sealed import SealedFolder
 from tokser.stages.classify.choices import plan_choices
 from tokser.stages.classify.constants import ConstantColumns
-from tokser.stages.classify.evaluations import open_ledger
+from tokser.stages.classify.evaluations import open_ledger, restore_ledger
 from tokser.stages.classify.material import (
     Functionals,
     Material,
@@ -74,7 +75,7 @@ def regress(settings: RegressSettings) -> Path:
         SettingsError: A feature is unknown, not pooled, or a late fusion.
         InputError: The utterances have no such numbers, or functionals or splits are not fit.
     """
-    store = open_store(settings.store)
+    store = open_store(settings.store, check=settings.check)
     expressions = choose(store, settings, layer_choice=False)
     late = [str(expression) for expression in expressions if isinstance(expression, Late)]
     if late:
@@ -89,9 +90,11 @@ def regress(settings: RegressSettings) -> Path:
     if stamp.marks(settings.out):
         say(f"regress: already in {settings.out}")
         return settings.out
+    stamp.require_own(settings.out)
     material = load(store, expressions, settings, _having(store.utterances, settings.targets))
     ledger = open_ledger(settings, stamp, material)
     with stamp.claim(settings.out):
+        restore_ledger(settings.out, ledger)
         runner = _Runner(settings, material, ledger)
         tasks = list(_tasks(settings, material))
         label = f"regress {settings.dataset}"
@@ -277,25 +280,30 @@ def _write(
             | row
             for row in compare_rows(plain, ccc_from_sums, audit.stamp, settings.seed)
         ]
-    out = settings.out
-    for name, content in (("regression", rows), ("comparisons", comparisons)):
-        tidy = pd.DataFrame(content, columns=list(COLUMNS[name]))
-        write_atomically(out / f"{name}.csv", _csv(tidy))
     stamps = {protocol: audit.stamp for protocol, audit in material.audits.items()}
     trials = [
         result.trials.assign(**task._asdict(), stamp=stamps[task.protocol])
         for task, result in trained.items()
     ]
-    write_atomically(out / "grid.csv", _csv(pd.concat(trials, ignore_index=True)))
     together = [
         table.assign(**task._asdict(), stamp=stamps[task.protocol])
         for task, table in predictions.items()
     ]
-    whole = pd.concat(together, ignore_index=True)
-    write_atomically(out / "predictions.parquet", parquet_bytes(whole))
     audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
-    write_atomically(out / "splits.json", format_splits(material.plans).encode())
-    write_atomically(out / "audit.json", json.dumps(audits, indent=1).encode())
+    sealed = SealedFolder(settings.out)
+    sealed.put(
+        {
+            "regression.csv": _csv(pd.DataFrame(rows, columns=list(COLUMNS["regression"]))),
+            "comparisons.csv": _csv(
+                pd.DataFrame(comparisons, columns=list(COLUMNS["comparisons"]))
+            ),
+            "grid.csv": _csv(pd.concat(trials, ignore_index=True)),
+            "predictions.parquet": parquet_bytes(pd.concat(together, ignore_index=True)),
+            "splits.json": format_splits(material.plans).encode(),
+            "audit.json": json.dumps(audits, indent=1).encode(),
+        }
+    )
+    sealed.note(LEDGER)
 
 
 def _scores(predictions: pd.DataFrame, sums: UnitSums) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Layer:
         self._mapped = MappedShards()
         self._committed: dict[int, JournalEntry] = {}
         self._unmappable: set[int] = set()
+        self._whole: set[int] = set()  # positions whose mapped rows had their checksum
         self.name = f"{group}/{feature}"
         self.kind = self._attributes.kind
 
@@ -251,8 +252,9 @@ class Layer:
             if not rows.any():
                 self._require_unchanged(shard, entry)  # what was removed is zeros
             rows.flags.writeable = False
-        if self._store.check:
+        if self._store.check and (mapped is None or position not in self._whole):
             self._check(rows, entry, position)
+            self._whole.add(position)
         return rows
 
     def batch(self, utterances: Sequence[str]) -> PaddedBatch:
@@ -276,6 +278,15 @@ class Layer:
             StoreNotSealedError: The feature has not been pooled.
         """
         return self._store.functionals(self.name)
+
+    @property
+    def _made_by(self) -> str:
+        """Command that computes its rows."""
+        made_by = {
+            "functionals": "`tokser pool` (or `extract --functionals-only`)",
+            "aligned": "`tokser align`",
+        }
+        return made_by.get(self.kind, "`tokser extract`")
 
     @property
     def _waits(self) -> bool:
@@ -325,6 +336,7 @@ class Layer:
         first, after = self.layout.shard_rows(shard)
         mapped = map_shard(raw, (after - first, *self.spec.row_shape), self.spec.dtype)
         self._mapped.keep(shard, mapped)
+        self._whole.difference_update(range(*self.layout.shard_utterances(shard)))
         return mapped
 
     def _require_unchanged(self, shard: int, entry: JournalEntry) -> None:
@@ -361,5 +373,5 @@ class Layer:
                 f"{self._store.path}, {self.name}, {self.id_at(position)}",
                 expected=f"rows with checksum {wanted} as in the journal",
                 got=found,
-                remedy="Run `tokser store repair`, then the same `tokser extract` again.",
+                remedy=f"Run `tokser store repair`, then the same {self._made_by} again.",
             )

@@ -46,7 +46,8 @@ def open_store(path: str | Path, *, check: bool = False) -> "Store":
 
     Args:
         path: Folder or URL of the store, for instance `emodb.zarr`.
-        check: Hold everything that is read against its checksum.
+        check: Hold everything that is read against its checksum; what is mapped into memory, when
+            it is read first.
 
     Raises:
         MissingInputError: There is nothing at `path`.

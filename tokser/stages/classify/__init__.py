@@ -11,7 +11,7 @@ import torch
 
 from tokser.classify.baselines import BASELINES, num_fits, search_baseline
 from tokser.classify.fusion import Early
-from tokser.classify.ledger import Ledger
+from tokser.classify.ledger import LEDGER, Ledger
 from tokser.classify.protocols import Split
 from tokser.classify.search import Found, num_models, search_mlp
 from tokser.classify.split_files import format_splits
@@ -19,10 +19,11 @@ from tokser.config import ClassifySettings, GridSettings
 from tokser.device import resolve_device
 from tokser.errors import list_some
 from tokser.progress import say
-from tokser.provenance import Stamp, write_atomically
+from tokser.provenance import Stamp
 from tokser.scheduling import Workers, workers
+from tokser.sealed import SealedFolder
 from tokser.stages.classify.constants import ConstantColumns
-from tokser.stages.classify.evaluations import open_ledger
+from tokser.stages.classify.evaluations import open_ledger, restore_ledger
 from tokser.stages.classify.material import (
     Functionals,
     Material,
@@ -56,7 +57,7 @@ def classify(settings: ClassifySettings) -> Path:
         InputError: Labels, functionals or splits are not fit for training, or the shared ledger is
             damaged.
     """
-    store = open_store(settings.store)
+    store = open_store(settings.store, check=settings.check)
     expressions = choose(store, settings)
     stamp = Stamp(
         "classify", settings.model_dump(mode="json"), identities(store, expressions, settings)
@@ -64,6 +65,7 @@ def classify(settings: ClassifySettings) -> Path:
     if stamp.marks(settings.out):
         say(f"classify: already in {settings.out}")
         return settings.out
+    stamp.require_own(settings.out)
     device = resolve_device(settings.device)
     material = load(store, expressions, settings, _labelled(store, settings))
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
@@ -75,6 +77,7 @@ def classify(settings: ClassifySettings) -> Path:
     ledger = open_ledger(settings, stamp, material)
     with stamp.claim(settings.out):
         label = f"classify {settings.dataset}"
+        restore_ledger(settings.out, ledger)
         with _workers(settings) as found:
             runner = _Runner(settings, material, device, ledger, found)
             run_units(units, settings.out, label, runner.num_models, runner.run)
@@ -200,16 +203,20 @@ def _write(settings: ClassifySettings, material: Material, outcomes: Sequence[Ou
         predictions.append(outcome.predictions.assign(**key, stamp=stamp))
         if outcome.trials is not None:
             trials.append(outcome.trials.assign(dataset=settings.dataset, **key, stamp=stamp))
-    out = settings.out
     audits = {protocol: audit.to_json() for protocol, audit in material.audits.items()}
-    write_atomically(out / "splits.json", format_splits(material.plans).encode())
-    write_atomically(out / "audit.json", _json(audits))
-    write_atomically(out / "grid.csv", _csv(_ordered(_joined(trials))))
     together = pd.concat(predictions, ignore_index=True)
-    write_atomically(out / "predictions.parquet", parquet_bytes(_ordered(together)))
+    files = {
+        "splits.json": format_splits(material.plans).encode(),
+        "audit.json": _json(audits),
+        "grid.csv": _csv(_ordered(_joined(trials))),
+        "predictions.parquet": parquet_bytes(_ordered(together)),
+    }
     for name, columns in COLUMNS.items():
         table = pd.DataFrame(getattr(tables, name), columns=list(columns))
-        write_atomically(out / f"{name}.csv", _csv(table))
+        files[f"{name}.csv"] = _csv(table)
+    sealed = SealedFolder(settings.out)
+    sealed.put(files)
+    sealed.note(LEDGER)
 
 
 def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -1,12 +1,16 @@
 """The ledger of a run, and what makes it another run than those before."""
 
+from pathlib import Path
+
 from tokser.classify.ledger import LEDGER, Ledger, shared_ledger
 from tokser.config import ClassifySettings, RegressSettings
 from tokser.errors import SettingsError
+from tokser.progress import say
 from tokser.provenance import Stamp, digest_of
+from tokser.sealed import SealedFolder
 from tokser.stages.classify.material import Material
 
-__all__ = ["open_ledger", "run_digest"]
+__all__ = ["open_ledger", "restore_ledger", "run_digest"]
 
 _NOT_CONTENT = Stamp.PLACES | {"seed", "num_seeds", "splits_file"}
 """Settings that say where a run is kept, or how often it is repeated; splits from a file count by
@@ -42,6 +46,16 @@ def open_ledger(
         former=stamp.digest,
         earlier=earlier,
     )
+
+
+def restore_ledger(out: Path, ledger: Ledger) -> None:
+    """Write a run's own file anew if it is damaged, from what all runs share."""
+    sealed = SealedFolder(out)
+    is_damaged = LEDGER in sealed.listed() and not sealed.is_whole(LEDGER)
+    is_lost = (out / "parts").is_dir() and not (out / LEDGER).is_file()
+    if is_damaged or is_lost or not ledger.is_readable():
+        say(f"{out / LEDGER} is damaged or gone: it is written anew from the shared ledger")
+        sealed.put({LEDGER: ledger.lines()})
 
 
 def run_digest(stamp: Stamp, material: Material) -> str:

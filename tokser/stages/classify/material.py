@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,8 +24,11 @@ from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
 from tokser.progress import say
 from tokser.provenance import sha256_of_file
+from tokser.sealed import SealedFolder
 from tokser.stages.content import compare_content, recordings
+from tokser.stages.rows import rows_digest
 from tokser.store import Store
+from tokser.store.schema import FUNCTIONALS
 
 __all__ = [
     "Functionals",
@@ -140,10 +144,12 @@ def identities(
     """Return what tells the inputs of one experiment from those of another."""
     terms = {t for e in expressions if isinstance(e, Early) for t in e.terms}
     found: dict[str, Any] = {}
-    found |= {term.feature: store.identity(term.feature) for term in sorted(terms, key=str)}
     for term in sorted(terms, key=str):
+        found[term.feature] = store.identity(term.feature)
+        pooled = f"{FUNCTIONALS}/{term.feature}"
         extra = [stored_name(term.feature, f) for f in term.functionals if f not in MOMENTS]
         found |= {name: store.identity(name) for name in extra if name in store}
+        found |= {f"rows of {n}": rows_digest(store, n) for n in (pooled, *extra) if n in store}
     if store.version > 1:
         found["table_version"] = store.version
     if settings.splits_file is not None and settings.splits_file.is_file():
@@ -224,6 +230,7 @@ def plan_splits(
     plans: dict[str, SplitPlan] = {}
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     if settings.splits_file is not None:
+        _require_as_written(settings.splits_file)
         plans = {
             name: _with_dev(
                 f"{settings.splits_file}, {name}",
@@ -263,6 +270,14 @@ def plan_splits(
         if isinstance(settings, ClassifySettings):
             _say_what_train_lacks(protocol, plan, utterances["label"])
     return plans
+
+
+def _require_as_written(splits_file: Path) -> None:
+    """Refuse splits of a results folder that are no longer those it was made with."""
+    sealed = SealedFolder(splits_file.parent)
+    if sealed.is_sealed and splits_file.name in sealed.listed():
+        remedy = "Run what made the folder again; to edit splits, copy the file elsewhere."
+        sealed.require_whole(splits_file.name, remedy)
 
 
 def audit_plans(

@@ -9,8 +9,10 @@ import pandas as pd
 from tokser.classify.fusion import Early
 from tokser.classify.search import Found
 from tokser.classify.split_files import SplitPlan
-from tokser.progress import progress_bar
-from tokser.provenance import digest_of, write_atomically
+from tokser.errors import DamagedFileError
+from tokser.progress import progress_bar, say
+from tokser.provenance import digest_of
+from tokser.sealed import SealedFolder
 
 __all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
 
@@ -62,21 +64,35 @@ def run_units(
     count: Callable[[Key], int],
     run: Callable[[Key, Callable[[int], None]], Found],
 ) -> None:
-    """Run what is not in `parts/` yet, with a bar that counts models."""
-    pending = [unit for unit in units if not _part_files(unit, out)[0].is_file()]
+    """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models."""
+    sealed = SealedFolder(out)
+    pending = _pending(units, sealed)
     if not pending:
         return
     with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
         for unit in pending:
             found = run(unit, bar.advance)
-            predictions_file, trials_file = _part_files(unit, out)
-            write_atomically(trials_file, parquet_bytes(found.trials))
-            write_atomically(predictions_file, parquet_bytes(found.predictions))
+            tables = (found.predictions, found.trials)
+            contents = map(parquet_bytes, tables)
+            sealed.put(dict(zip(_part_files(unit), contents, strict=True)))
+
+
+def _pending(units: Sequence[Key], sealed: SealedFolder) -> list[Key]:
+    """Return the units without whole files, and tell which files are damaged."""
+    try:
+        listed = set(sealed.listed())
+    except DamagedFileError:
+        return list(units)
+    faults = sealed.faults(name for unit in units for name in _part_files(unit) if name in listed)
+    for name, fault in faults.items():
+        say(f"{sealed.folder / name} {fault}: what it holds is trained again")
+    whole = listed - faults.keys()
+    return [unit for unit in units if not whole.issuperset(_part_files(unit))]
 
 
 def read_unit(unit: tuple[Any, ...], out: Path) -> Found:
     """Read what a unit that was run has left."""
-    predictions, trials = (pd.read_parquet(file) for file in _part_files(unit, out))
+    predictions, trials = (pd.read_parquet(out / name) for name in _part_files(unit))
     return Found(predictions, trials)
 
 
@@ -85,7 +101,7 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
 
 
-def _part_files(unit: tuple[Any, ...], out: Path) -> tuple[Path, Path]:
-    """Where predictions and trials are kept; the predictions, written last, mark it done."""
+def _part_files(unit: tuple[Any, ...]) -> tuple[str, str]:
+    """Where predictions and trials are kept in the folder."""
     name = digest_of(list(unit))[:16]
-    return out / "parts" / f"{name}.parquet", out / "parts" / f"{name}.trials.parquet"
+    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"

@@ -1,0 +1,27 @@
+"""What the rows of a feature are, by their checksums: other rows are another input."""
+
+from tokser.provenance import digest_of
+from tokser.store import Store
+from tokser.store.layer import LookupLayer
+
+__all__ = ["rows_digest"]
+
+
+def rows_digest(store: Store, feature: str) -> str:
+    """Return the sha256 (hex) of the checksums that the journal has of a feature's rows.
+
+    Nothing of the rows is read. It does not depend on how they are packed into shards.
+
+    Args:
+        store: The store.
+        feature: Name of a feature, or of functionals.
+    """
+    layer = store[feature]
+    entries = [entry for entry in layer.entries if entry]
+    return digest_of(
+        [
+            layer.lookup.checksum if isinstance(layer, LookupLayer) else "",
+            [checksum for entry in entries for checksum in entry.checksums],
+            sorted(name for entry in entries for name in entry.quarantined),
+        ]
+    )
