@@ -4,7 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
 from tokser.config import PoolSettings
-from tokser.errors import SettingsError
+from tokser.errors import InputError, SettingsError
 from tokser.functionals.arrays import data_array, design_matrix
 from tokser.stages.pool import pool
 from tokser.store import open_store
@@ -82,3 +82,14 @@ def test_features_of_two_widths_are_no_one_array(store):
 def test_a_name_that_matches_nothing_is_refused_with_those_there_are(store):
     with pytest.raises(SettingsError, match=r"whisper-tiny/layer-1.*got 'whisper-tiny/layer-9'"):
         design_matrix(store, "whisper-tiny/layer-9")
+
+
+def test_a_store_without_labels_says_how_to_do_without(stores):
+    table = stores.manifest(6).assign(label="")
+    opened = stores.sealed(table, stores.plan(table, features=FEATURES))
+    pool(PoolSettings(store=opened.path))
+    store = open_store(opened.path)
+    with pytest.raises(InputError, match=r"none among 6\. Take them .*labelled=False"):
+        design_matrix(store, "whisper-tiny/layer-1")
+    found = design_matrix(store, "whisper-tiny/layer-1", labelled=False)
+    assert found.X.shape == (6, 10)

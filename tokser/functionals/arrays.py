@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokser.errors import MissingPackageError, SettingsError, list_some
+from tokser.errors import InputError, MissingPackageError, SettingsError, list_some
 from tokser.functionals.moments import MOMENTS
 from tokser.functionals.tables import read_functionals
 from tokser.store import Store
@@ -57,12 +57,20 @@ def design_matrix(
 
     Raises:
         SettingsError: There is no such feature or functional.
+        InputError: No utterance has a label, and only such are asked for.
     """
     names = _written_out(store, features)
     tables = [read_functionals(store, name, functionals) for name in names]
     joined = pd.concat(tables, axis=1, join="inner")
     about = store.utterances.loc[joined.index]
     if labelled:
+        if about["label"].eq("").all():
+            raise InputError(
+                store.path,
+                expected="utterances with a label",
+                got=f"none among {len(joined)}",
+                remedy="Take them without labels: design_matrix(..., labelled=False).",
+            )
         about = about[about["label"] != ""]
         joined = joined.loc[about.index]
     return DesignMatrix(

@@ -1,5 +1,6 @@
 """Is a store whole? Every byte is read again and held against the journal."""
 
+import errno
 import hashlib
 import time
 from collections.abc import Callable
@@ -145,7 +146,13 @@ def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnB
         except CorruptStoreError as error:
             found.add(layer.key, shard, _utterances(layer, shard), str(error))
             continue
-        _verify_shard(store, layer, entry, found, on_bytes)
+        try:
+            _verify_shard(store, layer, entry, found, on_bytes)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            reason = f"its file cannot be read ({error.strerror})"
+            found.add(layer.name, shard, _utterances(store, layer, shard), reason)
 
 
 def _verify_shard(
