@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -118,6 +119,30 @@ def test_a_run_that_fails_exits_with_1(monkeypatch, error, code):
 
     monkeypatch.setattr("tokser.stages.pool.pool", fail)
     assert run("pool", "--store", "x.zarr").exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.EIO, "s.zarr/rows: expected a disk that works, got"),
+        (errno.ESTALE, "expected a drive that answers, got"),
+        (errno.EMFILE, "Raise the limit (`ulimit -n 4096`)"),
+        (errno.ENOLCK, "expected a disk with file locks, got"),
+        (errno.ENOENT, "expected a file or folder, got"),
+        (errno.ELOOP, "s.zarr/rows: expected to read or write it, got"),
+        (None, "expected to read or write it, got"),
+    ],
+)
+def test_faults_of_disks_and_drives_are_one_sentence(monkeypatch, number, message):
+    def fail(*_):
+        raise OSError(number, os.strerror(number), "s.zarr/rows") if number else OSError("odd")
+
+    monkeypatch.setattr("tokser.stages.pool.pool", fail)
+    result = run("pool", "--store", "x.zarr")
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert len(result.output.splitlines()) == 1
 
 
 def test_doctor_says_what_is_there(tmp_path, monkeypatch):

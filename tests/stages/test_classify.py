@@ -11,11 +11,13 @@ from tokser.classify.metrics import score
 from tokser.config import ClassifySettings, GridSettings, PoolSettings
 from tokser.errors import (
     CorruptStoreError,
+    DamagedFileError,
     InputError,
     MissingInputError,
     SettingsError,
     StoreMismatchError,
 )
+from tokser.sealed import SealedFolder
 from tokser.stages import classify as stage
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
@@ -267,6 +269,66 @@ def test_other_settings_into_the_same_folder_are_refused_and_change_nothing(sett
     with pytest.raises(SettingsError, match="one begun otherwise"):
         classify(settings(seed=1))
     assert contents(out) == before
+
+
+def test_a_folder_begun_otherwise_is_refused_at_once_naming_what_differs_alone(
+    settings, monkeypatch
+):
+    classify(settings(protocols=("report", "speaker"), classifiers=("logreg",)))
+    monkeypatch.setattr(stage, "load", None)  # nothing is read before
+    with pytest.raises(SettingsError) as caught:
+        classify(
+            settings(
+                protocols=("report",),
+                classifiers=("logreg",),
+                grid=GRID.model_copy(update={"epochs": 3}),
+            )
+        )
+    told = "grid.epochs 2, now 3; protocols ['report', 'speaker'], now ['report']"
+    assert caught.value.got == f"one begun otherwise ({told})"
+
+
+def test_other_rows_in_the_store_are_other_results(settings, store, stores, tmp_path):
+    chosen = {"protocols": ("report",), "classifiers": ("logreg",)}
+    out = classify(settings(**chosen))
+    before = contents(out)
+    other = type(stores)(tmp_path / "other")
+    other.rows = lambda plan, feature, place: 2 * stores.rows(plan, feature, place)
+    table = stores.manifest(60)
+    opened = other.sealed(table, other.plan(table, features={"layer-1": 5, "layer-2": 4}))
+    pool(PoolSettings(store=opened.path))
+    assert open_store(opened.path).identity(FEATURES[0]) == store.identity(FEATURES[0])
+    with pytest.raises(SettingsError, match=r"\(rows of functionals/whisper-tiny/layer-1 "):
+        classify(settings(store=opened.path, **chosen))
+    assert contents(out) == before
+    scores = [pd.read_csv(at / "results.csv") for at in (out, classify(settings("new", **chosen)))]
+    pd.testing.assert_frame_equal(*scores)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_damaged_part_is_trained_again_and_said(settings, capsys, finished):
+    chosen = {"protocols": ("report",), "classifiers": ("logreg",)}
+    out = classify(settings(**chosen))
+    before = contents(out)
+    if not finished:
+        SealedFolder(out).drop("provenance.json")
+    part = next(path for path in out.glob("parts/*.parquet") if "trials" not in path.name)
+    damaged = bytearray(part.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    part.write_bytes(damaged)
+    classify(settings(**chosen))
+    assert f"{part} has another digest" in capsys.readouterr().err.replace("\n", "")
+    after = contents(out)
+    for name in before.keys() - {"ledger.jsonl", "SHA256SUMS"}:
+        assert before[name] == after[name], name
+
+
+def test_splits_of_a_results_folder_that_changed_are_refused(settings, tmp_path):
+    out = classify(settings(protocols=("report",), classifiers=("logreg",)))
+    file = out / "splits.json"
+    file.write_text(file.read_text().replace("utt003", "utt004", 1))
+    with pytest.raises(DamagedFileError, match=r"splits\.json: .* copy the file elsewhere"):
+        classify(settings("other", splits_file=file))
 
 
 def test_a_folder_with_other_things_is_left_alone(settings, tmp_path):

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from tokser.config import PretrainSettings
 from tokser.errors import (
+    CorruptStoreError,
     InputError,
     MissingPackageError,
     RunError,
@@ -563,3 +564,45 @@ def test_what_does_not_fit_into_memory_leaves_no_run(toy, tmp_path, monkeypatch)
     with pytest.raises(InputError, match="--preload ram: expected features that fit"):
         pretrain(toy.settings(tmp_path / "run", preload="ram"))
     assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_state_falls_back_to_the_one_before_and_ends_alike(
+    toy, tmp_path, monkeypatch, capsys
+):
+    whole = pretrain(toy.settings(tmp_path / "whole" / "run", epochs=3))
+    with monkeypatch.context() as patch:
+        stop_in(patch, 2, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(toy.settings(tmp_path / "run", epochs=3))
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:3000])
+    pretrain(toy.settings(tmp_path / "run", epochs=3))
+    assert "training goes on from the state saved before" in capsys.readouterr().err
+    for name in ("aligner.safetensors", "metrics.csv"):
+        assert (whole / name).read_bytes() == (tmp_path / "run" / name).read_bytes(), name
+
+
+def test_lost_weights_of_a_stopped_run_begin_it_anew_and_it_ends_alike(
+    toy, tmp_path, monkeypatch, capsys
+):
+    whole = pretrain(toy.settings(tmp_path / "whole" / "run", epochs=2))
+    with monkeypatch.context() as patch:
+        stop_in(patch, 1, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(toy.settings(tmp_path / "run", epochs=2))
+    (tmp_path / "run" / "checkpoints" / "best.safetensors").write_bytes(b"")
+    pretrain(toy.settings(tmp_path / "run", epochs=2))
+    assert "best.safetensors has another digest" in capsys.readouterr().err.replace("\n", "")
+    for name in ("aligner.safetensors", "metrics.csv"):
+        assert (whole / name).read_bytes() == (tmp_path / "run" / name).read_bytes(), name
+
+
+def test_a_flipped_bit_of_a_frame_stops_training_unless_nobody_checks(tmp_path):
+    toy = ToyStore(tmp_path / "toy.zarr").write()
+    file = next(p for p in (toy.path / "whisper-toy/layer-6/rows/c").rglob("*") if p.is_file())
+    content = bytearray(file.read_bytes())
+    content[1000] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(CorruptStoreError, match=r"whisper-toy/layer-6, utt\d+: expected rows with"):
+        pretrain(toy.settings(tmp_path / "run", epochs=1))
+    pretrain(toy.settings(tmp_path / "run", epochs=1, check=False))

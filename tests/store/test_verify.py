@@ -1,3 +1,4 @@
+import errno
 import random
 
 import numpy as np
@@ -158,3 +159,20 @@ def test_reading_with_checks_refuses_rows_that_changed(stores, shard_file):
         except CorruptStoreError:
             refused += 1
     assert refused
+
+
+def test_a_shard_that_the_disk_does_not_give_is_damage_and_the_rest_is_looked_at(
+    stores, monkeypatch
+):
+    store = stores.sealed()
+    real = type(store.backend.objects).get_range
+
+    def fail(self, key, first, after):
+        if "whisper-tiny/layer-2/rows" in key:
+            raise OSError(errno.EIO, "Input/output error", key)
+        return real(self, key, first, after)
+
+    monkeypatch.setattr(type(store.backend.objects), "get_range", fail)
+    (damage,) = verify_store(store).damages
+    assert damage.utterances == tuple(store.ids)
+    assert damage.reason == "its file cannot be read (Input/output error)"
