@@ -5,10 +5,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tokser.errors import CheckpointError, InputError
+from tokser.errors import CheckpointError, DamagedFileError, InputError
 from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_aligner
 from tokser.pretrain.report import ReportAligner
 from tokser.pretrain.variants import build_aligner
+from tokser.sealed import INDEX
 
 
 @pytest.fixture
@@ -59,9 +60,26 @@ def test_a_folder_that_is_no_finished_run_says_how_to_finish_it(tmp_path):
         load_aligner(tmp_path)
 
 
+@pytest.fixture
+def unchecked_run(run):
+    """As an earlier version wrote it, without digests of its files."""
+    (run[0] / INDEX).unlink()
+    return run[0]
+
+
+@pytest.mark.parametrize("name", ["aligner.safetensors", "aligner.json"])
+def test_a_changed_byte_is_an_error_that_names_the_file_and_what_repairs_it(run, name):
+    file = run[0] / name
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedFileError, match=rf"{name}: .*Run the same `tokser pretrain` again"):
+        load_aligner(run[0])
+
+
 @pytest.mark.parametrize("change", ["missing", "extra", "shape", "bytes"])
-def test_weights_that_do_not_fit_are_an_error_that_names_the_file(run, change):
-    folder, _, _ = run
+def test_weights_that_do_not_fit_are_an_error_that_names_the_file(unchecked_run, change):
+    folder = unchecked_run
     file = folder / "aligner.safetensors"
     weights = load_file(file)
     if change == "missing":
@@ -78,15 +96,15 @@ def test_weights_that_do_not_fit_are_an_error_that_names_the_file(run, change):
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"name": "run"}'])
-def test_a_damaged_description_is_an_error_that_names_the_file(run, text):
-    folder, _, _ = run
+def test_a_damaged_description_is_an_error_that_names_the_file(unchecked_run, text):
+    folder = unchecked_run
     (folder / "aligner.json").write_text(text)
     with pytest.raises(CheckpointError, match=r"aligner\.json: expected the description"):
         load_aligner(folder)
 
 
-def test_a_variant_of_another_version_is_refused(run):
-    folder, _, _ = run
+def test_a_variant_of_another_version_is_refused(unchecked_run):
+    folder = unchecked_run
     content = json.loads((folder / "aligner.json").read_text())
     (folder / "aligner.json").write_text(json.dumps(content | {"variant": "later"}))
     with pytest.raises(CheckpointError, match=r"one of the variants report, .*, got 'later'"):
