@@ -2,7 +2,7 @@
 
 from tokser.provenance import digest_of
 from tokser.store import Store
-from tokser.store.layer import LookupLayer
+from tokser.store.lookup_layer import LookupLayer
 
 __all__ = ["rows_digest"]
 
@@ -10,18 +10,17 @@ __all__ = ["rows_digest"]
 def rows_digest(store: Store, feature: str) -> str:
     """Return the sha256 (hex) of the checksums that the journal has of a feature's rows.
 
-    Nothing of the rows is read. It does not depend on how they are packed into shards.
+    Nothing of the rows is read. It does not depend on how they are packed.
 
     Args:
         store: The store.
         feature: Name of a feature, or of functionals.
     """
     layer = store[feature]
-    entries = [entry for entry in layer.entries if entry]
+    records = layer.records()
     return digest_of(
         [
             layer.lookup.checksum if isinstance(layer, LookupLayer) else "",
-            [checksum for entry in entries for checksum in entry.checksums],
-            sorted(name for entry in entries for name in entry.quarantined),
+            {name: [of.checksum, of.reason is None] for name, of in records.items()},
         ]
     )

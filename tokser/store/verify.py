@@ -152,7 +152,7 @@ def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnB
             if error.errno != errno.EIO:
                 raise
             reason = f"its file cannot be read ({error.strerror})"
-            found.add(layer.name, shard, _utterances(store, layer, shard), reason)
+            found.add(layer.key, shard, _utterances(layer, shard), reason)
 
 
 def _verify_shard(
