@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from tokser.classify.audit import Audit
 from tokser.config import AuditSettings
-from tokser.stages.classify.material import audit_plans, plan_splits
+from tokser.stages.classify.plans import audit_plans, plan_splits
 from tokser.store import open_store
 
 __all__ = ["audit"]
