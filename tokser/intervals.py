@@ -15,8 +15,11 @@ MIN_UNITS = 4
 """Units below which no interval is given: with three, t has two degrees of freedom."""
 _ROUNDING = 1e-24
 """Variance below which units agree, but for rounding."""
-_CORRECTION = 0.5
-"""Right and wrong observations that are added to a share, so that its logit is finite."""
+_CORRECTION = 2.0
+"""Right and wrong observations that are added to a share, so that its logit is finite and one
+error among few observations does not weigh as much as many."""
+_UNSEEN = 2
+"""Observations of one unit that may differ where all units agree on 0 or 1."""
 
 Scale = Literal["share", "correlation", "difference"]
 """What an estimate is: in [0, 1], in [-1, 1], or any number."""
@@ -58,8 +61,8 @@ def jackknife(
 
         f(estimate) ± t(G - 1, 97.5 %) sqrt((G - 1) / G sum_g (f_g - f.)^2)
 
-    A share is moved by half an observation towards 1/2 first, so that 0 and 1 have a logit. Where
-    all units agree on 0 or 1, the interval is as wide as if one observation of one unit differed.
+    A share is moved by two right and two wrong observations towards 1/2 first. Where all units
+    agree on 0 or 1, the interval is as wide as if two observations of one unit differed.
     Where single units pull the estimate one way (skewness g of their influences), that end alone is
     moved outwards by g (1 + 2 t^2) / (6 sqrt(G)) standard errors.
 
@@ -69,8 +72,9 @@ def jackknife(
         scale: What the estimate is.
         num_observations: Observations behind a share, all units together.
 
-    Source: Tukey 1958 (jackknife), Johnson 1978 (skewness). Departs: t on the transformed scale,
-    and skewness only widens; both keep the coverage with few units (docs/statistics.md).
+    Source: Tukey 1958 (jackknife), Johnson 1978 (skewness), Agresti and Coull 1998 (two and two).
+    Departs: t on the transformed scale, and skewness only widens; both keep the coverage with few
+    units (docs/statistics.md).
     """
     num_units = len(without)
     if num_units < MIN_UNITS:
@@ -81,7 +85,7 @@ def jackknife(
     variance = float((influence**2).mean())
     error = np.sqrt(variance / (num_units - 1))
     if scale == "share" and estimate in (0.0, 1.0):
-        one_off = to_line(np.asarray(abs(estimate - 1 / num_observations)))
+        one_off = to_line(np.asarray(abs(estimate - _UNSEEN / num_observations)))
         error = max(error, (num_units - 1) / num_units * abs(centre - one_off))
     quantile = stdtrit(num_units - 1, (1 + LEVEL) / 2)
     skewness = float((influence**3).mean()) / variance**1.5 if variance > _ROUNDING else 0.0
