@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -29,6 +30,7 @@ __all__ = [
 
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _MOST = 8
 """Differences between two stamps that a message names."""
 _PACKAGES = (
@@ -234,7 +236,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = _DIGEST.sub(r"\1...", str(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
