@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -29,6 +30,9 @@ __all__ = [
 
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_MOST = 8
+"""Differences between two stamps that a message names."""
 _PACKAGES = (
     "tokser",
     "torch",
@@ -182,7 +186,8 @@ class Stamp:
             return f"one begun otherwise ({_differences(begun, self.content)})"
         if (folder / CLAIM_NAME).exists():
             return f"one whose {CLAIM_NAME} is damaged"
-        is_used = folder.is_dir() and any(folder.iterdir())
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        is_used = not all(name.endswith(".partial") for name in names)  # what a kill left
         return "one that holds other things" if is_used else ""
 
     def write(self, folder: Path) -> None:
@@ -217,7 +222,8 @@ def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
         for key in sorted(old.keys() | new.keys()):
             if digest_of(old.get(key)) != digest_of(new.get(key)):
                 found.append(f"{key} {_short(old.get(key))}, now {_short(new.get(key))}")
-    return "; ".join(found) or f"stage {begun.get('stage')}"
+    more = f"; and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return "; ".join(found[:_MOST]) + more or f"stage {begun.get('stage')}"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -230,7 +236,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = _DIGEST.sub(r"\1...", str(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -66,7 +66,8 @@ def pretrain(settings: PretrainSettings) -> Path:
     if stamp.marks(settings.out):
         say(f"pretrain: already in {settings.out}")
         return settings.out
-    stamp.require_own(settings.out)
+    if launched_rank() == 0:  # who begins the folder, which others may see half begun
+        stamp.require_own(settings.out)
     for name in ",".join(names.values()).split(","):
         store[name].require_sealed()
     pairs = Pairs(
