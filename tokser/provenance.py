@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from tokser.errors import RunError, SettingsError
 from tokser.file_locks import acquire
+from tokser.redaction import redacted_values
 
 __all__ = [
     "Stamp",
@@ -91,7 +92,7 @@ class Stamp:
 
     Args:
         stage: Name of the stage, for instance `"pretrain"`.
-        settings: The resolved settings.
+        settings: The resolved settings; secrets in addresses are left out.
         inputs: Identities (digests) of everything that was read.
     """
 
@@ -115,8 +116,8 @@ class Stamp:
     def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         self.content: dict[str, Any] = {
             "stage": stage,
-            "settings": dict(settings),
-            "inputs": dict(inputs),
+            "settings": redacted_values(dict(settings)),
+            "inputs": redacted_values(dict(inputs)),
         }
 
     @property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from tokser.config import Positive, Settings
+from tokser.config import Few, Settings
 from tokser.errors import (
     InputError,
     MissingPackageError,
@@ -47,7 +47,7 @@ class ClusterSettings(Settings):
     """A cluster file: what is asked of a batch system, or processes of this machine."""
 
     kind: Literal["local", "slurm", "sge", "pbs"]
-    jobs: Positive = 1
+    jobs: Few = 1
     """Jobs that are queued; for `local`, processes."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of dask-jobqueue's cluster (cores, memory, walltime, queue, ...)."""

@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 import click.shell_completion
 
-from tokser.errors import SettingsError, TokserError
+from tokser.console import shown
+from tokser.errors import SettingsError, TokserError, shortened
 
 __all__ = [
     "DATASETS",
@@ -32,6 +33,7 @@ __all__ = [
     "splits_option",
     "store_option",
     "subset_option",
+    "tell",
     "training_options",
     "workspace_option",
     "workspace_or_default",
@@ -101,12 +103,23 @@ def reports_errors(command: Command) -> Command:
             where = _without_partial(str(error.filename or "disk"))
             _exit(code, f"{where}: expected {expected}, got {error.strerror}. {remedy}")
         except KeyboardInterrupt:
-            click.secho("Stopped. What is done is kept: run the same command again.", err=True)
+            tell("Stopped. What is done is kept: run the same command again.", err=True)
             sys.exit(1)
         finally:
             signal.signal(signal.SIGTERM, before)
 
     return wrapped  # type: ignore[return-value]  # click only looks at the wrapped name and options
+
+
+def tell(message: str, *, colour: str | None = None, err: bool = False) -> None:
+    """Print a message as text: no escape sequences, no passwords of addresses.
+
+    Args:
+        message: What may hold text of a corpus, a file name or an address.
+        colour: Of all of it, on a terminal.
+        err: Whether it goes to standard error.
+    """
+    click.secho(shown(message), fg=colour, err=err)
 
 
 def _is_of_loader(error: OSError) -> bool:
@@ -124,7 +137,7 @@ def _broken_installation(error: Exception) -> str:
 
 
 def _exit(code: int, message: str) -> NoReturn:
-    click.secho(f"Error: {message}", fg="red", err=True)
+    tell(f"Error: {message}", colour="red", err=True)
     sys.exit(code)
 
 
@@ -142,7 +155,7 @@ def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
     """Read `KEY=VALUE` texts; values are read as YAML."""
-    import yaml
+    from tokser.yaml_file import parse_yaml
 
     found = {}
     for text in texts:
@@ -151,7 +164,7 @@ def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
             raise SettingsError(
                 f"{option} {text}", expected="KEY=VALUE", got=text, remedy="Write it so."
             )
-        found[key] = yaml.safe_load(value)
+        found[key] = parse_yaml(value, where=f"{option} {shortened(text)}")
     return found
 
 
@@ -298,7 +311,7 @@ def exit_if_quarantined(quarantined: Mapping[str, Mapping[str, str]]) -> None:
 
     for path, reasons in quarantined.items():
         if reasons:
-            click.echo(path)
+            tell(path)
             show(faults_table(reasons))
     if any(quarantined.values()):
         sys.exit(QUARANTINED_EXIT)

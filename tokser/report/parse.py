@@ -10,6 +10,7 @@ import pandas as pd
 
 from tokser.errors import InputError, MissingInputError
 from tokser.pretrain.metrics import read_metrics
+from tokser.redaction import redacted_values
 
 __all__ = [
     "Faults",
@@ -181,11 +182,11 @@ def parse_metrics(path: Path) -> pd.DataFrame:
 
 
 def parse_object(path: Path) -> dict[str, Any]:
-    """Read a file of one JSON object."""
+    """Read a file of one JSON object; secrets in addresses, which old ones hold, are left out."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, Mapping):
         raise ValueError(f"expected one JSON object, got {type(content).__name__}")
-    return dict(content)
+    return redacted_values(dict(content))
 
 
 def parse_audit(path: Path) -> dict[str, dict[str, Any]]:

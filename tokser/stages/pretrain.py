@@ -1,5 +1,6 @@
 """Stage 2: train the aligner on cached activations."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from tokser.pretrain.training import launched_rank, require_launcher, train
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.provenance import Stamp, write_atomically
+from tokser.redaction import redacted_values
 from tokser.store import Store, open_store
 
 __all__ = ["pretrain"]
@@ -83,7 +85,7 @@ def pretrain(settings: PretrainSettings) -> Path:
     with stamp.claim(settings.out):
         if not settings.resume:
             history.begin_anew()
-        text = settings.model_dump_json(indent=2)
+        text = json.dumps(redacted_values(settings.model_dump(mode="json")), indent=2)
         write_atomically(settings.out / "settings.json", text.encode())
         loggers = loggers_of(settings)
         train(module, data, history, settings, device=device, loggers=loggers)

@@ -1,0 +1,40 @@
+"""The terminal: text is shown as it is, with no markup, no escape sequences and no secrets."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from tokser.plain_text import plain
+from tokser.redaction import redacted
+
+__all__ = ["PlainConsole", "bear_any_text", "shown"]
+
+
+def shown(text: object) -> str:
+    """Return a text as it may be printed."""
+    return plain(redacted(str(text)))
+
+
+class PlainConsole(Console):
+    """A console of rich that takes text for text; what is to have a style is a `rich.text.Text`.
+
+    Args:
+        stderr: Whether it writes to standard error.
+    """
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn a text, a cell of a table for instance, into what is drawn."""
+        return super().render_str(shown(text), **options)
+
+
+def bear_any_text() -> None:
+    """Let standard output and error write what their encoding lacks as escapes, and not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and getattr(stream, "errors", "") in ("strict", None):
+            reconfigure(errors="backslashreplace")
