@@ -16,7 +16,7 @@ __all__ = ["parse_yaml", "read_yaml", "require_few"]
 MOST_BYTES = 1_000_000
 """Of a file."""
 
-MOST_NODES = 20_000
+MOST_NODES = 5_000
 """Values, lists and mappings that a text stands for, with each alias written out."""
 
 MOST_DEPTH = 50
