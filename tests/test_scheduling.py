@@ -190,7 +190,7 @@ def test_jobs_that_are_queued_are_waited_for_and_cancelled(tmp_path, monkeypatch
     ("options", "told"),
     [
         ("{cores: 8, memory: 1GB, memmory: 1GB}", "memmory"),
-        ("{cores: many, memory: 1GB}", "many"),
+        ("{cores: many, memory: 1GB}", "Error"),
         ("{cores: 1}", "memory"),
         ("{memory: x, cores: 1}", "'x'"),
         ("{cores: [], memory: 1GB}", "Error"),

@@ -9,7 +9,9 @@ from rich.text import Text
 from tokser.plain_text import plain
 from tokser.redaction import redacted
 
-__all__ = ["PlainConsole", "bear_any_text", "shown"]
+__all__ = ["UTF_8_REMEDY", "PlainConsole", "bear_any_text", "shown"]
+
+UTF_8_REMEDY = "Set PYTHONUTF8=1, or LC_ALL=C.UTF-8"
 
 
 def shown(text: object) -> str:
@@ -33,8 +35,18 @@ class PlainConsole(Console):
 
 
 def bear_any_text() -> None:
-    """Let standard output and error write what their encoding lacks as escapes, and not fail."""
+    """Let standard output and error write what their encoding lacks as escapes, and not fail.
+
+    File names need an encoding that has all letters, or files that are there are not found: where
+    the environment has another, a line on standard error names the variable to set.
+    """
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None and getattr(stream, "errors", "") in ("strict", None):
             reconfigure(errors="backslashreplace")
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() not in ("utf-8", "utf8"):
+        sys.stderr.write(
+            f"This environment has {encoding}, not UTF-8: names of files with other letters are "
+            f"not found. {UTF_8_REMEDY}.\n"
+        )

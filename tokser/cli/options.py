@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 import click.shell_completion
 
-from tokser.console import shown
+from tokser.console import UTF_8_REMEDY, shown
 from tokser.errors import SettingsError, TokserError, shortened
 
 __all__ = [
@@ -75,6 +75,8 @@ _DISK_FAULTS = {
     errno.EEXIST: (2, "a folder", _NAME),
     errno.ENOTDIR: (2, "a folder", _NAME),
     errno.EISDIR: (2, "a file", _NAME),
+    errno.ENAMETOOLONG: (2, "a name that the disk takes", "Shorten it: disks take 255 bytes."),
+    errno.ELOOP: (2, "a link that leads somewhere", "Correct the links: they go in a circle."),
 }
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -90,6 +92,8 @@ def reports_errors(command: Command) -> Command:
             command(*args, **kwargs)
         except TokserError as error:
             _exit(error.exit_code, str(error))
+        except UnicodeEncodeError as error:
+            _exit(2, _not_encodable(error))
         except ImportError as error:
             if (error.name or "").startswith("tokser"):  # ours to mend
                 raise
@@ -134,6 +138,18 @@ def _broken_installation(error: Exception) -> str:
         f"{name}: expected one that can be imported, got {type(error).__name__}: {error}. "
         "Run `tokser doctor`, which tells what does not fit, most often torch and torchaudio."
     )
+
+
+def _not_encodable(error: UnicodeEncodeError) -> str:
+    """Say why a name cannot be handed to the system: its locale, or the name itself."""
+    encoding = sys.getfilesystemencoding()
+    name = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
+    if encoding.lower() not in ("utf-8", "utf8"):
+        return (
+            f"{name}: expected an environment in UTF-8, got {encoding}. {UTF_8_REMEDY}, then run "
+            "the same command again."
+        )
+    return f"{name}: expected a name in UTF-8, got other bytes. Rename the file or folder."
 
 
 def _exit(code: int, message: str) -> NoReturn:

@@ -65,7 +65,7 @@ class Faults:
             return parse(path)
         except FileNotFoundError:
             self.missing.append(f"{path} does not exist")
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, RecursionError) as error:
             # pandas, pyarrow and json raise children of ValueError or OSError.
             self.broken.append(f"{path}: {error}")
         self.commands.append(command)
