@@ -136,11 +136,74 @@ def test_a_wrong_cluster_file_is_refused(tmp_path, text, message):
         load_cluster(tmp_path / "no.yaml")
 
 
+def program(folder, name, text):
+    file = folder / name
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("kind", "programs"), [("slurm", "sbatch and no scancel"), ("sge", "qsub"), ("pbs", "qsub")]
+)
+def test_a_batch_system_that_is_not_there_is_told_at_once(kind, programs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    file = tmp_path / "c.yaml"
+    file.write_text(f"kind: {kind}\noptions: {{cores: 1, memory: 1GB}}\n")
+    with (
+        pytest.raises(InputError, match=f"kind {kind}: .* got no {programs}.* on the PATH") as told,
+        workers(None, file),
+    ):
+        pass
+    assert told.value.exit_code == 2
+
+
+def test_a_job_that_is_refused_is_told_with_the_system_s_own_words(tmp_path, monkeypatch):
+    program(tmp_path, "sbatch", "echo 'sbatch: error: invalid partition: gpu' >&2; exit 1")
+    program(tmp_path, "scancel", "exit 0")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "c.yaml"
+    file.write_text("kind: slurm\njobs: 2\noptions: {cores: 1, memory: 1GB}\n")
+    with (
+        pytest.raises(RunError, match=r"a job that is queued, got sbatch: error: invalid part"),
+        workers(None, file),
+    ):
+        pass
+
+
+def test_jobs_that_are_queued_are_waited_for_and_cancelled(tmp_path, monkeypatch, capsys):
+    program(tmp_path, "sbatch", "echo 'Submitted batch job 7'")
+    program(tmp_path, "scancel", f"echo $@ >> {tmp_path}/cancelled")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "c.yaml"
+    file.write_text("kind: slurm\njobs: 2\noptions: {cores: 1, memory: 1GB}\n")
+    with workers(None, file) as found:
+        assert found.num_threads == 0
+    assert "slurm: 2 jobs queued" in capsys.readouterr().err
+    assert (tmp_path / "cancelled").read_text() == "7\n7\n"
+
+
 # What dask-jobqueue could not build all of, distributed fails to close when it is collected.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_options_that_the_batch_system_does_not_take(tmp_path):
-    file = tmp_path / "cluster.yaml"
-    file.write_text("kind: slurm\noptions: {cores: 8, memory: 1GB, memmory: 1GB}")
-    message = r"slurm cluster takes, got .*memmory"
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("{cores: 8, memory: 1GB, memmory: 1GB}", "memmory"),
+        ("{cores: many, memory: 1GB}", "Error"),
+        ("{cores: 1}", "memory"),
+        ("{memory: x, cores: 1}", "'x'"),
+        ("{cores: [], memory: 1GB}", "Error"),
+    ],
+)
+def test_options_that_the_batch_system_does_not_take_are_refused(
+    options, told, tmp_path, monkeypatch
+):
+    for name in ("sbatch", "scancel"):
+        program(tmp_path, name, "exit 1")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    file = tmp_path / "c.yaml"
+    file.write_text(f"kind: slurm\noptions: {options}\n")
+    message = rf"slurm cluster takes, got .*{told}"
     with pytest.raises(SettingsError, match=message), workers(None, file):
         pass

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from tokser.errors import SettingsError
+from tokser.errors import SettingsError, shortened
 from tokser.names import MOST_BYTES
 
 __all__ = [
@@ -47,9 +47,18 @@ TargetName = Literal["valence", "arousal", "dominance"]
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
-Positive = Annotated[int, Field(gt=0)]
-Rate = Annotated[float, Field(gt=0)]
-Seed = Annotated[int, Field(ge=0)]
+LARGEST = 2**31 - 1
+"""Number of anything: what 32 bits hold."""
+Positive = Annotated[int, Field(gt=0, le=LARGEST)]
+Few = Annotated[int, Field(gt=0, le=10_000)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+NumFolds = Annotated[int, Field(ge=3, le=10_000)]
+Widths = Annotated[tuple[Annotated[int, Field(gt=0, le=65_536)], ...], Field(max_length=32)]
+"""Units of each block of an MLP."""
+OptionValue = Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | float | str
+_MOST_FAULTS = 20
+"""Told of settings that are wrong."""
 
 
 class Settings(BaseModel):
@@ -71,7 +80,10 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            faults = [cls._describe(fault) for fault in error.errors()]
+            found = error.errors()
+            faults = [cls._describe(fault) for fault in found[:_MOST_FAULTS]]
+            if len(found) > _MOST_FAULTS:
+                faults.append(f"and {len(found) - _MOST_FAULTS:,} more faults")
             raise SettingsError(
                 where,
                 expected="settings that are known, with values that are allowed",
@@ -81,13 +93,13 @@ class Settings(BaseModel):
 
     @classmethod
     def _describe(cls, fault: Mapping[str, Any]) -> str:
-        key = ".".join(str(part) for part in fault["loc"])
+        key = shortened(".".join(str(part) for part in fault["loc"]))
         if fault["type"] == "literal_error":
             return _describe_name(key, fault)
         if fault["type"] != "extra_forbidden":
-            return f"{key} = {fault['input']!r}: {fault['msg']}"
+            return f"{key} = {shortened(repr(fault['input']))}: {fault['msg']}"
         known = _known_keys(cls, fault["loc"][:-1])
-        near = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(str(fault["loc"][-1])[:100], known, n=1, cutoff=0.0)
         return (
             f"unknown key {key!r} (nearest known key: {near[0]!r})" if near else f"unknown {key!r}"
         )
@@ -98,10 +110,12 @@ def _describe_name(key: str, fault: Mapping[str, Any]) -> str:
     known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
     are_protocols = set(PROTOCOL_ALIASES.values()) <= set(known)
     names = [*known, *PROTOCOL_ALIASES] if are_protocols else known
-    given = str(fault["input"])
+    given = str(fault["input"])[:100]
     near = difflib.get_close_matches(given.lower().strip(), names, n=1, cutoff=0.5)
     nearest = f"; nearest known: {near[0]!r}" if near else ""
-    return f"{key} = {fault['input']!r}, which is none of {', '.join(names)}{nearest}"
+    return (
+        f"{key} = {shortened(repr(fault['input']))}, which is none of {', '.join(names)}{nearest}"
+    )
 
 
 def _known_keys(settings: type[BaseModel], parents: tuple[Any, ...]) -> list[str]:
@@ -184,7 +198,7 @@ class PretrainSettings(Settings):
     embedding layer (its layer 0)."""
     variant: str = "report"
     """Kind of aligner, see `tokser pretrain --help`."""
-    options: dict[str, int | float | str] = Field(default_factory=dict)
+    options: dict[str, OptionValue] = Field(default_factory=dict)
     """Options of the variant's own, for instance `heads: 8`."""
     temperature: Rate = 0.07
     batch_size: Positive = 64
@@ -200,7 +214,7 @@ class PretrainSettings(Settings):
     """Of the matrix products; weights, sums and Adam stay in fp32."""
     schedule: Literal["constant", "cosine", "linear"] = "constant"
     """How the learning rate falls, from the warm-up's end to the last step."""
-    warmup_steps: int = Field(default=0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0, le=LARGEST)
     """Steps over which the learning rate rises from 0."""
     clip_norm: Rate | None = None
     """Longest gradient; longer ones are shortened."""
@@ -210,7 +224,7 @@ class PretrainSettings(Settings):
     """Whether a linear map of the queries is trained alongside, as a control that hears nothing."""
     order: Literal["global", "shards"] = "global"
     """What is shuffled: all utterances, or those of a few shards at a time."""
-    shards_at_once: Positive = 8
+    shards_at_once: Few = 8
     """Shards that are mixed where `order` is `shards`."""
     preload: Literal["none", "ram", "device"] = "none"
     """Whether features are first copied into memory."""
@@ -220,9 +234,9 @@ class PretrainSettings(Settings):
     """Whether a run that was stopped goes on, or begins anew."""
     track: tuple[Literal["wandb", "mlflow"], ...] = ()
     """Trackers that are told of the run, besides `metrics.csv` and TensorBoard."""
-    devices: Positive = 1
+    devices: Few = 1
     """Processes on each machine, one for each GPU."""
-    nodes: Positive = 1
+    nodes: Few = 1
     """Machines."""
     loss: Literal["gathered", "local"] = "gathered"
     """With several processes: each computes the loss of all tokens, or of its own rows of it."""
@@ -268,10 +282,10 @@ class GridSettings(Settings):
     """The points of a grid, and the training that each of them gets (report, Table 2)."""
 
     batch_sizes: tuple[Positive, ...] = Field(
-        default=tuple(2**power for power in range(2, 11)), min_length=1
+        default=tuple(2**power for power in range(2, 11)), min_length=1, max_length=100
     )
-    learning_rates: tuple[Rate, ...] = Field(default=(1e-3, 5e-3), min_length=1)
-    hidden: tuple[Positive, ...] | tuple[tuple[Positive, ...], ...] = (128, 64, 32)
+    learning_rates: tuple[Rate, ...] = Field(default=(1e-3, 5e-3), min_length=1, max_length=100)
+    hidden: Widths | Annotated[tuple[Widths, ...], Field(max_length=100)] = (128, 64, 32)
     """Widths of the blocks [Linear, LayerNorm, ReLU]; or several such lists to choose among, where
     an empty one is the linear probe."""
     epochs: Positive = 30
@@ -298,7 +312,7 @@ class _ExperimentSettings(Settings):
     """Empty: `report` and `speaker`, or all that `splits_file` has."""
     splits_file: Path | None = None
     """Splits by id, as `splits.json` of another results folder has them; instead of protocols."""
-    num_folds: int = Field(default=5, ge=3)
+    num_folds: NumFolds = 5
     """Of the protocol `kfold`."""
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
     """What `kfold` keeps together."""
@@ -312,7 +326,7 @@ class _ExperimentSettings(Settings):
     ledger: Path | None = None
     """Record of all runs' test-set evaluations; none: `ledger.jsonl` in the store's workspace."""
     seed: Seed = 0
-    num_seeds: Positive = 1
+    num_seeds: Few = 1
     """Runs with the seeds `seed`, `seed` + 1 and so on."""
     check: bool = True
     """Whether what is read from the store is held against its checksums."""
@@ -347,11 +361,11 @@ class AuditSettings(Settings):
     store: str
     protocols: tuple[ProtocolName, ...] = ()
     splits_file: Path | None = None
-    num_folds: int = Field(default=5, ge=3)
+    num_folds: NumFolds = 5
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
     stratify: bool = True
     seed: Seed = 0
-    num_seeds: Positive = 1
+    num_seeds: Few = 1
     duplicate_threshold: float | None = Field(default=None, gt=0, le=1)
     """Cosine from which on two recordings are near-duplicates; by default what the corpus's own
     cosines allow, 0.80 to 0.95."""

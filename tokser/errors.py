@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tokser.redaction import redacted
+
 __all__ = [
     "AudioError",
     "CheckpointError",
@@ -22,11 +24,14 @@ __all__ = [
     "StoreNotSealedError",
     "TokserError",
     "list_some",
+    "shortened",
 ]
 
 
 class TokserError(Exception):
     """An error that says where, what was expected, what was got, and what to do.
+
+    Passwords and tokens of addresses do not get into it.
 
     Args:
         where: The file, option or utterance at fault.
@@ -38,8 +43,9 @@ class TokserError(Exception):
     exit_code = 1
 
     def __init__(self, where: object, *, expected: str, got: str, remedy: str) -> None:
-        self.where, self.expected, self.got, self.remedy = str(where), expected, got, remedy
-        super().__init__(f"{where}: expected {expected}, got {got}. {remedy}")
+        texts = [redacted(str(text)) for text in (where, expected, got, remedy)]
+        self.where, self.expected, self.got, self.remedy = texts
+        super().__init__(f"{self.where}: expected {self.expected}, got {self.got}. {self.remedy}")
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A worker process hands its error over by pickle, which knows no keyword arguments.
@@ -126,6 +132,11 @@ class QuarantinedError(StoreError, KeyError):
     """The utterance was set aside at extraction, with a reason."""
 
     exit_code = 2
+
+
+def shortened(text: str, most: int = 500) -> str:
+    """Return a text that fits into a message: its beginning where it is long."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def list_some(names: Sequence[object], *, most: int = 5, num_all: int | None = None) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field
 
 from tokser.config import (
@@ -19,14 +18,17 @@ from tokser.config import (
     ReportSettings,
     Settings,
 )
-from tokser.errors import MissingInputError, SettingsError, list_some
+from tokser.errors import MissingInputError, SettingsError, list_some, shortened
 from tokser.shipped import shipped_file
-from tokser.yaml_file import read_yaml
+from tokser.yaml_file import parse_yaml, read_yaml, require_few
 
 __all__ = ["Pipeline", "load_pipeline"]
 
 Scalar = str | int | float | bool | list[str | int | float] | None
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
+_INDEX = re.compile(r"[0-9]{1,4}")
+_MOST_LETTERS = 10_000
+"""Of a value whose variables are put in."""
 
 
 class Pipeline(Settings):
@@ -65,6 +67,13 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
     for override in overrides:
         _override(content, override)
     variables = content.get("variables") or {}
+    if not isinstance(variables, dict):
+        raise SettingsError(
+            f"{path}, variables",
+            expected="values by name",
+            got=shortened(repr(variables)),
+            remedy="Write `name: value` below it, or nothing.",
+        )
     for name, value in variables.items():
         if isinstance(value, str) and _REFERENCE.search(value):
             raise SettingsError(
@@ -75,6 +84,7 @@ def load_pipeline(path: Path, overrides: Sequence[str] = ()) -> Pipeline:
             )
     stages = {key: value for key, value in content.items() if key != "variables"}
     filled = _fill(stages, variables, where=str(path))
+    require_few(filled, where=path)
     return Pipeline.parse(filled | {"variables": variables}, where=str(path))
 
 
@@ -102,14 +112,10 @@ def _override(content: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals:
         raise _unknown(f"--set {override}", "key=value", override, ())
-    try:
-        value = yaml.safe_load(text) if text else ""
-    except yaml.YAMLError as error:
-        raise SettingsError(
-            f"--set {override}", expected="YAML", got=str(error), remedy="Correct the value."
-        ) from error
-    if key in (content.get("variables") or {}):
-        content["variables"][key] = value
+    value = parse_yaml(text, where=f"--set {shortened(override)}") if text else ""
+    variables = content.get("variables")
+    if isinstance(variables, dict) and key in variables:
+        variables[key] = value
         return
     *parents, last = key.split(".")
     place: Any = content
@@ -119,16 +125,18 @@ def _override(content: dict[str, Any], override: str) -> None:
         _step(place, last, override)
         place[int(last)] = value
     elif not parents and last not in content:
-        known = [*(content.get("variables") or {}), *content]
+        known = [*(variables or {}), *content]
         raise _unknown(f"--set {override}", "a variable or a stage of the pipeline", key, known)
-    else:
+    elif isinstance(place, dict):
         place[last] = value
+    else:
+        raise _unknown(f"--set {override}", "a place in the pipeline", last, ())
 
 
 def _step(place: Any, key: str, override: str) -> Any:
     if isinstance(place, dict):
         return place.setdefault(key, {})
-    if isinstance(place, list) and key.isdigit() and int(key) < len(place):
+    if isinstance(place, list) and _INDEX.fullmatch(key) and int(key) < len(place):
         return place[int(key)]
     raise _unknown(f"--set {override}", "a place in the pipeline", key, ())
 
@@ -147,14 +155,23 @@ def _fill(value: Any, variables: Mapping[str, Any], *, where: str) -> Any:
     whole = _REFERENCE.fullmatch(value)
     if whole:
         return variables[whole[1]]
+    if sum(len(str(variables[name])) for name in _REFERENCE.findall(value)) > _MOST_LETTERS:
+        raise SettingsError(
+            where,
+            expected=f"values of at most {_MOST_LETTERS:,} characters",
+            got=f"more, where variables are put into {shortened(value, 80)}",
+            remedy="Shorten the variables.",
+        )
     return _REFERENCE.sub(lambda found: str(variables[found[1]]), value)
 
 
 def _unknown(where: str, expected: str, got: str, known: Sequence[str]) -> SettingsError:
-    near = difflib.get_close_matches(got, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(got[:100], known, n=1, cutoff=0.5)
     remedy = (
         f"The nearest known one is {near[0]!r}."
         if near
         else f"Known ones: {list_some(known, most=20) or 'none'}."
     )
-    return SettingsError(where, expected=expected, got=repr(got), remedy=remedy)
+    return SettingsError(
+        shortened(where), expected=expected, got=shortened(repr(got)), remedy=remedy
+    )

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -16,10 +15,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from tokser.console import PlainConsole, shown
+
 __all__ = ["Task", "console", "progress_bar", "say"]
 
 _LINE_EVERY_S = 10.0
-console = Console(stderr=True, highlight=False)
+console = PlainConsole(stderr=True)
 
 
 class Task(Protocol):
@@ -31,7 +32,7 @@ class Task(Protocol):
 
 def say(message: str) -> None:
     """Tell the user one line on standard error."""
-    console.print(message, soft_wrap=True, markup=False)
+    console.print(message, soft_wrap=True)
 
 
 @contextmanager
@@ -41,15 +42,15 @@ def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
         yield _Lines(description, total, unit)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn("{task.fields[unit]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console) as bars:
-        task = bars.add_task(description, total=total)
+        task = bars.add_task(shown(description), total=total, unit=shown(unit))
         yield _Bar(bars, task)
 
 

@@ -16,6 +16,7 @@ from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, RunError, SettingsError
 from tokser.file_locks import acquire
 from tokser.progress import say
+from tokser.redaction import redacted_values
 from tokser.sealed import INDEX, SealedFolder
 
 __all__ = [
@@ -66,7 +67,7 @@ class Stamp:
 
     Args:
         stage: Name of the stage, for instance `"pretrain"`.
-        settings: The resolved settings.
+        settings: The resolved settings; secrets in addresses are left out.
         inputs: Identities (digests) of everything that was read.
     """
 
@@ -91,8 +92,8 @@ class Stamp:
     def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         self.content: dict[str, Any] = {
             "stage": stage,
-            "settings": dict(settings),
-            "inputs": dict(inputs),
+            "settings": redacted_values(dict(settings)),
+            "inputs": redacted_values(dict(inputs)),
         }
 
     @property

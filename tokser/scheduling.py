@@ -4,6 +4,8 @@ Nothing here is imported, and Dask is not needed, until `workers` is called.
 """
 
 import importlib.util
+import queue
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -12,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import Field
 
-from tokser.config import Positive, Settings
+from tokser.config import Few, Settings
 from tokser.errors import (
     InputError,
     MissingPackageError,
     RunError,
     SettingsError,
     TokserError,
+    shortened,
 )
 from tokser.progress import say
 from tokser.yaml_file import read_yaml
@@ -40,14 +43,19 @@ RETRIES = 2
 MIN_WAITING = 64
 """Tasks handed out before they can run, at least: workers that join find some."""
 
+SUBMIT_S = 120.0
+"""How long a batch system may take to queue a job."""
+
 _KINDS = {"slurm": "SLURMCluster", "sge": "SGECluster", "pbs": "PBSCluster"}
+_PROGRAMS = {"slurm": ("sbatch", "scancel"), "sge": ("qsub", "qdel"), "pbs": ("qsub", "qdel")}
+"""What queues and cancels jobs."""
 
 
 class ClusterSettings(Settings):
     """A cluster file: what is asked of a batch system, or processes of this machine."""
 
     kind: Literal["local", "slurm", "sge", "pbs"]
-    jobs: Positive = 1
+    jobs: Few = 1
     """Jobs that are queued; for `local`, processes."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of dask-jobqueue's cluster (cores, memory, walltime, queue, ...)."""
@@ -79,7 +87,9 @@ def workers(scheduler: str | None, cluster: Path | None) -> "Iterator[Workers]":
 
     Raises:
         SettingsError: Both were given, or none; or the batch system does not take the options.
-        InputError: The scheduler does not answer, or a worker has another version of tokser.
+        InputError: The scheduler does not answer, the batch system's programs are not there, or a
+            worker has another version of tokser.
+        RunError: The batch system does not queue a job.
         MissingPackageError: Dask is not installed.
     """
     if (scheduler is None) == (cluster is None):
@@ -96,6 +106,7 @@ def workers(scheduler: str | None, cluster: Path | None) -> "Iterator[Workers]":
         return
     assert cluster is not None
     settings = load_cluster(cluster)
+    _require_programs(settings.kind, cluster)
     with _started(settings, cluster) as started, _connected(started) as client:
         yield Workers(client)
 
@@ -273,15 +284,29 @@ def _connected(address: Any) -> "Iterator[Client]":
         yield client
 
 
+def _require_programs(kind: str, path: Path) -> None:
+    """Raise `InputError` unless what queues and cancels jobs is there."""
+    missing = [name for name in _PROGRAMS.get(kind, ()) if shutil.which(name) is None]
+    if missing:
+        raise InputError(
+            f"{path}, kind {kind}",
+            expected=f"the programs {' and '.join(_PROGRAMS[kind])} on this machine",
+            got=f"no {' and no '.join(missing)} on the PATH",
+            remedy="Run this on a login node, load the module that has them, or use kind: local.",
+        )
+
+
 @contextmanager
 def _started(settings: ClusterSettings, path: Path) -> Iterator[Any]:
     try:
         cluster = _local(settings) if settings.kind == "local" else _queued(settings)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, OSError) as error:
+        if isinstance(error, TokserError):
+            raise
         raise SettingsError(
             f"{path}, options",
             expected=f"arguments that dask-jobqueue's {settings.kind} cluster takes",
-            got=str(error),
+            got=shortened(f"{type(error).__name__}: {error}"),
             remedy="Correct them; see the examples in pipelines/clusters.",
         ) from error
     with cluster:
@@ -298,10 +323,50 @@ def _local(settings: ClusterSettings) -> Any:
 def _queued(settings: ClusterSettings) -> Any:
     import dask_jobqueue
 
-    cluster = getattr(dask_jobqueue, _KINDS[settings.kind])(**settings.options)
-    cluster.scale(jobs=settings.jobs)
+    kind = getattr(dask_jobqueue, _KINDS[settings.kind])
+    queued: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+    cluster = kind(**{"job_cls": _telling(kind.job_cls, queued)} | settings.options)
+    try:
+        cluster.scale(jobs=settings.jobs)
+        for _ in range(settings.jobs):
+            _require_queued(queued, settings.kind)
+    except BaseException:
+        cluster.close()
+        raise
     say(f"{settings.kind}: {settings.jobs} jobs queued")
     return cluster
+
+
+def _telling(job: Any, queued: "queue.SimpleQueue[Exception | None]") -> Any:
+    """Return a class of jobs that tells how queueing went; Dask would only log a failure."""
+    from distributed.core import Status
+
+    async def start(self: Any) -> None:
+        try:
+            await job.start(self)
+        except Exception as error:
+            self.status = Status.failed
+            queued.put(error)
+            raise
+        queued.put(None)
+
+    return type(job.__name__, (job,), {"start": start})
+
+
+def _require_queued(queued: "queue.SimpleQueue[Exception | None]", kind: str) -> None:
+    """Raise `RunError` if the next job was not queued."""
+    program = _PROGRAMS[kind][0]
+    try:
+        error = queued.get(timeout=SUBMIT_S)
+    except queue.Empty:
+        error = TimeoutError(f"no answer within {SUBMIT_S:.0f} s")
+    if error is not None:
+        raise RunError(
+            f"{kind}, {program}",
+            expected="a job that is queued",
+            got=shortened(" ".join(str(error).partition("stderr:")[2].split()) or str(error)),
+            remedy="Correct the options in the cluster file, or ask who runs the cluster.",
+        ) from error
 
 
 def this_worker() -> tuple[str, int]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich import box
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from tokser.console import PlainConsole, shown
 from tokser.errors import list_some
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
@@ -42,7 +43,7 @@ _NARROW: dict[str, Any] = {"padding": (0, 0, 0, 1), "pad_edge": False}
 
 def show(table: Table) -> None:
     """Print a table on standard output."""
-    Console(highlight=False).print(table)
+    PlainConsole().print(table)
 
 
 def counts_table(manifest: pd.DataFrame) -> Table:
@@ -210,9 +211,8 @@ def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
             str(low) if low == high else f"{low}..{high}" for low, high in audit.parts.values()
         ]
         shared = ", ".join(f"{count} {kind}" for kind, count in audit.shared.items() if count)
-        stamp = f"[red]{audit.stamp}[/red]: " if audit.stamp else ""
         shared = shared or ("nothing that is known" if audit.unknown_speakers else "nothing")
-        table.add_row(protocol, str(audit.num_folds), *sizes, f"{stamp}{shared}")
+        table.add_row(protocol, str(audit.num_folds), *sizes, _stamped(audit.stamp, shared))
     yield table
     remarks = Table("protocol", "what to know")
     for protocol, audit in audits.items():
@@ -253,6 +253,11 @@ def _near_duplicates(audits: "Mapping[str, Audit]") -> Iterator[Table]:
     yield table
 
 
+def _stamped(stamp: str, text: str) -> Text:
+    """Put a stamp, in red, in front of a text."""
+    return Text.assemble((shown(stamp), "red"), ": " if stamp else "", shown(text))
+
+
 def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
     """Show the scores of each results folder, two protocols side by side, in percent."""
     for folder in folders:
@@ -274,10 +279,11 @@ def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
     above = "\n" * (2 + max(map(len, stamps.values())))
     table.add_column(f"{above}features", overflow="fold")
     for protocol, part in parts.items():
-        stamp = "\n".join(f"[red]{text}[/red]" if text else "" for text in stamps[protocol])
-        heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n{stamp}"
-        heading += "\n" * (above.count("\n") - heading.count("\n"))
-        table.add_column(f"{heading}UAR [95 %]", justify="right", no_wrap=True)
+        stamp = "\n".join(stamps[protocol])
+        heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n"
+        room = "\n" * (above.count("\n") - heading.count("\n") - stamp.count("\n"))
+        styled = Text.assemble(shown(heading), (shown(stamp), "red"), f"{room}UAR [95 %]")
+        table.add_column(styled, justify="right", no_wrap=True)
         table.add_column(f"{above}acc", justify="right", no_wrap=True)
     for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
         by_protocol = part.set_index("protocol")
@@ -314,8 +320,13 @@ def regression_table(folder: Path) -> Table:
         ends = [row["ccc_low"], row["ccc_high"]]
         spread = "none" if "" in ends else "..".join(f"{float(end):.3f}" for end in ends)
         names = [str(row[key]) for key in ("features", "target", "regressor", "protocol", "seed")]
-        stamp = f"[red]{row['stamp']}[/red]" if row["stamp"] else ""
-        table.add_row(*names, f"{row['ccc']:.3f}", spread, str(row["n_test"]), stamp)
+        table.add_row(
+            *names,
+            f"{row['ccc']:.3f}",
+            spread,
+            str(row["n_test"]),
+            Text(shown(row["stamp"]), "red"),
+        )
     return table
 
 

@@ -1,13 +1,29 @@
-"""Reading a YAML file that users write: keys and values, or an error that says what is wrong."""
+"""YAML that users write: keys and values, or an error that says what is wrong.
+
+A few hundred bytes of YAML can stand for gigabytes (aliases of aliases), or be nested deeper than
+Python reads. What a text stands for is counted before anything is built of it.
+"""
 
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
-from tokser.errors import MissingInputError, SettingsError
+from tokser.errors import MissingInputError, SettingsError, shortened
 
-__all__ = ["read_yaml"]
+__all__ = ["parse_yaml", "read_yaml", "require_few"]
+
+MOST_BYTES = 1_000_000
+"""Of a file."""
+
+MOST_NODES = 5_000
+"""Values, lists and mappings that a text stands for, with each alias written out."""
+
+MOST_DEPTH = 50
+"""Lists and mappings within each other."""
+
+_FAULTS = (yaml.YAMLError, ValueError, KeyError, IndexError, AttributeError, TypeError)
+"""What PyYAML raises; all but the first for a value that its tag does not fit (`!!int x`)."""
 
 
 def read_yaml(path: Path, *, kind: str, keys: str, example: str) -> dict[str, Any]:
@@ -21,7 +37,7 @@ def read_yaml(path: Path, *, kind: str, keys: str, example: str) -> dict[str, An
 
     Raises:
         MissingInputError: There is no such file.
-        SettingsError: It is no YAML, or holds something else.
+        SettingsError: It is no YAML, stands for too much, or holds something else.
     """
     if not path.is_file():
         raise MissingInputError(
@@ -30,12 +46,93 @@ def read_yaml(path: Path, *, kind: str, keys: str, example: str) -> dict[str, An
             got="nothing",
             remedy=f"Correct the path, or copy one from {PurePosixPath(example).parent}.",
         )
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    if path.stat().st_size > MOST_BYTES:
         raise SettingsError(
-            path, expected="YAML in UTF-8", got=str(error), remedy="Correct the named line."
-        ) from error
-    if not isinstance(content, dict):
-        raise SettingsError(path, expected=keys, got=repr(content), remedy=f"See {example}.")
+            path,
+            expected=f"{kind} of at most {MOST_BYTES:,} bytes",
+            got=f"{path.stat().st_size:,}",
+            remedy=f"See {example}.",
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _wrong(path, str(error), "Correct the named line.") from error
+    content = parse_yaml(text, where=path, remedy="Correct the named line.")
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        got = shortened(repr(content))
+        raise SettingsError(path, expected=keys, got=got, remedy=f"See {example}.")
     return content
+
+
+def parse_yaml(text: str, *, where: object, remedy: str = "Correct the value.") -> Any:
+    """Return what a text says.
+
+    Args:
+        text: YAML, of plain values alone.
+        where: What the user would look at to correct it.
+        remedy: How.
+
+    Raises:
+        SettingsError: It is no YAML, or stands for more than anybody writes.
+    """
+    try:
+        _refuse_large(text, where)
+        return yaml.safe_load(text)
+    except _FAULTS as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise _wrong(where, shortened(str(error)), remedy) from error
+
+
+def require_few(value: Any, *, where: object) -> None:
+    """Raise `SettingsError` if nested lists and mappings hold more than a text may stand for."""
+    num_nodes, rest = 0, [value]
+    while rest:
+        num_nodes += 1
+        node = rest.pop()
+        if isinstance(node, dict):
+            rest.extend(node.values())
+        elif isinstance(node, list):
+            rest.extend(node)
+        if num_nodes > MOST_NODES:
+            raise _too_many(where)
+
+
+def _refuse_large(text: str, where: object) -> None:
+    """Raise if a text is nested too deep, or too long with its aliases written out."""
+    sizes: dict[str, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []  # anchor, and number of nodes before it
+    num_nodes = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            if anchor is not None:
+                sizes[anchor] = num_nodes - before
+            continue
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in sizes:
+                got = f"*{event.anchor}, which stands for itself or for nothing"
+                raise _wrong(where, got, "Name an anchor that stands above.")
+            num_nodes += sizes[event.anchor]
+        else:
+            num_nodes += 1
+            if isinstance(event, yaml.CollectionStartEvent):
+                open_nodes.append((event.anchor, num_nodes - 1))
+            elif event.anchor is not None:
+                sizes[event.anchor] = 1
+        if num_nodes > MOST_NODES:
+            raise _too_many(where)
+        if len(open_nodes) > MOST_DEPTH:
+            got = f"one nested more than {MOST_DEPTH} deep"
+            raise _wrong(where, got, "Close the brackets.")
+
+
+def _too_many(where: object) -> SettingsError:
+    got = f"one that stands for more than {MOST_NODES:,} values"
+    return _wrong(where, got, "Write less, and no aliases of aliases.")
+
+
+def _wrong(where: object, got: str, remedy: str) -> SettingsError:
+    return SettingsError(where, expected="YAML in UTF-8", got=got, remedy=remedy)

@@ -85,6 +85,8 @@ def damages(store):
 SIGNALS = [signal.SIGTERM, signal.SIGINT] if FULL else [signal.SIGTERM]
 
 SLOW_EXTRACTION = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `command &`
 import tokser.store.layout as layout, time
 layout.CHUNK_BYTES = 65536
 from tokser.stages.drain import Drain

@@ -131,6 +131,13 @@ def test_names_are_escaped(folders, name):
     assert parsed.faults == []
 
 
+def test_control_characters_do_not_get_onto_the_page(folders):
+    names = ["\x1b[31mred", "over\x08written", "\x85", "evil\u202etxt"]
+    page = build([folders.results(features=names)], [], title="\x1b[31mtitle")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", page)
+    assert "overwritten" in page
+
+
 def test_scores_are_percent_with_one_decimal(folders):
     folder = folders.results()
     text = plain(build([folder]))

@@ -144,3 +144,19 @@ def test_exact_copies_are_found_without_rows(settings, emodb):
     found = audit(AuditSettings(store=done.store, protocols=("speaker",)))["speaker"]
     assert found.examples["recordings"] == ("03a01Fa = 09a05Ea",)
     assert found.stamp == "LEAKS RECORDINGS"
+
+
+def test_what_was_set_aside_is_told_every_time_and_by_store_info(settings, emodb):
+    (emodb / "wav" / "03a01Fa.wav").write_bytes(b"no audio")
+    call = settings("alone.zarr", "tiny-whisper", functionals_only=True, layers="last")
+    words = ["extract", "--dataset", "emodb", "--root", str(emodb), "--store", call.store]
+    words += ["--encoder", call.encoders[0], "--functionals-only"]
+    for _ in range(2):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 3, result.output
+        assert "03a01Fa" in result.output
+        assert "not audio" in result.output
+    rows = extract(settings("rows.zarr", "tiny-whisper", layers="last"))
+    assert extract(call).quarantined == rows.quarantined
+    shown = CliRunner().invoke(main, ["store", "info", call.store, "--json"])
+    assert json.loads(shown.output)["quarantined"] == rows.quarantined

@@ -15,6 +15,7 @@ on its dev part. Both kinds together: `mean(a + b, a, b)`. A name may hold `*` f
 
 import fnmatch
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from tokser.errors import SettingsError, list_some
+from tokser.errors import SettingsError, list_some, shortened
 
 __all__ = [
     "DEFAULT_FUNCTIONALS",
@@ -43,6 +44,12 @@ How = Literal["mean", "weighted", "best"]
 _LATE = re.compile(r"\s*(\w+)\s*\((.*)\)\s*", re.DOTALL)
 _RANGE = re.compile(r"(?P<before>.*?)(?P<first>\d+)\.\.(?P<last>\d+)(?P<after>.*)")
 _LAYER = re.compile(r"(?P<group>.+/layer-)(?P<layer>\d+)")
+_MOST_LETTERS = 20_000
+"""Of a text of expressions."""
+_MOST_NUMBERS = 1_000
+"""Of a range of layers."""
+_MOST_EXPRESSIONS = 10_000
+"""That wildcards and ranges may stand for."""
 _HOWS: tuple[How, ...] = ("mean", "weighted", "best")
 
 
@@ -93,8 +100,11 @@ def parse(
         functionals: Of features that name none.
 
     Raises:
-        SettingsError: The text has another form, or names features that are not there.
+        SettingsError: The text has another form, names features that are not there, or stands for
+            more than anybody trains.
     """
+    if len(text) > _MOST_LETTERS:
+        raise _wrong(text, f"{len(text):,} characters", "use wildcards such as a/layer-*")
     found: list[Expression] = []
     for part in _split(text, ","):
         late = _LATE.fullmatch(part)
@@ -158,6 +168,15 @@ def combine(
 def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Early]:
     """Read one sum; wildcards make several of it."""
     choices = [_terms(part, known, functionals, whole) for part in _split(text, "+")]
+    count = math.prod(map(len, choices))
+    if count > _MOST_EXPRESSIONS:
+        raise _wrong(
+            whole,
+            f"one that stands for {count:,} sums"
+            if count < 10**12
+            else "more sums than anybody trains",
+            f"name fewer: at most {_MOST_EXPRESSIONS:,}",
+        )
     return [Early(terms) for terms in itertools.product(*choices)]
 
 
@@ -167,23 +186,27 @@ def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole:
     name, *chosen = (part.strip() for part in text.split(":"))
     if not name or "" in chosen or re.search(r"[()\s]", name):
         raise _wrong(whole, repr(text.strip()), "write names, `+`, `,` and mean(...) only")
-    names = [found for pattern in _numbered(name) for found in _matches(pattern, known)]
+    names = [found for pattern in _numbered(name, whole) for found in _matches(pattern, known)]
     if not names:
         raise SettingsError(
-            f"features {whole!r}",
+            f"features {shortened(repr(whole), 200)}",
             expected=f"pooled features; there are {list_some(known, most=20) or 'none'}",
-            got=name,
+            got=shortened(name),
             remedy="Name features that are pooled, or run `tokser pool`.",
         )
     return [Term(found, tuple(chosen) or functionals) for found in dict.fromkeys(names)]
 
 
-def _numbered(name: str) -> list[str]:
+def _numbered(name: str, whole: str) -> list[str]:
     """Write `layer-3..5` out."""
     found = _RANGE.fullmatch(name)
     if found is None:
         return [name]
-    numbers = range(int(found["first"]), int(found["last"]) + 1)
+    digits = max(len(found["first"]), len(found["last"]))
+    numbers = range(int(found["first"]), int(found["last"]) + 1) if digits < 10 else ()
+    if digits >= 10 or len(numbers) > _MOST_NUMBERS:
+        got = f"the range {shortened(found['first'], 20)}..{shortened(found['last'], 20)}"
+        raise _wrong(whole, got, f"name at most {_MOST_NUMBERS:,} numbers, those that there are")
     return [f"{found['before']}{number}{found['after']}" for number in numbers]
 
 
@@ -235,8 +258,8 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _wrong(text: str, got: str, remedy: str) -> SettingsError:
     return SettingsError(
-        f"features {text!r}",
+        f"features {shortened(repr(text), 200)}",
         expected="names such as a/layer-6, a + b, mean(a, b), weighted(a, b) or best(a/layer-*)",
-        got=got,
+        got=shortened(got),
         remedy=f"{remedy[0].upper()}{remedy[1:]}.",
     )

@@ -200,7 +200,7 @@ def _entry(line: bytes, where: str) -> dict[str, Any]:
             raise ValueError(type(entry).__name__)
         if not isinstance(entry.get("test_ids", []), list):
             raise ValueError("`test_ids` that are no list")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             where,
             expected="a JSON object, as every line of a ledger is one",

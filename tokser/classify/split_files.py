@@ -83,7 +83,7 @@ def read_splits(path: Path, known: Sequence[str]) -> dict[str, SplitPlan]:
         raise MissingInputError(
             path, expected="a file of splits", got="nothing", remedy="Correct the path."
         ) from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise _wrong(path, [f"no JSON in UTF-8 ({error})"]) from error
     if not isinstance(content, dict) or not content:
         raise _wrong(path, ["no protocol by name"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tokser.cli.options import DATASETS, FOLDER, reports_errors
+from tokser.cli.options import DATASETS, FOLDER, reports_errors, tell
 
 __all__ = ["download"]
 
@@ -73,6 +73,6 @@ def download(
     )
     for name in done.kept:
         lacks = done.incomplete.get(name)
-        click.echo(f"{name}: taken as it is, not whole ({lacks})" if lacks else f"{name}: there")
+        tell(f"{name}: taken as it is, not whole ({lacks})" if lacks else f"{name}: there")
     for name in done.fetched:
-        click.echo(f"{name}: fetched")
+        tell(f"{name}: fetched")

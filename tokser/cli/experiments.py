@@ -18,6 +18,7 @@ from tokser.cli.options import (
     reports_errors,
     show_results,
     store_option,
+    tell,
     workspace_option,
     workspace_or_default,
 )
@@ -144,7 +145,7 @@ def audit(as_json: bool, **options: Any) -> None:
     found = look_over(AuditSettings.parse(given, where="tokser audit"))
     if as_json:
         plain = {protocol: one.to_json() for protocol, one in found.items()}
-        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+        tell(json.dumps(plain, indent=1, ensure_ascii=False))
         return
     for table in audit_tables(found):
         show(table)
@@ -208,7 +209,7 @@ def classify(
     given["grid"] = parse_grid(grid) | only_given(training)
     out = run(ClassifySettings.parse(given, where="tokser classify"))
     show_results([out])
-    click.echo(f"results -> {out}")
+    tell(f"results -> {out}")
 
 
 @click.command()
@@ -238,7 +239,7 @@ def regress(workspace: Path | None, **options: Any) -> None:
     given = _experiment(options, workspace, "-dimensions")
     out = run(RegressSettings.parse(given, where="tokser regress"))
     show_results([], [out])
-    click.echo(f"results -> {out}")
+    tell(f"results -> {out}")
 
 
 def _experiment(options: dict[str, Any], workspace: Path | None, suffix: str) -> dict[str, Any]:
@@ -247,7 +248,7 @@ def _experiment(options: dict[str, Any], workspace: Path | None, suffix: str) ->
     home = workspace_or_default(workspace)
     if "store" not in given:
         given["store"] = str(home / "stores" / f"{given['dataset']}.zarr")
-        click.echo(f"store: {given['store']}", err=True)
+        tell(f"store: {given['store']}", err=True)
     given.setdefault("out", home / "results" / f"{given['dataset']}{suffix}")
     if given.get("features") in (None, "all"):
         given.pop("features", None)

@@ -3,7 +3,7 @@
 import difflib
 from typing import Any
 
-from tokser.errors import SettingsError
+from tokser.errors import SettingsError, shortened
 
 __all__ = ["GRID_HELP", "parse_grid"]
 
@@ -71,15 +71,15 @@ def _numbers(key: str, texts: list[str], whole: str) -> Any:
 
 def _refuse_unknown(key: str, whole: str) -> None:
     if key not in _KEYS:
-        near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(key[:100], _KEYS, n=1, cutoff=0.0)
         told = f"unknown key {key!r} (nearest known key: {near[0]!r})"
         raise _wrong(whole, told, f"Use {', '.join(_KEYS)}.")
 
 
 def _wrong(text: str, got: str, remedy: str) -> SettingsError:
     return SettingsError(
-        f"--grid {text}",
+        f"--grid {shortened(text, 200)}",
         expected="baseline, proposed, or such as batch_size=8,32,lr=1e-3",
-        got=got,
+        got=shortened(got),
         remedy=remedy,
     )

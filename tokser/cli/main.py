@@ -4,6 +4,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,10 +20,12 @@ from tokser.cli.options import (
     exit_if_quarantined,
     reports_errors,
     show_results,
+    tell,
     workspace_option,
     workspace_or_default,
 )
 from tokser.cli.store import store
+from tokser.console import bear_any_text
 
 __all__ = ["main"]
 
@@ -35,6 +38,10 @@ class _StageGroup(click.Group):
         *("attention", "pool"),
         *("audit", "classify", "regress", "report", "run", "store", "compare"),
     )
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        bear_any_text()
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(self.commands, key=self.ORDER.index)
@@ -82,7 +89,7 @@ def main(ctx: click.Context) -> None:
     `tokser demo` does all of it on speech that it synthesises itself.
     """  # noqa: D301  click takes the backspace as: keep these lines as they are
     if ctx.invoked_subcommand is None:
-        click.echo(FIRST_STEPS)
+        tell(FIRST_STEPS)
 
 
 @main.command()
@@ -129,7 +136,7 @@ def run_file(pipeline: Path, overrides: tuple[str, ...]) -> None:
     result = run_pipeline(load_pipeline(pipeline, overrides))
     show_results(result.results, result.regressions)
     if result.report:
-        click.echo(f"report -> {result.report}")
+        tell(f"report -> {result.report}")
     exit_if_quarantined(result.quarantined)
 
 
@@ -152,17 +159,17 @@ def demo(out: Path, only_material: bool) -> None:
 
     if only_material:
         write_material(out)
-        click.echo(f"corpora -> {out / 'corpora'}")
-        click.echo(f"encoders -> {out / 'encoders'}")
+        tell(f"corpora -> {out / 'corpora'}")
+        tell(f"encoders -> {out / 'encoders'}")
         return
     result = run(out)
     show_results(result.results)
-    click.secho(CAUTION, fg="yellow")
-    click.echo(f"scores -> {out / 'results.csv'}")
-    click.echo(f"report -> {result.report}  (open it in a browser)")
-    click.echo("\nNext, for instance:")
+    tell(CAUTION, colour="yellow")
+    tell(f"scores -> {out / 'results.csv'}")
+    tell(f"report -> {result.report}  (open it in a browser)")
+    tell("\nNext, for instance:")
     for what, command in next_commands(out, _program()):
-        click.echo(f"\n  # {what}\n  {command}")
+        tell(f"\n  # {what}\n  {command}")
     exit_if_quarantined(result.quarantined)
 
 

@@ -12,7 +12,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 import click.shell_completion
 
-from tokser.errors import SettingsError, TokserError
+from tokser.console import UTF_8_REMEDY, shown
+from tokser.errors import SettingsError, TokserError, shortened
 
 __all__ = [
     "DATASETS",
@@ -33,6 +34,7 @@ __all__ = [
     "splits_option",
     "store_option",
     "subset_option",
+    "tell",
     "training_options",
     "workspace_option",
     "workspace_or_default",
@@ -91,6 +93,12 @@ _FAULTS: dict[tuple[int, ...], tuple[int, str, str]] = {
         "a file or folder",
         "See who removes it, then run the same command again.",
     ),
+    (errno.ENAMETOOLONG,): (
+        2,
+        "a name that the disk takes",
+        "Shorten it: disks take 255 bytes.",
+    ),
+    (errno.ELOOP,): (2, "a link that leads somewhere", "Correct the links: they go in a circle."),
 }
 _DISK_FAULTS = {number: fault for numbers, fault in _FAULTS.items() for number in numbers}
 _OTHER_FAULT = (1, "to read or write it", "Mend that, then run the same command again.")
@@ -108,6 +116,8 @@ def reports_errors(command: Command) -> Command:
             command(*args, **kwargs)
         except TokserError as error:
             _exit(error.exit_code, str(error))
+        except UnicodeEncodeError as error:
+            _exit(2, _not_encodable(error))
         except ImportError as error:
             if (error.name or "").startswith("tokser"):  # ours to mend
                 raise
@@ -119,12 +129,23 @@ def reports_errors(command: Command) -> Command:
             where = _without_partial(str(error.filename or "disk"))
             _exit(code, f"{where}: expected {expected}, got {error.strerror or error}. {remedy}")
         except KeyboardInterrupt:
-            click.secho("Stopped. What is done is kept: run the same command again.", err=True)
+            tell("Stopped. What is done is kept: run the same command again.", err=True)
             sys.exit(1)
         finally:
             signal.signal(signal.SIGTERM, before)
 
     return wrapped  # type: ignore[return-value]  # click only looks at the wrapped name and options
+
+
+def tell(message: str, *, colour: str | None = None, err: bool = False) -> None:
+    """Print a message as text: no escape sequences, no passwords of addresses.
+
+    Args:
+        message: What may hold text of a corpus, a file name or an address.
+        colour: Of all of it, on a terminal.
+        err: Whether it goes to standard error.
+    """
+    click.secho(shown(message), fg=colour, err=err)
 
 
 def _is_of_loader(error: OSError) -> bool:
@@ -141,8 +162,20 @@ def _broken_installation(error: Exception) -> str:
     )
 
 
+def _not_encodable(error: UnicodeEncodeError) -> str:
+    """Say why a name cannot be handed to the system: its locale, or the name itself."""
+    encoding = sys.getfilesystemencoding()
+    name = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
+    if encoding.lower() not in ("utf-8", "utf8"):
+        return (
+            f"{name}: expected an environment in UTF-8, got {encoding}. {UTF_8_REMEDY}, then run "
+            "the same command again."
+        )
+    return f"{name}: expected a name in UTF-8, got other bytes. Rename the file or folder."
+
+
 def _exit(code: int, message: str) -> NoReturn:
-    click.secho(f"Error: {message}", fg="red", err=True)
+    tell(f"Error: {message}", colour="red", err=True)
     sys.exit(code)
 
 
@@ -160,7 +193,7 @@ def only_given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
     """Read `KEY=VALUE` texts; values are read as YAML."""
-    import yaml
+    from tokser.yaml_file import parse_yaml
 
     found = {}
     for text in texts:
@@ -169,7 +202,7 @@ def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
             raise SettingsError(
                 f"{option} {text}", expected="KEY=VALUE", got=text, remedy="Write it so."
             )
-        found[key] = yaml.safe_load(value)
+        found[key] = parse_yaml(value, where=f"{option} {shortened(text)}")
     return found
 
 
@@ -322,7 +355,7 @@ def exit_if_quarantined(quarantined: Mapping[str, Mapping[str, str]]) -> None:
 
     for path, reasons in quarantined.items():
         if reasons:
-            click.echo(path)
+            tell(path)
             show(faults_table(reasons))
     if any(quarantined.values()):
         sys.exit(QUARANTINED_EXIT)

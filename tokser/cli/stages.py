@@ -21,6 +21,7 @@ from tokser.cli.options import (
     splits_option,
     store_option,
     subset_option,
+    tell,
     training_options,
     workspace_option,
     workspace_or_default,
@@ -123,7 +124,7 @@ def extract(dry_run: bool, **options: Any) -> None:
         return
     done = run(settings)
     show(summary_table(done.summaries))
-    click.echo(f"{done.store}: {done.num_utterances} utterances, {', '.join(done.features)}")
+    tell(f"{done.store}: {done.num_utterances} utterances, {', '.join(done.features)}")
     if done.quarantined:
         show(faults_table(done.quarantined))
         sys.exit(QUARANTINED_EXIT)
@@ -221,14 +222,14 @@ def pretrain(
         from tokser.stages.sweep import sweep as run_all
 
         settings = load_sweep(sweep, given)
-        click.echo(f"sweep -> {run_all(settings, scheduler=scheduler, cluster=cluster)}")
+        tell(f"sweep -> {run_all(settings, scheduler=scheduler, cluster=cluster)}")
         return
     if scheduler or cluster or "store" not in given:
         raise click.UsageError("Name a store with --store, or a grid of runs with --sweep.")
     name = Path(str(given["store"]).rstrip("/")).stem
     given.setdefault("out", workspace_or_default(workspace) / "runs" / name)
     out = run(PretrainSettings.parse(given, where="tokser pretrain"))
-    click.echo(f"aligner -> {out}")
+    tell(f"aligner -> {out}")
 
 
 @click.command()
@@ -247,7 +248,7 @@ def align(**options: Any) -> None:
     from tokser.stages.align import align as run
 
     feature = run(AlignSettings.parse(only_given(options), where="tokser align"))
-    click.echo(f"{options['store']}: {feature}")
+    tell(f"{options['store']}: {feature}")
 
 
 @click.command()
@@ -276,7 +277,7 @@ def attention(
     from tokser.stages.attention import attention as draw
 
     options = only_given({"tokenizer": tokenizer, "check": check})
-    click.echo(f"map -> {draw(store, checkpoint, utterance, out, **options)}")
+    tell(f"map -> {draw(store, checkpoint, utterance, out, **options)}")
 
 
 @click.command()
@@ -301,7 +302,7 @@ def pool(**options: Any) -> None:
     from tokser.stages.pool import pool as run
 
     features = run(PoolSettings.parse(only_given(options), where="tokser pool"))
-    click.echo(f"{options['store']}: functionals of {', '.join(features)}")
+    tell(f"{options['store']}: functionals of {', '.join(features)}")
 
 
 @click.command()
@@ -331,7 +332,7 @@ def report(**options: Any) -> None:
     from tokser.stages.report import report as draw
 
     for path in draw(ReportSettings.parse(only_given(options), where="tokser report")):
-        click.echo(f"report -> {path}")
+        tell(f"report -> {path}")
 
 
 def _show_estimate(settings: "ExtractSettings") -> None:
@@ -341,9 +342,9 @@ def _show_estimate(settings: "ExtractSettings") -> None:
     found = estimate(settings)
     show(estimate_table(found))
     free = "unknown" if found.free_bytes is None else f"{found.free_bytes / 1e9:.1f} GB free"
-    click.echo(
+    tell(
         f"{settings.store}: {found.num_bytes_to_write / 1e9:.3f} GB to write in "
         f"{found.num_files} files, disk {free}; {found.audio_hours:.2f} h of audio"
     )
     for encoder, seconds in found.seconds.items():
-        click.echo(f"{encoder}: about {seconds / 3600:.2f} h on this machine")
+        tell(f"{encoder}: about {seconds / 3600:.2f} h on this machine")

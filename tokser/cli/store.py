@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tokser.cli.options import FILE, FOLDER, device_option, reports_errors
+from tokser.cli.options import FILE, FOLDER, device_option, reports_errors, tell
 from tokser.errors import list_some
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def info(path: str, as_json: bool) -> None:
 
     content = describe(path)
     if as_json:
-        click.echo(json.dumps(content, indent=1, ensure_ascii=False))
+        tell(json.dumps(content, indent=1, ensure_ascii=False))
         return
     show(store_table(content))
     show(provenance_table(content))
@@ -71,13 +71,13 @@ def repair(path: str, root: Path | None) -> None:
     if done.damages:
         show(damages_table(done.damages))
     for stale in done.stale:
-        click.echo(f"{stale.group}, {stale.utterance}: {stale.reason}")
+        tell(f"{stale.group}, {stale.utterance}: {stale.reason}")
     for feature, shards in done.requeued.items():
-        click.echo(f"{feature}: {len(shards)} shards to be computed again")
+        tell(f"{feature}: {len(shards)} shards to be computed again")
     if not done.damages and not done.stale:
-        click.echo(f"{path}: nothing to mend")
+        tell(f"{path}: nothing to mend")
     else:
-        click.echo("Run the command that wrote them again (extract, align or pool) to mend it.")
+        tell("Run the command that wrote them again (extract, align or pool) to mend it.")
 
 
 @store.command()
@@ -116,23 +116,23 @@ def verify(
 
     found = check(path)
     for name, shards in found.missing.items():
-        click.echo(f"{name}: {len(shards)} shards not committed yet (extract again to go on)")
+        tell(f"{name}: {len(shards)} shards not committed yet (extract again to go on)")
     if not found.is_whole:
         show(damages_table(found.damages))
         sys.exit(1)
     rate = found.num_bytes / 1e9 / max(found.seconds, 1e-9)
     for name, names in found.outdated.items():
-        click.echo(f"{name}: {len(names)} utterances to be computed (extract, align or pool again)")
+        tell(f"{name}: {len(names)} utterances to be computed (extract, align or pool again)")
     finished = not found.missing and not found.outdated
     state = "whole" if finished else "nothing damaged, not finished"
-    click.echo(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
+    tell(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
     if number:
         from tokser.stages.recompute import recompute  # torch and transformers take seconds
 
         again = recompute(path, number, root=root, encoders=encoders, device=device or "auto")
         show(recomputed_table(again))
         if not all(one.is_same for one in again):
-            click.secho("Error: some rows are not what the encoders give now", fg="red", err=True)
+            tell("Error: some rows are not what the encoders give now", colour="red", err=True)
             sys.exit(1)
 
 
@@ -151,8 +151,8 @@ def drop(path: str, name: str, dry_run: bool) -> None:
 
     done = drop_from_store(path, name, dry_run=dry_run)
     for feature in done.features:
-        click.echo(f"{feature}: {'would be removed' if dry_run else 'removed'}")
-    click.echo(f"{path}: {done.num_bytes / 1e6:.1f} MB {'would be freed' if dry_run else 'freed'}")
+        tell(f"{feature}: {'would be removed' if dry_run else 'removed'}")
+    tell(f"{path}: {done.num_bytes / 1e6:.1f} MB {'would be freed' if dry_run else 'freed'}")
 
 
 @store.command()
@@ -177,15 +177,15 @@ def update(path: str, file: Path, dry_run: bool) -> None:
 
     done = take(path, file, dry_run=dry_run)
     for column, names in done.change.changed.items():
-        click.echo(f"{column}: {len(names)} utterances ({list_some(names)})")
+        tell(f"{column}: {len(names)} utterances ({list_some(names)})")
     if done.change.added:
-        click.echo(f"new: {len(done.change.added)} utterances ({list_some(done.change.added)})")
+        tell(f"new: {len(done.change.added)} utterances ({list_some(done.change.added)})")
     for column in (*done.change.new_columns, *done.change.lost_columns):
-        click.echo(f"column {column}: {'new' if column in done.change.new_columns else 'gone'}")
+        tell(f"column {column}: {'new' if column in done.change.new_columns else 'gone'}")
     for feature, names in done.outdated.items():
-        click.echo(f"{feature}: {len(names)} utterances to be computed ({list_some(names)})")
+        tell(f"{feature}: {len(names)} utterances to be computed ({list_some(names)})")
     state = "nothing changes" if done.change.is_empty else f"version {done.version} of the table"
-    click.echo(f"{path}: {state}{', nothing was written' if dry_run else ''}")
+    tell(f"{path}: {state}{', nothing was written' if dry_run else ''}")
 
 
 @store.command()
@@ -205,7 +205,7 @@ def remove(path: str, speaker: str | None, file: Path | None, dry_run: bool) -> 
 
     done = take_out(path, speaker=speaker, ids=file, dry_run=dry_run)
     would = "would be " if dry_run else ""
-    click.echo(
+    tell(
         f"{path}: {done.num_utterances} utterances {would}removed, "
         f"{done.num_shards} shards {would}written anew"
     )
@@ -231,7 +231,7 @@ def convert(source: str, target: str, compression: "Compression", features: str)
 
     done = copy(source, target, compression=compression, features=_names(features))
     rate = done.num_bytes / 1e9 / max(done.seconds, 1e-9)
-    click.echo(
+    tell(
         f"{done.store}: {len(done.features)} features, {done.num_bytes / 1e9:.3f} GB compared, "
         f"{rate:.2f} GB/s"
     )
@@ -261,9 +261,9 @@ def export(path: str, out: str, form: "ExportFormat", features: str, functionals
 
     done = write(path, out, format=form, features=_names(features), functionals=functionals)
     for feature, where in done.paths.items():
-        click.echo(f"{feature} -> {where}")
+        tell(f"{feature} -> {where}")
     if done.quarantined:
-        click.echo(f"{len(done.quarantined)} utterances in quarantine were left out")
+        tell(f"{len(done.quarantined)} utterances in quarantine were left out")
 
 
 def _names(features: str) -> tuple[str, ...]:

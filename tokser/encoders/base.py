@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.config import PrecisionName
-from tokser.errors import SettingsError
+from tokser.errors import SettingsError, shortened
 
 __all__ = [
     "LAST",
@@ -173,7 +173,7 @@ def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
         raise SettingsError(
             f"--layers, {encoder.name}",
             expected=f"last, all, or numbers from 0 to {encoder.num_layers} such as 0,3",
-            got=wanted,
+            got=shortened(wanted),
             remedy="Name layers that this encoder has.",
         ) from None
     return chosen

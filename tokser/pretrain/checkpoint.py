@@ -108,7 +108,7 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
 def _read_description(file: Path) -> AlignerDescription:
     try:
         description = AlignerDescription(**json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
             file,
             expected="the description of an aligner",

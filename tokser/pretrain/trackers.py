@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from tokser.config import PretrainSettings
 from tokser.errors import MissingPackageError
+from tokser.redaction import redacted_values
 
 __all__ = ["loggers_of"]
 
@@ -36,7 +37,7 @@ def loggers_of(settings: PretrainSettings) -> list[Logger]:
     loggers: list[Logger] = [TensorBoardLogger(out, name="tensorboard", version="")]
     loggers += [made[name](settings) for name in settings.track]
     for logger in loggers[1:]:
-        logger.log_hyperparams(settings.model_dump(mode="json"))
+        logger.log_hyperparams(redacted_values(settings.model_dump(mode="json")))
     return loggers
 
 

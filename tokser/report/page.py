@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from tokser.config import ReportSettings
+from tokser.plain_text import plain
 from tokser.report import figures, naming
 from tokser.report.audit import Evaluations, count_evaluations, meaning
 from tokser.report.commands import pretrain_command
@@ -45,7 +46,7 @@ def render(settings: ReportSettings, inputs: Inputs) -> str:
     evaluations: list[Evaluations] = count_evaluations(inputs.experiments)
     summaries: list[RunSummary] = [summarise(n, r) for n, r in zip(names, runs, strict=True)]
     template = resources.files("tokser.report").joinpath("page.html.jinja")
-    return (
+    return plain(
         _environment()
         .from_string(template.read_text(encoding="utf-8"))
         .render(

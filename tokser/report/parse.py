@@ -11,6 +11,7 @@ import pandas as pd
 from tokser.errors import DamagedFileError, InputError, MissingInputError
 from tokser.pretrain.metrics import read_metrics
 from tokser.progress import say
+from tokser.redaction import redacted_values
 from tokser.sealed import INDEX, SealedFolder
 
 __all__ = [
@@ -72,7 +73,7 @@ class Faults:
             told = f"{error.where}: expected {error.expected}, got {error.got}"
             if told not in self.broken:
                 self.broken.append(told)
-        except (ValueError, TypeError, OSError) as error:
+        except (ValueError, TypeError, OSError, RecursionError) as error:
             # pandas, pyarrow and json raise children of ValueError or OSError.
             self.broken.append(f"{path}: {error}")
         self.commands.append(command)
@@ -199,11 +200,11 @@ def parse_metrics(path: Path) -> pd.DataFrame:
 
 
 def parse_object(path: Path) -> dict[str, Any]:
-    """Read a file of one JSON object."""
+    """Read a file of one JSON object; secrets in addresses, which old ones hold, are left out."""
     content = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(content, Mapping):
         raise ValueError(f"expected one JSON object, got {type(content).__name__}")
-    return dict(content)
+    return redacted_values(dict(content))
 
 
 def parse_audit(path: Path) -> dict[str, dict[str, Any]]:

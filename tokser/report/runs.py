@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from tokser.plain_text import plain
 from tokser.pretrain.metrics import HEADLINE, best_epoch
 from tokser.report.results import Run
 
@@ -104,7 +105,7 @@ def names_of(runs: Sequence[Run]) -> list[str]:
     """Name runs by their folders; by their whole paths where two folders are named alike."""
     names = [run.name for run in runs]
     alike = len(set(names)) < len(names)
-    return [str(run.folder) if alike else run.name for run in runs]
+    return [plain(str(run.folder) if alike else run.name) for run in runs]
 
 
 def watched(metrics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

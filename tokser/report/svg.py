@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 from xml.sax.saxutils import escape
@@ -11,6 +12,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tokser.plain_text import plain
 from tokser.report.palette import LIGHT, named
 
 __all__ = ["COLOURS", "INK", "LINE", "MUTED", "PAPER", "Drawing", "FileFormat", "draw"]
@@ -48,7 +50,8 @@ class Drawing(str):
         cls, paint: Callable[[Axes], None], *, height: int, title: str, description: str
     ) -> Self:
         """Paint the inline form."""
-        inline = _inline(_saved(paint, height, _MARKS, "svg").decode(), title, description)
+        svg = _saved(paint, height, _MARKS, "svg").decode()
+        inline = _inline(svg, plain(title), plain(description))
         drawing = super().__new__(cls, inline)
         drawing._paint, drawing._height = paint, height
         drawing.heading, drawing.description = title, description
@@ -92,14 +95,17 @@ def _saved(
         "pdf": {"Title": title, "CreationDate": None},
         "png": {"Title": title, "Software": None},
     }
-    with named(colours), rc_context(_style()):
+    with named(colours), rc_context(_style()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands in its place
         figure = Figure(figsize=(_WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH))
         paint(figure.subplots())
         dots = _DOTS_PER_INCH if form == "png" else _POINTS_PER_INCH
         ground = PAPER if title else "none"
         options: dict[str, Any] = {"metadata": silent[form], "dpi": dots, "facecolor": ground}
         figure.savefig(buffer, format=form, **options)
-    return buffer.getvalue()
+    # XML has no form of control characters, which matplotlib passes on.
+    drawn = buffer.getvalue()
+    return plain(drawn.decode()).encode() if form == "svg" else drawn
 
 
 def _style() -> Any:  # matplotlib lists its keys as literals, which differ between releases

@@ -3,9 +3,11 @@
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
+
+from tokser.plain_text import one_line
 
 __all__ = ["Cell", "Number", "Percent", "Table", "TableFormat", "typeset"]
 
@@ -29,6 +31,9 @@ _SPECIAL = {
     "\N{MIDDLE DOT}": r"\textperiodcentered{}",
     "\N{HORIZONTAL ELLIPSIS}": r"\dots{}",
 }
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,8 @@ def typeset(table: Table, form: TableFormat) -> str:
     """Write a table out.
 
     LaTeX needs the package booktabs. CSV has shares in percent with all their digits, and the ends
-    of intervals in columns of their own; its notes are its last lines, behind `#`.
+    of intervals in columns of their own; its notes are its last lines, behind `#`. CSV is what
+    spreadsheets open: a text that they would take for a formula begins with an apostrophe.
     """
     makers: dict[TableFormat, Callable[[Table], str]] = {
         "latex": _latex,
@@ -109,9 +115,9 @@ def _latex(table: Table) -> str:
         rf"  \label{{tab:{table.name}}}",
         rf"  \begin{{tabular}}{{{''.join('r' if n else 'l' for n in numbers)}}}",
         r"    \toprule",
-        f"    {' & '.join(_escaped(name) for name in table.columns)} \\\\",
+        _latex_row(_escaped(name) for name in table.columns),
         r"    \midrule",
-        *(f"    {' & '.join(_latex_cell(cell) for cell in row)} \\\\" for row in table.rows),
+        *(_latex_row(_latex_cell(cell) for cell in row) for row in table.rows),
         r"    \bottomrule",
         r"  \end{tabular}",
         *(rf"  \par\smallskip\footnotesize {_escaped(note)}" for note in table.notes),
@@ -120,13 +126,19 @@ def _latex(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _latex_row(cells: Iterable[str]) -> str:
+    """Write one line; `[` or `*` at its start would be an argument of what ends the line before."""
+    text = " & ".join(cells)
+    return f"    {'{}' if text.startswith(('[', '*')) else ''}{text} \\\\"
+
+
 def _latex_cell(cell: Cell) -> str:
     text = _escaped(_told(cell))
     return rf"\textbf{{{text}}}" if isinstance(cell, Number) and cell.is_best else text
 
 
 def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(letter, letter) for letter in text)
+    return "".join(_SPECIAL.get(letter, letter) for letter in one_line(text))
 
 
 def _markdown(table: Table) -> str:
@@ -153,7 +165,7 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _piped(text: str) -> str:
-    return re.sub(r"([\\|*_`<>\[\]])", r"\\\1", text)
+    return re.sub(r"([\\|*_`<>\[\]&$~])", r"\\\1", one_line(text))
 
 
 def _csv(table: Table) -> str:
@@ -166,20 +178,28 @@ def _csv(table: Table) -> str:
     heads: list[str] = []
     for name, has_ends in zip(table.columns, spread, strict=True):
         heads += [name, f"{name} low", f"{name} high"] if has_ends else [name]
-    writer.writerow(heads)
+    writer.writerow(map(_no_formula, heads))
     for row in table.rows:
         cells: list[str] = []
         for cell, has_ends in zip(row, spread, strict=True):
             cells += _csv_cells(cell, has_ends)
         writer.writerow(cells)
-    return text.getvalue() + "".join(f"# {note}\n" for note in table.notes)
+    return text.getvalue() + "".join(f"# {one_line(note)}\n" for note in table.notes)
 
 
 def _csv_cells(cell: Cell, has_ends: bool) -> list[str]:
     if not isinstance(cell, Number):
-        return [_told(cell), "", ""] if has_ends else [_told(cell)]
+        text = _no_formula(cell) if isinstance(cell, str) else _told(cell)
+        return [text, "", ""] if has_ends else [text]
     values = (cell.value, cell.low, cell.high) if has_ends else (cell.value,)
     return ["" if value is None else f"{cell.scale * value:.6g}" for value in values]
+
+
+def _no_formula(text: str) -> str:
+    """Return a text that no spreadsheet computes; a number stays one."""
+    text = one_line(text)
+    is_formula = text.startswith(("=", "+", "-", "@")) and not _NUMBER.fullmatch(text)
+    return f"'{text}" if is_formula else text
 
 
 def _told(cell: Cell) -> str:

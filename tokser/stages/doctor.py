@@ -10,9 +10,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from tokser.console import PlainConsole
 from tokser.corpora.completeness import completeness
 from tokser.corpora.download.published import known_of
 from tokser.corpora.registry import looks_like
@@ -65,10 +66,9 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
     ]
     table = Table("", "what", "found", "to mend it", title="tokser doctor")
     for finding in findings:
-        colour = _COLOURS[finding.state]
-        state = f"[{colour}]{finding.state}[/{colour}]"
+        state = Text(finding.state, style=_COLOURS[finding.state])
         table.add_row(state, finding.what, finding.detail, finding.remedy)
-    Console(highlight=False).print(table)
+    PlainConsole().print(table)
     return all(finding.state != "wrong" for finding in findings)
 
 

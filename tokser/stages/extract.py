@@ -16,6 +16,7 @@ from tokser.stages.drain import Drain
 from tokser.stages.estimate import refuse_without_room
 from tokser.stages.feed import feed
 from tokser.stages.meter import Meter, Pace, metered
+from tokser.stages.quarantine import all_quarantined
 from tokser.stages.recipe import TOKEN_IDS, WORD, Recipe
 from tokser.stages.staleness import stale_recordings
 from tokser.stages.work import Work, plan_works
@@ -106,7 +107,7 @@ def extract(settings: ExtractSettings) -> Extraction:
         tuple(f"{work.encoder.name}/{name}" for work in works for name in work.recipe.layers),
         len(manifest.table),
         sum(summary.num_computed for summary in summaries),
-        open_store(settings.store).quarantined,
+        all_quarantined(open_store(settings.store)),
         summaries,
     )
 

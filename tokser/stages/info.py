@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tokser.stages.quarantine import all_quarantined
 from tokser.store import Store, open_store
 from tokser.store.schema import FUNCTIONALS
 
@@ -38,7 +39,7 @@ def info(path: str) -> dict[str, Any]:
             ),
         ],
         "provenance": {name: store.group(name).provenance for name in store.groups},
-        "quarantined": store.quarantined,
+        "quarantined": all_quarantined(store),
     }
 
 

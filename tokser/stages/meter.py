@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from tokser.console import shown
 from tokser.progress import console, say
 
 __all__ = ["LINE_EVERY_S", "Meter", "Pace", "metered"]
@@ -83,6 +84,7 @@ class Meter:
         name: The encoder.
         pace: What there is to do.
         bars: Where it is shown on a terminal; without one, lines are said now and then.
+        label: What is shown in front of the bar.
         every_s: How often.
     """
 
@@ -92,6 +94,7 @@ class Meter:
         pace: Pace,
         bars: Progress | None = None,
         *,
+        label: str = "",
         every_s: float = LINE_EVERY_S,
     ) -> None:
         self.name, self.pace, self._every_s = name, pace, every_s
@@ -99,7 +102,7 @@ class Meter:
         self._started = self._spoke = time.monotonic()
         self._bars = bars
         if bars is not None:
-            self._task = bars.add_task(name, total=pace.total, facts="")
+            self._task = bars.add_task(shown(name), total=pace.total, facts="", label=shown(label))
 
     @property
     def seconds(self) -> float:
@@ -171,13 +174,13 @@ def metered(label: str, name: str, pace: Pace) -> Iterator[Meter]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn(label, markup=False),
+        TextColumn("{task.fields[label]}", markup=False),
         BarColumn(bar_width=20),
         TextColumn("{task.completed:,}/{task.total:,} utterances"),
-        TextColumn("{task.fields[facts]}"),
+        TextColumn("{task.fields[facts]}", markup=False),
     )
     with Progress(*columns, console=console) as bars:
-        yield Meter(name, pace, bars)
+        yield Meter(name, pace, bars, label=label)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Stage 2: train the aligner on cached activations."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from tokser.pretrain.training import launched_rank, require_launcher, train
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.provenance import Stamp
+from tokser.redaction import redacted_values
 from tokser.sealed import SealedFolder
 from tokser.stages.rows import rows_digest
 from tokser.store import Store, open_store
@@ -90,7 +92,7 @@ def pretrain(settings: PretrainSettings) -> Path:
     with stamp.claim(settings.out):
         if not settings.resume:
             history.begin_anew()
-        text = settings.model_dump_json(indent=2)
+        text = json.dumps(redacted_values(settings.model_dump(mode="json")), indent=2)
         SealedFolder(settings.out).put({"settings.json": text.encode()})
         history.repair()
         if not finished:

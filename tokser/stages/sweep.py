@@ -1,6 +1,7 @@
 """Pretraining over a grid of settings: a run each, one table, and the curves of all of them."""
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ from tokser.stages.pretrain import pretrain
 from tokser.yaml_file import read_yaml
 
 __all__ = ["load_sweep", "sweep"]
+
+
+_MOST_RUNS = 1_000
+"""Of one sweep: each is an hour or more."""
 
 
 def load_sweep(path: Path, overrides: Mapping[str, Any]) -> SweepSettings:
@@ -59,6 +64,14 @@ def load_sweep(path: Path, overrides: Mapping[str, Any]) -> SweepSettings:
 def runs_of(settings: SweepSettings, *, where: str) -> Iterator[PretrainSettings]:
     """Yield the settings of every run; a run is named after its point of the grid."""
     names = list(settings.grid)
+    num_runs = math.prod(map(len, settings.grid.values()))
+    if num_runs > _MOST_RUNS:
+        raise SettingsError(
+            f"{where}, grid",
+            expected=f"at most {_MOST_RUNS:,} runs",
+            got=f"{num_runs:,}" if num_runs < 10**12 else "more than can be written here",
+            remedy="Name fewer values, or cut the sweep in several.",
+        )
     for values in itertools.product(*settings.grid.values()):
         point = dict(zip(names, values, strict=True))
         label = ",".join(f"{name}={value}" for name, value in point.items()).replace("/", "+")

@@ -179,7 +179,8 @@ def test_a_full_disk_is_no_broken_connection(loopback, bring, monkeypatch, path)
 
 
 FETCH = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `command &`
 from pathlib import Path
 from tokser.corpora.download.transfer import fetch
 url, path, num_bytes, checksum = sys.argv[1:]
