@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from tokser.cli.options import tell
 from tokser.console import PlainConsole
 from tokser.plain_text import one_line, plain
 from tokser.progress import say
+from tokser.report.attention import draw_attention
 from tokser.report.confusion import Confusion
 from tokser.report.matrix import confusion_matrix
 from tokser.report.typeset import Number, Table, typeset
@@ -165,3 +167,13 @@ def test_figures_hold_labels_as_text():
         assert "<b>" not in svg and "<i>" not in svg
     assert "$\\frac{" in drawing
     assert "&lt;b&gt;&amp;" in drawing
+
+
+def test_attention_maps_hold_tokens_as_text(tmp_path):
+    tokens = ["$\\frac{", "<b>&", "\x1b[31m[/x]", "--"]
+    out = tmp_path / "map.svg"
+    draw_attention(np.eye(4), tokens=tokens, duration_s=1, title="$x$ \x00", out=out)
+    svg = out.read_text(encoding="utf-8")
+    ElementTree.fromstring(svg)
+    assert not CONTROL.search(svg)
+    assert "$\\frac{" in svg and "$x$" in svg

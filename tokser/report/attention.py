@@ -1,14 +1,17 @@
 """The attention map of an utterance: tokens down, seconds across."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from tokser.plain_text import plain
 from tokser.provenance import write_atomically
 
 __all__ = ["draw_attention"]
@@ -37,7 +40,9 @@ def draw_attention(
     Source: report, section 4.3, Figure 4.
     """
     height = 1.6 + 0.19 * min(len(tokens), _MOST_LABELS)
-    with rc_context({"svg.hashsalt": "tokser", "font.size": 9}):
+    style: Any = {"svg.hashsalt": "tokser", "font.size": 9, "text.parse_math": False}
+    with rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands in its place
         figure = Figure(figsize=(8, height), layout="constrained")
         axes = figure.subplots()
         image = axes.imshow(
@@ -50,17 +55,13 @@ def draw_attention(
         )
         step = -(-len(tokens) // _MOST_LABELS)
         places = range(0, len(tokens), step)
-        axes.set_yticks(list(places), [_plain(tokens[place]) for place in places])
+        axes.set_yticks(list(places), [plain(tokens[place]) for place in places])
         axes.set_xlabel("Time [s]")
         axes.set_ylabel("Token")
-        axes.set_title(title.replace("$", r"\$"), fontsize=10)
+        axes.set_title(plain(title), fontsize=10)
         figure.colorbar(image, ax=axes, label="Attention weight")
         buffer = io.BytesIO()
         kind = out.suffix.lower().lstrip(".")
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[kind]
         figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
     write_atomically(out, buffer.getvalue())
-
-
-def _plain(token: str) -> str:
-    return token.replace("$", r"\$")  # else matplotlib reads mathematics
