@@ -6,7 +6,7 @@ from tokser.stages.audit import audit
 from tokser.stages.content import compare_content, recordings
 from tokser.stages.pool import pool
 from tokser.store import open_store
-from tokser.store.writer import Recording
+from tokser.store.journal import Recording
 
 SETTINGS = {"protocols": ("speaker",)}
 
