@@ -40,6 +40,9 @@ def test_the_commands_are_those_that_are_promised():
             "store repair",
             "store convert",
             "store export",
+            "store update",
+            "store remove",
+            "store drop",
             "run",
             "demo",
         ),
@@ -129,7 +132,7 @@ def test_a_run_that_fails_exits_with_1(monkeypatch, error, code):
         (errno.EMFILE, "Raise the limit (`ulimit -n 4096`)"),
         (errno.ENOLCK, "expected a disk with file locks, got"),
         (errno.ENOENT, "expected a file or folder, got"),
-        (errno.ELOOP, "s.zarr/rows: expected to read or write it, got"),
+        (errno.EREMOTEIO, "s.zarr/rows: expected to read or write it, got"),
         (None, "expected to read or write it, got"),
     ],
 )

@@ -190,8 +190,13 @@ def update(path: str, file: Path, dry_run: bool) -> None:
 
 @store.command()
 @click.argument("path", type=click.Path())
-@click.option("--speaker", help="Remove all utterances of this speaker.")
-@click.option("--ids", "file", type=FILE, help="Text file with the ids to remove, one a line.")
+@click.option("--speaker", help="Remove all utterances of this speaker.  [default: none]")
+@click.option(
+    "--ids",
+    "file",
+    type=FILE,
+    help="Text file with the ids to remove, one a line.  [default: none]",
+)
 @dry_run_option
 @reports_errors
 def remove(path: str, speaker: str | None, file: Path | None, dry_run: bool) -> None:
