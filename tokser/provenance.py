@@ -205,7 +205,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(file.read_bytes())
         _digest_of_stamp(content)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None

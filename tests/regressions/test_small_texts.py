@@ -9,6 +9,7 @@ from tokser.cli.options import key_values
 from tokser.config import ClassifySettings, SweepSettings
 from tokser.errors import SettingsError
 from tokser.pipeline import load_pipeline
+from tokser.provenance import STAMP_NAME, Stamp
 from tokser.scheduling import load_cluster
 from tokser.stages.sweep import runs_of
 from tokser.yaml_file import parse_yaml
@@ -162,3 +163,9 @@ def test_hidden_widths_are_bounded():
         ClassifySettings.parse(values | {"grid": {"hidden": [1] * 33}}, where="x")
     found = ClassifySettings.parse(values | {"grid": {"hidden": [[], [8]]}}, where="x")
     assert found.grid.hidden == ((), (8,))
+
+
+def test_a_stamp_nested_without_end_is_a_damaged_one(tmp_path):
+    stamp = Stamp("classify", {}, {})
+    (tmp_path / STAMP_NAME).write_text("[" * 200_000)
+    assert not stamp.marks(tmp_path)
