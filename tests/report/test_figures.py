@@ -32,6 +32,15 @@ def test_leaks_are_labelled_with_name_and_size():
     assert "80.0 % to 90.0 % (+10.0)" in description_of(svg)
 
 
+def test_a_choice_among_much_is_named_in_short():
+    name = f"best({', '.join(f'encoder-{i}/layer-0..12' for i in range(9))})"
+    svg = figures.leak_sizes("EmoDB", [Leak(name, 0.9, 0.8)])
+    (shown,) = [text for text in texts_of(svg) if text.startswith("best(")]
+    assert len(shown) < 70
+    assert shown.endswith("encoder-8/layer-0..12)")
+    assert f"{name}: 80.0 %" in description_of(svg)
+
+
 def test_leaks_of_equal_scores_can_be_drawn():
     assert "+0.0" in texts_of(figures.leak_sizes("EmoDB", [Leak("a", 0.5, 0.5)]))
 

@@ -80,8 +80,9 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -
     axes.set_ylim(-0.5, len(leaks) - 0.2)
     for row, leak in zip(rows, leaks, strict=True):
         axes.annotate(
-            leak.label, (0, row + 0.28), xycoords=("axes fraction", "data"), va="bottom", size=11
-        )
+            _shortened(leak.label), (0, row + 0.28), xycoords=("axes fraction", "data"),
+            va="bottom", size=11,
+        ).set_in_layout(False)  # fmt: skip
         axes.annotate(
             signed(leak.points), (100 * max(leak.report, leak.speaker), row), (9, 0),
             textcoords="offset points", va="center", weight="bold", size=11,
@@ -91,6 +92,12 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -
     axes.grid(visible=True, axis="x")
     axes.set_xlabel("UAR [%], difference in points")
     _legend(axes)
+
+
+def _shortened(label: str) -> str:
+    """Leave the middle of a long name out; the table has it whole."""
+    kept = (_LINE_LETTERS - 1) // 2
+    return label if len(label) <= _LINE_LETTERS else f"{label[:kept]}…{label[-kept:]}"
 
 
 def layer_curve(
