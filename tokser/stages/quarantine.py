@@ -1,5 +1,8 @@
-"""Utterances that a store has set aside, whether it keeps their rows or functionals alone."""
+"""Utterances that a store has quarantined, whether it keeps their rows or functionals alone."""
 
+from contextlib import suppress
+
+from tokser.errors import CorruptStoreError
 from tokser.store import Store
 from tokser.store.schema import FUNCTIONALS
 
@@ -7,11 +10,13 @@ __all__ = ["all_quarantined"]
 
 
 def all_quarantined(store: Store) -> dict[str, str]:
-    """Return reasons, by id, of the utterances that some feature or its functionals set aside."""
-    of_functionals = {
-        utterance: reason
-        for array in store.arrays
-        if array.startswith(FUNCTIONALS)
-        for utterance, reason in store[array].quarantined.items()
-    }
-    return of_functionals | store.quarantined
+    """Return reasons, by id, of the utterances that some feature or its functionals quarantined.
+
+    Functionals that are damaged tell none; `verify` names the damage, and `pool` repairs it.
+    """
+    found: dict[str, str] = {}
+    for array in store.arrays:
+        if array.startswith(FUNCTIONALS):
+            with suppress(CorruptStoreError):
+                found |= store[array].quarantined
+    return found | store.quarantined
