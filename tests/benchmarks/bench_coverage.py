@@ -151,7 +151,8 @@ def _paired(pool: ProcessPoolExecutor, figures: dict[str, float]) -> str:
     return f"""
 {NUM_FAMILIES} families of fixed systems on the same utterances, all pairs tested together at 5 %;
 in percent of families (one false find or more, standard error 1.3) and of the pairs that truly
-differ. Holm: over the same swaps' p-values, which are discrete: with ten speakers none is below 0.002.
+differ. Holm: over the same swaps' p-values, which are discrete: with ten speakers none is below
+0.002.
 
 {markdown_table(header, rows)}
 """

@@ -75,7 +75,8 @@ class ToyStore:
         self.token_ids[place] = self.token_ids[place][[0, 1, -1]]
         self.teacher[place] = self.teacher[place][[0, 1, -1]]
 
-    def write(self, *, seal: bool = True, with_text: bool = True) -> "ToyStore":
+    def write(self, *, shards: int | None = None, with_text: bool = True) -> "ToyStore":
+        """Write speech, all of it or so many shards, and text."""
         text = self.table.to_csv(lineterminator="\n")
         digest = hashlib.sha256(text.encode()).hexdigest()
         with StoreWriter(
@@ -84,7 +85,7 @@ class ToyStore:
             wide = dict.fromkeys(self.layers, FeatureSpec(dim=2 * DIM, dtype="float16"))
             for name in self.speech:
                 rows = dict.fromkeys(self.layers, self.frames)
-                self._commit(writer, name, "speech", wide, rows, seal)
+                self._commit(writer, name, "speech", wide, rows, shards)
             if with_text:
                 specs = {
                     "contextual": FeatureSpec(dim=DIM, dtype="float16"),
@@ -94,23 +95,28 @@ class ToyStore:
                 if self.embeddings:
                     specs["layer-0"] = specs["contextual"]
                     rows["layer-0"] = [self.words[ids] for ids in self.token_ids]
-                group = self._commit(writer, "bert-toy", "text", specs, rows, True)
+                group = self._commit(writer, "bert-toy", "text", specs, rows)
                 keys = np.arange(NUM_WORDS, dtype=np.int32)
                 group.put_lookup(
                     "word", ids="token_ids", keys=keys, table=self.words.astype(np.float16)
                 )
         return self
 
-    def _commit(self, writer, name, kind, specs, rows, seal):
+    def _commit(self, writer, name, kind, specs, rows, shards=None):
         lengths = np.array([len(r) for r in next(iter(rows.values()))], dtype=np.int64)
+        small = {} if shards is None else {"shard_bytes": 4_000}
         plan = GroupPlan(
-            name=name, kind=kind, features=specs, lengths=lengths, provenance={"model": name}
+            name=name,
+            kind=kind,
+            features=specs,
+            lengths=lengths,
+            provenance={"model": name},
+            **small,
         )
         group = writer.plan_group(plan)
-        if seal:
-            for shard, features in group.pending().items():
-                span = slice(*group.layout.shard_utterances(shard))
-                group.commit(shard, {f: rows[f][span] for f in features}, {})
+        for shard, features in list(group.pending().items())[:shards]:
+            span = slice(*group.layout.shard_utterances(shard))
+            group.commit(shard, {f: rows[f][span] for f in features}, {})
         return group
 
     def settings(self, out: Path, **changes) -> PretrainSettings:
@@ -392,7 +398,7 @@ def test_a_store_without_text_says_what_is_missing(tmp_path):
 
 
 def test_a_feature_that_is_not_whole_is_refused(tmp_path):
-    toy = ToyStore(tmp_path / "half.zarr").write(seal=False)
+    toy = ToyStore(tmp_path / "half.zarr").write(shards=1)
     with pytest.raises(StoreNotSealedError, match="whisper-toy/layer-6"):
         pretrain(toy.settings(tmp_path / "run"))
 

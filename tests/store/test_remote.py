@@ -361,9 +361,9 @@ def test_writing_and_reading_get_over_dropped_connections(remote_stores, proxy):
 def test_parts_of_a_shard_that_break_off_are_sent_again(remote_stores, proxy):
     table = remote_stores.manifest(2)
     plan = remote_stores.plan(table, features={"layer-2": 512}, lengths=[20_000, 5])
+    proxy.share, proxy.most = 0.5, 4 * 2**20
     with remote_stores.writer(table) as writer:
         group = writer.plan_group(plan)
-        proxy.share, proxy.most = 0.5, 4 * 2**20
         remote_stores.fill(group, plan)
     assert proxy.num_cut
     proxy.share = 0.0
