@@ -227,6 +227,7 @@ def _compiled_tasks(material: Material, group: Group) -> list[Callable[[], Any]]
     """Return what trains each member, all of one fold: a `Trained`, of a refit a `Stack`."""
     from tokser.classify import resident  # loads the compiler
 
+    resident.compile_apart()
     epochs = len(group.learning_rates[0]) if group.is_refit else material.grid.epochs
     fold = material.fold(*group.members[0][:2], with_dev=group.is_refit)
     prepared = resident.prepare(fold, epochs=epochs, seed=material.seed)

@@ -4,8 +4,12 @@ Point for point the training of `stacked.train_stack`; several threads each trai
 own, so what comes out does not depend on how many they are.
 """
 
+import functools
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -41,6 +45,42 @@ class Prepared:
     train: Float32[np.ndarray, "rows padded"]
     dev: Float32[np.ndarray, "dev_rows padded"]
     orders: Int64[np.ndarray, "epochs train"]
+
+
+@functools.cache
+def compile_apart() -> None:
+    """Compile the kernel in a process of its own, where that was not done on this machine.
+
+    A process that compiles links its functions otherwise than one that loads them from the cache,
+    and sums in another order: the first grid on a machine would differ from all later ones. Where
+    the cache cannot be written, every process compiles, and all of them agree.
+    """
+    folder = Path(kernel.train_epoch.stats.cache_path or "")  # type: ignore[attr-defined]
+    source = Path(kernel.__file__).stat().st_mtime
+    if not folder.is_dir() and not _can_make(folder):
+        return
+    compiled = [path.stat().st_mtime for path in folder.glob("kernel.train_epoch-*.nbi")]
+    if max(compiled, default=0.0) < source:
+        command = f"from {__name__} import warm_up; warm_up()"
+        subprocess.run([sys.executable, "-c", command], check=True)
+
+
+def warm_up() -> None:
+    """Train a tiny model, so that everything is compiled, and lies in the cache."""
+    rng = np.random.default_rng(0)
+    values, labels = rng.normal(size=(8, 3)).astype(np.float32), np.arange(8) % 2
+    fold = Fold(0, values, labels, values, labels, labels)
+    settings = GridSettings(batch_sizes=(4,), learning_rates=(1e-3,), hidden=(3,), epochs=1)
+    prepared = prepare(fold, epochs=1, seed=0)
+    train_resident(prepared, Point(4, 1e-3, (3,)), num_classes=2, settings=settings, seed=0)
+
+
+def _can_make(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return True
 
 
 def prepare(fold: Fold, *, epochs: int, seed: int) -> Prepared:
