@@ -63,6 +63,7 @@ def test_table_2_says_which_of_the_published_grids_it_is(folders):
     tables = tables_of(find_sections(read_inputs([folder])))
     (table,) = [table for table in tables if table.name == "emodb-table2"]
     assert table.rows[-1][1:] == ("4, 8, 16, 32", "0.001, 0.01", 8, "published, proposed")
+    assert [row[-1] for row in table.rows[:2]] == ["", "Whisper base, large"]
 
 
 def test_every_figure_can_be_a_file_of_each_kind(inputs):

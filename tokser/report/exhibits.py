@@ -101,7 +101,8 @@ def _counts(section: Section) -> Table:
 def _grids(section: Section) -> Table:
     rows: list[tuple[Cell, ...]] = [
         (f"Published, {g.classifier.lower()}", _listed(g.batch_sizes), _listed(g.learning_rates),
-         len(g.batch_sizes) * len(g.learning_rates), "")
+         len(g.batch_sizes) * len(g.learning_rates),
+         f"Whisper {', '.join(g.models)}" if g.models else "")
         for g in GRIDS
     ]  # fmt: skip
     for s in section.searched:
