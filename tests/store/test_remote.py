@@ -1,12 +1,12 @@
 """Stores at URLs: against an S3 server of this machine, and one that drops connections."""
 
 import random
-import select
+import selectors
 import socket
 import sys
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -321,10 +321,14 @@ class Proxy:
             client,
             socket.create_connection(("127.0.0.1", self._target)) as server,
             suppress(ConnectionError),
+            ExitStack() as watch,
         ):
             other = {client: server, server: client}
+            ready = watch.enter_context(selectors.DefaultSelector())  # numbers beyond 1,024, too
+            for end in other:
+                ready.register(end, selectors.EVENT_READ)
             while True:
-                for source in select.select(list(other), [], [])[0]:
+                for source in [key.fileobj for key, _ in ready.select()]:
                     piece = source.recv(65_536)
                     if not piece:
                         return
