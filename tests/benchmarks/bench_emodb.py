@@ -231,7 +231,7 @@ def _permutation(
             combine(
                 "best",
                 [found.predictions[found.predictions["fold"] == split.fold] for found in searched],
-                [_on_dev(found.trials, split.fold) for found in searched],
+                [found.on_dev("dev_uar_crossfit")[split.fold] for found in searched],
                 len(classes),
             )[0]
             for split in splits
@@ -240,12 +240,6 @@ def _permutation(
         uar, interval = estimate(sums, uar_from_confusion, "share")
         result[protocol] = uar, bool(interval.low <= 1 / len(classes) <= interval.high)
     return result
-
-
-def _on_dev(trials: pd.DataFrame, fold: str) -> float:
-    return float(
-        trials.loc[(trials["fold"] == fold) & trials["selected"], "dev_uar_crossfit"].iloc[0]
-    )
 
 
 if __name__ == "__main__":

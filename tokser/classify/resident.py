@@ -24,7 +24,15 @@ from tokser.classify.mlp import Stack, initialise
 from tokser.classify.optimise import Plateau
 from tokser.config import GridSettings
 
-__all__ = ["Prepared", "prepare", "refit_resident", "train_resident", "workspace_bytes"]
+__all__ = [
+    "Prepared",
+    "compile_apart",
+    "prepare",
+    "refit_resident",
+    "train_resident",
+    "warm_up",
+    "workspace_bytes",
+]
 
 _DEV_ROWS = 64
 """Utterances of dev that are evaluated at a time."""

@@ -67,6 +67,15 @@ class Found:
     predictions: pd.DataFrame
     trials: pd.DataFrame
 
+    def on_dev(self, column: str) -> dict[str, float]:
+        """Return a dev score of what was selected, by fold.
+
+        Args:
+            column: Of the trials: `dev_uar_crossfit` or `dev_ccc_crossfit`.
+        """
+        selected = self.trials[self.trials["selected"]]
+        return dict(zip(selected["fold"].astype(str), selected[column].astype(float), strict=True))
+
 
 def num_models(splits: Sequence[Split], grid: GridSettings, *, refit: bool = True) -> int:
     """Count the models that a search trains."""

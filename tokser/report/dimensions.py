@@ -14,7 +14,7 @@ from tokser.report.figures import Tenths, agreement
 from tokser.report.results import Regression
 from tokser.report.significance import Family, find_families
 from tokser.report.svg import Drawing
-from tokser.report.tables import merge_scores
+from tokser.report.tables import merge_scores, nested_choice
 
 __all__ = ["Agreement", "Dimensions", "Estimator", "Target", "find_dimensions"]
 
@@ -160,11 +160,7 @@ def _shown(rows: _Rows, protocol: str) -> Estimator:
 
 
 def _headline(rows: _Rows, protocol: str) -> tuple[Estimator, Agreement] | None:
-    found = [(row, scores[protocol]) for row, scores in rows if protocol in scores]
-    if len(found) == 1:
-        return found[0]
-    widest = max(found, key=lambda pair: pair[1].num_candidates)
-    return widest if widest[1].num_candidates > 1 else None
+    return nested_choice([(row, scores[protocol]) for row, scores in rows if protocol in scores])
 
 
 def _highest(rows: _Rows, protocol: str) -> tuple[Estimator, Agreement]:

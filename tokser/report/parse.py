@@ -110,6 +110,13 @@ def _parse_csv(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return _checked(table, columns)
 
 
+def _parse_csv_or_none(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV file that may hold no row."""
+    if sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
+        return pd.DataFrame(columns=list(columns))
+    return _parse_csv(path, columns)
+
+
 def _blank_numbers(path: Path) -> dict[str, list[str]]:
     header = pd.read_csv(path, nrows=0).columns
     return {name: ["", "nan", "NaN"] for name in header if name not in _TEXTS}
@@ -175,17 +182,12 @@ def parse_grid(path: Path) -> pd.DataFrame:
 
 def parse_comparisons(path: Path, keys: Sequence[str]) -> pd.DataFrame:
     """Read the paired tests; one feature set alone has none, and the file holds no rows."""
-    columns = [*keys, *_COMPARISONS]
-    if sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
-        return pd.DataFrame(columns=columns)
-    return _parse_csv(path, columns)
+    return _parse_csv_or_none(path, [*keys, *_COMPARISONS])
 
 
 def parse_choices(path: Path) -> pd.DataFrame:
     """Read `choices.csv`: what dev chose in each fold; without any choice it holds no rows."""
-    if sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
-        return pd.DataFrame(columns=list(_CHOICES))
-    return _parse_csv(path, _CHOICES)
+    return _parse_csv_or_none(path, _CHOICES)
 
 
 def parse_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:

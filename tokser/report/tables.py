@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -123,7 +123,18 @@ class Layers:
     """In how many folds dev chose a layer, by layer; empty where nothing was chosen."""
 
 
-def nested_choice(scored: Sequence[Scored]) -> Scored | None:
+class _Chosen(Protocol):
+    """A score that knows how many rows it was chosen among."""
+
+    @property
+    def num_candidates(self) -> int: ...
+
+
+_Row = TypeVar("_Row")
+_Chose = TypeVar("_Chose", bound=_Chosen)
+
+
+def nested_choice(scored: Sequence[tuple[_Row, _Chose]]) -> tuple[_Row, _Chose] | None:
     """Return the score that test had no say in: what dev chose among most rows, fold by fold.
 
     Returns:

@@ -221,7 +221,7 @@ def _choices(
         }
         for unit, members in plan_choices(material, list(tasks)):
             task = _Task(unit.features, unit.protocol, target, unit.classifier, unit.seed)
-            on_dev = {member: _dev_scores(found[tasks[member]]) for member in members}
+            on_dev = {member: found[tasks[member]].on_dev("dev_ccc_crossfit") for member in members}
             parts = []
             for split in material.plans[unit.protocol].folds(unit.seed):
                 scores = [on_dev[member][split.fold] for member in members]
@@ -232,13 +232,6 @@ def _choices(
                 parts.append(table[table["fold"] == split.fold])
             chosen[task] = pd.concat(parts, ignore_index=True), len(members)
     return chosen
-
-
-def _dev_scores(found: Found) -> dict[str, float]:
-    """Return the cross-fitted CCC on dev of what was selected, by fold."""
-    selected = found.trials[found.trials["selected"]]
-    on_dev = selected["dev_ccc_crossfit"].astype(float)
-    return dict(zip(selected["fold"].astype(str), on_dev, strict=True))
 
 
 def _write(

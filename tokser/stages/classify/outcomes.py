@@ -45,9 +45,7 @@ def trained_outcomes(units: Sequence[Unit], out: Path) -> list[Outcome]:
     outcomes = []
     for unit in units:
         found = read_unit(unit, out)
-        selected = found.trials[found.trials["selected"]]
-        on_dev = selected["dev_uar_crossfit"].astype(float)
-        dev = dict(zip(selected["fold"].astype(str), on_dev, strict=True))
+        dev = found.on_dev("dev_uar_crossfit")
         outcomes.append(Outcome(unit, found.predictions, found.trials, dev))
     return outcomes
 
