@@ -15,11 +15,11 @@ from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
 if TYPE_CHECKING:
-    from tokser.classify.audit import Audit
+    from tokser.experiments.splits.audit import Audit
+    from tokser.extraction.estimate import Estimate
+    from tokser.extraction.recompute import Recomputed
     from tokser.stages.compare import Difference
-    from tokser.stages.estimate import Estimate
     from tokser.stages.extract import Summary
-    from tokser.stages.recompute import Recomputed
 
 __all__ = [
     "audit_tables",

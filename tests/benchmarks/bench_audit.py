@@ -16,12 +16,16 @@ from ratios import BUILD, machine, markdown_table, replace_section, versions, wr
 from rich.console import Console
 from rich.markdown import Markdown
 
-from tokser.classify.audit import audit_splits
-from tokser.classify.near_duplicates import directions, find_near_duplicates, spread_of_cosines
-from tokser.classify.protocols import Split
-from tokser.classify.similar_speakers import SPEAKER_THRESHOLD, compare_speakers
 from tokser.config import ExtractSettings
-from tokser.stages.content import compare_content, recordings
+from tokser.experiments.splits.audit import audit_splits
+from tokser.experiments.splits.near_duplicates import (
+    directions,
+    find_near_duplicates,
+    spread_of_cosines,
+)
+from tokser.experiments.splits.protocols import Split
+from tokser.experiments.splits.recordings import compare_content, recordings
+from tokser.experiments.splits.similar_speakers import SPEAKER_THRESHOLD, compare_speakers
 from tokser.stages.extract import extract
 from tokser.store import Store, open_store
 

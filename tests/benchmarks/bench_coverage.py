@@ -15,9 +15,9 @@ from ratios import markdown_table, missed, replace_section, write_figures
 from rich.console import Console
 from rich.markdown import Markdown
 
-from tokser.classify.metrics import uar_from_confusion
-from tokser.classify.permutation import compare_all
-from tokser.classify.unit_sums import estimate, estimate_difference
+from tokser.experiments.statistics.metrics import uar_from_confusion
+from tokser.experiments.statistics.permutation import compare_all
+from tokser.experiments.statistics.unit_sums import estimate, estimate_difference
 from tokser.intervals import MIN_UNITS
 from tokser.progress import progress_bar
 

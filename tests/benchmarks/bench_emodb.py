@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 from sklearn.decomposition import PCA
 
-from tokser.classify.baselines import search_baseline
-from tokser.classify.fusion import combine
-from tokser.classify.metrics import uar_from_confusion
-from tokser.classify.protocols import make_splits
-from tokser.classify.sampling_units import find_sampling_units
-from tokser.classify.unit_sums import estimate, sum_classes
 from tokser.config import ClassifySettings, ExtractSettings, GridSettings, PoolSettings
+from tokser.experiments.feature_expressions import combine
+from tokser.experiments.heads.sklearn import search_baseline
+from tokser.experiments.splits.protocols import make_splits
+from tokser.experiments.statistics.metrics import uar_from_confusion
+from tokser.experiments.statistics.sampling_units import find_sampling_units
+from tokser.experiments.statistics.unit_sums import estimate, sum_classes
 from tokser.functionals.tables import read_functionals
 from tokser.progress import progress_bar
 from tokser.stages.classify import classify

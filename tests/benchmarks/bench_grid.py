@@ -23,12 +23,12 @@ from ratios import machine, markdown_table, missed, replace_section, versions, w
 from rich.console import Console
 from rich.markdown import Markdown
 
-from tokser.classify.grid import Point
-from tokser.classify.groups import Material
-from tokser.classify.protocols import Split, make_splits
-from tokser.classify.resident import workspace_bytes
-from tokser.classify.search import num_models, search_layers
 from tokser.config import GridSettings
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.mlp.groups import Material
+from tokser.experiments.heads.mlp.per_model import workspace_bytes
+from tokser.experiments.search import num_models, search_layers
+from tokser.experiments.splits.protocols import Split, make_splits
 
 TARGETS = {"vs_lightning": (20, np.inf), "vs_sklearn": (5, np.inf), "vs_loop": (3, np.inf)}
 GRID = GridSettings()
@@ -192,8 +192,8 @@ def measure_compiling() -> tuple[Figures, str]:
     """Time the first step in a new process, without and with the compiler's cache."""
     code = (
         "import time, numpy as np; begin = time.perf_counter()\n"
-        "from tokser.classify.grid import Fold, Point\n"
-        "from tokser.classify.resident import prepare, train_resident\n"
+        "from tokser.experiments.grid import Fold, Point\n"
+        "from tokser.experiments.heads.mlp.per_model import prepare, train_resident\n"
         "from tokser.config import GridSettings\n"
         "x, y = np.zeros((8, 16), np.float32), np.arange(8) % 2\n"
         "g = GridSettings(epochs=1)\n"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tokser.classify.metrics import ccc_from_sums, uar_from_confusion
-from tokser.classify.unit_sums import UnitSums
+from tokser.experiments.statistics.metrics import ccc_from_sums, uar_from_confusion
+from tokser.experiments.statistics.unit_sums import UnitSums
 
 NUM_CLASSES = 4
 NUM_TRUTH = 4_000

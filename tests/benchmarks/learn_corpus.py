@@ -7,9 +7,9 @@ four others are held out; nobody reads a sentence that another reads.
 
 from pathlib import Path
 
-from tokser.corpora.synthetic.librispeech import Reader, Utterance, write_utterances
-from tokser.corpora.synthetic.sentences import english_sentences
-from tokser.corpora.synthetic.voice import Voice
+from tokser.testing.corpora.librispeech import Reader, Utterance, write_utterances
+from tokser.testing.corpora.sentences import english_sentences
+from tokser.testing.corpora.voice import Voice
 
 DEV, SMALL, LARGE = "dev-clean", "train-clean-100", "train-clean-360"
 COUNTS = {DEV: 200, SMALL: 1_000, LARGE: 4_000}

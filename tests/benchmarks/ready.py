@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from tokser.config import ExtractSettings
-from tokser.encoders.passes import Loaded, cut_passes, launch_pass, load_pass
-from tokser.stages.extract import run_shards
-from tokser.stages.meter import Meter, Pace
-from tokser.stages.work import plan_works
+from tokser.extraction.batches import Loaded, cut_passes, launch_pass, load_pass
+from tokser.extraction.plan import plan_works
+from tokser.extraction.progress import Meter, Pace
+from tokser.extraction.run_shards import run_shards
 from tokser.store import StoreWriter, pack_plan
 
 __all__ = ["Ready"]

@@ -57,9 +57,9 @@ def workshop(tmp_path_factory) -> Path:
     of one's own with its table, and a pooled store of EmoDB.
     """
     from tokser.cli import main
-    from tokser.corpora.synthetic.emodb import write_emodb
-    from tokser.corpora.synthetic.librispeech import write_librispeech
-    from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
+    from tokser.testing.corpora.emodb import write_emodb
+    from tokser.testing.corpora.librispeech import write_librispeech
+    from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
     folder = tmp_path_factory.mktemp("workshop")
     write_emodb(folder / "corpora" / "emodb", sentences=("a01", "b01"))

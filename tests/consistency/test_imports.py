@@ -29,7 +29,7 @@ def test_reading_a_store_loads_no_encoder():
 
 def test_experiments_load_no_encoder():
     # Not pretrain.module: lightning brings torchmetrics, which imports transformers where it is.
-    rooms = "tokser.classify.search, tokser.pretrain.attention, tokser.functionals.moments"
+    rooms = "tokser.experiments.search, tokser.pretrain.attention, tokser.functionals.moments"
     assert not loaded_after(f"import {rooms}") & {"transformers", "torchaudio", "soundfile"}
 
 

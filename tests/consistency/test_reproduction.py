@@ -10,7 +10,7 @@ from tokser.cli import main
 from tokser.pipeline import load_pipeline
 from tokser.report.naming import published_label
 from tokser.report.published import GRIDS, published_scores
-from tokser.stages.material import write_material
+from tokser.testing.material import write_material
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATASETS = ("emodb", "iemocap")
@@ -102,7 +102,7 @@ def test_splits_precision_and_places_can_be_told():
 
 
 def test_the_synthetic_form_names_the_encoders_that_are_built_for_it(monkeypatch, tmp_path):
-    from tokser.stages import material
+    from tokser.testing import material
 
     monkeypatch.setattr(material, "synthesise", lambda out: None)
     monkeypatch.setattr(material, "_transcripts", lambda corpora: ["Guten Tag"])

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokser.encoders.tiny import (
+from tokser.testing.encoders import (
     build_tiny_bert,
     build_tiny_text,
     build_tiny_wav2vec2,

@@ -16,8 +16,8 @@ from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder, wav2
 from tokser.encoders.base import choose_layers, last_layer, layer_name, precision_of
 from tokser.encoders.batching import fixed_batches
 from tokser.encoders.checkpoint import quiet_transformers
-from tokser.encoders.rows import count_frames, count_tokens
 from tokser.errors import SettingsError
+from tokser.extraction.count_rows import count_frames, count_tokens
 
 CPU = torch.device("cpu")
 WHISPER = ("tiny-whisper", "tiny-whisper-128")

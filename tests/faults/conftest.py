@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from tokser.corpora.transcript import EMODB_SENTENCES
-from tokser.encoders.tiny import build_tiny_bert, build_tiny_whisper
+from tokser.testing.encoders import build_tiny_bert, build_tiny_whisper
 
 FULL = os.environ.get("TOKSER_FAULTS") == "full"
 

@@ -89,7 +89,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `command &`
 import tokser.store.layout as layout, time
 layout.CHUNK_BYTES = 65536
-from tokser.stages.drain import Drain
+from tokser.extraction.commit import Drain
 from tokser.store import GroupWriter
 commit, put = GroupWriter.commit, Drain.put
 def told_commit(*arguments):

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from tokser.classify.ledger import LEDGER
 from tokser.config import (
     ClassifySettings,
     GridSettings,
@@ -18,6 +17,7 @@ from tokser.config import (
     RegressSettings,
 )
 from tokser.errors import TokserError
+from tokser.experiments.ledger import LEDGER
 from tokser.provenance import STAMP_NAME
 from tokser.report.results import read_inputs
 from tokser.sealed import INDEX, SealedFolder

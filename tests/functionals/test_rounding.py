@@ -4,11 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.config import PoolSettings
+from tokser.functionals.group_plan import functionals_plan
 from tokser.functionals.moments import pool_rows
 from tokser.functionals.rounding import COMPUTED, STORED, read_rounding, rounding_bound
 from tokser.functionals.standardise import Standardiser
 from tokser.functionals.tables import read_functionals
-from tokser.stages.pool import functionals_plan, pool
+from tokser.stages.pool import pool
 from tokser.store import open_store
 
 NAMES = ("mean", "std", "min", "max", "q25")

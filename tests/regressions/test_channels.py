@@ -10,8 +10,8 @@ from tokser.corpora.manifest import channel_of, probe_recordings, read_manifest
 from tokser.corpora.tables.lhotse import read_lhotse
 from tokser.corpora.tables.records import Naming, Record, rows_of
 from tokser.corpora.waveform import read_waveform
-from tokser.encoders.passes import Part, load_pass
 from tokser.errors import ManifestError
+from tokser.extraction.batches import Part, load_pass
 
 CALL = np.random.default_rng(0).uniform(-0.5, 0.5, (800, 2)).astype("float32")
 RECORDING = {"id": "call", "sampling_rate": 16_000, "num_samples": 800, "duration": 0.05}

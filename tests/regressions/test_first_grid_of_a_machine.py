@@ -7,8 +7,8 @@ import sys
 TRAIN = """
 import hashlib
 import numpy as np
-from tokser.classify.grid import Fold, Point
-from tokser.classify.resident import compile_apart, prepare, train_resident
+from tokser.experiments.grid import Fold, Point
+from tokser.experiments.heads.mlp.per_model import compile_apart, prepare, train_resident
 from tokser.config import GridSettings
 
 compile_apart()

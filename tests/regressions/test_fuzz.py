@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from tokser.classify.fusion import parse
 from tokser.cli import main
 from tokser.cli.grid import parse_grid
 from tokser.config import AuditSettings, ClassifySettings, ExtractSettings, PretrainSettings
 from tokser.encoders.base import choose_layers
 from tokser.errors import TokserError
+from tokser.experiments.feature_expressions import parse
 from tokser.names import Name
 from tokser.pipeline import load_pipeline
 from tokser.redaction import redacted

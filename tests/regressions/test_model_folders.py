@@ -10,9 +10,9 @@ import torch
 
 from tokser.corpora.manifest import COLUMNS, Manifest
 from tokser.encoders import load_encoder
-from tokser.encoders.rows import count_tokens
-from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm
 from tokser.errors import CheckpointError
+from tokser.extraction.count_rows import count_tokens
+from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm
 
 
 @pytest.fixture(scope="module")

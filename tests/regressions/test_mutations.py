@@ -18,8 +18,8 @@ from tokser.corpora.tables.emobox import read_emobox
 from tokser.corpora.tables.lhotse import read_lhotse
 from tokser.corpora.tables.records import Naming, rows_of
 from tokser.encoders import load_encoder
-from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 from tokser.errors import TokserError
+from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
 _SPEC = importlib.util.spec_from_file_location(
     "regressions_mutations", Path(__file__).with_name("mutations.py")

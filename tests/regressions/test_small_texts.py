@@ -3,11 +3,11 @@
 import pytest
 from click.testing import CliRunner
 
-from tokser.classify.fusion import parse
 from tokser.cli import main
 from tokser.cli.options import key_values
 from tokser.config import ClassifySettings, SweepSettings
 from tokser.errors import SettingsError
+from tokser.experiments.feature_expressions import parse
 from tokser.pipeline import load_pipeline
 from tokser.provenance import STAMP_NAME, Stamp
 from tokser.scheduling import load_cluster

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokser.classify.metrics import ccc
+from tokser.experiments.statistics.metrics import ccc
 
 EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 AUDIT = {

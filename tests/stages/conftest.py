@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tokser.corpora.transcript import EMODB_SENTENCES
-from tokser.encoders.tiny import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
+from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from tokser.config import AlignSettings, ExtractSettings, PretrainSettings
-from tokser.encoders.tiny import build_tiny_bert, build_tiny_whisper
 from tokser.errors import InputError, SettingsError, StoreMismatchError
 from tokser.report import attention as drawing
 from tokser.stages.align import align
@@ -13,6 +12,7 @@ from tokser.stages.attention import attention
 from tokser.stages.extract import extract
 from tokser.stages.pretrain import pretrain
 from tokser.store import open_store
+from tokser.testing.encoders import build_tiny_bert, build_tiny_whisper
 
 
 @pytest.fixture(scope="module")

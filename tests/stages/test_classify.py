@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 import torch
 
-from tokser.classify.metrics import score
 from tokser.config import ClassifySettings, GridSettings, PoolSettings
 from tokser.errors import (
     CorruptStoreError,
@@ -17,6 +16,7 @@ from tokser.errors import (
     SettingsError,
     StoreMismatchError,
 )
+from tokser.experiments.statistics.metrics import score
 from tokser.sealed import SealedFolder
 from tokser.stages import classify as stage
 from tokser.stages.classify import classify

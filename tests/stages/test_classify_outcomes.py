@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
-from tokser.classify.metrics import score
 from tokser.config import ClassifySettings, GridSettings, PoolSettings
 from tokser.errors import InputError, SettingsError
+from tokser.experiments.statistics.metrics import score
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.store import open_store

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tokser.encoders.passes import Loaded, Part
-from tokser.stages.drain import Drain
-from tokser.stages.meter import Meter, Pace
-from tokser.stages.recipe import Filling, Recipe
+from tokser.extraction.batches import Loaded, Part
+from tokser.extraction.commit import Drain
+from tokser.extraction.feature_specs import Filling, Recipe
+from tokser.extraction.progress import Meter, Pace
 
 
 class Group:

@@ -5,8 +5,8 @@ import pytest
 
 from tokser.config import ExtractSettings
 from tokser.errors import InputError
-from tokser.stages import estimate as module
-from tokser.stages.estimate import estimate
+from tokser.extraction import estimate as module
+from tokser.extraction.estimate import estimate
 from tokser.stages.extract import extract
 
 Disk = namedtuple("Disk", "total used free")

@@ -10,13 +10,13 @@ import torch
 import tokser
 from tokser.config import ExtractSettings, PoolSettings
 from tokser.encoders import load_encoder
-from tokser.encoders.tiny import build_tiny_wavlm
 from tokser.encoders.wav2vec2 import Wav2Vec2SpeechEncoder
 from tokser.encoders.whisper import WhisperSpeechEncoder
 from tokser.errors import InputError, QuarantinedError, RunError, StoreMismatchError
 from tokser.stages.extract import extract
 from tokser.stages.pool import pool
 from tokser.store import GroupWriter, verify_store
+from tokser.testing.encoders import build_tiny_wavlm
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_word_rows_are_the_embedding_table_of_the_tokens(settings, tiny):
 
 def test_equal_transcripts_have_equal_bits_over_shards_and_batches(settings, monkeypatch):
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 2_048)
-    monkeypatch.setattr("tokser.encoders.passes.SEQUENCES_PER_PASS", 2)
+    monkeypatch.setattr("tokser.extraction.batches.SEQUENCES_PER_PASS", 2)
     done = extract(settings("tiny-bert", layers="all", dtype="float32"))
     pool(PoolSettings(store=done.store))
     store = tokser.open_store(done.store)
@@ -101,7 +101,7 @@ def test_provenance_names_the_filter_where_speech_was_resampled(settings, emodb,
     made_by = store.group("tiny-whisper").provenance["resampling"]
     assert made_by.startswith("resampling_method sinc_interp_kaiser, lowpass_filter_width 64")
     assert "resampling" not in store.group("tiny-bert").provenance
-    monkeypatch.setattr("tokser.stages.work.RESAMPLING", "another")
+    monkeypatch.setattr("tokser.extraction.plan.RESAMPLING", "another")
     with pytest.raises(StoreMismatchError, match=r"resampling .*kaiser.* as in the store.*another"):
         extract(mixed.model_copy(update={"layers": "all"}))
 
@@ -198,7 +198,7 @@ def test_an_error_in_a_thread_is_raised_and_ends_them_all(settings, monkeypatch,
         if where == "commit":
             patch.setattr(GroupWriter, "commit", fail)
         else:
-            patch.setattr("tokser.stages.feed.load_pass", fail)
+            patch.setattr("tokser.extraction.prefetch.load_pass", fail)
         with pytest.raises(OSError, match="No space left"):
             extract(settings())
     assert not threads_of_the_pipeline()
@@ -340,7 +340,7 @@ def test_a_store_of_another_corpus_is_refused_and_kept(settings, tiny, tmp_path)
 
 
 def test_another_model_of_the_same_name_is_refused_and_the_store_kept(settings, tmp_path):
-    from tokser.encoders.tiny import build_tiny_whisper
+    from tokser.testing.encoders import build_tiny_whisper
 
     done = extract(settings())
     before = tree_digest(tmp_path / done.store)

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from tokser.encoders.passes import Part
-from tokser.stages import feed as module
-from tokser.stages.feed import feed
-from tokser.stages.recipe import Recipe
+from tokser.extraction import prefetch as module
+from tokser.extraction.batches import Part
+from tokser.extraction.feature_specs import Recipe
+from tokser.extraction.prefetch import feed
 from tokser.store import Claims
 
 NUM_SHARDS, PASSES = 5, 3
@@ -43,7 +43,7 @@ def part_of(shard):
 
 @pytest.fixture
 def recipe(monkeypatch):
-    monkeypatch.setattr("tokser.encoders.passes.SEQUENCES_PER_PASS", 1)
+    monkeypatch.setattr("tokser.extraction.batches.SEQUENCES_PER_PASS", 1)
     return Recipe(Reader(), {"layer-2": 2}, "float16", 120.0)
 
 

@@ -81,7 +81,7 @@ def test_classifiers_train_on_them(settings, tmp_path):
 
 
 def test_another_model_of_the_same_name_is_refused(settings, tmp_path):
-    from tokser.encoders.tiny import build_tiny_whisper
+    from tokser.testing.encoders import build_tiny_whisper
 
     extract(settings("alone.zarr", "tiny-whisper", functionals_only=True))
     build_tiny_whisper(tmp_path / "tiny-whisper", seed=1)
@@ -107,13 +107,13 @@ def test_a_recording_that_changed_is_noticed_and_mended(settings, emodb):
 
 
 def test_a_stopped_run_goes_on(settings, monkeypatch):
-    monkeypatch.setattr("tokser.stages.work.UTTERANCES_PER_SHARD", 2)
-    monkeypatch.setattr("tokser.stages.drain.Drain.finish", lambda self: 1 / 0)
+    monkeypatch.setattr("tokser.extraction.plan.UTTERANCES_PER_SHARD", 2)
+    monkeypatch.setattr("tokser.extraction.commit.Drain.finish", lambda self: 1 / 0)
     call = settings("alone.zarr", "tiny-whisper", functionals_only=True)
     with pytest.raises(ZeroDivisionError):
         extract(call)
     monkeypatch.undo()
-    monkeypatch.setattr("tokser.stages.work.UTTERANCES_PER_SHARD", 2)
+    monkeypatch.setattr("tokser.extraction.plan.UTTERANCES_PER_SHARD", 2)
     extract(call)
     store = tokser.open_store(call.store)
     assert store["functionals/tiny-whisper/layer-0"].layout.num_shards == 3

@@ -3,8 +3,8 @@ import math
 
 import pytest
 
-from tokser.stages import meter as module
-from tokser.stages.meter import Meter, Pace, metered
+from tokser.extraction import progress as module
+from tokser.extraction.progress import Meter, Pace, metered
 
 
 def lines(capsys):

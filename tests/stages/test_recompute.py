@@ -3,11 +3,11 @@ import pytest
 import soundfile
 
 from tokser.config import ExtractSettings
-from tokser.encoders.tiny import build_tiny_whisper
 from tokser.errors import MissingInputError, SettingsError, StoreMismatchError
+from tokser.extraction.recompute import recompute
 from tokser.stages.extract import extract
-from tokser.stages.recompute import recompute
 from tokser.store import open_store
+from tokser.testing.encoders import build_tiny_whisper
 
 
 @pytest.fixture

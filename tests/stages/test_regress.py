@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokser.classify.metrics import ccc
 from tokser.config import PoolSettings, RegressSettings
 from tokser.errors import InputError, SettingsError
+from tokser.experiments.statistics.metrics import ccc
 from tokser.stages.pool import pool
 from tokser.stages.regress import regress
 

@@ -105,7 +105,7 @@ def test_functionals_alone_are_the_same_too(settings, cluster, tmp_path):
 
 
 def test_an_error_on_a_worker_is_told_as_it_is(settings, cluster, tiny, tmp_path):
-    from tokser.encoders.tiny import build_tiny_whisper
+    from tokser.testing.encoders import build_tiny_whisper
 
     build_tiny_whisper(tmp_path / "tiny-whisper")
     weights = tmp_path / "tiny-whisper" / "model.safetensors"

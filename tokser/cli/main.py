@@ -155,7 +155,7 @@ def demo(out: Path, only_material: bool) -> None:
     """Run everything on synthetic speech, no download."""
     from tokser.stages.demo import CAUTION, next_commands
     from tokser.stages.demo import demo as run
-    from tokser.stages.material import write_material
+    from tokser.testing.material import write_material
 
     if only_material:
         write_material(out)

@@ -336,7 +336,7 @@ def report(**options: Any) -> None:
 
 
 def _show_estimate(settings: "ExtractSettings") -> None:
-    from tokser.stages.estimate import estimate
+    from tokser.extraction.estimate import estimate
     from tokser.terminal import estimate_table, show
 
     found = estimate(settings)

@@ -127,7 +127,7 @@ def verify(
     state = "whole" if finished else "nothing damaged, not finished"
     tell(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
     if number:
-        from tokser.stages.recompute import recompute  # torch and transformers take seconds
+        from tokser.extraction.recompute import recompute  # torch and transformers take seconds
 
         again = recompute(path, number, root=root, encoders=encoders, device=device or "auto")
         show(recomputed_table(again))

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from tokser.classify.audit import Audit
 from tokser.config import AuditSettings
-from tokser.stages.classify.plans import audit_plans, plan_splits
+from tokser.experiments.splits.audit import Audit
+from tokser.experiments.splits.plans import audit_plans, plan_splits
 from tokser.store import open_store
 
 __all__ = ["audit"]

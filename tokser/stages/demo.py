@@ -6,8 +6,8 @@ from pathlib import Path
 from tokser.pipeline import load_pipeline
 from tokser.provenance import write_atomically
 from tokser.shipped import shipped_file
-from tokser.stages import material
 from tokser.stages.run import PipelineResult, run_pipeline
+from tokser.testing import material
 
 __all__ = ["CAUTION", "demo", "next_commands"]
 

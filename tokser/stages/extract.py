@@ -1,28 +1,27 @@
 """Stage 1: run frozen encoders over a corpus, once, into a store."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from tokser.config import ExtractSettings
 from tokser.corpora.waveform import SAMPLING_RATE_HZ
-from tokser.encoders.passes import Part, launch_pass
 from tokser.errors import StoreMismatchError, list_some
+from tokser.extraction.batches import Part
+from tokser.extraction.estimate import refuse_without_room
+from tokser.extraction.feature_specs import TOKEN_IDS, WORD
+from tokser.extraction.plan import Work, plan_works
+from tokser.extraction.progress import Meter, Pace, metered
+from tokser.extraction.run_shards import run_shards
+from tokser.extraction.stale import stale_recordings
 from tokser.progress import say
 from tokser.scheduling import Workers, workers
-from tokser.stages.drain import Drain
-from tokser.stages.estimate import refuse_without_room
-from tokser.stages.feed import feed
-from tokser.stages.meter import Meter, Pace, metered
-from tokser.stages.quarantine import all_quarantined
-from tokser.stages.recipe import TOKEN_IDS, WORD, Recipe
-from tokser.stages.staleness import stale_recordings
-from tokser.stages.work import Work, plan_works
-from tokser.store import Claims, GroupWriter, StoreWriter, open_store, store_name
+from tokser.store import GroupWriter, StoreWriter, open_store, store_name
+from tokser.store.quarantine import all_quarantined
 
-__all__ = ["Extraction", "Summary", "extract", "run_shards"]
+__all__ = ["Extraction", "Summary", "extract"]
 
 
 @dataclass(frozen=True)
@@ -112,43 +111,6 @@ def extract(settings: ExtractSettings) -> Extraction:
     )
 
 
-def run_shards(
-    recipe: Recipe,
-    group: GroupWriter,
-    claims: Claims,
-    part_of: Callable[[int], Part],
-    meter: Meter,
-) -> None:
-    """Compute and commit shards: reading runs ahead of the encoder, writing behind it.
-
-    The encoder runs in this thread. When it is stopped, by an error or by Ctrl-C, shards that
-    are full are committed all the same, and nothing else is; all threads have ended then, and
-    all claims are let go.
-
-    Args:
-        recipe: How features are made.
-        group: Where they are committed.
-        claims: Shards to take.
-        part_of: Gives the utterances of a shard.
-        meter: Is told of everything that is done.
-    """
-
-    def done_elsewhere(shard: int) -> None:
-        meter.done_elsewhere(_count(group, shard))
-
-    with (
-        claims,
-        Drain(group, claims, meter) as drain,
-        closing(feed(recipe, claims, part_of, done_elsewhere)) as passes,
-    ):
-        for filling, loaded in passes:
-            landing = None
-            if loaded is not None:
-                landing = launch_pass(recipe.encoder, loaded, filling.layers, recipe.dtype)
-            drain.put(filling, loaded, landing)
-        drain.finish()
-
-
 def _run(work: Work, writer: StoreWriter, crew: Workers | None) -> Summary:
     """Compute and commit what the store lacks of one encoder."""
     name, store = work.encoder.name, work.settings.store
@@ -164,7 +126,7 @@ def _run(work: Work, writer: StoreWriter, crew: Workers | None) -> Summary:
         if crew is None:
             run_shards(work.recipe, group, group.claim(pending), _parts(work, group), meter)
         else:
-            from tokser.stages.shard_task import run_on_workers
+            from tokser.extraction.shard_task import run_on_workers
 
             run_on_workers(crew, work, group, pending, _parts(work, group), meter)
     return _summary(work, meter.pace, meter.seconds)

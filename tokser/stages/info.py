@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tokser.stages.quarantine import all_quarantined
 from tokser.store import Store, open_store
+from tokser.store.quarantine import all_quarantined
 from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["info"]

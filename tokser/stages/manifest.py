@@ -101,8 +101,8 @@ def _fold_files(kind: TableKind, tables: Sequence[str], naming: Naming | None) -
 
 def _splits_of(folds: Sequence[Path], ids: Sequence[str]) -> str:
     """Write EmoBox's folds as splits by id."""
-    from tokser.classify.protocols import Split
-    from tokser.classify.split_files import SplitPlan, format_splits
+    from tokser.experiments.splits.files import SplitPlan, format_splits
+    from tokser.experiments.splits.protocols import Split
 
     known = set(ids)
     found = []

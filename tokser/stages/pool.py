@@ -1,21 +1,19 @@
 """Stage 4: mean and standard deviation over the rows of every feature, and more, into the store."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from tokser.config import PoolSettings
 from tokser.errors import list_some
+from tokser.functionals.group_plan import functionals_plan
 from tokser.functionals.moments import MOMENTS, check_functionals, mean_std, pool_rows
 from tokser.progress import progress_bar, say
-from tokser.store import FeatureSpec, GroupPlan, GroupWriter, Layer, Store, StoreWriter, open_store
+from tokser.store import GroupWriter, Layer, Store, StoreWriter, open_store
 from tokser.store.choice import choose_features
-from tokser.store.schema import FUNCTIONALS
 
-__all__ = ["functionals_plan", "pool"]
+__all__ = ["pool"]
 
 
 def pool(settings: PoolSettings) -> list[str]:
@@ -45,36 +43,6 @@ def pool(settings: PoolSettings) -> list[str]:
             plan = functionals_plan(group, dims, lengths, made_by, wanted[len(MOMENTS) :])
             _pool_group(writer.plan_group(plan), store, group)
     return features
-
-
-def functionals_plan(
-    group: str,
-    dims: Mapping[str, int],
-    lengths: NDArray[np.int64],
-    source: Mapping[str, Any],
-    extra: Sequence[str] = (),
-) -> GroupPlan:
-    """Plan the group that holds the functionals of a group's features.
-
-    Args:
-        group: Name of the group.
-        dims: Width of the rows, by feature.
-        lengths: Rows of each utterance; one without any has no functionals.
-        source: Provenance of the rows.
-        extra: Functionals beyond mean and standard deviation.
-    """
-    specs = {}
-    for name, dim in dims.items():
-        specs[name] = FeatureSpec(dim=2 * dim, dtype="float32")
-        for functional in extra:
-            specs[f"{name}@{functional}"] = FeatureSpec(dim=dim, dtype="float32")
-    return GroupPlan(
-        name=f"{FUNCTIONALS}/{group}",
-        kind="functionals",
-        features=specs,
-        lengths=(lengths > 0).astype(np.int64),
-        provenance={"moments": ["mean", "population std"], "source": dict(source)},
-    )
 
 
 def _pool_group(target: GroupWriter, store: Store, group: str) -> None:

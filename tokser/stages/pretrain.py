@@ -25,8 +25,8 @@ from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.redaction import redacted_values
 from tokser.sealed import SealedFolder
-from tokser.stages.rows import rows_digest
 from tokser.store import Store, open_store
+from tokser.store.rows_digest import rows_digest
 
 __all__ = ["pretrain"]
 

@@ -8,23 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tokser.classify.fusion import Early, Late
-from tokser.classify.ledger import LEDGER, Ledger
-from tokser.classify.metrics import ccc, ccc_from_sums
-from tokser.classify.protocols import Split
-from tokser.classify.regression import num_regressions, search_regressor
-from tokser.classify.search import Found
-from tokser.classify.split_files import format_splits
-from tokser.classify.unit_sums import UnitSums, estimate, sum_numbers
 from tokser.config import RegressSettings
 from tokser.errors import InputError, SettingsError, list_some
-from tokser.progress import say
-from tokser.provenance import Stamp
-from tokser.sealed import SealedFolder
-from tokser.stages.classify.choices import plan_choices
-from tokser.stages.classify.constants import ConstantColumns
-from tokser.stages.classify.evaluations import open_ledger, restore_ledger
-from tokser.stages.classify.material import (
+from tokser.experiments.choices import plan_choices
+from tokser.experiments.constant_columns import ConstantColumns
+from tokser.experiments.dataset import (
     Functionals,
     Material,
     choose,
@@ -32,8 +20,20 @@ from tokser.stages.classify.material import (
     load,
     setup_of,
 )
-from tokser.stages.classify.tables import COMPARED, compare_rows, fold_spread
-from tokser.stages.classify.units import Unit, parquet_bytes, read_unit, run_units
+from tokser.experiments.evaluations import open_ledger, restore_ledger
+from tokser.experiments.feature_expressions import Early, Late
+from tokser.experiments.heads.regression import num_regressions, search_regressor
+from tokser.experiments.ledger import LEDGER, Ledger
+from tokser.experiments.results import COMPARED, compare_rows, fold_spread
+from tokser.experiments.runs import Unit, parquet_bytes, read_unit, run_units
+from tokser.experiments.search import Found
+from tokser.experiments.splits.files import format_splits
+from tokser.experiments.splits.protocols import Split
+from tokser.experiments.statistics.metrics import ccc, ccc_from_sums
+from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_numbers
+from tokser.progress import say
+from tokser.provenance import Stamp
+from tokser.sealed import SealedFolder
 from tokser.store import open_store
 
 __all__ = ["regress"]

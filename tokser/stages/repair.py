@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokser.stages.staleness import Stale, stale_recordings
+from tokser.extraction.stale import Stale, stale_recordings
 from tokser.stages.verify import verify
 from tokser.store import Damage, Store, open_store, requeue
 from tokser.store.schema import FUNCTIONALS

@@ -1,0 +1,1 @@
+"""Features -> scores: tasks, splits, heads, selection, statistics and results."""

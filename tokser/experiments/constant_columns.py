@@ -1,0 +1,62 @@
+"""Columns that a training part leaves constant, told once for each feature and protocol."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tokser.experiments.dataset import Functionals
+from tokser.experiments.splits.protocols import Split
+from tokser.functionals.standardise import fit_by_id
+from tokser.progress import say
+
+__all__ = ["ConstantColumns"]
+
+
+class ConstantColumns:
+    """Tells of columns that are left out of training because nothing but rounding varies them."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] = set()
+
+    def tell(self, functionals: Functionals, protocol: str, folds: Sequence[Split]) -> None:
+        """Say how many columns of each term are constant, unless it has been said.
+
+        Args:
+            functionals: What is trained on.
+            protocol: Name of the splits.
+            folds: They.
+        """
+        if all((name, protocol) in self._told for name in functionals.widths):
+            return
+        constant = np.stack(
+            [
+                fit_by_id(functionals.values, functionals.rounding, split.train).is_constant
+                for split in folds
+            ]
+        )
+        first = 0
+        for name, width in functionals.widths.items():
+            counts = constant[:, first : first + width].sum(axis=1)
+            first += width
+            if counts.any() and (name, protocol) not in self._told:
+                say(_message(name, width, counts.tolist(), protocol))
+            self._told.add((name, protocol))
+
+
+def _message(name: str, width: int, counts: Sequence[int], protocol: str) -> str:
+    """Name what is left out, and where."""
+    concerned = [count for count in counts if count]
+    where = "the training part"
+    if len(counts) > 1:
+        where += f" of {len(concerned)} of {len(counts)} folds"
+    least, most = min(concerned), max(concerned)
+    if least == width:
+        return (
+            f"WARNING: {name} is constant in {where} of protocol {protocol}: all {width} columns "
+            "are left out, it says nothing there"
+        )
+    count = str(most) if least == most else f"{least} to {most}"
+    return (
+        f"{count} of {width} columns of {name} are constant in {where} of protocol {protocol}: "
+        "they are left out"
+    )

@@ -1,0 +1,245 @@
+"""What experiments work on: labelled utterances, functionals by expression, splits, audits."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tokser.config import ClassifySettings, RegressSettings
+from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
+from tokser.experiments.feature_expressions import (
+    Early,
+    Expression,
+    Late,
+    Term,
+    layer_choices,
+    parse,
+)
+from tokser.experiments.splits.audit import Audit
+from tokser.experiments.splits.files import SplitPlan
+from tokser.experiments.splits.plans import (
+    DEFAULT_PROTOCOLS,
+    audit_plans,
+    plan_splits,
+    warn_of_many_folds,
+)
+from tokser.experiments.splits.sharing import used_ids
+from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
+from tokser.functionals.moments import MOMENTS, check_functionals
+from tokser.functionals.rounding import read_rounding
+from tokser.functionals.standardise import standardise_by_speaker
+from tokser.functionals.tables import read_functionals, stored_name
+from tokser.progress import say
+from tokser.provenance import sha256_of_file
+from tokser.store import Store
+from tokser.store.rows_digest import rows_digest
+from tokser.store.schema import FUNCTIONALS
+
+__all__ = [
+    "Functionals",
+    "Material",
+    "choose",
+    "identities",
+    "load",
+    "setup_of",
+]
+
+
+class Functionals(NamedTuple):
+    """Functionals of a sum of features.
+
+    Attributes:
+        values: [utterances, features], index = id.
+        rounding: How far rounding may have moved them, the same shape; none: they are exact.
+        widths: Columns of each term, in order.
+    """
+
+    values: pd.DataFrame
+    rounding: pd.DataFrame | None
+    widths: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that trains and tests.
+
+    Attributes:
+        store: Where functionals come from.
+        utterances: Those that every feature has.
+        trained: The sums that classifiers are trained on.
+        combined: What is made of several of them: late fusions, choices by dev.
+        plans: Folds by protocol and seed.
+        audits: What is wrong with them, by protocol.
+        by_speaker: Whether functionals are standardised by speaker.
+    """
+
+    store: Store
+    utterances: pd.DataFrame
+    trained: tuple[Early, ...]
+    combined: tuple[Late, ...]
+    plans: dict[str, SplitPlan]
+    audits: dict[str, Audit]
+    by_speaker: bool
+
+    def functionals(self, early: Early) -> Functionals:
+        """Return the functionals of a sum side by side, float32 [utterances, features]."""
+        ids = self.utterances.index
+        read = [(self.store, term.feature, term.functionals) for term in early.terms]
+        tables = [read_functionals(*term).loc[ids] for term in read]
+        widths = {str(t): table.shape[1] for t, table in zip(early.terms, tables, strict=True)}
+        values = _side_by_side(tables)
+        rounding = _side_by_side([read_rounding(*term).loc[ids] for term in read])
+        if self.by_speaker:
+            scaled = standardise_by_speaker(values, self.speakers, rounding)
+            return Functionals(*scaled, widths)
+        return Functionals(values, rounding, widths)
+
+    @functools.cached_property
+    def sampling_units(self) -> SamplingUnits:
+        """Whom intervals and tests take as independent."""
+        return find_sampling_units(self.utterances)
+
+    @property
+    def speakers(self) -> "pd.Series[str]":
+        """Speaker of each utterance; who is unknown counts as somebody else each time."""
+        speakers = self.utterances["speaker"]
+        return speakers.where(speakers.ne(""), self.utterances.index.to_series())
+
+
+def choose(
+    store: Store, settings: ClassifySettings | RegressSettings, *, layer_choice: bool = True
+) -> list[Expression]:
+    """Read the feature expressions; with them the choice among the layers of each encoder.
+
+    Raises:
+        StoreMismatchError: The store holds another dataset.
+        SettingsError: A feature is unknown or not pooled, or an expression has another form.
+    """
+    if store.dataset != settings.dataset:
+        raise StoreMismatchError(
+            store.path,
+            expected=f"a store of {settings.dataset}",
+            got=f"one of {store.dataset}",
+            remedy=f"Name the dataset {store.dataset}, or another store.",
+        )
+    if not store.pooled:
+        raise SettingsError(
+            store.path,
+            expected="pooled features",
+            got="none",
+            remedy=f"Run `tokser pool --store {store.path}`.",
+        )
+    functionals = check_functionals(settings.functionals)
+    found: list[Expression] = []
+    for text in settings.features or ("*",):
+        found += parse(text, store.pooled, functionals)
+    found = list(dict.fromkeys(found))
+    members = [m for late in found if isinstance(late, Late) for m in late.members]
+    choices = layer_choices(found) if layer_choice else []
+    return list(dict.fromkeys([*found, *choices, *members]))
+
+
+def identities(
+    store: Store, expressions: Sequence[Expression], settings: ClassifySettings | RegressSettings
+) -> dict[str, Any]:
+    """Return what tells the inputs of one experiment from those of another."""
+    terms = {t for e in expressions if isinstance(e, Early) for t in e.terms}
+    found: dict[str, Any] = {}
+    for term in sorted(terms, key=str):
+        found[term.feature] = store.identity(term.feature)
+        pooled = f"{FUNCTIONALS}/{term.feature}"
+        extra = [stored_name(term.feature, f) for f in term.functionals if f not in MOMENTS]
+        found |= {name: store.identity(name) for name in extra if name in store}
+        found |= {f"rows of {n}": rows_digest(store, n) for n in (pooled, *extra) if n in store}
+    if store.version > 1:
+        found["table_version"] = store.version
+    if settings.splits_file is not None and settings.splits_file.is_file():
+        found["splits"] = sha256_of_file(settings.splits_file)
+    return found
+
+
+def load(
+    store: Store,
+    expressions: Sequence[Expression],
+    settings: ClassifySettings | RegressSettings,
+    utterances: pd.DataFrame,
+) -> Material:
+    """Check functionals and splits.
+
+    Args:
+        store: Where functionals come from.
+        expressions: What is trained and combined.
+        settings: Protocols, seeds, standardisation.
+        utterances: Those that have what is to be predicted.
+
+    Raises:
+        InputError: Functionals are not finite, a speaker is unknown where speakers matter, or the
+            splits are not fit for training.
+    """
+    trained = tuple(e for e in expressions if isinstance(e, Early))
+    kept = _having_all(store, utterances, trained)
+    plans = plan_splits(kept, settings, store.ids)
+    by_speaker = settings.standardise == "speaker"
+    unknown = list(kept.index[kept["speaker"].eq("")]) if by_speaker else []
+    if unknown:
+        raise InputError(
+            "--standardise speaker",
+            expected="a speaker for every utterance",
+            got=f"none for {list_some(unknown)}",
+            remedy="Complete the manifest, or standardise globally.",
+        )
+    folds = [split for plan in plans.values() for split in plan.every_fold()]
+    kept = kept[kept.index.isin(used_ids(folds, set(kept.index)))]
+    warn_of_many_folds(plans)
+    combined = tuple(e for e in expressions if isinstance(e, Late))
+    audits = audit_plans(
+        plans, kept, store, predicts_classes=isinstance(settings, ClassifySettings)
+    )
+    return Material(store, kept, trained, combined, plans, audits, by_speaker)
+
+
+def setup_of(settings: ClassifySettings | RegressSettings) -> list[str]:
+    """Say in words what departs from the usual splits, scaling and training."""
+    departures = {
+        "standardised by speaker": settings.standardise == "speaker",
+        "random split not stratified": _draws_unstratified(settings),
+        "not refitted": not settings.refit,
+    }
+    return [name for name, is_so in departures.items() if is_so]
+
+
+def _draws_unstratified(settings: ClassifySettings | RegressSettings) -> bool:
+    drawn = settings.protocols or (() if settings.splits_file else DEFAULT_PROTOCOLS)
+    return not settings.stratify and "report" in drawn
+
+
+def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if len(tables) == 1:
+        return tables[0]
+    table = pd.concat(tables, axis=1)
+    table.columns = pd.RangeIndex(table.shape[1])
+    return table
+
+
+def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]) -> pd.DataFrame:
+    """Return the utterances that every term has; refuse values that are not finite."""
+    kept = utterances.index
+    terms: dict[Term, None] = dict.fromkeys(t for early in trained for t in early.terms)
+    for term in terms:
+        table = read_functionals(store, term.feature, term.functionals)
+        broken = list(table.index[~np.isfinite(table.to_numpy()).all(axis=1)])
+        if broken:
+            raise InputError(
+                f"{store.path}, {term}",
+                expected="finite functionals",
+                got=f"NaN or infinity for {list_some(broken)}",
+                remedy="Run `tokser store verify`, then pool again.",
+            )
+        kept = kept.intersection(table.index)
+    lost = utterances.index.difference(kept)
+    if len(lost):
+        say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
+    return utterances.loc[kept]

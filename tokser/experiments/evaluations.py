@@ -1,0 +1,73 @@
+"""The ledger of a run, and what makes it another run than those before."""
+
+from pathlib import Path
+
+from tokser.config import ClassifySettings, RegressSettings
+from tokser.errors import SettingsError
+from tokser.experiments.dataset import Material
+from tokser.experiments.ledger import LEDGER, Ledger, shared_ledger
+from tokser.progress import say
+from tokser.provenance import Stamp, digest_of
+from tokser.sealed import SealedFolder
+
+__all__ = ["open_ledger", "restore_ledger", "run_digest"]
+
+_NOT_CONTENT = Stamp.PLACES | {"seed", "num_seeds", "splits_file"}
+"""Settings that say where a run is kept, or how often it is repeated; splits from a file count by
+the file's content."""
+_CHOICES = ("classifiers", "regressors", "targets")
+
+
+def open_ledger(
+    settings: ClassifySettings | RegressSettings, stamp: Stamp, material: Material
+) -> Ledger:
+    """Return the ledger of a run, and find the one that all runs on its store share.
+
+    Raises:
+        SettingsError: `--ledger` names the run's own file.
+        InputError: The shared file is no ledger.
+        RunError: Its disk has no file locks.
+    """
+    own = settings.out / LEDGER
+    shared = settings.ledger or shared_ledger(settings.store, settings.out)
+    if shared.resolve() == own.resolve():
+        raise SettingsError(
+            f"--ledger {shared}",
+            expected="a file that runs share",
+            got="the one that this run has for itself",
+            remedy="Name a file outside --out, or leave --ledger out.",
+        )
+    beside = settings.out.absolute().parent / LEDGER  # where earlier versions shared it
+    earlier = [] if settings.ledger or beside.resolve() == shared.resolve() else [beside]
+    return Ledger(
+        own,
+        shared=shared,
+        run=run_digest(stamp, material),
+        former=stamp.digest,
+        earlier=earlier,
+    )
+
+
+def restore_ledger(out: Path, ledger: Ledger) -> None:
+    """Write a run's own file anew if it is damaged, from what all runs share."""
+    sealed = SealedFolder(out)
+    is_damaged = LEDGER in sealed.listed() and not sealed.is_whole(LEDGER)
+    is_lost = (out / "parts").is_dir() and not (out / LEDGER).is_file()
+    if is_damaged or is_lost or not ledger.is_readable():
+        say(f"{out / LEDGER} is damaged or gone: it is written anew from the shared ledger")
+        sealed.put({LEDGER: ledger.lines()})
+
+
+def run_digest(stamp: Stamp, material: Material) -> str:
+    """Return what tells a run from others: the digest of what it evaluates.
+
+    That is stage, features, protocols, classifiers or regressors, grid, preparation, and the data
+    behind the features; not where its files lie, nor how many seeds it repeats.
+    """
+    settings = {
+        key: value for key, value in stamp.content["settings"].items() if key not in _NOT_CONTENT
+    }
+    settings |= {key: sorted(set(settings[key])) for key in _CHOICES if key in settings}
+    settings["features"] = sorted({str(e) for e in (*material.trained, *material.combined)})
+    settings["protocols"] = sorted(material.plans)
+    return digest_of([stamp.content["stage"], settings, stamp.content["inputs"]])

@@ -1,0 +1,1 @@
+"""What is trained on features, each behind one small interface."""

@@ -1,0 +1,1 @@
+"""Grids of feedforward classifiers, trained many at once."""

@@ -1,0 +1,128 @@
+"""Predictions summed by sampling unit: all that scores, their intervals and tests need of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from tokser.experiments.statistics.metrics import chance_from_confusion
+from tokser.experiments.statistics.sampling_units import SamplingUnits
+from tokser.intervals import MIN_UNITS, Interval, Scale, jackknife, jackknife_sums
+
+__all__ = ["Score", "UnitSums", "estimate", "estimate_difference", "sum_classes", "sum_numbers"]
+
+Score = Callable[[np.ndarray], np.ndarray]
+"""Takes sums, [..., *cells]; gives the score of each, [...]."""
+
+
+@dataclass(frozen=True)
+class UnitSums:
+    """Sums over the test utterances of one system, pooled over folds.
+
+    Attributes:
+        sums: What scores are made of: counts by true and predicted class, or the six sums of
+            `ccc_from_sums`; [units, seeds, *cells].
+        num_test: Test utterances of one seed, on average.
+        kind: What a unit is: `speaker` or `session`.
+        missing: Why there is no interval; empty where there may be one.
+    """
+
+    sums: Float[np.ndarray, "units seeds *cells"]
+    num_test: float
+    kind: str = "speaker"
+    missing: str = ""
+
+    @property
+    def num_units(self) -> int | None:
+        """Units that were tested; None where they are unknown."""
+        return None if self.missing else len(self.sums)
+
+    def seed(self, number: int) -> "UnitSums":
+        """Return one seed alone."""
+        return replace(self, sums=self.sums[:, number : number + 1])
+
+    def chance(self, score: Score) -> float:
+        """Return what the best constant guess scores, averaged over seeds."""
+        confusions = self.sums.sum(axis=0)
+        return float(np.mean([chance_from_confusion(score, one) for one in confusions]))
+
+
+def sum_classes(
+    predictions: Sequence[pd.DataFrame], units: SamplingUnits, classes: Sequence[str]
+) -> UnitSums:
+    """Count predictions by true and predicted class.
+
+    Args:
+        predictions: One table for each seed, columns id, label, prediction.
+        units: Whom to sum over.
+        classes: All classes, in the order of the counts.
+    """
+    size = len(classes)
+    cells = []
+    for table in predictions:
+        truth, guess = (
+            pd.Index(classes).get_indexer(table[column]) for column in ("label", "prediction")
+        )
+        cells.append(np.eye(size * size)[truth * size + guess].reshape(-1, size, size))
+    return _sum(predictions, units, cells)
+
+
+def sum_numbers(predictions: Sequence[pd.DataFrame], units: SamplingUnits) -> UnitSums:
+    """Sum 1, x, y, x^2, y^2 and xy for the concordance correlation (CCC).
+
+    Args:
+        predictions: One table for each seed, columns id, truth, prediction.
+        units: Whom to sum over.
+    """
+    cells = []
+    for table in predictions:
+        x, y = (table[column].to_numpy(dtype=np.float64) for column in ("truth", "prediction"))
+        cells.append(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1))
+    return _sum(predictions, units, cells)
+
+
+def estimate(sums: UnitSums, score: Score, scale: Scale) -> tuple[float, Interval]:
+    """Return a pooled score, averaged over seeds, and its 95 % interval."""
+    value, interval = jackknife_sums(
+        sums.sums, _over_seeds(score), scale=scale, num_observations=sums.num_test
+    )
+    return value, _told(interval, sums)
+
+
+def estimate_difference(first: UnitSums, second: UnitSums, score: Score) -> tuple[float, Interval]:
+    """Return score minus score of two systems tested on the same utterances, and its interval."""
+    averaged = _over_seeds(score)
+    totals = [one.sums.sum(axis=0) for one in (first, second)]
+    difference = float(averaged(totals[0]) - averaged(totals[1]))
+    without = averaged(totals[0] - first.sums) - averaged(totals[1] - second.sums)
+    interval = jackknife(difference, without, scale="difference", num_observations=first.num_test)
+    return difference, _told(interval, first)
+
+
+def _told(interval: Interval, sums: UnitSums) -> Interval:
+    """Return an interval, or say with the kind of unit why there is none."""
+    if sums.missing:
+        return Interval.none(sums.missing)
+    if interval.missing:
+        return Interval.none(f"fewer than {MIN_UNITS} {sums.kind}s", interval.num_units)
+    return interval
+
+
+def _over_seeds(score: Score) -> Score:
+    return lambda sums: np.asarray(score(sums).mean(axis=-1))
+
+
+def _sum(
+    predictions: Sequence[pd.DataFrame], units: SamplingUnits, cells: Sequence[np.ndarray]
+) -> UnitSums:
+    """Sum the cells of each utterance, [utterances, *cells] for each seed, by unit."""
+    tested = [name for table in predictions for name in table["id"]]
+    names = sorted(set(units.of(tested)))
+    sums = np.zeros((len(names), len(predictions), *cells[0].shape[1:]))
+    for seed, table in enumerate(predictions):
+        rows = pd.Index(names).get_indexer(units.of(table["id"]))
+        np.add.at(sums[:, seed], rows, cells[seed])
+    num_test = len(tested) / len(predictions)
+    return UnitSums(sums, num_test, units.kind, units.missing(tested))

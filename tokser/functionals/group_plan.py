@@ -1,0 +1,42 @@
+"""What a store's group of functionals holds."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tokser.store import FeatureSpec, GroupPlan
+from tokser.store.schema import FUNCTIONALS
+
+__all__ = ["functionals_plan"]
+
+
+def functionals_plan(
+    group: str,
+    dims: Mapping[str, int],
+    lengths: NDArray[np.int64],
+    source: Mapping[str, Any],
+    extra: Sequence[str] = (),
+) -> GroupPlan:
+    """Plan the group that holds the functionals of a group's features.
+
+    Args:
+        group: Name of the group.
+        dims: Width of the rows, by feature.
+        lengths: Rows of each utterance; one without any has no functionals.
+        source: Provenance of the rows.
+        extra: Functionals beyond mean and standard deviation.
+    """
+    specs = {}
+    for name, dim in dims.items():
+        specs[name] = FeatureSpec(dim=2 * dim, dtype="float32")
+        for functional in extra:
+            specs[f"{name}@{functional}"] = FeatureSpec(dim=dim, dtype="float32")
+    return GroupPlan(
+        name=f"{FUNCTIONALS}/{group}",
+        kind="functionals",
+        features=specs,
+        lengths=(lengths > 0).astype(np.int64),
+        provenance={"moments": ["mean", "population std"], "source": dict(source)},
+    )

@@ -1,0 +1,1 @@
+"""Synthetic corpora, tiny encoders and demo material: for tests, here and elsewhere."""
