@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tokser.experiments.splits.audit import Audit
     from tokser.extraction.estimate import Estimate
     from tokser.extraction.recompute import Recomputed
+    from tokser.extraction.summary import Summary
     from tokser.stages.compare import Difference
-    from tokser.stages.extract import Summary
 
 __all__ = [
     "audit_tables",
@@ -134,7 +134,7 @@ def summary_table(found: "Sequence[Summary]") -> Table:
     table = Table(title="this run", box=box.SIMPLE_HEAD, **_NARROW)
     table.add_column("\nencoder", no_wrap=True)
     headings = ("\nusable", "encoded\nnow", "\nhours", "x real\ntime", "\nGB", "resam-\npled")
-    for heading in (*headings, "in\nwindows", "set\naside"):
+    for heading in (*headings, "in\nwindows", "quaran-\ntined"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found:
         speed = f"{one.audio_s / one.seconds:.1f}" if one.seconds and one.audio_s else ""
@@ -147,7 +147,7 @@ def summary_table(found: "Sequence[Summary]") -> Table:
             f"{one.num_bytes / 1e9:.3f}",
             f"{one.num_resampled:,}",
             f"{one.num_windowed:,}",
-            f"{one.num_set_aside:,}",
+            f"{one.num_quarantined:,}",
         )
     return table
 
