@@ -152,7 +152,7 @@ def test_doctor_says_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     result = run("doctor", "--workspace", tmp_path)
     assert result.exit_code == 0
-    for word in ("torch and torchaudio", "fit each other", "disk", "librispeech", "licence"):
+    for word in ("torch and torchaudio", "match each other", "disk", "librispeech", "licence"):
         assert word in result.output
     assert "tokser download emodb" in result.output
 
@@ -165,7 +165,7 @@ def test_doctor_counts_the_corpora_that_it_is_shown(tmp_path, monkeypatch):
     result = run("doctor", "--workspace", tmp_path, "--corpora", tmp_path / "licensed")
     assert result.exit_code == 0
     for words in (
-        "licensed: 1 utterances; not whole: Session1: 0 of 1,085 utterances",
+        "licensed: 1 utterances; incomplete: Session1: 0 of 1,085 utterances",
         "Session2: 1 of 1,023 utterances",
         "no recording of 1 in sentences/wav (Ses02F_x_F000)",
     ):
@@ -233,7 +233,7 @@ def test_a_demo_leaves_foreign_folders_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     result = run("demo", "--out", tmp_path)
     assert result.exit_code == 2
-    assert "one that holds other things" in result.output
+    assert "a folder with other files" in result.output
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
 
 

@@ -91,7 +91,7 @@ def test_no_network_to_the_hub_says_how_to_bring_the_model(real_data, tmp_path, 
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     got = message(extract(tmp_path, real_data / "data" / "emodb", "openai/whisper-none"))
-    assert "no answer of the hub" in got
+    assert "no answer from the hub" in got
     assert "`hf download openai/whisper-none --local-dir FOLDER` and name the folder." in got
 
 

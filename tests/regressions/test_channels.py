@@ -97,7 +97,7 @@ def test_channels_are_counted_as_the_file_has_them(root):
     [
         ([0, 1], [0, 1, 2], r"turn-0 is the channels [0, 1] out of [0, 1, 2] of call; save it"),
         (2, [0, 1], "turn-0 is channel 2 where there are [0, 1] of call"),
-        ("left", [0, 1], "turn-0 is channel 'left', which is no whole number, of call"),
+        ("left", [0, 1], "turn-0 is channel 'left', which is not a whole number, of call"),
     ],
 )
 def test_channels_that_cannot_be_taken_are_told(root, channel, channels, fault):
@@ -110,13 +110,13 @@ def test_a_table_of_one_s_own_may_say_the_channel(root):
     rows = rows_of([Record("", one) for one in cells], table="t", root=root, naming=Naming())
     manifest = probe_recordings("mine", root, rows)
     assert [(fault.id, fault.reason) for fault in manifest.faults] == [
-        ("2", "the channels 0 to 1, where channel 2 is asked for")
+        ("2", "the channels 0 to 1, but channel 2 was requested")
     ]
 
 
 def test_a_channel_that_is_no_number_is_told_with_the_way_out(root):
     record = Record("line 2", {"path": "call.wav", "label": "x", "channel": "phone"})
-    with pytest.raises(ManifestError, match=r"channel 'phone' is no number .*NAME=channel"):
+    with pytest.raises(ManifestError, match=r"channel 'phone' is not a number .*NAME=channel"):
         rows_of([record], table="t", root=root, naming=Naming())
     (row,) = rows_of([record], table="t", root=root, naming=Naming({"medium": "channel"}))
     assert (row["medium"], "channel" in row) == ("phone", False)

@@ -28,7 +28,7 @@ def test_a_recording_that_was_repaired_says_so(tmp_path):
     (tmp_path / "c.wav").unlink()
     faults = read_manifest(tmp_path / "m.csv", dataset="mine", root=tmp_path).faults
     assert [fault.reason for fault in faults] == [
-        "unusable when the manifest was made, and usable now: write the manifest anew with "
+        "unusable when the manifest was made, usable now: write the manifest again with "
         "`tokser manifest`",
         "an empty file (0 bytes)",
         "no such file",
