@@ -243,7 +243,7 @@ def test_info_prints_json(stores):
     content = json.loads(result.stdout)
     (feature,) = content["features"]
     assert feature["name"] == "whisper-tiny/layer-2"
-    assert feature["sealed_percent"] == 100.0
+    assert feature["complete_percent"] == 100.0
     assert feature["num_rows"] == store["whisper-tiny/layer-2"].num_rows
     assert content["provenance"]["whisper-tiny"] == {"model": "whisper-tiny"}
 

@@ -38,6 +38,15 @@ def _resolved(name: Any) -> Any:
     return PROTOCOL_ALIASES.get(name, name) if isinstance(name, str) else name
 
 
+VARIANT_ALIASES = {"report": "paper"}
+"""Former names of aligner variants; settings hold the present name."""
+
+
+def _present_variant(name: Any) -> Any:
+    return VARIANT_ALIASES.get(name, name) if isinstance(name, str) else name
+
+
+VariantName = Annotated[str, BeforeValidator(_present_variant)]
 ProtocolName = Annotated[
     Literal["report", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
 ]
@@ -183,7 +192,7 @@ class ExtractSettings(Settings):
 
 
 class PretrainSettings(Settings):
-    """`tokser pretrain`: how the aligner is trained on a store (report, sections 3 and 4.3)."""
+    """`tokser pretrain`: how the aligner is trained on a store (paper, sections 3 and 4.3)."""
 
     store: str
     out: Path
@@ -196,8 +205,8 @@ class PretrainSettings(Settings):
     queries: QueriesName = "word"
     """T: `word`, rows of the teacher's word-embedding table, or `full`, the output of its whole
     embedding layer (its layer 0)."""
-    variant: str = "report"
-    """Kind of aligner, see `tokser pretrain --help`."""
+    variant: VariantName = "paper"
+    """Kind of aligner: `paper`, `scaled`, `sunder` or `listener`."""
     options: dict[str, OptionValue] = Field(default_factory=dict)
     """Options of the variant's own, for instance `heads: 8`."""
     temperature: Rate = 0.07
@@ -221,7 +230,7 @@ class PretrainSettings(Settings):
     patience: Positive | None = None
     """Epochs without a better dev match rate after which training stops."""
     text_only: bool = True
-    """Whether a linear map of the queries is trained alongside, as a control that hears nothing."""
+    """Whether the text-only baseline, a linear map of the queries, is trained alongside."""
     order: Literal["global", "shards"] = "global"
     """What is shuffled: all utterances, or those of a few shards at a time."""
     shards_at_once: Few = 8
@@ -229,11 +238,11 @@ class PretrainSettings(Settings):
     preload: Literal["none", "ram", "device"] = "none"
     """Whether features are first copied into memory."""
     save_steps: Positive = 500
-    """Steps between two savings of the state within an epoch."""
+    """Steps between two saved states within an epoch."""
     resume: bool = True
-    """Whether a run that was stopped goes on, or begins anew."""
+    """Whether a stopped run is resumed, or begins anew."""
     track: tuple[Literal["wandb", "mlflow"], ...] = ()
-    """Trackers that are told of the run, besides `metrics.csv` and TensorBoard."""
+    """Experiment trackers that log the run, besides `metrics.csv` and TensorBoard."""
     devices: Few = 1
     """Processes on each machine, one for each GPU."""
     nodes: Few = 1
@@ -246,7 +255,7 @@ class PretrainSettings(Settings):
 
 
 class SweepSettings(Settings):
-    """`tokser pretrain --sweep`: a run for every combination of a grid (report, Figure 3)."""
+    """`tokser pretrain --sweep`: a run for every combination of a grid (paper, Figure 3)."""
 
     name: str
     out: Path

@@ -88,7 +88,7 @@ def store_table(content: Mapping[str, Any]) -> Table:
         f"{content['backend']}, format {content['format']}"
     )
     table.add_column("feature", no_wrap=True)
-    for heading in ("rows", "dim", "dtype", "GB", "sealed", "pooled"):
+    for heading in ("rows", "dim", "dtype", "GB", "complete", "pooled"):
         table.add_column(heading, justify="right")
     for feature in content["features"]:
         packed = "" if feature["compression"] == "none" else f" ({feature['compression']})"
@@ -98,7 +98,7 @@ def store_table(content: Mapping[str, Any]) -> Table:
             str(feature["dim"]),
             feature["dtype"],
             f"{feature['num_bytes'] / 1e9:.3f}{packed}",
-            f"{feature['sealed_percent']:.0f} %",
+            f"{feature['complete_percent']:.0f} %",
             "yes" if feature["pooled"] else "no",
         )
     return table

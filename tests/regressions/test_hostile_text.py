@@ -66,7 +66,7 @@ def manifest():
 
 def info():
     feature = {"name": "m/[/x]", "num_rows": 1, "dim": 2, "dtype": "float16", "num_bytes": 1}
-    feature |= {"compression": "none", "sealed_percent": 100.0, "pooled": True}
+    feature |= {"compression": "none", "complete_percent": 100.0, "pooled": True}
     facts = {"path": "[/x].zarr", "dataset": "[red]d", "num_utterances": 1, "backend": "zarr"}
     made_by = {"m": {"model": "[/x]\x1b[31m"}}
     return facts | {"format": 1, "features": [feature], "provenance": made_by}

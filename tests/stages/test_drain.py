@@ -44,7 +44,7 @@ class Claims:
     def __init__(self):
         self.gone = []
 
-    def let_go(self, shard):
+    def release(self, shard):
         self.gone.append(shard)
 
 

@@ -23,8 +23,8 @@ from tokser.errors import (
     QuarantinedError,
     RunError,
     SettingsError,
+    StoreIncompleteError,
     StoreMismatchError,
-    StoreNotSealedError,
 )
 from tokser.store import FeatureSpec, GroupPlan, StoreWriter, open_store, verify_store
 from tokser.store.address import backend_at
@@ -87,7 +87,7 @@ def test_a_stopped_run_goes_on_with_the_missing_shards(remote_stores):
     with remote_stores.writer(table) as writer:
         remote_stores.fill(writer.plan_group(plan), plan, only_shards={3, 1})
     layer = open_store(remote_stores.path)[FEATURE]
-    with pytest.raises(StoreNotSealedError, match="again: it goes on"):
+    with pytest.raises(StoreIncompleteError, match="again: it goes on"):
         layer["utt019"]
     with remote_stores.writer(table) as writer:
         group = writer.plan_group(plan)

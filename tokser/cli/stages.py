@@ -165,9 +165,10 @@ def extract(dry_run: bool, **options: Any) -> None:
 )
 @click.option(
     "--variant",
-    help="report: one head, unscaled; scaled: divided by sqrt(D); sunder: 12 heads, residual, "
-    "LayerNorm, feed-forward; listener: a window around the word's place and the whole utterance, "
-    "all of it speech (train it with --learning-rate 1e-3 --schedule cosine).  [default: report]",
+    help="paper: one head, unscaled; scaled: divided by sqrt(D); sunder: 12 heads, residual, "
+    "LayerNorm, feed-forward; listener: a window around the word's position and the whole "
+    "utterance, all of it speech (train it with --learning-rate 1e-3 --schedule cosine).  "
+    "[default: paper]",
 )
 @click.option(
     "--option",
@@ -175,8 +176,8 @@ def extract(dry_run: bool, **options: Any) -> None:
     multiple=True,
     metavar="KEY=VALUE",
     help="Option of the variant's own; may be repeated.  "
-    "[default: of sunder heads=12, ffn=2048, dropout=0; of listener heads=1, rank=64, seeds=4, "
-    "dropout=0.3]",
+    "[default: of sunder heads=12, ffn=2048, dropout=0; of listener heads=1, rank=64, "
+    "global_queries=4, dropout=0.3]",
 )
 @click.option(
     "--out", type=FOLDER, help="Folder of the run.  [default: WORKSPACE/runs/STORE's name]"
@@ -206,10 +207,10 @@ def pretrain(
 ) -> None:
     """Train the aligner on a store of speech and text.
 
-    Text tokens query speech frames; what they get is held, token by token, against BERT. A run that
-    was stopped goes on with the same command, within an epoch too. `metrics.csv` and TensorBoard
-    (tensorboard --logdir RUN) have every epoch: the match rate over the whole dev part, what the
-    speech adds to it (right minus wrong speech), and a control that hears nothing.
+    Text tokens attend to speech frames; what they obtain is compared, token by token, with BERT.
+    The same command resumes a stopped run, within an epoch too. `metrics.csv` and TensorBoard
+    (tensorboard --logdir RUN) have every epoch: the match rate over the whole dev part, its gain
+    over mismatched speech, and the text-only baseline.
     """
     from tokser.config import PretrainSettings
     from tokser.stages.pretrain import pretrain as run

@@ -72,7 +72,7 @@ def repair(path: str, root: Path | None) -> None:
         show(damages_table(done.damages))
     for stale in done.stale:
         tell(f"{stale.group}, {stale.utterance}: {stale.reason}")
-    for feature, shards in done.requeued.items():
+    for feature, shards in done.invalidated.items():
         tell(f"{feature}: {len(shards)} shards to be computed again")
     if not done.damages and not done.stale:
         tell(f"{path}: nothing to mend")

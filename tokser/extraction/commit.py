@@ -111,7 +111,7 @@ class Drain:
             entries = self._group.commit(
                 filling.shard, filling.rows, filling.quarantined, filling.recordings
             )
-            self._claims.let_go(filling.shard)
+            self._claims.release(filling.shard)
             self._meter.committed(
                 filling.shard,
                 num_bytes=sum(entry.num_bytes for entry in entries.values()),

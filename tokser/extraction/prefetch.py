@@ -72,7 +72,7 @@ def _steps(
         if claim is None:
             yield None
         elif not claim.features:
-            claims.let_go(claim.shard)
+            claims.release(claim.shard)
             on_done_elsewhere(claim.shard)
         else:
             filling = Filling(claim.shard, claim.features, part_of(claim.shard), recipe)

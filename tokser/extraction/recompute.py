@@ -65,7 +65,7 @@ def recompute(
     Raises:
         MissingInputError: The corpus or an encoder is not where it was.
         StoreMismatchError: An encoder is another than the store's.
-        StoreNotSealedError: A feature is not whole.
+        StoreIncompleteError: A feature is not whole.
     """
     store = open_store(path)
     where = Path(root or store.attributes.root)

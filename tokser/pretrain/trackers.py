@@ -1,4 +1,4 @@
-"""Who is told of a run besides `metrics.csv`: TensorBoard, and trackers by name."""
+"""Loggers of a run besides `metrics.csv`: TensorBoard, and experiment trackers by name."""
 
 import os
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ _PACKAGES = {"wandb": "wandb", "mlflow": "mlflow"}
 
 
 def loggers_of(settings: PretrainSettings) -> list[Logger]:
-    """Return TensorBoard's logger, and one for each tracker that is asked for.
+    """Return TensorBoard's logger, and one for each tracker in the settings.
 
     Weights & Biases obeys `WANDB_MODE` (`offline` writes to the run's folder), MLflow
     `MLFLOW_TRACKING_URI`, without which it writes to `mlruns` in the run's folder.
@@ -43,7 +43,7 @@ def loggers_of(settings: PretrainSettings) -> list[Logger]:
 
 def _wandb(settings: PretrainSettings) -> Logger:
     folder: Path = settings.out
-    # The id is the run's, so that a run that goes on is the same run.
+    # A resumed run is the same run of the tracker.
     return WandbLogger(
         project="tokser", name=folder.resolve().name, save_dir=folder, resume="allow"
     )

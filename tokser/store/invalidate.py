@@ -1,15 +1,15 @@
-"""Put damaged shards back to work: out of the journal, so that the next run writes them anew."""
+"""Invalidate shards: out of the journal, so that the next run computes them again."""
 
 from collections.abc import Iterable
 
+from tokser.store.catalogue import Catalogue
+from tokser.store.feature_name import FeatureName
 from tokser.store.locks import Locks
-from tokser.store.reader import Store
-from tokser.store.schema import PARTS
 
-__all__ = ["requeue"]
+__all__ = ["invalidate"]
 
 
-def requeue(store: Store, shards: Iterable[tuple[str, int]]) -> None:
+def invalidate(store: Catalogue, shards: Iterable[tuple[str, int]]) -> None:
     """Take shards out of the journal, and remove their files.
 
     Args:
@@ -22,9 +22,9 @@ def requeue(store: Store, shards: Iterable[tuple[str, int]]) -> None:
     locks = Locks(store.backend)
     with locks.plan():
         for feature, shard in sorted(set(shards)):
-            # The entry first: a shard without entry is work to do, an entry without shard damage.
+            # The entry first: a shard without entry is pending, an entry without shard is damage.
             store.backend.drop_entry(feature, shard)
-            group, _, name = feature.rpartition("/")
-            spec = store.group(group.partition(f"/{PARTS}/")[0]).features[name]
+            name = FeatureName.parse(feature)
+            spec = store.group(name.group_key).features[name.array]
             key = store.backend.shard_key(feature, shard, spec)
             store.backend.objects.delete(key)

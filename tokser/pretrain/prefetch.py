@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 
 from tokser.device import keep_to_one_thread
 
-__all__ = ["Stream"]
+__all__ = ["Prefetch"]
 
 AHEAD = 2
 """Batches that are read while one is trained on; so many are in memory besides."""
@@ -15,7 +15,7 @@ AHEAD = 2
 Item = TypeVar("Item")
 
 
-class Stream(Generic[Item]):
+class Prefetch(Generic[Item]):
     """The batches of an epoch, as a data loader of Lightning's.
 
     Its state, the epoch and the batches of it that were handed out, goes into Lightning's

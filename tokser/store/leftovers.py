@@ -1,11 +1,12 @@
-"""Remove from a store what counts for nothing, but can be read: what killed writers left."""
+"""Leftovers of killed writers: files that no document or journal names, but that can be read."""
 
 from tokser.store.backend import Backend
 from tokser.store.descriptions import read_group
+from tokser.store.feature_name import FUNCTIONALS, PARTS, rows_group
 from tokser.store.parts import part_path
-from tokser.store.schema import FUNCTIONALS, GROUP_KEYS, PARTS, RootAttributes
+from tokser.store.schema import GROUP_KEYS, RootAttributes
 
-__all__ = ["sweep"]
+__all__ = ["remove_leftovers"]
 
 _ROOT_KEYS = frozenset(
     {FUNCTIONALS, "ids", "manifest", "store.json", "utterances.h5", "versions", "zarr.json"}
@@ -14,7 +15,7 @@ _OF_A_GROUP = ("/group.json", "/layout.h5", "/row_starts/zarr.json")
 """What tells a group from whatever else a user may have put there."""
 
 
-def sweep(backend: Backend, root: RootAttributes) -> None:
+def remove_leftovers(backend: Backend, root: RootAttributes) -> None:
     """Remove unfinished files, groups and features that no document names, uncommitted shards.
 
     Nobody else may be writing to the store.
@@ -27,14 +28,14 @@ def sweep(backend: Backend, root: RootAttributes) -> None:
     laid_down = {key.rpartition("/")[0] for key in keys if key.endswith(_OF_A_GROUP)}
     for group in {place.removesuffix("/row_starts") for place in laid_down}:
         is_top = "/" not in group and group not in tops
-        is_pooled = group.startswith(f"{FUNCTIONALS}/") and group.count("/") == 1
+        is_pooled = rows_group(group) != group and "/" not in rows_group(group)
         if is_top or (is_pooled and group not in root.groups):
             objects.delete(group)
     for group in root.groups:
-        _sweep_group(backend, group)
+        _remove_of_group(backend, group)
 
 
-def _sweep_group(backend: Backend, group: str) -> None:
+def _remove_of_group(backend: Backend, group: str) -> None:
     main = read_group(backend, group)
     known = {*main.features, *main.lookups, *GROUP_KEYS}
     for number in range(main.parts + 1):

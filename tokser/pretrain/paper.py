@@ -1,4 +1,4 @@
-"""The aligner as the report prints it."""
+"""The aligner as the paper prints it."""
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -12,21 +12,21 @@ from tokser.pretrain.attention import (
     uniform_weight,
 )
 
-__all__ = ["ReportAligner"]
+__all__ = ["PaperAligner"]
 
 Speech = Float[Tensor, "frames speech_dim"]
 Tokens = Float[Tensor, "tokens text_dim"]
 Lengths = Int64[Tensor, " batch"]
 
 
-class ReportAligner(Aligner):
+class PaperAligner(Aligner):
     """B_s = softmax(Q K^T) V with Q = T W_q, K = S W_k, V = S W_v.
 
     One head, unscaled, no residual, no biases. Weights start uniform within 1/sqrt(fan-in), as
-    `torch.nn.Linear` has it: the likely choice of the report's authors, and small enough that the
+    `torch.nn.Linear` has it: the likely choice of the paper's authors, and small enough that the
     unscaled softmax starts nearly flat.
 
-    Source: report, section 3.3. Departs: W_k and W_v are D_s x D_t, for the encoders' widths
+    Source: paper, section 3.3. Departs: W_k and W_v are D_s x D_t, for the encoders' widths
     differ.
     """
 
@@ -56,7 +56,7 @@ class ReportAligner(Aligner):
         q, k, v = queries @ self.w_q, speech @ self.w_k, speech @ self.w_v
         return plain_attention(q, k, v, num_tokens, num_frames, scale=self.scale)
 
-    def weigh(
+    def attention_weights(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Float[Tensor, "batch heads longest_tokens longest_frames"]:
         """Return softmax(Q K^T)."""

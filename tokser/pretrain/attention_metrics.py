@@ -1,4 +1,4 @@
-"""Whether attention listens to anything in particular: its entropy, and its diagonality."""
+"""Attention metrics: how concentrated the attention is, and whether it follows the speech."""
 
 import math
 
@@ -6,19 +6,19 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["diagonality", "entropy"]
+__all__ = ["entropy", "monotonicity"]
 
 Maps = Float[Tensor, "batch longest_tokens longest_frames"]
 Lengths = Int64[Tensor, " batch"]
 
 
 def entropy(maps: Maps, num_tokens: Lengths, num_frames: Lengths) -> Float[Tensor, " tokens"]:
-    """H(w) / log N of every token: 1 if it listens to all N frames alike, 0 if to one.
+    """H(w) / log N of every token: 1 if it attends to all N frames alike, 0 if to one.
 
     Tokens of an utterance of a single frame have no choice, and count as 1.
 
     Args:
-        maps: w, where each token listens; rows sum to 1.
+        maps: w, the attention weights of each token; rows sum to 1.
         num_tokens: Tokens of each utterance.
         num_frames: Frames N of each utterance.
     """
@@ -29,17 +29,17 @@ def entropy(maps: Maps, num_tokens: Lengths, num_frames: Lengths) -> Float[Tenso
     return torch.cat(found)
 
 
-def diagonality(
+def monotonicity(
     maps: Maps, num_tokens: Lengths, num_frames: Lengths
 ) -> Float[Tensor, " utterances"]:
     """Rank correlation (Spearman) of token index and attended time of every utterance.
 
-    The attended time is the mean of the frames' times by weight. A listener that follows the
-    speech has 1, one that does not care has 0. Utterances of fewer than three tokens have no
-    order to speak of and are left out.
+    The attended time is the mean of the frames' times by weight. Attention that
+    follows the speech has 1, attention without order has 0. Utterances of fewer than three tokens
+    are left out.
 
     Args:
-        maps: Where each token listens; rows sum to 1.
+        maps: Attention weights of each token; rows sum to 1.
         num_tokens: Tokens of each utterance.
         num_frames: Frames of each utterance.
     """

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
-from tokser.pretrain.listening import diagonality, entropy
+from tokser.pretrain.attention_metrics import entropy, monotonicity
 
 
 def random_maps(num_tokens, num_frames, seed=0):
@@ -28,7 +28,7 @@ def test_entropy_is_that_of_each_token_over_the_log_of_its_frames():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_who_listens_everywhere_has_entropy_one_and_who_listens_to_one_frame_zero():
+def test_entropy_is_one_for_flat_attention_and_zero_for_one_frame():
     maps = torch.stack([torch.full((4,), 0.25), torch.eye(4)[2]])[None]
     found = entropy(maps, torch.tensor([2]), torch.tensor([4]))
     assert found.tolist() == pytest.approx([1, 0])
@@ -37,7 +37,7 @@ def test_who_listens_everywhere_has_entropy_one_and_who_listens_to_one_frame_zer
 
 def test_diagonality_is_spearmans_of_index_and_attended_time():
     maps, tokens, frames = random_maps([6, 4, 2], [9, 5, 7])
-    found = diagonality(maps, tokens, frames)
+    found = monotonicity(maps, tokens, frames)
     expected = [
         spearmanr(range(m), maps[i, :m, :n].numpy() @ np.arange(n)).statistic
         for i, (m, n) in enumerate([(6, 9), (4, 5)])
@@ -49,4 +49,4 @@ def test_who_follows_the_speech_has_one_who_goes_back_minus_one_and_who_does_not
     forward = torch.eye(5)
     maps = torch.stack([forward, forward.flip(0), torch.full((5, 5), 0.2)])
     lengths = torch.tensor([5, 5, 5])
-    assert diagonality(maps, lengths, lengths).tolist() == pytest.approx([1, -1, 0])
+    assert monotonicity(maps, lengths, lengths).tolist() == pytest.approx([1, -1, 0])

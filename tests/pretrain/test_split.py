@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.errors import InputError
-from tokser.pretrain.parts import split_train_dev, wrong_speech
+from tokser.pretrain.split import mismatched_speech, split_train_dev
 
 
 def table(splits: list[str] | None, speakers: list[str]) -> pd.DataFrame:
@@ -46,10 +46,10 @@ def test_someone_is_left_to_train_on_however_much_is_held_out():
     assert len(train) == len(dev) == 2
 
 
-def test_dev_has_two_utterances_or_else_none_could_hear_another():
+def test_dev_has_two_utterances_for_mismatched_speech():
     train, dev = parts(None, ["a", "b", "c", "d"])
     assert len(train) == len(dev) == 2
-    with pytest.raises(InputError, match="two of them in dev, got 1 to train on, 1 to choose"):
+    with pytest.raises(InputError, match="two of them in dev, got 1 to train on, 1 to select"):
         parts(None, ["a", "b"])
 
 
@@ -61,17 +61,17 @@ def test_an_empty_part_is_an_error_that_says_what_to_extract(splits):
 
 @given(said=st.lists(st.sampled_from("abcdef"), min_size=2, max_size=40), seed=st.integers(0, 9))
 @settings(max_examples=80, deadline=None)
-def test_everyone_hears_another_who_says_something_else_where_that_can_be(said, seed):
+def test_mismatched_speech_says_something_else(said, seed):
     ids = [f"u{i}" for i in range(len(said))]
     transcripts = pd.Series(said, index=ids)
-    heard = wrong_speech(ids, transcripts, seed=seed)
-    assert sorted(heard) == sorted(heard.values()) == sorted(ids)
-    assert all(name != other for name, other in heard.items())
+    mismatched = mismatched_speech(ids, transcripts, seed=seed)
+    assert sorted(mismatched) == sorted(mismatched.values()) == sorted(ids)
+    assert all(name != other for name, other in mismatched.items())
     if 2 * transcripts.value_counts().max() <= len(ids):
-        assert all(transcripts[name] != transcripts[other] for name, other in heard.items())
-    assert heard == wrong_speech(ids, transcripts, seed=seed)
+        assert all(transcripts[name] != transcripts[other] for name, other in mismatched.items())
+    assert mismatched == mismatched_speech(ids, transcripts, seed=seed)
 
 
-def test_one_utterance_alone_cannot_hear_another():
+def test_one_utterance_has_no_mismatched_speech():
     with pytest.raises(InputError, match="at least two utterances"):
-        wrong_speech(["u0"], pd.Series(["a"], index=["u0"]), seed=0)
+        mismatched_speech(["u0"], pd.Series(["a"], index=["u0"]), seed=0)

@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses the epoch, and whose speech is the wrong one."""
+"""Train and dev part of pretraining, and whose speech is the mismatched speech of whom."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,13 @@ import pandas as pd
 
 from tokser.errors import InputError, list_some
 
-__all__ = ["split_train_dev", "wrong_speech"]
+__all__ = ["mismatched_speech", "split_train_dev"]
 
 
 def split_train_dev(
     utterances: pd.DataFrame, ids: Sequence[str], *, dev_fraction: float, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Part utterances into train and dev, speakers apart.
+    """Split utterances into train and dev by speakers.
 
     Args:
         utterances: Manifest; where its column `split` names both, parts that begin with `dev`
@@ -21,11 +21,11 @@ def split_train_dev(
             `test` are never used.
         ids: Utterances that can be used.
         dev_fraction: Share of speakers held out where the corpus names no dev part.
-        seed: Decides who is held out.
+        seed: Of the draw of speakers.
 
     Raises:
         InputError: There is nothing to train on, or fewer than two utterances in dev, so that
-            none could hear the speech of another.
+            none has mismatched speech.
     """
     table = utterances.loc[list(ids)]
     splits = table["split"].astype(str) if "split" in table else pd.Series("", index=table.index)
@@ -41,7 +41,7 @@ def split_train_dev(
             "train and dev part",
             expected="utterances of at least two speakers, or of a train and a dev part, "
             "two of them in dev",
-            got=f"{len(train)} to train on, {len(dev)} to choose the epoch by "
+            got=f"{len(train)} to train on, {len(dev)} to select the epoch by "
             f"({list_some(list(table.index)) or 'no utterance'})",
             remedy="Extract a dev split too, for instance dev-clean.",
         )
@@ -59,20 +59,22 @@ def _hold_out(speakers: "pd.Series[str]", fraction: float, seed: int) -> list[st
     return drawn[: max(count, 0)]
 
 
-def wrong_speech(ids: Sequence[str], transcripts: "pd.Series[str]", *, seed: int) -> dict[str, str]:
-    """Choose another utterance for each to hear, one that says something else.
+def mismatched_speech(
+    ids: Sequence[str], transcripts: "pd.Series[str]", *, seed: int
+) -> dict[str, str]:
+    """Assign every utterance another one, which says something else, as mismatched speech.
 
-    Utterances of the same transcript are put side by side, in an order of chance, and all are
+    Utterances of the same transcript are put side by side, in random order, and all are
     moved on by the size of the largest such group: so each leaves its own group, unless one
     group holds more than half of all.
 
     Args:
         ids: Utterances, at least two.
         transcripts: What each says, index = id.
-        seed: Decides the order.
+        seed: Of the order.
 
     Returns:
-        For each id another one; each is heard once.
+        For each id another one; each occurs once.
 
     Raises:
         InputError: There is one utterance only.
@@ -80,7 +82,7 @@ def wrong_speech(ids: Sequence[str], transcripts: "pd.Series[str]", *, seed: int
     if len(ids) < 2:
         raise InputError(
             "dev part",
-            expected="at least two utterances, so that one can hear another's speech",
+            expected="at least two utterances, so that each has mismatched speech",
             got=list_some(list(ids)) or "none",
             remedy="Raise --dev-fraction, or extract a larger dev split.",
         )
