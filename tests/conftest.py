@@ -25,6 +25,15 @@ def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+@pytest.fixture(autouse=True)
+def messages_as_on_the_command_line():
+    """Tests read on standard error what a user of the command line would; the library is silent."""
+    from tokser.cli.messages import messages_shown
+
+    with messages_shown():
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real recordings and weights; tests that need it skip, loudly, without it."""
