@@ -33,6 +33,15 @@ def ctrl_c_reaches_child_processes():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(autouse=True)
+def messages_as_on_the_command_line():
+    """Tests read on standard error what a user of the command line would; the library is silent."""
+    from tokser.cli.messages import messages_shown
+
+    with messages_shown():
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real recordings and weights; tests that need it skip, loudly, without it."""

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tokser import terminal
 from tokser.cli import main
-from tokser.cli.options import tell
+from tokser.cli.output import show, tell
 from tokser.console import PlainConsole
 from tokser.plain_text import one_line, plain
 from tokser.progress import say
@@ -84,7 +84,7 @@ def info():
 )
 def test_tables_on_the_terminal(table, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    terminal.show(table())
+    show(table())
     shown = capsys.readouterr().out
     assert "[/x]" in shown
     assert not CONTROL.search(shown)

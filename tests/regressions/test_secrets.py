@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tokser.cli import main
-from tokser.cli.options import tell
+from tokser.cli.output import tell
 from tokser.errors import SettingsError
 from tokser.progress import say
 from tokser.provenance import Stamp

@@ -1,7 +1,6 @@
 """Progress of an extraction: utterances, hours, speed, GB, what is left, the current shard."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from tokser.console import shown
-from tokser.progress import console, say
+from tokser.progress import console, has_bars, say
 
 __all__ = ["LINE_EVERY_S", "Meter", "Pace", "metered"]
 
@@ -167,7 +166,7 @@ def metered(label: str, name: str, pace: Pace) -> Iterator[Meter]:
         name: The encoder, as lines name it.
         pace: What there is to do.
     """
-    if not sys.stderr.isatty():
+    if not has_bars():
         meter = Meter(name, pace)
         with _ended(meter):
             yield meter
@@ -179,7 +178,7 @@ def metered(label: str, name: str, pace: Pace) -> Iterator[Meter]:
         TextColumn("{task.completed:,}/{task.total:,} utterances"),
         TextColumn("{task.fields[facts]}", markup=False),
     )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=console()) as bars:
         yield Meter(name, pace, bars, label=label)
 
 

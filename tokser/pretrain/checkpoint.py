@@ -9,7 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from tokser.config import VARIANT_ALIASES
+from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.names import Name
 from tokser.pretrain.aligner import Aligner

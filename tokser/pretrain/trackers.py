@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from tokser.config import PretrainSettings
 from tokser.errors import MissingPackageError
+from tokser.host import environment_restored
 from tokser.redaction import redacted_values
 
 __all__ = ["loggers_of"]
@@ -35,9 +36,11 @@ def loggers_of(settings: PretrainSettings) -> list[Logger]:
     out = settings.out
     made = {"wandb": _wandb, "mlflow": _mlflow}
     loggers: list[Logger] = [TensorBoardLogger(out, name="tensorboard", version="")]
-    loggers += [made[name](settings) for name in settings.track]
-    for logger in loggers[1:]:
-        logger.log_hyperparams(redacted_values(settings.model_dump(mode="json")))
+    # mlflow-skinny has no database, and no longer writes to folders unless it is told to.
+    with environment_restored(MLFLOW_ALLOW_FILE_STORE="true"):
+        loggers += [made[name](settings) for name in settings.track]
+        for logger in loggers[1:]:
+            logger.log_hyperparams(redacted_values(settings.model_dump(mode="json")))
     return loggers
 
 
@@ -54,6 +57,4 @@ def _mlflow(settings: PretrainSettings) -> Logger:
     address = os.environ.get("MLFLOW_TRACKING_URI")
     if address is None:
         address = f"file:{folder / 'mlruns'}"
-        # mlflow-skinny has no database, and no longer writes to folders unless it is told to.
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     return MLFlowLogger("tokser", run_name=folder.name, tracking_uri=address)

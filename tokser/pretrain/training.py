@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +20,12 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from tokser.config import PretrainSettings
 from tokser.errors import RunError, SettingsError
+from tokser.host import environment_restored, log_level
 from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.module import AlignerModule
+from tokser.progress import has_bars
 
 __all__ = ["launched_rank", "require_launcher", "train"]
 
@@ -91,8 +92,7 @@ def require_launcher(settings: PretrainSettings) -> None:
 def _trainer(
     history: History, settings: PretrainSettings, device: torch.device, loggers: list[Logger]
 ) -> lightning.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    on_terminal = sys.stderr.isatty()
+    on_terminal = has_bars()
     callbacks: list[Callback] = [history]
     if settings.patience is not None:
         callbacks = [EarlyStopping(HEADLINE, mode="max", patience=settings.patience), history]
@@ -151,7 +151,11 @@ def _explains_out_of_memory(settings: PretrainSettings) -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence warnings of Lightning that call for no change."""
-    with warnings.catch_warnings():
+    with (
+        warnings.catch_warnings(),
+        log_level("lightning.pytorch", logging.WARNING),
+        environment_restored(),  # Lightning removes WORLD_SIZE at the end
+    ):
         # A thread prefetches batches; worker processes would cost more than they save.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")  # --device cpu

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tokser.config import VARIANT_ALIASES
+from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import SettingsError
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.listener import ListenerAligner

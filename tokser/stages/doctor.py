@@ -1,4 +1,4 @@
-"""What is installed, what fits, what is missing, and the command that mends it."""
+"""What is installed, what fits, what is missing, and the command that repairs it."""
 
 import importlib
 import os
@@ -10,10 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from rich.table import Table
-from rich.text import Text
-
-from tokser.console import PlainConsole
 from tokser.corpora.completeness import completeness
 from tokser.corpora.download.published import known_of
 from tokser.corpora.registry import looks_like
@@ -22,7 +18,6 @@ from tokser.provenance import versions
 
 __all__ = ["Finding", "doctor"]
 
-_COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 _FREE_GB_WANTED = 10.0
 _HOW_TO_GET = {
     "librispeech": "tokser download librispeech --split dev-clean",
@@ -38,7 +33,7 @@ class Finding:
         what: Its name.
         state: `ok`, `note` (something is missing that only some work needs), or `wrong`.
         detail: What was found.
-        remedy: What mends it; empty if nothing needs to.
+        remedy: What repairs it; empty if nothing needs to.
     """
 
     what: str
@@ -47,14 +42,14 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
-    """Print what was found; return whether nothing is wrong.
+def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
+    """Look at packages, devices, disk, corpora and stores.
 
     Args:
         workspace: Folder of stores, runs and results.
         corpora: Folders of corpora, or that hold such folders; empty: the usual places.
     """
-    findings = [
+    return [
         Finding("Python", "ok", sys.version.split()[0]),
         *_packages(),
         _torchaudio(),
@@ -64,12 +59,6 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
         *_corpora(tuple(corpora) or (workspace / "corpora", Path("corpora"), Path("data"))),
         _stores(workspace),
     ]
-    table = Table("", "what", "found", "to mend it", title="tokser doctor")
-    for finding in findings:
-        state = Text(finding.state, style=_COLOURS[finding.state])
-        table.add_row(state, finding.what, finding.detail, finding.remedy)
-    PlainConsole().print(table)
-    return all(finding.state != "wrong" for finding in findings)
 
 
 def _packages() -> Iterator[Finding]:
@@ -165,7 +154,7 @@ def _corpus(name: str, root: Path) -> Finding:
     detail = f"{root}: {found.num_utterances:,} utterances{parts}"
     if not found.lacks:
         return Finding(name, "ok", detail)
-    detail = f"{detail}; not whole: {'; '.join(found.lacks)}"
+    detail = f"{detail}; incomplete: {'; '.join(found.lacks)}"
     remedy = "Fetch what is missing again; what is there can be used as it is."
     return Finding(name, "note", detail, remedy)
 

@@ -1,6 +1,8 @@
 import errno
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +19,9 @@ from tokser.errors import RunError, TokserError
 
 def leaf_commands(command, path=()):
     if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from leaf_commands(inner, (*path, name))
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from leaf_commands(command.get_command(context, name), (*path, name))
     else:
         yield " ".join(path), command
 
@@ -59,14 +62,50 @@ def test_every_command_and_option_has_a_help_text(name):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_optional_options_tell_their_default(name):
+def test_help_shows_what_holds_without_an_option(name):
+    context = click.Context(COMMANDS[name])
     for parameter in COMMANDS[name].params:
-        if isinstance(parameter, click.Option) and not parameter.required:
-            if parameter.multiple and parameter.name in ("overrides", "runs"):
-                continue
-            assert "[default:" in (parameter.help or "") or parameter.name in (
-                *("speech", "text", "title", "epochs"),
-            ), f"{name} {parameter.opts}"
+        if isinstance(parameter, click.Option) and not parameter.is_flag:
+            _, text = parameter.get_help_record(context)
+            assert re.search(r"\[(may be repeated; )?(default: \S|required)", text), text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_in_the_help_parses(name):
+    for line in COMMANDS[name].example.replace("\\\n", "").splitlines():
+        command, arguments = main, shlex.split(line)[1:]
+        while isinstance(command, click.Group):
+            _, command, arguments = command.resolve_command(click.Context(main), arguments)
+        assert command is COMMANDS[name]
+        command.make_context(name, arguments)
+
+
+def test_the_list_of_commands_says_what_their_help_says():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        text = main.get_command(context, name).help.partition("\n\n")[0]
+        assert main.first_sentence(context, name) == " ".join(text.split())
+
+
+@pytest.mark.parametrize("arguments", [("-h",), ("store", "-h"), ("store", "info", "-h")])
+def test_short_help_is_the_help(arguments):
+    assert run(*arguments).output == run(*arguments[:-1], "--help").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--http://u:pw@h/x",), "'--http://h/x'"),
+        (("extract", "--shard-mb", "http://u:pw@h/x"), "'http://h/x' is not a valid integer"),
+        (("\x1b[31mred",), "No such command"),
+        (("store", "info", "s", "http://u:pw@h"), "http://h"),
+    ],
+)
+def test_a_wrong_call_shows_no_secret_and_no_escape(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "pw" not in result.output and "\x1b" not in result.output
 
 
 def test_the_module_runs_as_the_command_does():
@@ -165,7 +204,7 @@ def test_doctor_counts_the_corpora_that_it_is_shown(tmp_path, monkeypatch):
     result = run("doctor", "--workspace", tmp_path, "--corpora", tmp_path / "licensed")
     assert result.exit_code == 0
     for words in (
-        "licensed: 1 utterances; not whole: Session1: 0 of 1,085 utterances",
+        "licensed: 1 utterances; incomplete: Session1: 0 of 1,085 utterances",
         "Session2: 1 of 1,023 utterances",
         "no recording of 1 in sentences/wav (Ses02F_x_F000)",
     ):
@@ -257,7 +296,7 @@ def test_info_shows_features_and_what_made_them(stores):
 
 def test_repair_says_what_will_be_computed_again(stores):
     store = stores.sealed()
-    assert "nothing to mend" in run("store", "repair", store.path).output
+    assert "nothing to repair" in run("store", "repair", store.path).output
     (file,) = (file for file in (stores.path / "whisper-tiny").rglob("rows/c/0/0"))
     file.unlink()
     result = run("store", "repair", store.path)

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from tokser.cli import main
 from tokser.cli.main import FIRST_STEPS
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 BROKEN = {
     "torchaudio": 'raise OSError("libcudart.so.13: cannot open shared object file")',
     "torch": 'raise ImportError("libtorch_cuda.so: undefined symbol: ncclCommShrink")',
