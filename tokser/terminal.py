@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tokser.experiments.splits.audit import Audit
     from tokser.extraction.estimate import Estimate
     from tokser.extraction.recompute import Recomputed
+    from tokser.extraction.summary import Summary
     from tokser.stages.compare import Difference
     from tokser.stages.doctor import Finding
-    from tokser.stages.extract import Summary
 
 __all__ = [
     "audit_tables",
@@ -176,7 +176,7 @@ def summary_table(found: "Sequence[Summary]") -> Table:
             f"{one.num_bytes / 1e9:.3f}",
             f"{one.num_resampled:,}",
             f"{one.num_windowed:,}",
-            f"{one.num_set_aside:,}",
+            f"{one.num_quarantined:,}",
         )
     return table
 

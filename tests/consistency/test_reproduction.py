@@ -11,7 +11,7 @@ from tokser.cli import main
 from tokser.pipeline import load_pipeline
 from tokser.report.naming import published_label
 from tokser.report.published import GRIDS, published_scores
-from tokser.testing.material import write_material
+from tokser.testing import write_reproduction_material
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATASETS = ("emodb", "iemocap")
@@ -107,7 +107,7 @@ def test_the_synthetic_form_names_the_encoders_that_are_built_for_it(monkeypatch
 
     monkeypatch.setattr(material, "synthesise", lambda out: None)
     monkeypatch.setattr(material, "_transcripts", lambda corpora: ["Guten Tag"])
-    write_material(tmp_path)
+    write_reproduction_material(tmp_path)
     built = {folder.name for folder in (tmp_path / "encoders").iterdir()}
     made, emodb = commands("reproduce-emodb", "SYNTHETIC=1")
     assert made[:2] == ["demo", "--only-material"]

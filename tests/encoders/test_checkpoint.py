@@ -41,7 +41,7 @@ def test_a_checkpoint_with_other_names_altogether_is_an_error(copy):
     weights = load_file(folder / "model.safetensors")
     other = {f"other.{name}": tensor for name, tensor in weights.items()}
     save_file(other, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(CheckpointError, match="incomplete or of another model"):
+    with pytest.raises(CheckpointError, match="incomplete or belongs to another model"):
         encode(folder)
 
 

@@ -11,7 +11,7 @@ from tokser.corpora.tables.lhotse import read_lhotse
 from tokser.corpora.tables.records import Naming, Record, rows_of
 from tokser.corpora.waveform import read_waveform
 from tokser.errors import ManifestError
-from tokser.extraction.batches import Part, load_pass
+from tokser.extraction.load_batches import Utterances, load_batch
 
 CALL = np.random.default_rng(0).uniform(-0.5, 0.5, (800, 2)).astype("float32")
 RECORDING = {"id": "call", "sampling_rate": 16_000, "num_samples": 800, "duration": 0.05}
@@ -67,8 +67,8 @@ def test_an_encoder_gets_the_channel_that_is_meant(root):
             return waveforms
 
     paths = [root / "call.wav"] * 3
-    part = Part(["a", "b", "c"], [800] * 3, {}, paths, channels=[1, None, 0])
-    loaded = load_pass(Encoder(), part, [0, 1, 2])
+    utterances = Utterances(["a", "b", "c"], [800] * 3, {}, paths, channels=[1, None, 0])
+    loaded = load_batch(Encoder(), utterances, [0, 1, 2])
     for heard, expected in zip(
         loaded.prepared, [CALL[:, 1], CALL.mean(1), CALL[:, 0]], strict=True
     ):

@@ -22,7 +22,7 @@ from tokser.config import (
     GridSettings,
     PretrainSettings,
 )
-from tokser.encoders.base import choose_layers
+from tokser.encoders.base import parse_layers
 from tokser.errors import TokserError
 from tokser.experiments.feature_expressions import parse
 from tokser.names import Name
@@ -107,7 +107,7 @@ def settings(text, folder):
 
 READERS = {
     "expression": lambda text, folder: parse(text, KNOWN),
-    "layers": lambda text, folder: choose_layers(Encoder, text),
+    "layers": lambda text, folder: parse_layers(Encoder, text),
     "grid": lambda text, folder: GridSettings.from_text(text),
     "name": lambda text, folder: Name.of(text, "fuzz"),
     "yaml": lambda text, folder: parse_yaml(text, where="fuzz"),

@@ -60,7 +60,7 @@ def small_file(store, part):
 
 
 @pytest.mark.parametrize("damage", ["flip", "delete", "cut"])
-def test_damaged_shards_and_no_others_are_computed_again(settings, damage, monkeypatch):
+def test_only_damaged_shards_are_computed_again(settings, damage, monkeypatch):
     store = fill(settings)
     whole = digests(store)
     feature = "tiny-whisper/layer-2"
@@ -134,7 +134,7 @@ def test_a_lost_shard_is_noticed_by_the_next_run(settings):
         extract(settings)
 
 
-def test_a_whole_store_has_nothing_to_mend(settings):
+def test_an_undamaged_store_needs_no_repair(settings):
     store = fill(settings)
     whole = digests(store)
     assert repair(settings.store, settings.root) == ({}, [], [])
@@ -164,7 +164,7 @@ def test_a_recording_that_was_only_copied_is_not_stale(settings, emodb):
 
 
 @pytest.mark.parametrize("keep_time", [True, False])
-def test_what_came_of_a_recording_that_changed_is_computed_again(settings, emodb, keep_time):
+def test_features_of_a_changed_recording_are_computed_again(settings, emodb, keep_time):
     fill(settings)
     before = tokser.open_store(settings.store)
     feature = "tiny-whisper/layer-2"

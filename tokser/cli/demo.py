@@ -30,10 +30,10 @@ def demo(out: Path, only_material: bool) -> None:
     """Run everything on synthetic speech, no download."""
     from tokser.stages.demo import CAUTION, next_commands
     from tokser.stages.demo import demo as run
-    from tokser.testing.material import write_material
+    from tokser.testing import write_reproduction_material
 
     if only_material:
-        write_material(out)
+        write_reproduction_material(out)
         tell(f"corpora -> {out / 'corpora'}")
         tell(f"encoders -> {out / 'encoders'}")
         return

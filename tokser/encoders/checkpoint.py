@@ -29,7 +29,7 @@ class Checkpoint:
 
     Attributes:
         name: Name of the model, the last part of its hub id or folder.
-        folder: Where it lies.
+        folder: Its folder.
         revision: Commit on the hub; empty for a local folder.
         config: The content of its config.json.
     """
@@ -67,7 +67,7 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
             f"--encoder {source}",
             expected="a local model folder",
             got="no such folder",
-            remedy="Correct the path, or name a model on the hub without ./ before it.",
+            remedy="Correct the path; to name a model on the hub, leave out the leading ./",
         )
     folder = local if local.is_dir() else _fetch(source, revision)
     config_file = folder / "config.json"
@@ -76,7 +76,7 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
             source,
             expected="a model folder with config.json",
             got=list_some(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
-            remedy="Name the folder that holds config.json and model.safetensors.",
+            remedy="Name the folder that contains config.json and model.safetensors.",
         )
     name = local.name if local.is_dir() else source.rpartition("/")[2]
     found = Checkpoint(
@@ -106,9 +106,9 @@ def load_weights(
 
     Args:
         model_class: Class of the part that is used; the checkpoint may hold more.
-        checkpoint: Where the weights lie.
-        prefix: Pattern of what the checkpoint's names have in front, for instance
-            `model.encoder.`, dropped while loading.
+        checkpoint: The model folder.
+        prefix: Pattern of a prefix of the checkpoint's weight names, for instance
+            `model.encoder.`, which is dropped while loading.
         options: Further arguments of the model's constructor, and settings of its configuration.
 
     Raises:
@@ -137,16 +137,16 @@ def load_weights(
         raise CheckpointError(
             checkpoint.folder,
             expected=f"all {total} weights of {model_class.__name__}",
-            got=f"{len(missing)} missing, {len(mismatched)} of another shape "
+            got=f"{len(missing)} missing, {len(mismatched)} with another shape "
             f"({list_some(missing + mismatched)})",
-            remedy="The checkpoint is incomplete or of another model: fetch it again.",
+            remedy="The checkpoint is incomplete or belongs to another model: fetch it again.",
         )
     return cast(ModelT, model.requires_grad_(False).eval())
 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from chatting while the block runs; errors are raised all the same."""
+    """Silence the log lines and progress bars of transformers while the block runs."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -191,7 +191,7 @@ def _fetch(source: str, revision: str | None) -> Path:
         raise MissingInputError(
             f"--encoder {source}",
             expected="a local model folder or the id of a model on the hub",
-            got=f"{'no answer of the hub' if unreachable else type(error).__name__}: {reason}",
+            got=f"{'no answer from the hub' if unreachable else type(error).__name__}: {reason}",
             remedy="Check the network (and HTTPS_PROXY), or fetch the model elsewhere with "
             f"`hf download {source} --local-dir FOLDER` and name the folder."
             if unreachable

@@ -1,4 +1,4 @@
-"""Shards as tasks of a cluster: the bits of a serial run, whoever dies."""
+"""Shards as Dask tasks: the bits of a serial run, even if a worker dies."""
 
 import hashlib
 import os
@@ -104,7 +104,7 @@ def test_functionals_alone_are_the_same_too(settings, cluster, tmp_path):
     assert contents(tmp_path / "spread.zarr") == contents(tmp_path / "serial.zarr")
 
 
-def test_an_error_on_a_worker_is_told_as_it_is(settings, cluster, tiny, tmp_path):
+def test_an_error_on_a_worker_is_raised_unchanged(settings, cluster, tiny, tmp_path):
     from tokser.testing.encoders import build_tiny_whisper
 
     build_tiny_whisper(tmp_path / "tiny-whisper")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tokser.encoders.landing import Landing
+from tokser.encoders.fetch_activations import DeviceOutput
 
 STATES = {0: torch.randn(3, 7, 4), 2: torch.randn(3, 7, 4).bfloat16()}
 CUTS = [[(0, 5)], [(1, 7), (2, 3)]]
@@ -10,7 +10,7 @@ CUTS = [[(0, 5)], [(1, 7), (2, 3)]]
 
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_rows_are_trimmed_joined_and_cast(dtype):
-    first, second = Landing(STATES, CUTS, dtype).rows()
+    first, second = DeviceOutput(STATES, CUTS, dtype).fetch()
     for layer, states in STATES.items():
         plain = states.float().numpy()
         assert first[layer].dtype == dtype
@@ -19,13 +19,13 @@ def test_rows_are_trimmed_joined_and_cast(dtype):
         np.testing.assert_array_equal(second[layer], joined.astype(dtype))
 
 
-def test_rows_do_not_keep_the_padded_pass_alive():
-    for found in Landing(STATES, CUTS).rows():
+def test_rows_do_not_keep_the_padded_batch_in_memory():
+    for found in DeviceOutput(STATES, CUTS).fetch():
         assert all(rows.base is None for rows in found.values())
 
 
-def test_what_the_cast_makes_infinite_is_still_there_as_it_was():
+def test_values_before_the_cast_are_still_available():
     states = {1: torch.full((1, 2, 3), 1e5)}
-    landing = Landing(states, [[(0, 2)]], "float16")
-    assert np.isinf(landing.rows()[0][1]).all()
-    np.testing.assert_array_equal(landing.exact(0, 1), np.full((2, 3), 1e5, np.float32))
+    output = DeviceOutput(states, [[(0, 2)]], "float16")
+    assert np.isinf(output.fetch()[0][1]).all()
+    np.testing.assert_array_equal(output.before_cast(0, 1), np.full((2, 3), 1e5, np.float32))

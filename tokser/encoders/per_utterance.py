@@ -1,23 +1,23 @@
-"""Parts of a model that padding would change, run on each row alone."""
+"""Modules whose output padding would change, run on each utterance without it."""
 
 from collections.abc import Sequence
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-__all__ = ["EachAlone"]
+__all__ = ["PerUtterance"]
 
 
-class EachAlone(torch.nn.Module):
-    """Runs a part on the valid beginning of each row, and pads what comes out.
+class PerUtterance(torch.nn.Module):
+    """Runs a module on the valid samples of each row, and pads its outputs.
 
-    Group norm over time, norms and biases between convolutions: each of them lets padding reach
-    valid frames, in a way of its own. Behind this, none of them sees any. These parts are wide
-    enough for a row to fill a processor, so nothing is lost.
+    Group norm over time, and norms and biases between convolutions, let padding change valid
+    frames. Run through this class, they see no padding. One row of such a module is enough work
+    to keep all cores busy, so this costs no time.
 
     Args:
-        inner: Part that takes [rows, time, ...].
-        time: Axis of time in what it returns.
+        inner: Module that takes [rows, time, ...].
+        time: Axis of time in its output.
     """
 
     def __init__(self, inner: torch.nn.Module, time: int) -> None:
@@ -27,7 +27,7 @@ class EachAlone(torch.nn.Module):
         """Valid length of each row of the next input."""
 
     def forward(self, padded: torch.Tensor) -> torch.Tensor:
-        """Return the inner part's output in fp32, rows of zeros behind the end of each."""
+        """Return the inner module's output in fp32, zeros after the end of each row."""
         if min(self.lengths) == padded.shape[1]:
             whole: torch.Tensor = self.inner(padded)
             return whole.float()

@@ -1,4 +1,4 @@
-"""Everything that needs no download: synthetic corpora, and tiny random encoders."""
+"""Synthetic corpora and tiny random encoders, of `tokser demo` and of the reproductions."""
 
 from pathlib import Path
 
@@ -6,25 +6,25 @@ from tokser.corpora.registry import scan_corpus
 from tokser.errors import SettingsError
 from tokser.progress import say
 
-__all__ = ["build_encoders", "synthesise", "write_material"]
+__all__ = ["build_demo_encoders", "write_demo_corpora", "write_reproduction_material"]
 
 _EMODB_SENTENCES = ("a01", "a02", "a05", "b01", "b03")
 
 
-def write_material(out: Path) -> None:
-    """Write the corpora, and an encoder for each that the reproduction pipelines name.
+def write_reproduction_material(out: Path) -> None:
+    """Write the demo corpora, and a tiny random encoder for each of the reproduction pipelines.
 
-    The encoders are tiny and random; their names say so, and begin as those they stand for.
+    An encoder is named after the published one, with `-random` at the end.
 
     Args:
-        out: Gets `corpora/` and `encoders/`; what is there already is kept.
+        out: Folder in which `corpora/` and `encoders/` are written; existing ones are kept.
 
     Raises:
-        SettingsError: The folder holds other things.
+        SettingsError: The folder contains other files.
     """
     from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
-    synthesise(out)
+    write_demo_corpora(out)
     say("[material] build tiny random encoders")
     encoders = out / "encoders"
     build_tiny_whisper(encoders / "whisper-base-random", num_layers=6)
@@ -36,14 +36,15 @@ def write_material(out: Path) -> None:
     build_tiny_bert(encoders / name, texts, seed=1, lowercase=False)
 
 
-def synthesise(out: Path) -> None:
+def write_demo_corpora(out: Path) -> None:
     """Write three small corpora in the layouts of LibriSpeech, EmoDB and IEMOCAP.
 
     Args:
-        out: Gets `corpora/`.
+        out: Folder in which `corpora/` is written; existing corpora are kept.
 
     Raises:
-        SettingsError: The folder holds other things.
+        SettingsError: The folder contains other files.
+        MissingPackageError: espeakng-loader is not installed.
     """
     from tokser.testing.corpora.emodb import write_emodb
     from tokser.testing.corpora.iemocap import write_iemocap
@@ -57,8 +58,8 @@ def synthesise(out: Path) -> None:
     write_iemocap(corpora / "IEMOCAP")
 
 
-def build_encoders(out: Path) -> None:
-    """Build the demo's three encoders in `encoders/`; `synthesise` comes first."""
+def build_demo_encoders(out: Path) -> None:
+    """Build the demo's three encoders in `out/encoders`, after `write_demo_corpora(out)`."""
     from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
     say("[material] build tiny random encoders")
@@ -80,7 +81,7 @@ def _refuse_foreign(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / "corpora").is_dir():
         raise SettingsError(
             f"--out {out}",
-            expected="a new folder, or one that a demo began",
-            got="one that holds other things",
+            expected="a new folder, or that of an earlier demo",
+            got="a folder with other files",
             remedy="Name another folder; nothing was written.",
         )

@@ -1,4 +1,4 @@
-"""The way of activations from the device they were computed on into numpy arrays."""
+"""Fetching activations from the device that computed them into numpy arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,22 +9,22 @@ from numpy.typing import NDArray
 
 from tokser.encoders.base import StoredDtype, StoredRows
 
-__all__ = ["Landing"]
+__all__ = ["DeviceOutput"]
 
 Cuts = Sequence[Sequence[tuple[int, int]]]
 
 
-class Landing:
-    """The valid rows of one forward pass, on their way into numpy arrays.
+class DeviceOutput:
+    """The valid rows of one batch, on their way into numpy arrays.
 
-    On a GPU they are trimmed and cast there, then copied into pinned memory while the next pass
-    is computed; `rows` waits for that. Elsewhere `rows` itself trims and casts.
+    On a GPU they are trimmed and cast there, then copied into pinned memory while the next batch
+    is computed; `fetch` waits for that copy. On other devices `fetch` itself trims and casts.
 
     Args:
-        states: What each layer gave, [passes, frames, dim], by its number.
-        cuts: For each utterance where its rows are: (place in the pass, number of rows), which
-            for one in several windows are put one behind the other.
-        dtype: Type that is wanted.
+        states: Output of each layer, [batch rows, frames, dim], by its number.
+        cuts: Where the rows of each utterance are: (row of the batch, number of frames). An
+            utterance in several windows has several such pairs, which are concatenated.
+        dtype: The stored dtype.
     """
 
     def __init__(
@@ -37,23 +37,23 @@ class Landing:
 
     @property
     def num_bytes(self) -> int:
-        """Memory that it holds until its rows are fetched."""
+        """Memory that it holds until it is fetched."""
         return sum(states.nbytes for states in (self._copied or self._states).values())
 
-    def rows(self) -> list[StoredRows]:
+    def fetch(self) -> list[StoredRows]:
         """Return [rows, dim] by layer for each utterance, arrays of their own."""
         if self._copied:
             self._event.synchronize()
             return self._split({layer: rows.numpy() for layer, rows in self._copied.items()})
         states = {layer: found.float().cpu().numpy() for layer, found in self._states.items()}
-        with np.errstate(over="ignore"):  # whoever stores them looks for infinity
+        with np.errstate(over="ignore"):  # the shard builder checks for infinity
             return [
                 {layer: self._joined(found, cuts) for layer, found in states.items()}
                 for cuts in self._cuts
             ]
 
-    def exact(self, utterance: int, layer: int) -> NDArray[np.float32]:
-        """Return the rows of one utterance as they were before the cast."""
+    def before_cast(self, utterance: int, layer: int) -> NDArray[np.float32]:
+        """Return the rows of one utterance in fp32, before the cast to the stored dtype."""
         states = self._states[layer].float()
         parts = [states[row, :count] for row, count in self._cuts[utterance]]
         return torch.cat(parts).cpu().numpy()

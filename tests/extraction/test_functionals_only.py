@@ -52,7 +52,7 @@ def test_they_equal_those_of_stored_rows_bit_by_bit(settings, dtype):
     assert verify_store(few).is_whole
 
 
-def test_pool_says_that_they_are_there(settings, capsys):
+def test_pool_reports_that_they_were_extracted(settings, capsys):
     done = extract(settings("alone.zarr", functionals_only=True))
     names = pool(PoolSettings(store=done.store))
     assert "tiny-whisper/layer-2" in names
@@ -90,7 +90,7 @@ def test_another_model_of_the_same_name_is_refused(settings, tmp_path):
         extract(other.model_copy(update={"encoders": (str(tmp_path / "tiny-whisper"),)}))
 
 
-def test_a_recording_that_changed_is_noticed_and_mended(settings, emodb):
+def test_a_changed_recording_is_noticed_and_repaired(settings, emodb):
     call = settings("alone.zarr", "tiny-whisper", functionals_only=True)
     extract(call)
     old = tokser.open_store(call.store).functionals("tiny-whisper/layer-2")
@@ -106,14 +106,14 @@ def test_a_recording_that_changed_is_noticed_and_mended(settings, emodb):
     assert list(new.index[(new != old).any(axis=1)]) == ["03a02Wa"]
 
 
-def test_a_stopped_run_goes_on(settings, monkeypatch):
-    monkeypatch.setattr("tokser.extraction.plan.UTTERANCES_PER_SHARD", 2)
-    monkeypatch.setattr("tokser.extraction.commit.Drain.finish", lambda self: 1 / 0)
+def test_an_interrupted_run_continues(settings, monkeypatch):
+    monkeypatch.setattr("tokser.extraction.group_plan.UTTERANCES_PER_SHARD", 2)
+    monkeypatch.setattr("tokser.extraction.commit.Committer.finish", lambda self: 1 / 0)
     call = settings("alone.zarr", "tiny-whisper", functionals_only=True)
     with pytest.raises(ZeroDivisionError):
         extract(call)
     monkeypatch.undo()
-    monkeypatch.setattr("tokser.extraction.plan.UTTERANCES_PER_SHARD", 2)
+    monkeypatch.setattr("tokser.extraction.group_plan.UTTERANCES_PER_SHARD", 2)
     extract(call)
     store = tokser.open_store(call.store)
     assert store["functionals/tiny-whisper/layer-0"].layout.num_shards == 3
@@ -146,7 +146,7 @@ def test_exact_copies_are_found_without_rows(settings, emodb):
     assert found.stamp == "LEAKS RECORDINGS"
 
 
-def test_what_was_set_aside_is_told_every_time_and_by_store_info(settings, emodb):
+def test_quarantined_utterances_are_shown_every_time(settings, emodb):
     (emodb / "wav" / "03a01Fa.wav").write_bytes(b"no audio")
     call = settings("alone.zarr", "tiny-whisper", functionals_only=True, layers="last")
     words = ["extract", "--dataset", "emodb", "--root", str(emodb), "--store", call.store]

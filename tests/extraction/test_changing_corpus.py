@@ -52,7 +52,7 @@ def settings(corpus, tiny, suffix, **changes) -> ExtractSettings:
 
 
 def encoded(monkeypatch) -> list[int]:
-    """Count the utterances of every forward pass."""
+    """Count the utterances of every batch."""
     counts: list[int] = []
     for encoder in (WhisperSpeechEncoder, BertTextEncoder):
         plain = encoder.prepare
@@ -66,9 +66,7 @@ def encoded(monkeypatch) -> list[int]:
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
-def test_what_is_new_or_corrected_is_encoded_and_ends_as_if_extracted_at_once(
-    corpus, tiny, suffix, monkeypatch
-):
+def test_only_new_and_corrected_utterances_are_encoded(corpus, tiny, suffix, monkeypatch):
     live = settings(corpus, tiny, suffix)
     extract(live)
     pool(PoolSettings(store=live.store))
@@ -79,13 +77,13 @@ def test_what_is_new_or_corrected_is_encoded_and_ends_as_if_extracted_at_once(
     assert sum(counts) == 4
     rows[2] = ("u2", 2, "ganz andere worte als zuvor", "c")
     write(corpus, rows)
-    told = CliRunner().invoke(
+    shown = CliRunner().invoke(
         main, ["store", "update", live.store, "--manifest", str(corpus / "m.csv"), "--dry-run"]
     )
-    assert told.exit_code == 0, told.output
-    assert "transcript: 1 utterances (u2)" in told.output
-    assert "tiny-bert/contextual: 1 utterances to be computed (u2)" in told.output
-    assert "\ntiny-whisper" not in told.output  # its functionals wait for `pool`
+    assert shown.exit_code == 0, shown.output
+    assert "transcript: 1 utterances (u2)" in shown.output
+    assert "tiny-bert/contextual: 1 utterances to be computed (u2)" in shown.output
+    assert "\ntiny-whisper" not in shown.output  # its functionals wait for `pool`
     done = CliRunner().invoke(
         main, ["store", "update", live.store, "--manifest", str(corpus / "m.csv")]
     )
@@ -120,8 +118,8 @@ def test_removal_from_the_command_line(corpus, tiny):
     extract(live)
     (corpus / "gone.txt").write_text("u2\n\n")
     command = ["store", "remove", live.store, "--ids", str(corpus / "gone.txt")]
-    told = CliRunner().invoke(main, [*command, "--dry-run"])
-    assert "1 utterances would be removed" in told.output
+    shown = CliRunner().invoke(main, [*command, "--dry-run"])
+    assert "1 utterances would be removed" in shown.output
     assert CliRunner().invoke(main, command).exit_code == 0
     store = tokser.open_store(live.store)
     assert store.ids == ["u0", "u3"]

@@ -1,4 +1,4 @@
-"""Which utterances share a forward pass, and where in it. Pure arithmetic."""
+"""Which inputs share a batch, its shape, and the row of each input. Pure arithmetic."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,24 +7,24 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-__all__ = ["MAX_WASTE", "fixed_batches", "near_equal"]
+__all__ = ["MAX_WASTE", "fixed_shape_batches", "group_near_equal"]
 
 MAX_WASTE = 0.05
-"""Share of a forward pass that may be padding."""
+"""Largest share of a batch that may be padding."""
 
 
-def near_equal(
+def group_near_equal(
     lengths: Sequence[int], budget: int, *, max_waste: float = MAX_WASTE
 ) -> list[list[int]]:
-    """Group the longest first, as many as budget and padding allow.
+    """Group inputs of near-equal length, longest first, within a budget and a share of padding.
 
     Args:
-        lengths: Length of each utterance, in any unit.
-        budget: Most that a group may hold, padding included; one that is longer stands alone.
+        lengths: Length of each input, in any unit.
+        budget: Largest size of a group, padding included; a longer input is alone in its group.
         max_waste: Largest share of a group that may be padding, 0 to 1.
 
     Returns:
-        Positions of the utterances of each group.
+        Positions of the inputs of each group.
     """
     groups: list[list[int]] = []
     longest = filled = 0
@@ -40,7 +40,7 @@ def near_equal(
     return groups
 
 
-def fixed_batches(
+def fixed_shape_batches(
     sequences: Sequence[NDArray[np.int32]], num_rows: int
 ) -> tuple[list[NDArray[np.int32]], list[int]]:
     """Put each distinct sequence into a batch whose shape, and its row, follow from it alone.

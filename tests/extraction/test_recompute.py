@@ -20,7 +20,7 @@ def store(emodb, tiny, tmp_path):
     return path
 
 
-def test_encoders_give_what_the_store_holds(store):
+def test_encoders_compute_what_the_store_holds(store):
     found = recompute(store, 3)
     assert all(one.is_same for one in found)
     features = {one.feature for one in found}
@@ -58,8 +58,8 @@ def test_another_model_of_the_same_name_is_refused(store, tmp_path):
         recompute(store, 1, encoders=[str(tmp_path / "other" / "tiny-whisper")])
 
 
-def test_a_model_that_the_store_does_not_know_is_refused(store):
-    with pytest.raises(SettingsError, match="place of one of tiny-whisper, tiny-wavlm, tiny-bert"):
+def test_a_model_that_is_not_in_the_store_is_refused(store):
+    with pytest.raises(SettingsError, match="encoders tiny-whisper, tiny-wavlm, tiny-bert"):
         recompute(store, 1, encoders=["models/whisper-large"])
 
 

@@ -28,7 +28,7 @@ def shard_bytes(path):
     return sum(file.stat().st_size for file in Path(path).rglob("rows/c/**/*") if file.is_file())
 
 
-def test_what_is_said_is_what_is_written(settings):
+def test_the_estimate_is_what_is_written(settings):
     found = estimate(settings)
     assert not Path(settings.store).parent.exists()
     extract(settings)
@@ -38,7 +38,7 @@ def test_what_is_said_is_what_is_written(settings):
     assert found.audio_hours == pytest.approx(6 * 13_000 / 16_000 / 3600, rel=0.5)
 
 
-def test_what_is_there_is_not_counted_again(settings):
+def test_features_in_the_store_are_not_counted_again(settings):
     extract(settings)
     found = estimate(settings)
     assert found.num_bytes_to_write == 0
@@ -47,12 +47,12 @@ def test_what_is_there_is_not_counted_again(settings):
 
 
 @pytest.mark.parametrize("call", [estimate, extract])
-def test_a_disk_without_room_is_refused_before_anything_runs(settings, monkeypatch, call):
+def test_a_full_disk_is_refused_before_anything_runs(settings, monkeypatch, call):
     monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: Disk(10, 10, 1_000))
     with pytest.raises(InputError, match=r"GB of free disk.*got 0\.00 GB"):
         call(settings)
     assert not Path(settings.store).parent.exists()
 
 
-def test_a_url_has_no_disk_to_look_at(settings):
+def test_a_url_has_no_free_disk_space(settings):
     assert module._free_bytes("s3://bucket/feats.zarr") is None

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokser.encoders.alone import EachAlone
+from tokser.encoders.per_utterance import PerUtterance
 
 
 class MeanOverTime(torch.nn.Module):
@@ -19,7 +19,7 @@ def test_padding_is_not_seen_and_comes_back_as_zeros(lengths):
     rows = [torch.randn(length, 3) for length in lengths]
     for row, values in enumerate(rows):
         padded[row, : lengths[row]] = values
-    part = EachAlone(MeanOverTime(), time=1)
+    part = PerUtterance(MeanOverTime(), time=1)
     part.lengths = lengths
     found = part(padded)
     assert found.shape == (len(lengths), max(lengths), 3)
@@ -31,7 +31,7 @@ def test_padding_is_not_seen_and_comes_back_as_zeros(lengths):
 @pytest.mark.parametrize("lengths", [[8, 8], [8, 6]])
 def test_time_may_be_the_last_axis_and_sums_stay_fp32(lengths):
     convolution = torch.nn.Conv1d(1, 4, 3, stride=2, bias=False).to(torch.bfloat16)
-    part = EachAlone(torch.nn.Sequential(torch.nn.Unflatten(1, (1, -1)), convolution), time=2)
+    part = PerUtterance(torch.nn.Sequential(torch.nn.Unflatten(1, (1, -1)), convolution), time=2)
     part.lengths = lengths
     found = part(torch.ones(2, 8, dtype=torch.bfloat16))
     assert found.shape == (2, 4, 3)
