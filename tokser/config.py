@@ -30,16 +30,20 @@ __all__ = [
 
 DatasetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_BYTES)]
 """`librispeech`, `emodb`, `iemocap`, or the name that a user gives a corpus of their own."""
-PROTOCOL_ALIASES = {"random": "report", "loso": "speaker"}
+PROTOCOL_ALIASES = {"loso": "speaker"}
 """Other names of protocols; settings hold the first name."""
+FORMER_PROTOCOLS = {"report": "random"}
+"""What protocols were called in earlier versions: options, pipelines, files of splits and tables of
+results that say so are read."""
 
 
 def _resolved(name: Any) -> Any:
-    return PROTOCOL_ALIASES.get(name, name) if isinstance(name, str) else name
+    known = PROTOCOL_ALIASES | FORMER_PROTOCOLS
+    return known.get(name, name) if isinstance(name, str) else name
 
 
 ProtocolName = Annotated[
-    Literal["report", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
+    Literal["random", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
 ]
 ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
 RegressorName = Literal["ridge", "mlp-sklearn"]
@@ -108,7 +112,7 @@ class Settings(BaseModel):
 def _describe_name(key: str, fault: Mapping[str, Any]) -> str:
     """Say which names a setting of a few fixed ones has, the nearest first."""
     known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
-    are_protocols = set(PROTOCOL_ALIASES.values()) <= set(known)
+    are_protocols = {*PROTOCOL_ALIASES.values(), *FORMER_PROTOCOLS.values()} <= set(known)
     names = [*known, *PROTOCOL_ALIASES] if are_protocols else known
     given = str(fault["input"])[:100]
     near = difflib.get_close_matches(given.lower().strip(), names, n=1, cutoff=0.5)
@@ -309,7 +313,7 @@ class _ExperimentSettings(Settings):
     functionals: tuple[str, ...] = Field(default=("mean", "std"), min_length=1)
     """Of features that name none: `mean`, `std`, and whatever else was pooled."""
     protocols: tuple[ProtocolName, ...] = ()
-    """Empty: `report` and `speaker`, or all that `splits_file` has."""
+    """Empty: `random` and `speaker`, or all that `splits_file` has."""
     splits_file: Path | None = None
     """Splits by id, as `splits.json` of another results folder has them; instead of protocols."""
     num_folds: NumFolds = 5
@@ -317,7 +321,7 @@ class _ExperimentSettings(Settings):
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
     """What `kfold` keeps together."""
     stratify: bool = True
-    """Whether each part of `report` has its share of every class; those of the paper have not."""
+    """Whether each part of `random` has its share of every class; those of the paper have not."""
     standardise: Literal["global", "speaker"] = "global"
     """By train alone; `speaker`: before that, each speaker by all of that speaker's recordings."""
     refit: bool = True

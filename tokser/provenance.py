@@ -23,6 +23,7 @@ __all__ = [
     "STAMP_NAME",
     "Stamp",
     "digest_of",
+    "first_spelling",
     "sha256_of_file",
     "sync_to_disk",
     "versions",
@@ -32,6 +33,9 @@ __all__ = [
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_FIRST_SPELLINGS = {"protocols": {"random": "report"}}
+"""Values of settings that were renamed, by setting: digests keep their first spelling, so that
+folders and ledgers of earlier versions are still known as what they are."""
 _MOST = 8
 """Differences between two stamps that a message names."""
 _PACKAGES = (
@@ -49,6 +53,21 @@ _PACKAGES = (
 def digest_of(value: Any) -> str:
     """Return the sha256 (hex) of a JSON-serialisable value, independent of key order."""
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
+
+
+def first_spelling(setting: str, value: Any) -> Any:
+    """Return a setting's value, or several, as it was spelled when its first digest was taken."""
+    return _respelled(value, _FIRST_SPELLINGS.get(setting, {}))
+
+
+def _current_spelling(setting: str, value: Any) -> Any:
+    return _respelled(value, {a: b for b, a in _FIRST_SPELLINGS.get(setting, {}).items()})
+
+
+def _respelled(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_respelled(one, names) for one in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def versions() -> dict[str, str]:
@@ -217,7 +236,13 @@ def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     found = []
     for part in ("settings", "inputs"):
         old, new = (
-            _flat({k: v for k, v in of.get(part, {}).items() if k not in Stamp.PLACES})
+            _flat(
+                {
+                    key: _current_spelling(key, value)
+                    for key, value in of.get(part, {}).items()
+                    if key not in Stamp.PLACES
+                }
+            )
             for of in (begun, now)
         )
         for key in sorted(old.keys() | new.keys()):
@@ -242,7 +267,11 @@ def _short(value: Any) -> str:
 
 
 def _digest_of_stamp(content: Mapping[str, Any]) -> str:
-    settings = {k: v for k, v in content["settings"].items() if k not in Stamp.PLACES}
+    settings = {
+        key: first_spelling(key, value)
+        for key, value in content["settings"].items()
+        if key not in Stamp.PLACES
+    }
     return digest_of([content["stage"], settings, content["inputs"]])
 
 

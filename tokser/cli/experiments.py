@@ -28,10 +28,10 @@ __all__ = ["audit", "classify", "regress"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 _PROTOCOLS = (
-    "Names with commas between. report (or random): random 70:20:10, leaks speakers; speaker (or "
+    "Names with commas between. random: 70:20:10 at random, leaks speakers; speaker (or "
     "loso): leave one speaker or session out; fixed: one published split by speakers; text: as "
     "speaker, and no sentence of test in train; kfold: whole groups dealt into folds.  "
-    "[default: report,speaker]"
+    "[default: random,speaker]"
 )
 _FEATURES = (
     "Expressions with commas between: whisper-base/layer-6; a + b (one classifier on both); "
