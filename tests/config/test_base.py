@@ -30,7 +30,7 @@ def test_pretraining_is_that_of_section_4_3():
         ({"classifiers": ()}, "classifiers"),
         ({"classifiers": ("tree",)}, r"classifiers\.0 = 'tree', which is none of mlp, linear, lo"),
         ({"classifiers": ("logregg",)}, "nearest known: 'logreg'"),
-        ({"protocols": ("speakers",)}, r"none of report, .*loso; nearest known: 'speaker'"),
+        ({"protocols": ("speakers",)}, r"none of random, .*loso; nearest known: 'speaker'"),
         ({"protocols": ("LOSO",)}, "nearest known: 'loso'"),
         ({"standardise": "speakr"}, "none of global, speaker; nearest known: 'speaker'"),
         ({"grid": {"batch_sizes": ()}}, "batch_sizes"),
@@ -45,8 +45,15 @@ def test_wrong_settings_are_named_with_the_file(changes, message):
     assert str(caught.value).startswith("test.yaml: expected settings that are known, with")
 
 
-def test_protocols_go_by_the_field_s_names_too_and_are_stored_under_their_own():
-    assert classify(protocols=("random", "loso", "text")).protocols == ("report", "speaker", "text")
+@pytest.mark.parametrize("name", ["random", "report"])
+def test_other_names_of_protocols_are_known(name):
+    assert classify(protocols=(name, "loso", "text")).protocols == ("random", "speaker", "text")
+
+
+def test_a_former_name_of_a_protocol_is_not_offered():
+    with pytest.raises(SettingsError) as caught:
+        classify(protocols=("reports",))
+    assert "'report'" not in str(caught.value)
 
 
 def test_all_faults_are_told_at_once():

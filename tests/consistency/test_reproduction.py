@@ -55,7 +55,7 @@ def test_everything_that_the_report_ran_is_run(dataset):
     }
     grids = [(set(c.grid.batch_sizes), set(c.grid.learning_rates)) for c in pipeline.classify]
     assert grids == [(set(g.batch_sizes), set(g.learning_rates)) for g in GRIDS]
-    assert all(c.protocols == ("report", "speaker") for c in pipeline.classify)
+    assert all(c.protocols == ("random", "speaker") for c in pipeline.classify)
     assert all(p.epochs == 30 and p.learning_rate == 1e-4 for p in pipeline.pretrain)
 
 

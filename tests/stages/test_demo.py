@@ -52,7 +52,7 @@ def test_scores_and_page_lie_at_the_top(demo):
     out, _ = demo
     results = pd.read_csv(out / "results.csv")
     assert set(results["dataset"]) == {"emodb", "iemocap"}
-    assert set(results["protocol"]) == {"report", "speaker"}
+    assert set(results["protocol"]) == {"random", "speaker"}
     assert {"aligner/aligned", "tiny-whisper/layer-2", "tiny-wavlm/layer-3"} <= set(
         results["features"]
     )

@@ -9,13 +9,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tokser.errors import SettingsError, shortened
 
-__all__ = ["PROTOCOL_ALIASES", "VARIANT_ALIASES", "Settings"]
+__all__ = ["FORMER_PROTOCOLS", "PROTOCOL_ALIASES", "VARIANT_ALIASES", "Settings"]
 
 VARIANT_ALIASES = {"report": "paper"}
 """Former names of aligner variants; settings hold the present name."""
 
-PROTOCOL_ALIASES = {"random": "report", "loso": "speaker"}
+PROTOCOL_ALIASES = {"loso": "speaker"}
 """Other names of protocols; settings hold the second name."""
+FORMER_PROTOCOLS = {"report": "random"}
+"""What protocols were called in earlier versions: options, pipelines, files of splits and tables of
+results that say so are read."""
 _MOST_FAULTS = 20
 """Faults of settings that one message names."""
 
@@ -67,7 +70,7 @@ class Settings(BaseModel):
 def _describe_name(key: str, fault: Mapping[str, Any]) -> str:
     """Say which names a setting of a few fixed ones has, the nearest first."""
     known = re.findall(r"'([^']*)'", fault["ctx"]["expected"])
-    are_protocols = set(PROTOCOL_ALIASES.values()) <= set(known)
+    are_protocols = {*PROTOCOL_ALIASES.values(), *FORMER_PROTOCOLS.values()} <= set(known)
     names = [*known, *PROTOCOL_ALIASES] if are_protocols else known
     given = str(fault["input"])[:100]
     near = difflib.get_close_matches(given.lower().strip(), names, n=1, cutoff=0.5)

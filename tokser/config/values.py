@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from tokser.config.base import PROTOCOL_ALIASES, VARIANT_ALIASES
+from tokser.config.base import FORMER_PROTOCOLS, PROTOCOL_ALIASES, VARIANT_ALIASES
 from tokser.config.option import Option
 from tokser.names import MOST_BYTES
 
@@ -60,7 +60,8 @@ TargetName = Literal["valence", "arousal", "dominance"]
 
 
 def _resolved(name: Any) -> Any:
-    return PROTOCOL_ALIASES.get(name, name) if isinstance(name, str) else name
+    known = PROTOCOL_ALIASES | FORMER_PROTOCOLS
+    return known.get(name, name) if isinstance(name, str) else name
 
 
 def _present_variant(name: Any) -> Any:
@@ -69,7 +70,7 @@ def _present_variant(name: Any) -> Any:
 
 VariantName = Annotated[str, BeforeValidator(_present_variant)]
 ProtocolName = Annotated[
-    Literal["report", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
+    Literal["random", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
 ]
 
 Store = Annotated[str, Option(metavar="PATH|URL")]
