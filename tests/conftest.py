@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,22 @@ _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 def no_waiting_for_the_disk(monkeypatch):
     """Only a loss of power shows what fsync is for, and it is most of a small write's time."""
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_reaches_child_processes():
+    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def messages_as_on_the_command_line():
+    """Tests read on standard error what a user of the command line would; the library is silent."""
+    from tokser.cli.messages import messages_shown
+
+    with messages_shown():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,17 @@ def test_a_stamp_marks_only_what_the_same_call_made(tmp_path):
     assert json.loads((tmp_path / "provenance.json").read_text())["versions"] == versions()
 
 
+def test_renamed_values_of_settings_leave_the_digest_as_it_was(tmp_path):
+    former = Stamp("classify", {"protocols": ["report", "speaker"], "features": ["report"]}, {})
+    stamp = Stamp("classify", {"protocols": ("random", "speaker"), "features": ["report"]}, {})
+    former.write(tmp_path)
+    assert stamp.marks(tmp_path)
+    assert stamp.content["settings"]["protocols"] == ("random", "speaker")
+    other = Stamp("classify", {"protocols": ["random", "speaker"], "features": ["random"]}, {})
+    with pytest.raises(SettingsError), other.claim(tmp_path):
+        pass
+
+
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     file = tmp_path / "scores.csv"
     write_atomically(file, b"old")

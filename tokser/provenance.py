@@ -23,6 +23,7 @@ __all__ = [
     "STAMP_NAME",
     "Stamp",
     "digest_of",
+    "first_spelling",
     "sha256_of_file",
     "sync_to_disk",
     "versions",
@@ -32,6 +33,11 @@ __all__ = [
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
+_FIRST_SPELLINGS = {"protocols": {"random": "report"}, "variant": {"paper": "report"}}
+"""Values of settings that were renamed, by setting: digests keep their first spelling, so that
+folders and ledgers of earlier versions are still known as what they are."""
+_FIRST_NAMES = {"global_queries": "seeds"}
+"""Names of settings that were renamed, likewise."""
 _MOST = 8
 """Differences between two stamps that a message names."""
 _PACKAGES = (
@@ -49,6 +55,26 @@ _PACKAGES = (
 def digest_of(value: Any) -> str:
     """Return the sha256 (hex) of a JSON-serialisable value, independent of key order."""
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
+
+
+def first_spelling(setting: str, value: Any) -> Any:
+    """Return a setting's value, or several, as it was spelled when its first digest was taken.
+
+    Of a mapping, such as a provenance, this holds for everything in it.
+    """
+    if isinstance(value, Mapping):
+        return {_FIRST_NAMES.get(k, k): first_spelling(k, inner) for k, inner in value.items()}
+    return _respelled(value, _FIRST_SPELLINGS.get(setting, {}))
+
+
+def _current_spelling(setting: str, value: Any) -> Any:
+    return _respelled(value, {a: b for b, a in _FIRST_SPELLINGS.get(setting, {}).items()})
+
+
+def _respelled(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, list | tuple):
+        return [_respelled(one, names) for one in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def versions() -> dict[str, str]:
@@ -104,8 +130,8 @@ class Stamp:
     def marks(self, folder: Path) -> bool:
         """Tell whether `folder` was finished by this very stage, settings and inputs.
 
-        In a sealed folder every file must be as it was written; what is not is told, and the
-        folder does not count as finished.
+        Every file that the index lists must be as it was written; damaged files are named, and
+        the folder does not count as finished.
         """
         if not SealedFolder(folder).is_sealed:
             stamp = _read(folder / STAMP_NAME)
@@ -140,7 +166,7 @@ class Stamp:
 
     @contextmanager
     def claim(self, folder: Path) -> Iterator[None]:
-        """Begin an artefact in a new folder, or go on with one that this stamp began.
+        """Begin an artefact in a new folder, or resume one that this stamp began.
 
         Raises:
             SettingsError: The folder holds something else; nothing in it is changed.
@@ -176,7 +202,7 @@ class Stamp:
             sealed.put({CLAIM_NAME: text.encode()})
 
     def _foreign(self, folder: Path) -> str:
-        """Say what a folder holds that this stamp did not begin; nothing if it did, or may."""
+        """Say what a folder holds that this stamp did not begin; empty if it may write there."""
         made_of = SealedFolder(folder).made_of
         if made_of == self.digest:
             return ""
@@ -217,7 +243,13 @@ def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     found = []
     for part in ("settings", "inputs"):
         old, new = (
-            _flat({k: v for k, v in of.get(part, {}).items() if k not in Stamp.PLACES})
+            _flat(
+                {
+                    key: _current_spelling(key, value)
+                    for key, value in of.get(part, {}).items()
+                    if key not in Stamp.PLACES
+                }
+            )
             for of in (begun, now)
         )
         for key in sorted(old.keys() | new.keys()):
@@ -242,7 +274,11 @@ def _short(value: Any) -> str:
 
 
 def _digest_of_stamp(content: Mapping[str, Any]) -> str:
-    settings = {k: v for k, v in content["settings"].items() if k not in Stamp.PLACES}
+    settings = {
+        key: first_spelling(key, value)
+        for key, value in content["settings"].items()
+        if key not in Stamp.PLACES
+    }
     return digest_of([content["stage"], settings, content["inputs"]])
 
 

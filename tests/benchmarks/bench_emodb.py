@@ -36,7 +36,7 @@ LAYERS = tuple(f"whisper-base/layer-{number}" for number in range(7))
 CLASSIFIERS = ("mlp", "logreg", "svm")
 BOTH = f"best({', '.join(CLASSIFIERS)})"
 BEST = "best(whisper-base/layer-0..6)"
-TITLES = {"speaker": "leave one speaker out", "report": "random 70:20:10, **LEAKS SPEAKERS**"}
+TITLES = {"speaker": "leave one speaker out", "random": "random 70:20:10, **LEAKS SPEAKERS**"}
 NUM_PERMUTATIONS = 200
 TARGETS = {"permuted_within_interval": (93, 100)}
 Scores = Mapping[tuple[str, str, str], pd.Series]
@@ -83,7 +83,7 @@ def _classify(store: str, refit: bool) -> Path:
             dataset="emodb",
             store=store,
             out=BUILD / f"emodb-{'refitted' if refit else 'not-refitted'}",
-            protocols=("speaker", "report"),
+            protocols=("speaker", "random"),
             classifiers=CLASSIFIERS,
             grid=GridSettings(),
             refit=refit,
@@ -100,7 +100,7 @@ def _figures(scores: Scores) -> dict[str, float]:
     return {
         "logreg_layer_3_speaker": 100 * scores["speaker", "logreg", LAYERS[3]]["uar"],
         "nested_speaker": 100 * scores["speaker", BOTH, BEST]["uar"],
-        "nested_random": 100 * scores["report", BOTH, BEST]["uar"],
+        "nested_random": 100 * scores["random", BOTH, BEST]["uar"],
     }
 
 
@@ -166,7 +166,7 @@ def _differences(folder: Path) -> str:
     """Say which layers differ by the paired tests of logistic regression."""
     table = pd.read_csv(folder / "comparisons.csv")
     told = []
-    for protocol, name in (("speaker", "for unheard speakers"), ("report", "on the random split")):
+    for protocol, name in (("speaker", "for unheard speakers"), ("random", "on the random split")):
         mine = table[(table["protocol"] == protocol) & (table["classifier"] == "logreg")]
         mine = mine[mine["first"].isin(LAYERS) & mine["second"].isin(LAYERS)]
         num = int((mine["p_adjusted"] <= 0.05).sum())

@@ -53,7 +53,7 @@ def test_classify_takes_expressions_grids_seeds_and_shows_intervals(store, tmp_p
     result = run(
         *("classify", "--dataset", "iemocap", "--store", store, "--out", out),
         *("--features", "whisper-tiny/layer-1 + whisper-tiny/layer-2, mean(whisper-tiny/layer-*)"),
-        *("--grid", "batch_size=8,16,hidden=6,epochs=2", "--protocol", "report,speaker"),
+        *("--grid", "batch_size=8,16,hidden=6,epochs=2", "--protocol", "random,speaker"),
         *("--seeds", 2, "--functionals", "mean"),
     )
     assert result.exit_code == 0, result.output
@@ -75,13 +75,13 @@ def test_classify_takes_expressions_grids_seeds_and_shows_intervals(store, tmp_p
 def test_splits_of_one_run_are_used_again_by_another(store, tmp_path):
     first, again = tmp_path / "first", tmp_path / "again"
     usual = ("classify", "--dataset", "iemocap", "--store", store, "--classifier", "logreg")
-    assert run(*usual, "--protocol", "report", "--seed", 3, "--out", first).exit_code == 0
+    assert run(*usual, "--protocol", "random", "--seed", 3, "--out", first).exit_code == 0
     told = ("--splits", first / "splits.json", "--seed", 3)
     result = run(*usual, *told, "--out", again)
     assert result.exit_code == 0, result.output
     for name in ("results.csv", "splits.json"):
         assert (again / name).read_bytes() == (first / name).read_bytes()
-    result = run(*usual, *told, "--protocol", "report", "--out", tmp_path / "third")
+    result = run(*usual, *told, "--protocol", "random", "--out", tmp_path / "third")
     assert result.exit_code == 2
     assert "names other than those of the protocols" in result.output
     result = run(*usual, "--splits", first / "splits.json", "--out", tmp_path / "fourth")
@@ -125,6 +125,6 @@ def test_an_unknown_protocol_gets_the_nearest_one_named(store):
     result = run("audit", "--store", store, "--protocol", "speaker, lso")
     assert result.exit_code == 2
     told = " ".join(result.output.split())
-    assert "protocols.1 = 'lso', which is none of report, speaker" in told
+    assert "protocols.1 = 'lso', which is none of random, speaker" in told
     assert "nearest known: 'loso'" in told
     assert run("audit", "--store", store, "--protocol", "loso, random").exit_code == 0

@@ -46,7 +46,7 @@ class Claims:
     def __init__(self):
         self.released = []
 
-    def let_go(self, shard):
+    def release(self, shard):
         self.released.append(shard)
 
 

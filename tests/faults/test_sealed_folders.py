@@ -77,12 +77,12 @@ def store(tmp_path_factory) -> str:
 
 def classified(store: str, out: Path) -> Path:
     grid = GridSettings(batch_sizes=(8,), learning_rates=(1e-2,), hidden=(4,), epochs=1)
-    chosen = {"protocols": ("report",), "classifiers": ("mlp", "logreg"), "grid": grid}
+    chosen = {"protocols": ("random",), "classifiers": ("mlp", "logreg"), "grid": grid}
     return classify(ClassifySettings(dataset="emodb", store=store, out=out, device="cpu", **chosen))
 
 
 def regressed(store: str, out: Path) -> Path:
-    chosen = {"protocols": ("report",), "targets": ("valence",)}
+    chosen = {"protocols": ("random",), "targets": ("valence",)}
     return regress(RegressSettings(dataset="emodb", store=store, out=out, device="cpu", **chosen))
 
 

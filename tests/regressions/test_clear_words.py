@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from tokser.cli.options import reports_errors
+from tokser.cli.failures import reports_errors
 from tokser.corpora.manifest import probe_recordings, read_manifest
 from tokser.errors import InputError, StoreMismatchError
 from tokser.stages.regress import _having

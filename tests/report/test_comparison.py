@@ -17,7 +17,7 @@ def test_without_a_choice_the_last_layer_stands(folders):
     names = [f"wavlm-base/layer-{layer}" for layer in (12, 0, 9)]
     table = headline(merge_results([folders.results(features=names, classifiers=["logreg"])]))
     wavlm = next(row for row in compare("emodb", table, {}) if row.label == "WavLM")
-    assert wavlm.ours["report"][0].features == "wavlm-base/layer-12"
+    assert wavlm.ours["random"][0].features == "wavlm-base/layer-12"
 
 
 def test_rows_of_the_report_come_first_and_ours_that_it_lacks_last(folders):
@@ -25,7 +25,7 @@ def test_rows_of_the_report_come_first_and_ours_that_it_lacks_last(folders):
     rows = compare("emodb", table, {"demo": "bert-base-uncased/contextual"})
     assert [row.label for row in rows][-2:] == ["Ours (Multi)", "Ours (Mono)"]
     assert rows[-1].published is None
-    assert rows[-1].ours["report"][0].features == "demo/aligned"
+    assert rows[-1].ours["random"][0].features == "demo/aligned"
     assert rows[-2].ours == {}
 
 

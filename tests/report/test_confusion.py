@@ -41,7 +41,7 @@ def test_other_configurations_are_left_out():
 
 
 def test_a_configuration_without_predictions_has_no_matrix():
-    assert confusion_of(predictions([("anger", "fear")]), ROW, "report") is None
+    assert confusion_of(predictions([("anger", "fear")]), ROW, "random") is None
 
 
 def test_a_label_that_was_only_predicted_has_a_row_of_zeros():

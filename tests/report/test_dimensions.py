@@ -26,7 +26,7 @@ def test_a_folder_of_regress_is_told_from_one_of_classify(folders):
 def test_every_target_has_the_scores_of_the_folder(read):
     inputs = read()
     (told,) = find_dimensions(inputs.regressions)
-    assert told.protocols == ("speaker", "report")
+    assert told.protocols == ("speaker", "random")
     assert [target.name for target in told.targets] == ["arousal", "valence"]
     scores = inputs.regressions[0].scores
     for target in told.targets:
@@ -85,11 +85,11 @@ def test_the_figure_has_the_estimates_of_its_own_setup_alone(folders):
 
 def test_the_stamp_and_the_tests_are_told_by_target(read):
     (told,) = find_dimensions(read().regressions)
-    assert told.verdicts["report"].stamp == "LEAKS SPEAKERS"
+    assert told.verdicts["random"].stamp == "LEAKS SPEAKERS"
     for target in told.targets:
         assert [(f.protocol, f.classifier, len(f.pairs)) for f in target.families] == [
             ("speaker", "ridge", 3),
-            ("report", "ridge", 3),
+            ("random", "ridge", 3),
         ]
 
 

@@ -21,7 +21,7 @@ def metrics(num_epochs: int = 4) -> pd.DataFrame:
     table = pd.DataFrame({"epoch": epochs, "train_loss": 0.4 - epochs / 20})
     table.loc[0, "train_loss"] = np.nan
     return table.assign(
-        dev_match_rate=epochs / 10, dev_match_rate_shuffled=epochs / 20, dev_chance=0.001
+        dev_match_rate=epochs / 10, dev_match_rate_mismatched=epochs / 20, dev_chance=0.001
     )
 
 
@@ -46,12 +46,12 @@ def test_leaks_of_equal_scores_can_be_drawn():
 
 
 def curve(low: float) -> Layers:
-    layers = {"speaker": (0, 3), "report": (0, 3)}
-    uar = {"speaker": (low, 0.9), "report": (low, 0.95)}
+    layers = {"speaker": (0, 3), "random": (0, 3)}
+    uar = {"speaker": (low, 0.9), "random": (low, 0.95)}
     none = ((np.nan, np.nan),) * 2
-    ends = {"speaker": ((low - 0.1, low + 0.05), (0.85, 0.93)), "report": none}
-    dev = {"speaker": (0.9, 0.8), "report": (np.nan, np.nan)}
-    return Layers("wavlm", layers, uar, ends, dev, {"speaker": {0: 7, 3: 3}, "report": {}})
+    ends = {"speaker": ((low - 0.1, low + 0.05), (0.85, 0.93)), "random": none}
+    dev = {"speaker": (0.9, 0.8), "random": (np.nan, np.nan)}
+    return Layers("wavlm", layers, uar, ends, dev, {"speaker": {0: 7, 3: 3}, "random": {}})
 
 
 def test_layer_curves_name_axes_units_and_protocols():
@@ -93,7 +93,7 @@ def test_one_epoch_many_runs_and_missing_columns_can_be_drawn():
 
 def test_a_figure_bears_the_stamps_of_its_protocols():
     leak = Leak("whisper", 0.9, 0.8)
-    texts = texts_of(figures.leak_sizes("EmoDB", [leak], {"report": "LEAKS SPEAKERS"}))
+    texts = texts_of(figures.leak_sizes("EmoDB", [leak], {"random": "LEAKS SPEAKERS"}))
     assert {"Random split, LEAKS SPEAKERS", "Unheard speakers"} <= set(texts)
     stamps = {"speaker": "SPEAKERS UNKNOWN"}
     layers = figures.layer_curve("EmoDB", curve(0.5), 0.1, stamps)

@@ -11,7 +11,7 @@ def test_whole_folders_are_read(folders):
     results, runs, _ = read_inputs([folders.results()], [folders.run("wide")])
     assert len(results[0].scores) == 4
     assert len(results[0].evaluations) == 22
-    assert set(results[0].audit) == {"report", "speaker"}
+    assert set(results[0].audit) == {"random", "speaker"}
     assert results[0].provenance["stage"] == "classify"
     assert runs[0].name == "wide"
     assert runs[0].settings["temperature"] == 0.07
@@ -52,7 +52,7 @@ def test_all_missing_files_are_named_at_once_with_the_commands_that_make_them(fo
         ("predictions.parquet", "no parquet", "predictions.parquet"),
         ("grid.csv", "dataset,features\nemodb,x\n", "absent"),
         ("audit.json", "{", "audit.json"),
-        ("audit.json", '{"report": {"leaks": []}}', "`leaks` and `stamp` of protocol 'report'"),
+        ("audit.json", '{"random": {"leaks": []}}', "`leaks` and `stamp` of protocol 'random'"),
         ("audit.json", "[]", "expected one JSON object, got list"),
         ("ledger.jsonl", "3\n", "one JSON object on each line"),
         ("provenance.json", "[]", "expected one JSON object"),

@@ -34,7 +34,7 @@ def test_the_same_configuration_in_two_folders_is_refused(folders):
     message = str(raised.value)
     assert str(paths[0]) in message
     assert str(paths[1]) in message
-    assert "whisper-base/layer-2/report/mlp/0" in message
+    assert "whisper-base/layer-2/random/mlp/0" in message
     assert "layer-10" not in message
 
 
@@ -46,7 +46,7 @@ def test_every_folder_without_results_is_named(folders):
 def test_the_best_of_each_column_is_marked_per_protocol(folders):
     scores = merge_results([folders.results(features=LAYERS)])
     table = headline(scores)
-    assert table.protocols == ("speaker", "report")
+    assert table.protocols == ("speaker", "random")
     for protocol in table.protocols:
         mine = scores[scores["protocol"] == protocol]
         for metric in ("uar", "accuracy", "macro_f1"):
@@ -86,7 +86,7 @@ def test_leaks_are_the_difference_in_points(folders):
     scores = merge_results([folders.results(features=LAYERS)])
     wide = scores.pivot(index="features", columns="protocol", values="uar")
     for leak in find_leaks(headline(scores)):
-        expected = 100 * (wide.loc[leak.label, "report"] - wide.loc[leak.label, "speaker"])
+        expected = 100 * (wide.loc[leak.label, "random"] - wide.loc[leak.label, "speaker"])
         assert leak.points == pytest.approx(expected)
 
 
@@ -101,10 +101,10 @@ def test_layers_make_a_curve_in_their_order(folders):
     [curve] = find_layers(headline(scores), NO_CHOICES)
     assert curve.label == "whisper-base"
     assert curve.layers["speaker"] == (0, 2, 10)
-    mine = scores[scores["protocol"] == "report"].set_index("features")["uar"]
-    assert curve.uar["report"] == tuple(mine[name] for name in LAYERS[::-1])
-    assert np.isnan(curve.interval["report"]).all()
-    assert curve.chosen == {"speaker": {}, "report": {}}
+    mine = scores[scores["protocol"] == "random"].set_index("features")["uar"]
+    assert curve.uar["random"] == tuple(mine[name] for name in LAYERS[::-1])
+    assert np.isnan(curve.interval["random"]).all()
+    assert curve.chosen == {"speaker": {}, "random": {}}
 
 
 def test_rings_count_the_folds_whose_own_dev_part_chose_a_layer(folders):

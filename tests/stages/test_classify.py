@@ -91,7 +91,7 @@ def test_results_have_their_columns_and_a_row_for_every_unit(settings):
     units = results[["features", "protocol", "classifier"]].apply(tuple, axis=1)
     assert sorted(units) == sorted(
         (f, p, c)
-        for f, p in itertools.product((*FEATURES, BEST), ("report", "speaker"))
+        for f, p in itertools.product((*FEATURES, BEST), ("random", "speaker"))
         for c in (("mlp", "logreg", BOTH) if f == BEST else ("mlp", "logreg"))
     )
     candidates = results.set_index(["features", "classifier"])["num_candidates"]
@@ -99,13 +99,13 @@ def test_results_have_their_columns_and_a_row_for_every_unit(settings):
     assert set(candidates[BEST, BOTH]) == {4}
     assert set(candidates[FEATURES[0], "mlp"]) == {1}
     by_protocol = results.set_index("protocol")
-    assert set(by_protocol.loc["report", "n_test"]) == {6}
-    assert set(by_protocol.loc["report", "num_folds"]) == {1}
-    assert by_protocol.loc["report", "uar_fold_std"].isna().all()
+    assert set(by_protocol.loc["random", "n_test"]) == {6}
+    assert set(by_protocol.loc["random", "num_folds"]) == {1}
+    assert by_protocol.loc["random", "uar_fold_std"].isna().all()
     assert set(results["unit"]) == {"speaker"}
     assert set(results["num_units"]) == {4}
     assert set(results["uar_chance"]) == {1 / 3}
-    assert set(by_protocol.loc["report", "leaks"]) == {"speakers sentences"}
+    assert set(by_protocol.loc["random", "leaks"]) == {"speakers sentences"}
     assert set(by_protocol.loc["speaker", "n_test"]) == {60}
     assert set(by_protocol.loc["speaker", "num_folds"]) == {4}
     assert set(by_protocol.loc["speaker", "leaks"]) == {"sentences"}
@@ -182,7 +182,7 @@ def test_another_run_is_one_that_evaluates_something_else(settings, store, tmp_p
     changes = {"classifiers": ("logreg",), "features": FEATURES[:1]}
     first = classify(settings("a/first", **changes))
     again = classify(settings("b/again", **changes, num_seeds=2))
-    later = classify(settings("c/later", **changes, protocols=("speaker", "report"), seed=1))
+    later = classify(settings("c/later", **changes, protocols=("speaker", "random"), seed=1))
     other = classify(settings("d/other", **changes, functionals=("mean",)))
     for same in (first, again, later):
         assert {line["other_runs"] for line in ledger(same)} == {0}
@@ -226,7 +226,7 @@ def test_a_ledger_that_cannot_be_shared_is_refused_before_anything_is_written(
 def test_the_audit_is_kept_for_each_protocol(settings):
     out = classify(settings())
     audit = json.loads((out / "audit.json").read_text())
-    assert audit["report"]["stamp"] == "LEAKS SPEAKERS"
+    assert audit["random"]["stamp"] == "LEAKS SPEAKERS"
     assert audit["speaker"]["stamp"] == ""
 
 
@@ -274,22 +274,22 @@ def test_other_settings_into_the_same_folder_are_refused_and_change_nothing(sett
 def test_a_folder_begun_otherwise_is_refused_at_once_naming_what_differs_alone(
     settings, monkeypatch
 ):
-    classify(settings(protocols=("report", "speaker"), classifiers=("logreg",)))
+    classify(settings(protocols=("random", "speaker"), classifiers=("logreg",)))
     monkeypatch.setattr(stage, "load", None)  # nothing is read before
     with pytest.raises(SettingsError) as caught:
         classify(
             settings(
-                protocols=("report",),
+                protocols=("random",),
                 classifiers=("logreg",),
                 grid=GRID.model_copy(update={"epochs": 3}),
             )
         )
-    told = "grid.epochs 2, now 3; protocols ['report', 'speaker'], now ['report']"
+    told = "grid.epochs 2, now 3; protocols ['random', 'speaker'], now ['random']"
     assert caught.value.got == f"one begun otherwise ({told})"
 
 
 def test_other_rows_in_the_store_are_other_results(settings, store, stores, tmp_path):
-    chosen = {"protocols": ("report",), "classifiers": ("logreg",)}
+    chosen = {"protocols": ("random",), "classifiers": ("logreg",)}
     out = classify(settings(**chosen))
     before = contents(out)
     other = type(stores)(tmp_path / "other")
@@ -307,7 +307,7 @@ def test_other_rows_in_the_store_are_other_results(settings, store, stores, tmp_
 
 @pytest.mark.parametrize("finished", [True, False])
 def test_a_damaged_part_is_trained_again_and_said(settings, capsys, finished):
-    chosen = {"protocols": ("report",), "classifiers": ("logreg",)}
+    chosen = {"protocols": ("random",), "classifiers": ("logreg",)}
     out = classify(settings(**chosen))
     before = contents(out)
     if not finished:
@@ -324,7 +324,7 @@ def test_a_damaged_part_is_trained_again_and_said(settings, capsys, finished):
 
 
 def test_splits_of_a_results_folder_that_changed_are_refused(settings, tmp_path):
-    out = classify(settings(protocols=("report",), classifiers=("logreg",)))
+    out = classify(settings(protocols=("random",), classifiers=("logreg",)))
     file = out / "splits.json"
     file.write_text(file.read_text().replace("utt003", "utt004", 1))
     with pytest.raises(DamagedFileError, match=r"splits\.json: .* copy the file elsewhere"):
@@ -363,7 +363,7 @@ def test_the_random_split_follows_the_seed(settings):
         json.loads((classify(settings(str(seed), seed=seed)) / "splits.json").read_text())
         for seed in (0, 1)
     ]
-    assert tests[0]["report"] != tests[1]["report"]
+    assert tests[0]["random"] != tests[1]["random"]
     assert tests[0]["speaker"] == tests[1]["speaker"]
 
 

@@ -86,14 +86,14 @@ def test_each_fold_takes_the_layer_that_its_own_dev_prefers(make):
 
 
 def test_seeds_are_averaged_and_what_draws_nothing_is_run_once(make):
-    out = make(classifiers=("mlp", "logreg"), protocols=("speaker", "report"), num_seeds=3)
+    out = make(classifiers=("mlp", "logreg"), protocols=("speaker", "random"), num_seeds=3)
     results = pd.read_csv(out / "results.csv")
     summary = pd.read_csv(out / "summary.csv")
     counts = results.groupby(["classifier", "protocol"])["seed"].nunique().to_dict()
     assert counts == {
-        ("logreg", "report"): 3, ("logreg", "speaker"): 1,
-        ("mlp", "report"): 3, ("mlp", "speaker"): 3,
-        ("best(mlp, logreg)", "report"): 3, ("best(mlp, logreg)", "speaker"): 3,
+        ("logreg", "random"): 3, ("logreg", "speaker"): 1,
+        ("mlp", "random"): 3, ("mlp", "speaker"): 3,
+        ("best(mlp, logreg)", "random"): 3, ("best(mlp, logreg)", "speaker"): 3,
     }  # fmt: skip
     key = ["features", "classifier", "protocol"]
     for row in summary.itertuples():
@@ -104,7 +104,7 @@ def test_seeds_are_averaged_and_what_draws_nothing_is_run_once(make):
             assert row.uar_seed_std == pytest.approx(mine["uar"].std(ddof=1))
         assert row.uar_low <= row.uar <= row.uar_high
     splits = json.loads((out / "splits.json").read_text())
-    assert [fold["seed"] for fold in splits["report"]] == [0, 1, 2]
+    assert [fold["seed"] for fold in splits["random"]] == [0, 1, 2]
     assert "seed" not in splits["speaker"][0]
 
 
@@ -124,11 +124,11 @@ def test_classes_confusions_and_pooled_recall_agree_with_the_predictions(make):
 
 
 def test_every_pair_is_tested_and_every_table_of_a_leaking_protocol_is_stamped(make):
-    out = make(protocols=("report", "speaker"))
+    out = make(protocols=("random", "speaker"))
     for name in ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid"):
         table = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
         stamps = table.groupby("protocol")["stamp"].unique().map(list).to_dict()
-        assert stamps == {"report": ["LEAKS SPEAKERS"], "speaker": [""]}, name
+        assert stamps == {"random": ["LEAKS SPEAKERS"], "speaker": [""]}, name
     comparisons = pd.read_csv(out / "comparisons.csv")
     # best(...) is made of both layers, so it is not held against them.
     assert [tuple(row) for row in comparisons[["first", "second"]].to_numpy()] == [LAYERS] * 2
@@ -189,7 +189,7 @@ def test_an_unknown_speaker_cannot_be_standardised_and_is_named(make, stores):
     table = stores.manifest(60)
     table.iloc[3, table.columns.get_loc("speaker")] = ""
     with pytest.raises(InputError, match=r"--standardise speaker: .* got none for utt003"):
-        make(table, protocols=("report",), standardise="speaker")
+        make(table, protocols=("random",), standardise="speaker")
 
 
 def write_splits(tmp_path, **parts):
@@ -249,13 +249,13 @@ def test_the_store_is_only_read(make, stores):
 
 def test_every_file_of_unknown_speakers_is_stamped_and_counts_none(make, stores):
     table = stores.manifest(60).assign(speaker="")
-    out = make(table, protocols=("report",), features=(*LAYERS, BEST))
+    out = make(table, protocols=("random",), features=(*LAYERS, BEST))
     for name in ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid"):
         found = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
         assert set(found["stamp"]) == {"SPEAKERS UNKNOWN"}, name
         assert set(found.get("num_units", [""])) == {""}, name
     assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"SPEAKERS UNKNOWN"}
-    assert json.loads((out / "audit.json").read_text())["report"]["unknown_speakers"] == 60
+    assert json.loads((out / "audit.json").read_text())["random"]["unknown_speakers"] == 60
 
 
 def test_speakers_are_counted_where_all_that_are_tested_are_known(make, stores):
@@ -274,7 +274,7 @@ def test_speakers_are_counted_where_all_that_are_tested_are_known(make, stores):
 
 
 def test_a_random_split_without_strata_says_so_in_every_table(make, capsys):
-    out = make(protocols=("report", "speaker"), stratify=False, features=LAYERS[:1])
+    out = make(protocols=("random", "speaker"), stratify=False, features=LAYERS[:1])
     assert set(pd.read_csv(out / "summary.csv")["setup"]) == {"random split not stratified"}
     assert json.loads((out / "provenance.json").read_text())["settings"]["stratify"] is False
     alone = make(out="alone", protocols=("speaker",), stratify=False, features=LAYERS[:1])

@@ -41,9 +41,9 @@ def test_scores_are_those_of_the_predictions(make_settings):
     # Ridge draws nothing: one seed is enough where the splits are the same.
     seeds = scores.groupby(["protocol", "regressor"])["seed"].nunique().to_dict()
     assert seeds == {
-        ("report", "mlp-sklearn"): 2, ("report", "ridge"): 2,
+        ("random", "mlp-sklearn"): 2, ("random", "ridge"): 2,
         ("speaker", "mlp-sklearn"): 2, ("speaker", "ridge"): 1,
-        ("report", "best(ridge, mlp-sklearn)"): 2, ("speaker", "best(ridge, mlp-sklearn)"): 2,
+        ("random", "best(ridge, mlp-sklearn)"): 2, ("speaker", "best(ridge, mlp-sklearn)"): 2,
     }  # fmt: skip
     for key, part in predictions.groupby(keys):
         (row,) = scores[(scores[keys] == list(key)).all(axis=1)].to_dict("records")
@@ -55,12 +55,12 @@ def test_scores_are_those_of_the_predictions(make_settings):
         assert row["ccc"] == pytest.approx(pooled)
         assert row["ccc_fold_mean"] == pytest.approx(np.mean(folds))
         if row["no_interval"]:
-            assert row["protocol"] == "report"  # 4 test utterances
+            assert row["protocol"] == "random"  # 4 test utterances
             assert row["no_interval"] == "fewer than 4 speakers"
         else:
             assert float(row["ccc_low"]) <= row["ccc"] <= float(row["ccc_high"])
         assert row["n_test"] == len(part)
-    assert set(scores.loc[scores["protocol"] == "report", "stamp"]) == {"LEAKS SPEAKERS"}
+    assert set(scores.loc[scores["protocol"] == "random", "stamp"]) == {"LEAKS SPEAKERS"}
     # Both features by each regressor, and by the one that dev chooses.
     assert len(pd.read_csv(out / "comparisons.csv")) == 2 * 3
     assert scores["num_candidates"].value_counts().to_dict() == {1: 14, 2: 8, 4: 4}
@@ -105,7 +105,7 @@ def test_without_a_refit_every_table_says_so(make_settings):
 
 def test_every_file_bears_the_stamp_and_the_setup(make_settings, stores):
     table = with_numbers(stores).assign(speaker="")
-    out = regress(make_settings(table, protocols=("report",), stratify=False))
+    out = regress(make_settings(table, protocols=("random",), stratify=False))
     for name in ("regression", "comparisons", "grid"):
         found = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
         assert set(found["stamp"]) == {"SPEAKERS UNKNOWN"}, name
@@ -118,7 +118,7 @@ def test_every_file_bears_the_stamp_and_the_setup(make_settings, stores):
 
 def test_its_audit_says_nothing_of_accuracy(make_settings):
     out = regress(make_settings())
-    audit = json.loads((out / "audit.json").read_text())["report"]
+    audit = json.loads((out / "audit.json").read_text())["random"]
     assert [text for text in audit["remarks"] if not text.startswith("content not compared")] == []
     assert "points_per_error" not in audit
     assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"LEAKS SPEAKERS", ""}

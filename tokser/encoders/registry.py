@@ -5,7 +5,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from tokser.config import ContextName, PrecisionName
-from tokser.device import keep_few_kernels
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.encoders.checkpoint import Checkpoint, find_checkpoint
 from tokser.errors import CheckpointError, MissingPackageError
@@ -55,7 +54,6 @@ def load_encoder(
             got=repr(model_type),
             remedy="Use a model of one of these families.",
         )
-    keep_few_kernels()
     try:
         build = _builder(model_type, context)
     except (ImportError, OSError) as error:

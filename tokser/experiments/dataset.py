@@ -213,7 +213,7 @@ def setup_of(settings: ClassifySettings | RegressSettings) -> list[str]:
 
 def _draws_unstratified(settings: ClassifySettings | RegressSettings) -> bool:
     drawn = settings.protocols or (() if settings.splits_file else DEFAULT_PROTOCOLS)
-    return not settings.stratify and "report" in drawn
+    return not settings.stratify and "random" in drawn
 
 
 def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from tokser.errors import SettingsError
 from tokser.experiments.dataset import Material
 from tokser.experiments.ledger import LEDGER, Ledger, shared_ledger
 from tokser.progress import say
-from tokser.provenance import Stamp, digest_of
+from tokser.provenance import Stamp, digest_of, first_spelling
 from tokser.sealed import SealedFolder
 
 __all__ = ["open_ledger", "restore_ledger", "run_digest"]
@@ -69,5 +69,5 @@ def run_digest(stamp: Stamp, material: Material) -> str:
     }
     settings |= {key: sorted(set(settings[key])) for key in _CHOICES if key in settings}
     settings["features"] = sorted({str(e) for e in (*material.trained, *material.combined)})
-    settings["protocols"] = sorted(material.plans)
+    settings["protocols"] = sorted(first_spelling("protocols", list(material.plans)))
     return digest_of([stamp.content["stage"], settings, stamp.content["inputs"]])

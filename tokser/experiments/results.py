@@ -1,256 +1,460 @@
-"""The tables that users read: scores by seed and over seeds, by class, and compared."""
+"""The tables of results: their files, columns, types and order, declared once.
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import groupby
-from typing import Any
+Whatever writes a table of `tokser classify` or `tokser regress`, or reads one (the report, the
+terminal, a reproduction), goes by this file:
 
-import numpy as np
+    table = CLASSIFICATION.summary.read(folder / CLASSIFICATION.summary.file)
+
+A column that is not `required` is blank in tables of versions that did not write it yet: texts are
+empty, numbers missing. Names that later versions changed are read as what they are called now.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
 import pandas as pd
-from jaxtyping import Float
 
-from tokser.experiments.dataset import Material
-from tokser.experiments.outcomes import Outcome, fold_scores
-from tokser.experiments.splits.audit import Audit
-from tokser.experiments.statistics.metrics import (
-    accuracy_from_confusion,
-    macro_f1_from_confusion,
-    uar_from_confusion,
-    weighted_f1_from_confusion,
-)
-from tokser.experiments.statistics.permutation import compare_all
-from tokser.experiments.statistics.unit_sums import Score, UnitSums, estimate, sum_classes
+from tokser.config.base import FORMER_PROTOCOLS
+from tokser.errors import InputError, MissingInputError, list_some, shortened
 
-__all__ = ["COLUMNS", "COMPARED", "Tables", "compare_rows", "fold_spread", "make_tables"]
+__all__ = [
+    "CLASSIFICATION",
+    "REGRESSION",
+    "TASKS",
+    "Column",
+    "Table",
+    "TaskTables",
+    "current_protocol",
+    "tables_in",
+]
 
-_KEY = ("dataset", "features", "protocol", "classifier", "setup")
-_POOLED = {
-    "uar": uar_from_confusion,
-    "accuracy": accuracy_from_confusion,
-    "macro_f1": macro_f1_from_confusion,
-}
-"""Scores of all folds' predictions together, which get an interval and a chance level."""
-_BY_CLASS = ("recall", "precision", "f1")
-_TESTED = ("n_test", "num_folds", "unit", "num_units", "no_interval", "leaks", "stamp")
-_SCORED = (
-    *("uar", "uar_low", "uar_high", "uar_chance", "uar_fold_mean", "uar_fold_std"),
-    *("accuracy", "accuracy_low", "accuracy_high", "accuracy_chance"),
-    *("macro_f1", "macro_f1_low", "macro_f1_high", "macro_f1_chance"),
-    *("weighted_f1", "dev_uar", "num_candidates", *_TESTED),
-)
-COMPARED = (
-    *("first", "second", "difference", "low", "high", "no_interval"),
-    *("p", "p_adjusted", "no_test", "unit", "num_units", "stamp"),
-)
-COLUMNS = {
-    "results": (*_KEY, *_SCORED, "seed"),
-    "summary": (*_KEY, *_SCORED, "uar_seed_std", "num_seeds", "seeds"),
-    "classes": (
-        *(*_KEY, "label"),
-        *(f"{name}{end}" for name in _BY_CLASS for end in ("", "_low", "_high")),
-        *("support", "num_seeds", "stamp"),
-    ),
-    "confusion": (*_KEY, "label", "prediction", "count", "num_seeds", "stamp"),
-    "comparisons": ("dataset", "protocol", "classifier", "setup", *COMPARED),
-    "choices": (*_KEY, "seed", "fold", "chosen", "chosen_classifier", "dev_uar", "stamp"),
-}
-"""Of each CSV file, in order."""
+_SHARE = (0.0, 1.0)
+Kind = Literal["text", "whole", "real", "flag"]
+_BLANKS = ("", "nan", "NaN")
+"""How a number that is missing is written."""
 
 
 @dataclass(frozen=True)
-class Tables:
-    """Rows of every table, as they are collected.
+class Column:
+    """A column of a table.
 
     Attributes:
-        results: One row for each feature set, protocol, classifier and seed.
-        summary: The same over seeds.
-        classes: One row for each of those and each class.
-        confusion: One row for each of those, each label and each prediction.
-        comparisons: One row for each pair of feature sets.
-        choices: One row for each fold in which dev chose among feature sets.
+        name: Its heading.
+        kind: `text`, `whole` or `real` numbers, or `flag` (True, False).
+        required: Whether a table without it is refused, and each row has a value there.
+        bounds: Least and largest value of a number.
     """
 
-    results: list[dict[str, Any]] = field(default_factory=list)
-    summary: list[dict[str, Any]] = field(default_factory=list)
-    classes: list[dict[str, Any]] = field(default_factory=list)
-    confusion: list[dict[str, Any]] = field(default_factory=list)
-    comparisons: list[dict[str, Any]] = field(default_factory=list)
-    choices: list[dict[str, Any]] = field(default_factory=list)
+    name: str
+    kind: Kind
+    required: bool = False
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def dtype(self) -> str:
+        """Type in pandas; numbers that may be missing are `Int64` or `float64`."""
+        whole = "int64" if self.required else "Int64"
+        return {"text": "object", "whole": whole, "real": "float64", "flag": "bool"}[self.kind]
+
+    def typed(self, values: pd.Series) -> pd.Series:
+        """Return values in this column's type, those without a value blank.
+
+        Raises:
+            ValueError: A value has another type, lies out of bounds, or is missing.
+        """
+        if self.kind == "text":
+            return values.astype(object).where(values.notna(), "").map(str).astype(object)
+        if self.required and values.isna().any():
+            raise ValueError(f"a blank in column {self.name}")
+        if self.kind == "flag":
+            return self._flags(values)
+        numbers = _numbers(self.name, values)
+        if self.bounds:
+            wrong = numbers[(numbers < self.bounds[0]) | (numbers > self.bounds[1])]
+            if len(wrong):
+                least, most = self.bounds
+                got = f"{float(wrong.iloc[0]):g}"
+                raise ValueError(
+                    f"{got} in column {self.name}, whose values are {least:g} to {most:g}"
+                )
+        if self.kind == "whole" and (numbers.dropna() % 1 != 0).any():
+            raise ValueError(f"numbers in column {self.name} that are not whole")
+        return numbers.astype(self.dtype)
+
+    def _flags(self, values: pd.Series) -> pd.Series:
+        flags = values.map({True: True, False: False, "True": True, "False": False})
+        if flags.isna().any():
+            raise ValueError(f"neither True nor False in column {self.name}")
+        return flags.astype(bool)
 
 
-def make_tables(
-    outcomes: Sequence[Outcome], material: Material, *, dataset: str, setup: str, seed: int
-) -> Tables:
-    """Score everything that was predicted.
+@dataclass(frozen=True)
+class Table:
+    """A table: one file of a results folder.
 
-    Args:
-        outcomes: Predictions of all units.
-        material: Utterances and audits.
-        dataset: Name of the dataset.
-        setup: What departs from the usual training, in words.
-        seed: Of random swaps.
+    Attributes:
+        file: Its name in the folder; Parquet where it ends so, else CSV.
+        rows: What a row is, in words.
+        columns: In order.
+        may_be_empty: Whether it may hold no row.
+        more: How further columns begin that follow the declared ones, such as `probability_`.
     """
-    tables = Tables()
-    classes = sorted(set(material.utterances["label"]))
-    for (protocol, classifier), group in _grouped(outcomes):
-        audit = material.audits[protocol]
-        sums: dict[str, UnitSums] = {}
-        for features in dict.fromkeys(outcome.unit.features for outcome in group):
-            mine = [outcome for outcome in group if outcome.unit.features == features]
-            tested = [outcome.predictions for outcome in mine]
-            sums[features] = sum_classes(tested, material.sampling_units, classes)
-            key = {
-                "dataset": dataset, "features": features, "protocol": protocol,
-                "classifier": classifier, "setup": setup,
-            }  # fmt: skip
-            _add_scores(tables, key, mine, sums[features], _told(audit))
-            _add_classes(tables, key, sums[features], classes, audit.stamp)
-            tables.choices.extend(_choices(key, mine, audit.stamp))
-        tables.comparisons.extend(
-            {"dataset": dataset, "protocol": protocol, "classifier": classifier, "setup": setup}
-            | row
-            for family in _families(group, sums)
-            for row in compare_rows(family, uar_from_confusion, audit.stamp, seed)
-        )
-    return tables
+
+    file: str
+    rows: str
+    columns: tuple[Column, ...]
+    may_be_empty: bool = False
+    more: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """The headings, in order."""
+        return [column.name for column in self.columns]
+
+    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+        """Return rows as a table: every column, in order and in its type."""
+        return self.ordered(pd.DataFrame(list(rows), columns=self.names))
+
+    def ordered(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a table with all columns in order and in their types; those it lacks are blank.
+
+        Raises:
+            ValueError: A required column is absent, or a value has another type.
+        """
+        absent = [c.name for c in self.columns if c.required and c.name not in table]
+        if absent:
+            raise ValueError(f"no column {list_some(absent)}")
+        blank = pd.Series([None] * len(table), index=table.index, dtype=object)
+        typed = {c.name: c.typed(table.get(c.name, blank)) for c in self.columns}
+        further = [n for n in table if self.more and str(n).startswith(self.more)]
+        last = {self.names[-1]: typed.pop(self.names[-1])} if further else {}
+        return pd.DataFrame(typed | {name: table[name] for name in further} | last)
+
+    def content(self, table: pd.DataFrame) -> bytes:
+        """Return a table as the bytes of its file."""
+        ordered = self.ordered(table)
+        if self.is_parquet:
+            return bytes(ordered.to_parquet(index=False))
+        return str(ordered.to_csv(index=False, lineterminator="\n")).encode()
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read and check a file.
+
+        Returns:
+            All columns, in order and in their types; protocols under the names they have now.
+
+        Raises:
+            MissingInputError: There is no such file.
+            InputError: It is no such table, lacks a column, has no rows or wrong values.
+        """
+        try:
+            table = self.ordered(
+                pd.read_parquet(path) if self.is_parquet else _read_csv(self, path)
+            )
+        except FileNotFoundError as error:
+            raise MissingInputError(
+                path, expected=f"a table with {self.rows}", got="nothing", remedy=_REMEDY
+            ) from error
+        except (ValueError, TypeError, OSError) as error:  # of pandas and pyarrow, too
+            self._refuse(path, shortened(str(error)), error)
+        if table.empty and not self.may_be_empty:
+            self._refuse(path, "no row")
+        if "protocol" in table:
+            table["protocol"] = table["protocol"].map(current_protocol).astype(object)
+        return table
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the file is Parquet, and not CSV."""
+        return self.file.endswith(".parquet")
+
+    def _refuse(self, path: Path, got: str, error: Exception | None = None) -> NoReturn:
+        needed = ", ".join(column.name for column in self.columns if column.required)
+        raise InputError(
+            path,
+            expected=f"a table with {self.rows}, and the columns {needed}",
+            got=got,
+            remedy=_REMEDY,
+        ) from error
 
 
-def compare_rows(
-    systems: Mapping[str, UnitSums], score: Score, stamp: str, seed: int
-) -> list[dict[str, Any]]:
-    """Compare systems; return the columns `COMPARED` of each pair."""
-    rows = []
-    for found in compare_all(systems, score, seed=seed):
-        sums = systems[found.first]
-        told = {"unit": sums.kind, "num_units": sums.num_units, "stamp": stamp}
-        rows.append(vars(found) | told)
-    return rows
+_REMEDY = "Correct the path, or run the command that made the folder again."
 
 
-def fold_spread(values: "pd.Series[float]", name: str) -> dict[str, float | None]:
-    """Return mean and standard deviation over folds; one fold has no deviation."""
-    spread = float(values.std(ddof=1)) if len(values) > 1 else None
-    return {f"{name}_fold_mean": float(values.mean()), f"{name}_fold_std": spread}
-
-
-def _grouped(outcomes: Sequence[Outcome]) -> Iterator[tuple[tuple[str, str], list[Outcome]]]:
-    def key(outcome: Outcome) -> tuple[str, str]:
-        return outcome.unit.protocol, outcome.unit.classifier
-
-    order = list(dict.fromkeys(map(key, outcomes)))
-    ordered = sorted(outcomes, key=lambda outcome: order.index(key(outcome)))
-    for found, group in groupby(ordered, key):
-        yield found, list(group)
-
-
-def _families(
-    outcomes: Sequence[Outcome], sums: Mapping[str, UnitSums]
-) -> list[dict[str, UnitSums]]:
-    """Part choices by dev from what they choose among: each kind is compared with its own kind."""
-    choices = {o.unit.features for o in outcomes if o.num_candidates > 1}
-    return [
-        {name: found for name, found in sums.items() if (name in choices) is kind}
-        for kind in (False, True)
-    ]
-
-
-def _add_scores(
-    tables: Tables,
-    key: Mapping[str, Any],
-    outcomes: Sequence[Outcome],
-    sums: UnitSums,
-    told: Mapping[str, Any],
-) -> None:
-    """Add the rows of each seed, and the one over seeds."""
-    rows = [
-        {**key, **told, **_pooled(sums.seed(number)), **_by_fold(outcome)}
-        for number, outcome in enumerate(outcomes)
-    ]
-    tables.results.extend(rows)
-    table = pd.DataFrame(rows)
-    over_folds = table["uar_fold_std"]
-    over = {
-        "uar_fold_mean": float(table["uar_fold_mean"].mean()),
-        "uar_fold_std": None if over_folds.isna().any() else float((over_folds**2).mean() ** 0.5),
-        "uar_seed_std": float(table["uar"].std(ddof=1)) if len(table) > 1 else None,
-        "dev_uar": None if table["dev_uar"].isna().any() else float(table["dev_uar"].mean()),
-        "num_seeds": len(table),
-        "seeds": " ".join(map(str, table["seed"])),
-    }
-    tables.summary.append({**rows[0], **_pooled(sums), **over})
-
-
-def _pooled(sums: UnitSums) -> dict[str, Any]:
-    """Score all folds' predictions together, averaged over seeds."""
-    found: dict[str, Any] = {}
-    for name, score in _POOLED.items():
-        value, interval = estimate(sums, score, "share")
-        found |= {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-        found |= {f"{name}_chance": sums.chance(score)}
-    found |= {"unit": sums.kind, "num_units": sums.num_units, "no_interval": interval.missing}
-    found["weighted_f1"] = float(weighted_f1_from_confusion(sums.sums.sum(axis=0)).mean())
-    return found | {"n_test": round(sums.num_test)}
-
-
-def _by_fold(outcome: Outcome) -> dict[str, Any]:
-    folds = fold_scores(outcome.predictions)
-    dev = list(outcome.dev_uar.values())
-    return {
-        **fold_spread(folds["uar"], "uar"),
-        "dev_uar": float(np.mean(dev)) if dev else None,
-        "num_candidates": outcome.num_candidates,
-        "num_folds": len(folds),
-        "seed": outcome.unit.seed,
-    }
-
-
-def _add_classes(
-    tables: Tables, key: Mapping[str, Any], sums: UnitSums, classes: Sequence[str], stamp: str
-) -> None:
-    """Score classes, and count confusions, over all folds and seeds together."""
-    counts = np.rint(sums.sums.sum(axis=(0, 1))).astype(int)
-    num_seeds = sums.sums.shape[1]
-    common = {**key, "num_seeds": num_seeds, "stamp": stamp}
-    for i, label in enumerate(classes):
-        row: dict[str, Any] = {**common, "label": label, "support": int(counts[i].sum())}
-        for name, parts in zip(_BY_CLASS, _parts_of_class(sums.sums, i), strict=True):
-            one = replace(sums, sums=parts, num_test=max(row["support"] / num_seeds, 1.0))
-            value, interval = estimate(one, _ratio, "share")
-            row |= {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}
-        tables.classes.append(row)
-        tables.confusion.extend(
-            {**common, "label": label, "prediction": prediction, "count": int(counts[i, j])}
-            for j, prediction in enumerate(classes)
-        )
-
-
-def _parts_of_class(
-    counts: Float[np.ndarray, "units seeds truth prediction"], i: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what recall, precision and F1 of a class are the ratio of, [units, seeds, 2] each."""
-    hits, truth, guessed = counts[..., i, i], counts[..., i, :].sum(-1), counts[..., i].sum(-1)
-    return (
-        np.stack([hits, truth], axis=-1),
-        np.stack([hits, guessed], axis=-1),
-        np.stack([2 * hits, truth + guessed], axis=-1),
+def _read_csv(table: Table, path: Path) -> pd.DataFrame:
+    """Read a CSV file, in which names stay text: a feature may be called `NA`."""
+    if table.may_be_empty and sum(map(bool, path.read_text(encoding="utf-8").split("\n"))) < 2:
+        return pd.DataFrame(columns=table.names)
+    header = pd.read_csv(path, nrows=0).columns
+    numbers = {c.name for c in table.columns if c.kind != "text"}
+    texts = [name for name in header if name not in numbers]
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(texts, str),
+        keep_default_na=False,
+        na_values={name: list(_BLANKS) for name in header if name in numbers},
     )
 
 
-def _ratio(sums: Float[np.ndarray, "*sets 2"]) -> np.ndarray:
-    return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1))
+def _numbers(name: str, values: pd.Series) -> pd.Series:
+    """Return values as numbers."""
+    blank = values.isna()
+    found = pd.to_numeric(values.where(~blank, None), errors="coerce").astype("float64")
+    if (found.isna() & ~blank).any():
+        raise ValueError(f"text in column {name}, which holds numbers")
+    return found
 
 
-def _choices(
-    key: Mapping[str, Any], outcomes: Sequence[Outcome], stamp: str
-) -> Iterator[dict[str, Any]]:
-    for outcome in outcomes:
-        for fold, member in outcome.chosen.items():
-            yield {
-                **key, "seed": outcome.unit.seed, "fold": fold, "chosen": member.features,
-                "chosen_classifier": member.classifier, "dev_uar": outcome.dev_uar[fold],
-                "stamp": stamp,
-            }  # fmt: skip
+def current_protocol(name: str) -> str:
+    """Return what a protocol is called that an earlier version wrote down, here or in JSON."""
+    return FORMER_PROTOCOLS.get(name, name)
 
 
-def _told(audit: Audit) -> dict[str, str]:
-    return {"leaks": " ".join(audit.leaks), "stamp": audit.stamp}
+def _columns(kind: Kind, names: str, **options: Any) -> tuple[Column, ...]:
+    return tuple(Column(name, kind, **options) for name in names.split())
+
+
+def _needed(
+    kind: Kind, names: str, bounds: tuple[float, float] | None = None
+) -> tuple[Column, ...]:
+    return _columns(kind, names, required=True, bounds=bounds)
+
+
+def _with_ends(name: str, *, required: bool = False) -> tuple[Column, ...]:
+    """A score and the ends of its 95 % interval, blank where there is none."""
+    return (
+        Column(name, "real", required, _SHARE),
+        *_columns("real", f"{name}_low {name}_high"),
+    )
+
+
+@dataclass(frozen=True)
+class TaskTables:
+    """The tables that one task leaves in a folder.
+
+    Attributes:
+        task: `classification` or `regression`.
+        command: What writes them.
+        metric: The score that dev selects by: its columns are `dev_<metric>` and so on.
+        head: Column with the name of what was trained.
+        has_targets: Whether a folder holds several targets, in the column `target`.
+        scores: Test scores of each configuration and seed.
+        summary: The same over seeds; None where there is no such table.
+        classes: Recall, precision and F1 of each class; None without classes.
+        confusion: Confusion matrices, a cell a row; None without classes.
+        comparisons: Differences between feature sets.
+        choices: What dev chose, fold by fold.
+        grid: What was trained: every grid point of every fold.
+        predictions: What was predicted for every test utterance.
+    """
+
+    task: str
+    command: str
+    metric: str
+    head: str
+    has_targets: bool
+    scores: Table
+    comparisons: Table
+    choices: Table
+    grid: Table
+    predictions: Table
+    summary: Table | None = None
+    classes: Table | None = None
+    confusion: Table | None = None
+
+    @property
+    def unit(self) -> tuple[str, ...]:
+        """Columns that tell what was trained: features, protocol, target, head, seed."""
+        target = ("target",) if self.has_targets else ()
+        return ("features", "protocol", *target, self.head, "seed")
+
+    @property
+    def all(self) -> tuple[Table, ...]:
+        """Every table that there is."""
+        found = (
+            *(self.scores, self.summary, self.classes, self.confusion, self.comparisons),
+            *(self.choices, self.grid, self.predictions),
+        )
+        return tuple(table for table in found if table is not None)
+
+
+_TESTED = (
+    *_needed("whole", "n_test num_folds"),
+    *_columns("text", "unit"),
+    *_columns("whole", "num_units"),
+    *_columns("text", "no_interval"),
+    *_needed("text", "leaks"),
+    *_columns("text", "stamp"),
+)
+_SEED = _needed("whole", "seed")
+_STAMP = _columns("text", "stamp")
+
+
+def _keys(between: str) -> tuple[Column, ...]:
+    """Columns that tell one configuration from another."""
+    named = _needed("text", f"dataset features protocol {between}")
+    return (*named, *_columns("text", "setup"))
+
+
+def _comparisons(between: str) -> Table:
+    return Table(
+        "comparisons.csv",
+        "a row for each pair of feature sets",
+        (
+            *_needed("text", f"dataset protocol {between}"),
+            *_columns("text", "setup"),
+            *_needed("text", "first second"),
+            *_needed("real", "difference"),
+            *_columns("real", "low high"),
+            *_columns("text", "no_interval"),
+            *_columns("real", "p p_adjusted"),
+            *_columns("text", "no_test unit"),
+            *_columns("whole", "num_units"),
+            *_STAMP,
+        ),
+        may_be_empty=True,
+    )
+
+
+def _choices(between: str, head: str, metric: str) -> Table:
+    return Table(
+        "choices.csv",
+        "a row for each choice by dev and fold",
+        (
+            *_keys(between),
+            *_SEED,
+            *_needed("text", f"fold chosen chosen_{head}"),
+            *_columns("real", f"dev_{metric}"),
+            *_STAMP,
+        ),
+        may_be_empty=True,
+    )
+
+
+def _grid(between: str, metric: str, cost: str) -> Table:
+    return Table(
+        "grid.csv",
+        "a row for each configuration, fold and grid point",
+        (
+            *_columns("text", "dataset"),
+            *_needed("text", f"features protocol {between}"),
+            *_columns("whole", "seed"),
+            *_needed("text", "fold"),
+            *_columns("whole", "batch_size"),
+            *_columns("real", "learning_rate"),
+            *_columns("text", "hidden"),
+            *_columns("real", cost),
+            *_columns("whole", "best_epoch"),
+            *_needed("real", f"dev_{metric}"),
+            *_columns("real", f"dev_{metric}_crossfit"),
+            *_needed("flag", "selected"),
+            *_columns("whole", "num_constant"),
+            *_STAMP,
+        ),
+        may_be_empty=True,
+    )
+
+
+def _predictions(between: str, content: tuple[Column, ...], more: str = "") -> Table:
+    return Table(
+        "predictions.parquet",
+        "a row for each configuration and test utterance",
+        (
+            *_needed("text", f"id features protocol {between}"),
+            *_columns("whole", "seed"),
+            *_needed("text", "fold"),
+            *content,
+            *_STAMP,
+        ),
+        more=more,
+    )
+
+
+_SCORES = (
+    *_with_ends("uar", required=True),
+    *_needed("real", "uar_chance", _SHARE),
+    *_columns("real", "uar_fold_mean uar_fold_std"),
+    *_with_ends("accuracy", required=True),
+    *_columns("real", "accuracy_chance"),
+    *_with_ends("macro_f1", required=True),
+    *_columns("real", "macro_f1_chance"),
+    *_needed("real", "weighted_f1", _SHARE),
+    *_columns("real", "dev_uar"),
+    *_needed("whole", "num_candidates"),
+    *_TESTED,
+)
+CLASSIFICATION = TaskTables(
+    task="classification",
+    command="classify",
+    metric="uar",
+    head="classifier",
+    has_targets=False,
+    scores=Table(
+        "results.csv",
+        "a row for each configuration and seed",
+        (*_keys("classifier"), *_SCORES, *_SEED),
+    ),
+    summary=Table(
+        "summary.csv",
+        "a row for each configuration, over seeds",
+        (
+            *(*_keys("classifier"), *_SCORES),
+            *(*_columns("real", "uar_seed_std"), *_columns("whole", "num_seeds")),
+            *_needed("text", "seeds"),
+        ),
+    ),
+    classes=Table(
+        "classes.csv",
+        "a row for each configuration and class",
+        (
+            *(*_keys("classifier"), *_needed("text", "label")),
+            *(column for name in ("recall", "precision", "f1") for column in _with_ends(name)),
+            *(*_needed("whole", "support"), *_columns("whole", "num_seeds"), *_STAMP),
+        ),
+    ),
+    confusion=Table(
+        "confusion.csv",
+        "a row for each configuration, label and prediction",
+        (
+            *(*_keys("classifier"), *_needed("text", "label prediction")),
+            *(*_needed("whole", "count"), *_columns("whole", "num_seeds"), *_STAMP),
+        ),
+    ),
+    comparisons=_comparisons("classifier"),
+    choices=_choices("classifier", "classifier", "uar"),
+    grid=_grid("classifier", "uar", "C"),
+    predictions=_predictions("classifier", _needed("text", "label prediction"), "probability_"),
+)
+REGRESSION = TaskTables(
+    task="regression",
+    command="regress",
+    metric="ccc",
+    head="regressor",
+    has_targets=True,
+    scores=Table(
+        "regression.csv",
+        "a row for each configuration, target and seed",
+        (
+            *_keys("target regressor"),
+            *_needed("real", "ccc", (-1.0, 1.0)),
+            *_columns("real", "ccc_low ccc_high ccc_fold_mean ccc_fold_std"),
+            *_needed("real", "pearson", (-1.0, 1.0)),
+            *_needed("real", "rmse"),
+            *_columns("real", "rmse_chance"),
+            *_needed("whole", "num_candidates"),
+            *(*_TESTED, *_SEED),
+        ),
+    ),
+    comparisons=_comparisons("target regressor"),
+    choices=_choices("target regressor", "regressor", "ccc"),
+    grid=_grid("target regressor", "ccc", "penalty"),
+    predictions=_predictions("target regressor", _needed("real", "truth prediction")),
+)
+TASKS = {tables.task: tables for tables in (CLASSIFICATION, REGRESSION)}
+
+
+def tables_in(folder: Path) -> TaskTables:
+    """Tell the tables of a folder by what lies there: those of classification unless others do."""
+    return REGRESSION if (folder / REGRESSION.scores.file).exists() else CLASSIFICATION

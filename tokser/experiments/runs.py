@@ -11,7 +11,7 @@ from tokser.experiments.feature_expressions import Early
 from tokser.experiments.search import Found
 from tokser.experiments.splits.files import SplitPlan
 from tokser.progress import progress_bar, say
-from tokser.provenance import digest_of
+from tokser.provenance import digest_of, first_spelling
 from tokser.sealed import SealedFolder
 
 __all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
@@ -103,5 +103,5 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
 
 def _part_files(unit: tuple[Any, ...]) -> tuple[str, str]:
     """Where predictions and trials are kept in the folder."""
-    name = digest_of(list(unit))[:16]
+    name = digest_of(first_spelling("protocols", list(unit)))[:16]
     return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"

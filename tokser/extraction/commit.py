@@ -124,7 +124,7 @@ class Committer:
             entries = self._group.commit(
                 builder.shard, builder.rows, builder.quarantined, builder.recordings
             )
-            self._claims.let_go(builder.shard)
+            self._claims.release(builder.shard)
             self._reporter.committed(
                 builder.shard,
                 num_bytes=sum(entry.num_bytes for entry in entries.values()),

@@ -82,7 +82,7 @@ def _batches(
         if claim is None:
             yield None
         elif not claim.features:
-            claims.let_go(claim.shard)
+            claims.release(claim.shard)
             on_done_elsewhere(claim.shard)
         else:
             builder = ShardBuilder(

@@ -1,7 +1,6 @@
 """Progress of an extraction: utterances, hours, speed, GB, time left, the current shard."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from tokser.console import shown
-from tokser.progress import console, say
+from tokser.progress import console, has_bars, say
 
 __all__ = ["LINE_EVERY_S", "ExtractionProgress", "ProgressReporter", "report_progress"]
 
@@ -171,7 +170,7 @@ def report_progress(
         name: The encoder, as lines name it.
         progress: What there is to do.
     """
-    if not sys.stderr.isatty():
+    if not has_bars():
         reporter = ProgressReporter(name, progress)
         with _ended(reporter):
             yield reporter
@@ -183,7 +182,7 @@ def report_progress(
         TextColumn("{task.completed:,}/{task.total:,} utterances"),
         TextColumn("{task.fields[facts]}", markup=False),
     )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=console()) as bars:
         yield ProgressReporter(name, progress, bars, label=label)
 
 

@@ -64,7 +64,7 @@ def recompute(
     Raises:
         MissingInputError: The corpus or an encoder was moved.
         StoreMismatchError: An encoder differs from the store's.
-        StoreNotSealedError: A feature is incomplete.
+        StoreIncompleteError: A feature is incomplete.
     """
     store = open_store(path)
     where = Path(root or store.attributes.root)

@@ -68,7 +68,7 @@ class Evaluations:
 def meaning(protocol: str, verdict: Verdict) -> str:
     """Say in a few sentences what the scores of a protocol stand for, by what the audits found."""
     found = [protocol_meaning(protocol)]
-    if protocol == "report":
+    if protocol == "random":
         found += [_STRATIFIED[kind] for kind in sorted(verdict.is_stratified, reverse=True)]
     if not verdict.knows_speakers:
         found.append(

@@ -22,7 +22,7 @@ __all__ = ["Tenths", "agreement", "convergence", "layer_curve", "leak_sizes", "v
 
 _PROTOCOLS = {
     "speaker": (COLOURS[0], "o"),
-    "report": (COLOURS[1], "s"),
+    "random": (COLOURS[1], "s"),
     "fixed": (COLOURS[2], "^"),
     "text": (COLOURS[3], "D"),
 }
@@ -50,7 +50,7 @@ def leak_sizes(
         Inline SVG.
     """
     texts = [
-        f"{x.label}: {100 * x.speaker:.1f} % to {100 * x.report:.1f} % ({signed(x.points)})"
+        f"{x.label}: {100 * x.speaker:.1f} % to {100 * x.random:.1f} % ({signed(x.points)})"
         for x in leaks
     ]
     return draw(
@@ -65,9 +65,9 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -
     rows = np.arange(len(leaks))[::-1]
     ends = {
         "speaker": 100 * np.array([x.speaker for x in leaks]),
-        "report": 100 * np.array([x.report for x in leaks]),
+        "random": 100 * np.array([x.random for x in leaks]),
     }
-    axes.hlines(rows, ends["speaker"], ends["report"], color=MUTED, linewidth=2, zorder=1)
+    axes.hlines(rows, ends["speaker"], ends["random"], color=MUTED, linewidth=2, zorder=1)
     for protocol, values in ends.items():
         colour, marker = _PROTOCOLS[protocol]
         axes.plot(
@@ -84,7 +84,7 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -
             va="bottom", size=11,
         ).set_in_layout(False)  # fmt: skip
         axes.annotate(
-            signed(leak.points), (100 * max(leak.report, leak.speaker), row), (9, 0),
+            signed(leak.points), (100 * max(leak.random, leak.speaker), row), (9, 0),
             textcoords="offset points", va="center", weight="bold", size=11,
         )  # fmt: skip
     axes.set_yticks([])
@@ -253,7 +253,7 @@ def validation(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
         metrics,
         {
             "dev_match_rate": ("Matched speech", "-"),
-            "dev_match_rate_shuffled": ("Mismatched speech", "--"),
+            "dev_match_rate_mismatched": ("Mismatched speech", "--"),
             "dev_match_rate_text_only": ("Text-only baseline", "-."),
             "dev_chance": ("Chance", ":"),
         },

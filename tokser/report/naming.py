@@ -19,14 +19,14 @@ _LAYER = re.compile(r"(?P<group>.+)/layer-(?P<layer>\d+)")
 _DATASETS = {"emodb": "EmoDB", "iemocap": "IEMOCAP", "librispeech": "LibriSpeech"}
 _TITLES = {
     "speaker": "Unheard speakers",
-    "report": "Random split",
+    "random": "Random split",
     "fixed": "Fixed split",
     "text": "Unheard speakers and sentences",
     "kfold": "Folds of groups",
 }
 _MEANINGS = {
     "speaker": "Each speaker (IEMOCAP: each session) is left out in turn.",
-    "report": "A random 70:20:10 split.",
+    "random": "A random 70:20:10 split.",
     "fixed": "One published split by speakers (IEMOCAP: by sessions), the same for everybody.",
     "text": "As unheard speakers, and the sentences are parted between training and test, too.",
     "kfold": "Whole groups, speakers unless told otherwise, are dealt into folds.",
@@ -53,7 +53,7 @@ def protocol_meaning(protocol: str) -> str:
 
 def order_protocols(protocols: Iterable[str]) -> list[str]:
     """Sort protocols, the most trustworthy first."""
-    ranks = {"speaker": 0, "report": 2}
+    ranks = {"speaker": 0, "random": 2}
     return sorted(set(protocols), key=lambda protocol: (ranks.get(protocol, 1), protocol))
 
 

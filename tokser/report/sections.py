@@ -130,9 +130,9 @@ def _section(
 
 def _is_leak(told: Mapping[str, Verdict]) -> bool:
     """Tell whether the random split shares speakers that the other one parts."""
-    if not {"report", "speaker"} <= told.keys():
+    if not {"random", "speaker"} <= told.keys():
         return False
-    return "speakers" in told["report"].leaks and told["speaker"].parts_speakers
+    return "speakers" in told["random"].leaks and told["speaker"].parts_speakers
 
 
 def _tile(table: Headline, protocol: str) -> Tile:

@@ -99,13 +99,13 @@ class Leak:
     """UAR of one configuration with and without speakers shared between training and test."""
 
     label: str
-    report: float
+    random: float
     speaker: float
 
     @property
     def points(self) -> float:
         """By how many percentage points the leaking protocol is higher."""
-        return 100 * (self.report - self.speaker)
+        return 100 * (self.random - self.speaker)
 
 
 @dataclass(frozen=True)
@@ -238,9 +238,9 @@ def headline(scores: pd.DataFrame) -> Headline:
 def find_leaks(table: Headline) -> list[Leak]:
     """Return the size of the leak of every configuration that was scored under both protocols."""
     return [
-        Leak(row.label, scores["report"].uar, scores["speaker"].uar)
+        Leak(row.label, scores["random"].uar, scores["speaker"].uar)
         for row, scores in table.rows
-        if "report" in scores and "speaker" in scores
+        if "random" in scores and "speaker" in scores
     ]
 
 

@@ -26,8 +26,8 @@ from tokser.experiments.feature_expressions import Early
 from tokser.experiments.heads.sklearn import BASELINES, num_fits, search_baseline
 from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.outcomes import Outcome, combined_outcomes, trained_outcomes
-from tokser.experiments.results import COLUMNS, make_tables
 from tokser.experiments.runs import Unit, parquet_bytes, plan_units, run_units
+from tokser.experiments.scoring import COLUMNS, make_tables
 from tokser.experiments.search import Found, num_models, search_mlp
 from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split

@@ -62,7 +62,7 @@ def compare(first: str, second: str, features: Sequence[str] = ()) -> list[Diffe
         SettingsError: A store lacks a feature, or they have none in common.
         InputError: They have no utterance in common.
         StoreMismatchError: Two features differ in width, or an utterance in its rows.
-        StoreNotSealedError: A feature is incomplete.
+        StoreIncompleteError: A feature is incomplete.
     """
     stores = open_store(first), open_store(second)
     pairs = _select(stores, features)

@@ -10,10 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from rich.table import Table
-from rich.text import Text
-
-from tokser.console import PlainConsole
 from tokser.corpora.completeness import completeness
 from tokser.corpora.download.published import known_of
 from tokser.corpora.registry import looks_like
@@ -22,7 +18,6 @@ from tokser.provenance import versions
 
 __all__ = ["Finding", "doctor"]
 
-_COLOURS = {"ok": "green", "note": "yellow", "error": "red"}
 _FREE_GB_WANTED = 10.0
 _HOW_TO_GET = {
     "librispeech": "tokser download librispeech --split dev-clean",
@@ -47,14 +42,14 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
-    """Print the results of all checks; return whether there is no error.
+def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
+    """Check packages, devices, disk, corpora and stores.
 
     Args:
         workspace: Folder of stores, runs and results.
         corpora: Folders of corpora, or that hold such folders; empty: the usual places.
     """
-    findings = [
+    return [
         Finding("Python", "ok", sys.version.split()[0]),
         *_packages(),
         _torchaudio(),
@@ -64,12 +59,6 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
         *_corpora(tuple(corpora) or (workspace / "corpora", Path("corpora"), Path("data"))),
         _stores(workspace),
     ]
-    table = Table("", "what", "found", "how to fix it", title="tokser doctor")
-    for finding in findings:
-        state = Text(finding.state, style=_COLOURS[finding.state])
-        table.add_row(state, finding.what, finding.detail, finding.remedy)
-    PlainConsole().print(table)
-    return all(finding.state != "error" for finding in findings)
 
 
 def _packages() -> Iterator[Finding]:

@@ -24,8 +24,9 @@ from tokser.experiments.evaluations import open_ledger, restore_ledger
 from tokser.experiments.feature_expressions import Early, Late
 from tokser.experiments.heads.regression import num_regressions, search_regressor
 from tokser.experiments.ledger import LEDGER, Ledger
-from tokser.experiments.results import COMPARED, compare_rows, fold_spread
+from tokser.experiments.results import REGRESSION
 from tokser.experiments.runs import Unit, parquet_bytes, read_unit, run_units
+from tokser.experiments.scoring import compare_rows, fold_spread
 from tokser.experiments.search import Found
 from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
@@ -38,27 +39,7 @@ from tokser.store import open_store
 
 __all__ = ["regress"]
 
-_KEY = ("dataset", "features", "protocol", "target", "regressor", "setup")
-COLUMNS = {
-    "regression": (
-        *_KEY,
-        *("ccc", "ccc_low", "ccc_high", "ccc_fold_mean", "ccc_fold_std", "pearson", "rmse"),
-        *(
-            "rmse_chance",
-            "num_candidates",
-            "n_test",
-            "num_folds",
-            "unit",
-            "num_units",
-            "no_interval",
-        ),
-        *("leaks", "stamp", "seed"),
-    ),
-    "comparisons": (
-        *("dataset", "protocol", "target", "regressor", "setup"),
-        *COMPARED,
-    ),
-}
+COLUMNS = {"regression": REGRESSION.scores.names, "comparisons": REGRESSION.comparisons.names}
 
 
 def regress(settings: RegressSettings) -> Path:

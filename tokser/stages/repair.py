@@ -8,7 +8,7 @@ import numpy as np
 
 from tokser.extraction.stale import StaleRecording, stale_recordings
 from tokser.stages.verify import verify
-from tokser.store import Damage, Store, open_store, requeue
+from tokser.store import Damage, Store, invalidate, open_store
 from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["Repair", "repair"]
@@ -47,7 +47,7 @@ def repair(path: str, root: Path | None = None) -> Repair:
     shards = {(damage.what, damage.shard) for damage in damages if damage.shard is not None}
     stale = [] if root is None else stale_recordings(store, root, thorough=True)
     shards |= _shards_of(store, stale)
-    requeue(store, shards)
+    invalidate(store, shards)
     by_feature: dict[str, list[int]] = defaultdict(list)
     for feature, shard in sorted(shards):
         by_feature[feature].append(shard)

@@ -99,7 +99,7 @@ def test_it_is_plain_json_with_its_stamp():
 
 
 def test_emodb_leaks_speakers_and_sentences_at_random_and_sentences_by_speaker(emodb):
-    random = audit_splits(make_splits("report", emodb, seed=0), emodb)
+    random = audit_splits(make_splits("random", emodb, seed=0), emodb)
     by_speaker = audit_splits(make_splits("speaker", emodb, seed=0), emodb)
     assert random.leaks == ("speakers", "sentences")
     assert random.points_per_error == pytest.approx(1.85, abs=0.01)
@@ -126,7 +126,7 @@ def test_recordings_without_a_checksum_are_not_alike():
 
 
 def test_what_the_parts_are_too_small_for_is_said(emodb):
-    audit = audit_splits(make_splits("report", emodb, seed=0), emodb)
+    audit = audit_splits(make_splits("random", emodb, seed=0), emodb)
     assert audit.points_to_tell_apart == pytest.approx(600 / 54)
     assert (audit.rarest, audit.num_rarest) == ("disgust", 5)
     assert audit.uar_points_per_error == pytest.approx(100 / 7 / 5)
@@ -142,7 +142,7 @@ def test_six_errors_all_one_way_are_the_fewest_that_a_sign_test_sees():
 
 
 def test_seeds_do_not_add_up(emodb):
-    folds = [split for seed in range(3) for split in make_splits("report", emodb, seed=seed)]
+    folds = [split for seed in range(3) for split in make_splits("random", emodb, seed=seed)]
     audit = audit_splits(folds, emodb, num_seeds=3)
     assert (audit.num_test, audit.num_folds, audit.num_rarest) == (54, 3, 5)
     assert audit.parts == {"train": (374, 374), "dev": (107, 107), "test": (54, 54)}

@@ -19,20 +19,24 @@ def written(tmp_path, content):
 def test_what_was_written_is_read_again(emodb, tmp_path):
     plans = {
         "speaker": SplitPlan({None: tuple(make_splits("speaker", emodb, seed=0))}),
-        "report": SplitPlan({s: tuple(make_splits("report", emodb, seed=s)) for s in (4, 5)}),
+        "random": SplitPlan({s: tuple(make_splits("random", emodb, seed=s)) for s in (4, 5)}),
     }
     read = read_splits(written(tmp_path, format_splits(plans)), list(emodb.index))
     assert read == plans
-    assert read["report"].follows_seed and not read["speaker"].follows_seed
-    assert read["report"].folds(5) == plans["report"].by_seed[5]
-    assert read["report"].folds(6) == ()
+    assert read["random"].follows_seed and not read["speaker"].follows_seed
+    assert read["random"].folds(5) == plans["random"].by_seed[5]
+    assert read["random"].folds(6) == ()
     assert read["speaker"].folds(6) == plans["speaker"].by_seed[None]
-    assert len(read["report"].every_fold()) == 2
+    assert len(read["random"].every_fold()) == 2
 
 
 def test_it_is_plain_json_with_sorted_ids_under_free_names(tmp_path):
     path = written(tmp_path, {"mine": [FOLD | {"train": ["b", "a"]}]})
     assert read_splits(path, IDS)["mine"].folds(0) == (Split("x", ("a", "b"), ("c",), ("d",)),)
+
+
+def test_former_names_of_protocols_are_read(tmp_path):
+    assert list(read_splits(written(tmp_path, {"report": [FOLD]}), IDS)) == ["random"]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,7 @@ def test_it_is_plain_json_with_sorted_ids_under_free_names(tmp_path):
         ({"m": [FOLD | {"dev": [], "dev_drawn": "random"}]}, "there is no `dev` beside it"),
         ({"m": [FOLD | {"seed": "one"}]}, "`seed` is no whole number"),
         ({"m": [FOLD, FOLD]}, "m: fold x twice"),
+        ({"report": [FOLD], "random": [FOLD]}, "report and random, which are one protocol"),
         ({"m": [FOLD, FOLD | {"fold": "y", "seed": 1}]}, "some folds have a seed"),
     ],
 )

@@ -33,7 +33,7 @@ def assert_is_partition(split, table):
 
 
 def test_report_cuts_emodb_into_374_107_54(emodb):
-    (split,) = make_splits("report", emodb, seed=0)
+    (split,) = make_splits("random", emodb, seed=0)
     assert (len(split.train), len(split.dev), len(split.test)) == (374, 107, 54)
     assert_is_partition(split, emodb)
 
@@ -42,12 +42,12 @@ def test_report_tests_554_of_iemocaps_5531():
     labels = np.repeat(["angry", "happy", "neutral", "sad"], [1_103, 1_636, 1_708, 1_084])
     table = pd.DataFrame({"label": labels, "speaker": "s", "session": "1"})
     table.index = pd.Index([f"utt{i}" for i in range(len(table))], name="id")
-    (split,) = make_splits("report", table, seed=0)
+    (split,) = make_splits("random", table, seed=0)
     assert len(split.test) == 554
 
 
 def test_report_is_stratified(emodb):
-    (split,) = make_splits("report", emodb, seed=3)
+    (split,) = make_splits("random", emodb, seed=3)
     counts = emodb["label"].value_counts()
     for part in (split.train, split.dev, split.test):
         found = emodb.loc[list(part), "label"].value_counts()
@@ -55,13 +55,13 @@ def test_report_is_stratified(emodb):
 
 
 def test_report_is_the_same_every_time_and_another_for_another_seed(emodb):
-    assert make_splits("report", emodb, seed=0) == make_splits("report", emodb, seed=0)
-    tests = {make_splits("report", emodb, seed=seed)[0].test for seed in range(5)}
+    assert make_splits("random", emodb, seed=0) == make_splits("random", emodb, seed=0)
+    tests = {make_splits("random", emodb, seed=seed)[0].test for seed in range(5)}
     assert len(tests) == 5
 
 
 @settings(max_examples=10)
-@given(seed=st.integers(0, 99), protocol=st.sampled_from(["report", "speaker"]))
+@given(seed=st.integers(0, 99), protocol=st.sampled_from(["random", "speaker"]))
 def test_the_order_of_the_rows_changes_nothing(emodb, seed, protocol):
     shuffled = emodb.sample(frac=1, random_state=seed)
     assert make_splits(protocol, shuffled, seed=1) == make_splits(protocol, emodb, seed=1)
@@ -72,10 +72,10 @@ def test_report_refuses_classes_that_cannot_be_stratified():
     table.iloc[0, table.columns.get_loc("label")] = "fear"
     with pytest.raises(
         InputError,
-        match=r"protocol report: expected at least 10 utterances of every class .*"
+        match=r"protocol random: expected at least 10 utterances of every class .*"
         r"got sadness \(8\), anger \(7\), fear \(1\).* use the protocol `speaker`",
     ) as caught:
-        make_splits("report", table[table["label"] != "neutral"], seed=0)
+        make_splits("random", table[table["label"] != "neutral"], seed=0)
     assert caught.value.exit_code == 2
 
 
@@ -85,7 +85,7 @@ def test_every_class_of_ten_gets_into_every_part():
     table = table.assign(speaker="s", session="")
     table.index = pd.Index([f"utt{i:03d}" for i in range(len(table))], name="id")
     for seed in range(20):
-        (split,) = make_splits("report", table, seed=seed)
+        (split,) = make_splits("random", table, seed=seed)
         for part in (split.train, split.dev, split.test):
             assert set(table.loc[list(part), "label"]) == set(counts)
 
@@ -151,7 +151,7 @@ def test_unknown_speakers_are_no_speaker():
 def test_an_unknown_protocol_is_refused_with_the_known_ones():
     with pytest.raises(
         SettingsError,
-        match="--protocol: expected one of report, speaker, fixed, text, kfold, got 'x'",
+        match="--protocol: expected one of random, speaker, fixed, text, kfold, got 'x'",
     ):
         make_splits("x", corpus(4), seed=0)
 
@@ -175,7 +175,7 @@ def test_one_class_is_nothing_to_classify():
 
 def test_no_utterance_at_all_is_said_so():
     with pytest.raises(InputError, match="expected at least two classes, got no utterance at all"):
-        make_splits("report", corpus(4).iloc[:0], seed=0)
+        make_splits("random", corpus(4).iloc[:0], seed=0)
 
 
 def sentences(table, ids):
@@ -241,7 +241,7 @@ def test_kfold_follows_the_seed_alone(emodb):
     first = make_splits("kfold", emodb, seed=1)
     assert make_splits("kfold", shuffled, seed=1) == first
     assert make_splits("kfold", emodb, seed=2) != first
-    assert {p for p in PROTOCOLS if follows_seed(p)} == {"report", "kfold"}
+    assert {p for p in PROTOCOLS if follows_seed(p)} == {"random", "kfold"}
 
 
 def test_kfold_refuses_more_folds_than_groups_and_other_groups(emodb):
@@ -252,13 +252,13 @@ def test_kfold_refuses_more_folds_than_groups_and_other_groups(emodb):
 
 
 def test_report_may_be_drawn_without_strata(emodb):
-    (split,) = make_splits("report", emodb, seed=0, stratify=False)
+    (split,) = make_splits("random", emodb, seed=0, stratify=False)
     assert (len(split.train), len(split.dev), len(split.test)) == (374, 107, 54)
     assert_is_partition(split, emodb)
-    assert [split] == make_splits("report", emodb[::-1], seed=0, stratify=False)
+    assert [split] == make_splits("random", emodb[::-1], seed=0, stratify=False)
     most = [
         emodb.loc[
-            list(make_splits("report", emodb, seed=seed, stratify=False)[0].test), "label"
+            list(make_splits("random", emodb, seed=seed, stratify=False)[0].test), "label"
         ].value_counts()["anger"]
         for seed in range(12)
     ]
@@ -269,7 +269,7 @@ def test_report_may_be_drawn_without_strata(emodb):
 def test_without_strata_rare_classes_are_no_fault_but_ten_utterances_are_needed():
     table = corpus(4)
     table.iloc[0, table.columns.get_loc("label")] = "fear"
-    (split,) = make_splits("report", table, seed=0, stratify=False)
+    (split,) = make_splits("random", table, seed=0, stratify=False)
     assert_is_partition(split, table)
     with pytest.raises(InputError, match=r"at least 10 utterances .* got 6"):
-        make_splits("report", table[:6], seed=0, stratify=False)
+        make_splits("random", table[:6], seed=0, stratify=False)

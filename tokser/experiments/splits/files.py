@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tokser.config.base import FORMER_PROTOCOLS
 from tokser.errors import InputError, MissingInputError, list_some
 from tokser.experiments.splits.protocols import Split
 
@@ -69,7 +70,8 @@ def read_splits(path: Path, known: Sequence[str]) -> dict[str, SplitPlan]:
         known: Ids of the utterances that there are.
 
     Returns:
-        A plan for each protocol that the file names; its names are free. `dev` may be absent or
+        A plan for each protocol that the file names; its names are free, and `report`, as earlier
+        versions wrote, is `random`. `dev` may be absent or
         empty, for `draw_dev` to fill.
 
     Raises:
@@ -88,7 +90,12 @@ def read_splits(path: Path, known: Sequence[str]) -> dict[str, SplitPlan]:
     if not isinstance(content, dict) or not content:
         raise _wrong(path, ["no protocol by name"])
     ids, faults = frozenset(known), list[str]()
-    plans = {name: _read_plan(name, folds, ids, faults) for name, folds in content.items()}
+    twice = [name for name, now in FORMER_PROTOCOLS.items() if {name, now} <= content.keys()]
+    faults += [f"{name} and {FORMER_PROTOCOLS[name]}, which are one protocol" for name in twice]
+    plans = {
+        str(FORMER_PROTOCOLS.get(name, name)): _read_plan(name, folds, ids, faults)
+        for name, folds in content.items()
+    }
     if faults:
         raise _wrong(path, faults)
     return plans

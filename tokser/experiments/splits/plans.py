@@ -19,7 +19,7 @@ from tokser.store import Store
 
 __all__ = ["DEFAULT_PROTOCOLS", "audit_plans", "plan_splits", "warn_of_many_folds"]
 
-DEFAULT_PROTOCOLS = ("report", "speaker")
+DEFAULT_PROTOCOLS = ("random", "speaker")
 
 
 def plan_splits(

@@ -12,7 +12,7 @@ from tokser.experiments.splits.sentences import sentences_of
 
 __all__ = ["PROTOCOLS", "Split", "follows_seed", "make_splits"]
 
-PROTOCOLS = ("report", "speaker", "fixed", "text", "kfold")
+PROTOCOLS = ("random", "speaker", "fixed", "text", "kfold")
 _LEAST_RANDOM = 10
 """Utterances of which 70:20:10 leaves at least one in each part."""
 _MANY_SPEAKERS = 8
@@ -52,10 +52,10 @@ def make_splits(
 ) -> list[Split]:
     """Cut labelled utterances into folds.
 
-    No part of a fold shares speakers with another, outside `report` and `kfold` by sentence.
+    No part of a fold shares speakers with another, outside `random` and `kfold` by sentence.
 
     Args:
-        protocol: `report`: random 70:20:10, one fold, which shares speakers and
+        protocol: `random`: 70:20:10 at random, one fold, which shares speakers and
             sentences between its parts. `speaker`: leave one session out where there are
             sessions, else one speaker; dev is the next session, or the next one or two speakers.
             `fixed`: EmoDB trains on speakers 3 8 9 10, selects on 11 13, tests 12 14 15 16; IEMOCAP
@@ -63,23 +63,23 @@ def make_splits(
             that test has one half of the sentences, train and dev the other. `kfold`: whole
             groups dealt into `num_folds`, each tested once, the next one dev.
         utterances: Columns `label`, `speaker`, `session`, `transcript` or `sentence`; index = id.
-        seed: Decides `report` and `kfold`.
+        seed: Decides `random` and `kfold`.
         num_folds: Of `kfold`.
         group_by: What `kfold` keeps together: `speaker`, `session` or `sentence`.
-        stratify: Whether each part of `report` has its share of every class.
+        stratify: Whether each part of `random` has its share of every class.
 
     Raises:
         SettingsError: There is no such protocol.
         InputError: Labels are missing, or there are too few classes, members or groups.
 
-    Source: report, section 4.3 (`report`). Departs: it is stratified unless told otherwise, which
+    Source: paper, section 4.3 (`random`). Departs: it is stratified unless told otherwise, which
         the paper's was not; the others are not in the paper.
     """
     table = utterances.sort_index()
     # Ids as plain objects: thousands of folds share them instead of holding copies.
     table.index = table.index.astype(object)
     _check_labels(table)
-    if protocol == "report":
+    if protocol == "random":
         return [_random_split(table, seed, stratify=stratify)]
     if protocol == "speaker":
         return _leave_group_out(table)
@@ -99,7 +99,7 @@ def make_splits(
 
 def follows_seed(protocol: str) -> bool:
     """Tell whether another seed gives other splits."""
-    return protocol in ("report", "kfold")
+    return protocol in ("random", "kfold")
 
 
 def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
@@ -107,7 +107,7 @@ def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
     rare = [f"{label} ({count})" for label, count in counts.items() if count < 10]
     if stratify and rare:
         raise InputError(
-            "protocol report",
+            "protocol random",
             expected="at least 10 utterances of every class for a stratified 70:20:10 split",
             got=list_some(rare),
             remedy="Leave the rare classes out, draw with --no-stratify, or use the protocol "
@@ -115,7 +115,7 @@ def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
         )
     if len(table) < _LEAST_RANDOM:
         raise InputError(
-            "protocol report",
+            "protocol random",
             expected=f"at least {_LEAST_RANDOM} utterances for a 70:20:10 split",
             got=str(len(table)),
             remedy="Give splits of your own with --splits.",
@@ -218,7 +218,7 @@ def _groups(
             got=f"utterances without one: {list_some(unknown)}"
             if unknown
             else f"{len(groups)} ({list_some(groups)})",
-            remedy="Complete the manifest, or use the protocol `report`.",
+            remedy="Complete the manifest, or use the protocol `random`.",
         )
     return values.astype(object), groups
 
