@@ -134,3 +134,18 @@ def test_a_tokenizer_without_a_fast_form_is_reported(copy):
     (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nrain\n")
     with pytest.raises(CheckpointError, match="no fast version"):
         load(folder).tokenize(["rain"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("num_hidden_layers", 2**70, "a JSON object, got num_hidden_layers 1.18e.21"),
+        ("intermediate_size", 10**12, "a config.json that fits its weights"),
+    ],
+)
+def test_a_model_larger_than_its_files_is_refused(copy, key, value, expected):
+    folder = copy("bert")
+    edit(folder / "config.json", **{key: value})
+    with pytest.raises(CheckpointError, match=expected):
+        encoder = load(folder)
+        encoder.encode(encoder.tokenize(["the rain stops"]), [encoder.num_layers])

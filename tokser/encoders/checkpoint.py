@@ -20,6 +20,12 @@ __all__ = ["Checkpoint", "find_checkpoint", "load_weights", "quiet_transformers"
 _SAFE, _PICKLED = "model*.safetensors", "pytorch_model*.bin"
 _SMALL = ["*.json", "*.txt", "*.model"]
 
+_MOST_LAYERS = 1_000
+"""Of any frozen encoder; a damaged config may name more than memory holds."""
+
+_HARMLESS = 10**8
+"""Weights that may be allocated before loading says which are missing."""
+
 ModelT = TypeVar("ModelT", bound="PreTrainedModel")
 
 
@@ -119,6 +125,7 @@ def load_weights(
     from tokser.encoders.model_files import reading
 
     mapping = {rf"^{prefix}": ""} if prefix else None
+    _check_size(model_class, checkpoint, options)
     with quiet_transformers(), reading(checkpoint, "weights that can be read"):
         found: Any = model_class.from_pretrained(
             checkpoint.folder,
@@ -144,6 +151,31 @@ def load_weights(
     return cast(ModelT, model.requires_grad_(False).eval())
 
 
+def _check_size(
+    model_class: type[ModelT], checkpoint: Checkpoint, options: Mapping[str, Any]
+) -> None:
+    """Refuse a config of a model that its files cannot hold, before memory is allocated for it."""
+    import torch
+
+    from tokser.encoders.model_files import reading
+
+    expected = "a config.json that fits its weights"
+    with quiet_transformers(), reading(checkpoint, expected), torch.device("meta"):
+        config_class: Any = model_class.config_class
+        config, _ = config_class.from_pretrained(
+            checkpoint.folder, return_unused_kwargs=True, **options
+        )
+        num_weights = sum(weight.numel() for weight in model_class(config).parameters())
+    num_bytes = sum(file.stat().st_size for file in checkpoint.weight_files)
+    if num_weights > num_bytes + _HARMLESS:
+        raise CheckpointError(
+            checkpoint.folder,
+            expected=expected,
+            got=f"a config of {num_weights:,} weights and {num_bytes:,} bytes of weights",
+            remedy="The config is damaged or belongs to another model: fetch it again.",
+        )
+
+
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Silence the log lines and progress bars of transformers while the block runs."""
@@ -165,6 +197,9 @@ def _read_config(source: str, file: Path) -> Mapping[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError(f"a {type(config).__name__}")
+        for key, value in config.items():
+            if key.endswith("layers") and isinstance(value, int) and value > _MOST_LAYERS:
+                raise ValueError(f"{key} {value:.3g}")
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             source,
