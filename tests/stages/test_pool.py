@@ -129,7 +129,7 @@ def test_only_what_was_asked_for_is_pooled(stores):
 def test_a_stopped_call_goes_on(stores, monkeypatch):
     table = stores.manifest(30)
     store = stores.sealed(table, stores.plan(table, features={"layer-1": 8, "layer-2": 8}))
-    from tokser.stages import pool as stage
+    from tokser.functionals import pool as engine
 
     calls = []
 
@@ -139,9 +139,9 @@ def test_a_stopped_call_goes_on(stores, monkeypatch):
             raise RuntimeError("power cut")
         return mean_std(rows)
 
-    mean_std = stage.mean_std
+    mean_std = engine.mean_std
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "mean_std", fail)
+        patch.setattr(engine, "mean_std", fail)
         with pytest.raises(RuntimeError, match="power cut"):
             run(store)
     run(tokser.open_store(store.path))

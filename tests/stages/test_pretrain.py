@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,15 +26,19 @@ from tokser.errors import (
     StoreIncompleteError,
 )
 from tokser.pretrain.checkpoint import load_aligner
+from tokser.pretrain.metrics import read_metrics
 from tokser.pretrain.module import AlignerModule
 from tokser.report.parse import parse_metrics
 from tokser.report.results import Run
 from tokser.report.runs import summarise
+from tokser.sealed import SealedFolder
 from tokser.stages.pretrain import pretrain
 from tokser.store import FeatureSpec, GroupPlan, StoreWriter
 
 DIM, NUM_WORDS, NUM_TRAIN, NUM_DEV = 12, 16, 64, 10
 EPOCHS = 10
+FORMER = Path(__file__).parent / "former_runs"
+"""Runs on the toy store, as version 0.1 wrote them: variants `report` and `listener`."""
 
 
 class ToyStore:
@@ -281,7 +286,7 @@ def test_no_more_than_an_epoch_is_lost_where_the_score_falls(toy, tmp_path, monk
 def test_a_run_stopped_after_its_last_epoch_is_only_written_out(toy, tmp_path, monkeypatch):
     settings = toy.settings(tmp_path / "run", epochs=2)
     with monkeypatch.context() as patch:
-        patch.setattr("tokser.stages.pretrain.save_aligner", lambda *_: 1 / 0)
+        patch.setattr("tokser.pretrain.run.save_aligner", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             pretrain(settings)
     stop_in(monkeypatch, 0, RuntimeError("trained again"))
@@ -612,3 +617,48 @@ def test_a_flipped_bit_of_a_frame_stops_training_unless_nobody_checks(tmp_path):
     with pytest.raises(CorruptStoreError, match=r"whisper-toy/layer-6, utt\d+: expected rows with"):
         pretrain(toy.settings(tmp_path / "run", epochs=1))
     pretrain(toy.settings(tmp_path / "run", epochs=1, check=False))
+
+
+class TestFormerRuns:
+    """Runs of an earlier version, whose names differ, are read and resumed."""
+
+    @pytest.fixture
+    def former(self, tmp_path) -> Path:
+        shutil.copytree(FORMER / "paper", tmp_path / "paper")
+        return tmp_path / "paper"
+
+    @pytest.mark.parametrize("variant", ["paper", "report"])
+    def test_a_finished_run_matches(self, toy, former, variant, capsys):
+        assert pretrain(toy.settings(former, epochs=2, variant=variant)) == former
+        assert f"already in {former}" in capsys.readouterr().err
+
+    def test_a_stopped_run_resumes_with_present_names(self, toy, former, tmp_path):
+        for name in ("provenance.json", "aligner.json"):
+            SealedFolder(former).drop(name)
+        pretrain(toy.settings(former, epochs=2))
+        fresh = pretrain(toy.settings(tmp_path / "fresh" / "paper", epochs=2))
+        for name in ("metrics.csv", "aligner.safetensors"):
+            assert (former / name).read_bytes()[-2000:] == (fresh / name).read_bytes()[-2000:]
+        assert load_aligner(former)[1].variant == "paper"
+
+    def test_a_run_has_the_bytes_of_the_former_one(self, toy, tmp_path):
+        fresh = pretrain(toy.settings(tmp_path / "paper", epochs=2))
+        weights = (fresh / "aligner.safetensors").read_bytes()
+        assert weights == (FORMER / "paper" / "aligner.safetensors").read_bytes()
+
+    @pytest.mark.parametrize("option", ["global_queries", "seeds"])
+    def test_the_listener_has_the_bytes_of_the_former_one(self, toy, tmp_path, option):
+        options = {"rank": 2, option: 2}
+        settings = toy.settings(
+            tmp_path / "listener", epochs=2, variant="listener", options=options
+        )
+        weights = (pretrain(settings) / "aligner.safetensors").read_bytes()
+        assert weights == (FORMER / "listener" / "aligner.safetensors").read_bytes()
+        aligner, description = load_aligner(FORMER / "listener")
+        assert (description.variant, aligner.num_global_queries) == ("listener", 2)
+
+    def test_former_columns_of_metrics_get_their_present_names(self):
+        table = read_metrics(FORMER / "paper" / "metrics.csv")
+        assert "attention_monotonicity_mismatched" in table
+        assert "dev_match_rate_within_mismatched_low" in table
+        assert not [name for name in table if "shuffled" in name or "diagonality" in name]

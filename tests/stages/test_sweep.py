@@ -3,9 +3,10 @@ import pytest
 
 from tokser.config import SweepSettings
 from tokser.errors import MissingInputError, SettingsError
+from tokser.pretrain import sweep as engine
+from tokser.pretrain.sweep import load_sweep, runs_of
 from tokser.shipped import shipped_file
-from tokser.stages import sweep as stage
-from tokser.stages.sweep import load_sweep, runs_of, sweep
+from tokser.stages.sweep import sweep
 
 SWEEP = """
 name: toy
@@ -40,7 +41,7 @@ def pretends(monkeypatch):
     """Runs leave metrics without training; the one of the given rate is the best."""
     trained = []
 
-    def train(settings):
+    def train(store, settings):
         trained.append(settings)
         settings.out.mkdir(parents=True, exist_ok=True)
         best = 0.5 if settings.learning_rate == 1e-2 else 0.25
@@ -52,7 +53,8 @@ def pretends(monkeypatch):
         metrics.to_csv(settings.out / "metrics.csv", index=False)
         return settings.out
 
-    monkeypatch.setattr(stage, "pretrain", train)
+    monkeypatch.setattr(engine, "open_store", lambda path, *, check: path)
+    monkeypatch.setattr(engine, "run_pretraining", train)
     return trained
 
 

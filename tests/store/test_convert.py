@@ -260,8 +260,8 @@ def test_an_unfinished_source_is_refused(source, entry_file, tmp_path):
 def test_rows_that_change_while_copied_are_invalidated(source, tmp_path, monkeypatch):
     read = convert.read_shard
 
-    def read_badly(store, layer, shard):
-        for place, rows in enumerate(read(store, layer, shard)):
+    def read_badly(layer, shard):
+        for place, rows in enumerate(read(layer, shard)):
             yield rows + 1 if layer.name == SPEECH and place == 0 else rows
 
     monkeypatch.setattr(convert, "read_shard", read_badly)

@@ -1,4 +1,4 @@
-"""Which features of a store are meant."""
+"""Selection of features of a store, by name or all."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ def choose_features(store: Store, features: Sequence[str], *, tell: bool = True)
     Args:
         store: The store.
         features: Their names.
-        tell: Say which are left out because nothing of them is committed.
+        tell: Print which are left out because nothing of them is committed.
 
     Raises:
         SettingsError: The store has no such feature.
