@@ -20,7 +20,7 @@ from tokser.pretrain.variants import build_aligner
 from tokser.stages.align import align
 from tokser.stages.extract import extract
 from tokser.stages.pool import pool
-from tokser.store import Store, num_bytes_to_verify, verify_store
+from tokser.store import Store, num_bytes_to_verify, open_store, verify_store
 
 WORDS = ["so ist das", "und dann noch mehr davon", "das ist neu", "ja", "dann ist es so"]
 
@@ -145,7 +145,7 @@ def aligner_for(store: Store, folder: Path) -> Path:
 def align_and_pool(store: str, run: Path) -> Store:
     align(AlignSettings(store=store, checkpoint=run, device="cpu"))
     pool(PoolSettings(store=store, functionals=("max",)))
-    return tokser.open_store(store, check=True)
+    return open_store(store, check=True)
 
 
 DERIVED = ("run/aligned", "functionals/run/aligned", "functionals/tiny-whisper/layer-2@max")
