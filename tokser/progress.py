@@ -9,7 +9,7 @@ then.
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,7 +23,6 @@ __all__ = [
     "bars_shown",
     "console",
     "has_bars",
-    "megabytes_bar",
     "progress_bar",
     "say",
     "show_bars",
@@ -33,7 +32,6 @@ __all__ = [
 LOGGER = logging.getLogger("tokser")
 LOGGER.addHandler(logging.NullHandler())  # or Python itself would print warnings
 _LINE_EVERY_S = 10.0
-_MB = 10**6
 _shown = False
 """Whether somebody asked for progress bars; in all threads."""
 
@@ -113,20 +111,6 @@ def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
     with Progress(*columns, console=console()) as bars:
         task = bars.add_task(shown(description), total=total, unit=shown(unit))
         yield _Bar(bars, task)
-
-
-@contextmanager
-def megabytes_bar(description: str, *, total_bytes: int) -> Iterator[Callable[[int], None]]:
-    """Show the progress of reading or writing; yields what counts more bytes as done."""
-    num_bytes = 0
-
-    def count(more: int) -> None:
-        nonlocal num_bytes
-        bar.advance((num_bytes + more) // _MB - num_bytes // _MB)
-        num_bytes += more
-
-    with progress_bar(description, total=max(total_bytes // _MB, 1), unit="MB") as bar:
-        yield count
 
 
 class _Bar:

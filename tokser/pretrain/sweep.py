@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from tokser.config import VARIANT_ALIASES, PretrainSettings, SweepSettings
+from tokser.config import PretrainSettings, SweepSettings
+from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import RunError, SettingsError
 from tokser.pretrain.history import interval, percent
 from tokser.pretrain.metrics import HEADLINE, best_epoch, read_metrics

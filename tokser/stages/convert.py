@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokser.progress import megabytes_bar
+from tokser.byte_bar import byte_bar
 from tokser.store import Compression, open_store
 from tokser.store.convert import convert_store, num_bytes_to_convert
 
@@ -48,7 +48,7 @@ def convert(
     """
     start = time.perf_counter()
     total = num_bytes_to_convert(open_store(source), features)
-    with megabytes_bar(f"convert {source}", total_bytes=total) as count:
+    with byte_bar(f"convert {source}", total=total) as count:
         copy = convert_store(
             source, target, compression=compression, features=features, on_bytes=count
         )

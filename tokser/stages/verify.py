@@ -1,6 +1,6 @@
 """Verify that a store is undamaged."""
 
-from tokser.progress import megabytes_bar
+from tokser.byte_bar import byte_bar
 from tokser.store import Verification, num_bytes_to_verify, open_store, verify_store
 
 __all__ = ["verify"]
@@ -13,5 +13,5 @@ def verify(path: str) -> Verification:
         MissingInputError: There is no store at `path`.
     """
     store = open_store(path)
-    with megabytes_bar(f"verify {path}", total_bytes=num_bytes_to_verify(store)) as count:
+    with byte_bar(f"verify {path}", total=num_bytes_to_verify(store)) as count:
         return verify_store(store, count)
