@@ -48,7 +48,7 @@ def text_group(stores, writer, table, quarantined: dict[str, str]):
     group.put_lookup("word", ids="token_ids", keys=keys, table=values)
 
 
-def test_every_feature_gets_mean_and_population_deviation_lookups_too(stores):
+def test_every_feature_gets_mean_and_population_std(stores):
     table = stores.manifest(20)
     speech = stores.plan(table, features={"layer-1": 8, "layer-2": 8}, shard_bytes=4_000)
     with stores.writer(table) as writer:
@@ -150,7 +150,7 @@ def test_a_stopped_call_goes_on(stores, monkeypatch):
         assert_pooled(store, feature)
 
 
-def test_a_feature_that_is_not_whole_is_refused_and_nothing_is_pooled(stores):
+def test_an_incomplete_feature_is_not_pooled(stores):
     table = stores.manifest(20)
     plan = stores.plan(table, shard_bytes=1_000)
     with stores.writer(table) as writer:

@@ -58,7 +58,7 @@ def pretends(monkeypatch):
     return trained
 
 
-def test_the_table_has_a_row_per_run_the_best_first_and_curves_are_drawn(file, pretends):
+def test_the_table_has_the_best_run_first_beside_curves(file, pretends):
     settings = load_sweep(file, {})
     out = sweep(settings)
     assert len(pretends) == 4
@@ -88,7 +88,7 @@ def test_a_setting_of_the_grid_cannot_be_given_besides(file):
         ("name: x\nout: y\npretrain: {store: s}\ngrid: {}", "grid"),
     ],
 )
-def test_a_file_that_is_no_sweep_says_what_is_wrong_before_anything_runs(tmp_path, text, message):
+def test_a_malformed_sweep_is_refused_before_any_run(tmp_path, text, message):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=message):
