@@ -8,7 +8,7 @@ from pathlib import Path
 from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.store import open_store
-from tokser.store.export.pieces import choose_layers
+from tokser.store.export.pieces import select_layers
 from tokser.store.export.write import ExportFormat, paths_of, refuse_format, write_export
 
 __all__ = ["Export", "ExportFormat", "export"]
@@ -59,7 +59,7 @@ def export(
     start = time.perf_counter()
     refuse_format(out, format)
     opened = open_store(store, check=True)
-    layers = choose_layers(opened, features, functionals=functionals)
+    layers = select_layers(opened, features, functionals=functionals)
     stamp = Stamp("export", {"format": format}, {one.name: one.identity for one in layers})
     folder, seconds = Path(out), 0.0
     if stamp.marks(folder):

@@ -6,7 +6,7 @@ from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.pool import pool_features
 from tokser.progress import say
 from tokser.store import open_store
-from tokser.store.choice import choose_features
+from tokser.store.selection import select_features
 
 __all__ = ["pool"]
 
@@ -24,6 +24,6 @@ def pool(settings: PoolSettings) -> list[str]:
     if pooled:
         say(f"{list_some(pooled, most=20)}: extracted as functionals, nothing to pool")
     named = [name for name in settings.features if name not in pooled]
-    features = choose_features(store, named) if named or not settings.features else []
+    features = select_features(store, named) if named or not settings.features else []
     pool_features(store, features, wanted[len(MOMENTS) :])
     return features + [name for name in settings.features or pooled if name in pooled]

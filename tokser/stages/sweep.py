@@ -12,13 +12,7 @@ __all__ = ["load_sweep", "sweep"]
 def sweep(
     settings: SweepSettings, *, scheduler: str | None = None, cluster: Path | None = None
 ) -> Path:
-    """Pretrain at every point of a grid; runs that are finished are kept.
-
-    Args:
-        settings: The grid.
-        scheduler: Address of a Dask scheduler whose workers see the same files; else one run after
-            the other, here.
-        cluster: Cluster file, see `tokser.scheduling`.
+    """Pretrain at every point of a grid, see `pretrain.sweep.run_all`; then table and curves.
 
     Returns:
         The folder: a run each, `sweep.csv` (a row per run, best first), and `convergence.svg` and

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tokser.errors import CorruptStoreError, SettingsError, StoreMismatchError, list_some
 from tokser.store.address import backend_at, is_remote
-from tokser.store.choice import choose_features
 from tokser.store.documents import damaged_files
 from tokser.store.feature_name import FeatureName
 from tokser.store.group_writer import GroupWriter
@@ -18,6 +17,7 @@ from tokser.store.lookup_layer import LookupLayer
 from tokser.store.parted_layer import PartedLayer, stored_parts
 from tokser.store.reader import Store, open_store
 from tokser.store.schema import Compression, GroupPlan
+from tokser.store.selection import select_features
 from tokser.store.shards import read_shard
 from tokser.store.writer import StoreWriter
 
@@ -119,7 +119,7 @@ def _select(store: Store, features: Sequence[str], *, tell: bool = True) -> list
     """Name everything to be copied: features, the integers of lookups, functionals."""
     alone = [name for name in store.pooled if name not in store.features]
     with_rows = [name for name in features if name not in alone]
-    selected = choose_features(store, with_rows, tell=tell) if with_rows or not features else []
+    selected = select_features(store, with_rows, tell=tell) if with_rows or not features else []
     for name in tuple(selected):
         layer = store[name]
         if isinstance(layer, LookupLayer):

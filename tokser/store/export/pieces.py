@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.errors import StoreIncompleteError, list_some
-from tokser.store.choice import choose_features
 from tokser.store.layer import Layer
 from tokser.store.reader import Store
 from tokser.store.schema import FUNCTIONALS
+from tokser.store.selection import select_features
 from tokser.store.shards import read_shard
 
-__all__ = ["Piece", "choose_layers", "pieces"]
+__all__ = ["Piece", "pieces", "select_layers"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Piece:
             yield name, self.rows[end - length : end]
 
 
-def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -> list[Layer]:
+def select_layers(store: Store, features: Sequence[str], *, functionals: bool) -> list[Layer]:
     """Find the named features, or their functionals; all where none is named.
 
     Raises:
@@ -46,7 +46,7 @@ def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -
         StoreIncompleteError: A feature is incomplete, or has not been pooled.
     """
     named = list(dict.fromkeys(features))
-    names = (named or store.pooled) if functionals else choose_features(store, features)
+    names = (named or store.pooled) if functionals else select_features(store, features)
     lacking = [name for name in names if functionals and name not in store.pooled]
     if lacking or not names:
         raise StoreIncompleteError(

@@ -6,10 +6,10 @@ from tokser.errors import SettingsError, list_some
 from tokser.progress import say
 from tokser.store.reader import Store
 
-__all__ = ["choose_features"]
+__all__ = ["select_features"]
 
 
-def choose_features(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
+def select_features(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
     """Return the features that are named, each once; where none is, all that hold something.
 
     Args:
