@@ -148,7 +148,7 @@ class Stamp:
                 return False
             faults = sealed.faults()
         except DamagedFileError:
-            return False  # told where the index begins anew
+            return False  # named where the index begins anew
         for name, fault in faults.items():
             say(f"{sealed.folder / name} {fault}: it is made again")
         return not faults

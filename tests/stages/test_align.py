@@ -123,7 +123,7 @@ def toy(stores) -> Aligned:
     return Aligned(stores).write().train()
 
 
-def test_every_token_gets_the_row_that_numpy_gives_its_utterance_alone(toy):
+def test_aligned_rows_equal_numpy(toy):
     assert toy.align(batch_size=5) == "base/aligned"
     layer = tokser.open_store(toy.path)["base/aligned"]
     assert (layer.kind, layer.dim, layer.dtype) == ("aligned", TEXT_DIM, np.float16)
@@ -132,7 +132,7 @@ def test_every_token_gets_the_row_that_numpy_gives_its_utterance_alone(toy):
 
 
 @pytest.mark.parametrize("variant", ALIGNERS)
-def test_any_variant_gives_an_utterance_what_its_plain_form_gives_it_alone(stores, variant):
+def test_any_variant_equals_its_plain_form_on_one_utterance(stores, variant):
     options = {"heads": 2} if variant in ("sunder", "listener") else {}
     toy = Aligned(stores).write().train(variant=variant, options=options)
     assert toy.align(batch_size=5) == "base/aligned"
@@ -149,7 +149,7 @@ def test_any_variant_gives_an_utterance_what_its_plain_form_gives_it_alone(store
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=2e-3)
 
 
-def test_there_is_a_row_per_token_of_every_utterance_that_has_speech_and_text(toy):
+def test_there_is_a_row_per_token_of_usable_utterances(toy):
     toy.align()
     store = tokser.open_store(toy.path)
     usable = [f"utt{i:03d}" for i in range(NUM_UTTERANCES) if i not in (DEAF, MUTE)]
@@ -165,7 +165,7 @@ def test_without_special_tokens_first_and_last_are_left_out(toy):
     assert layer.quarantined[f"utt{EMPTY:03d}"] == "no token besides [CLS] and [SEP]"
 
 
-def test_who_cannot_be_aligned_keeps_the_reason_and_the_feature_that_gave_it(toy):
+def test_quarantine_keeps_the_reason_and_its_feature(toy):
     toy.align()
     assert tokser.open_store(toy.path)["base/aligned"].quarantined == {
         f"utt{DEAF:03d}": f"{SPEECH}: truncated FLAC",
@@ -238,7 +238,7 @@ def test_a_store_that_lacks_a_feature_says_which(stores):
         toy.align()
 
 
-def test_a_feature_that_is_not_whole_is_refused(stores, monkeypatch):
+def test_an_incomplete_feature_is_refused(stores, monkeypatch):
     plan = stores.plan
     monkeypatch.setattr(stores, "plan", lambda *args, **kw: plan(*args, shard_bytes=1_000, **kw))
     toy = Aligned(stores).write(seal=False).train()

@@ -48,7 +48,7 @@ def text_group(stores, writer, table, quarantined: dict[str, str]):
     group.put_lookup("word", ids="token_ids", keys=keys, table=values)
 
 
-def test_every_feature_gets_mean_and_population_deviation_lookups_too(stores):
+def test_every_feature_gets_mean_and_population_std(stores):
     table = stores.manifest(20)
     speech = stores.plan(table, features={"layer-1": 8, "layer-2": 8}, shard_bytes=4_000)
     with stores.writer(table) as writer:
@@ -129,7 +129,7 @@ def test_only_what_was_asked_for_is_pooled(stores):
 def test_a_stopped_call_goes_on(stores, monkeypatch):
     table = stores.manifest(30)
     store = stores.sealed(table, stores.plan(table, features={"layer-1": 8, "layer-2": 8}))
-    from tokser.stages import pool as stage
+    from tokser.functionals import pool as engine
 
     calls = []
 
@@ -139,9 +139,9 @@ def test_a_stopped_call_goes_on(stores, monkeypatch):
             raise RuntimeError("power cut")
         return mean_std(rows)
 
-    mean_std = stage.mean_std
+    mean_std = engine.mean_std
     with monkeypatch.context() as patch:
-        patch.setattr(stage, "mean_std", fail)
+        patch.setattr(engine, "mean_std", fail)
         with pytest.raises(RuntimeError, match="power cut"):
             run(store)
     run(tokser.open_store(store.path))
@@ -150,7 +150,7 @@ def test_a_stopped_call_goes_on(stores, monkeypatch):
         assert_pooled(store, feature)
 
 
-def test_a_feature_that_is_not_whole_is_refused_and_nothing_is_pooled(stores):
+def test_an_incomplete_feature_is_not_pooled(stores):
     table = stores.manifest(20)
     plan = stores.plan(table, shard_bytes=1_000)
     with stores.writer(table) as writer:

@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,15 +26,19 @@ from tokser.errors import (
     StoreIncompleteError,
 )
 from tokser.pretrain.checkpoint import load_aligner
+from tokser.pretrain.metrics import read_metrics
 from tokser.pretrain.module import AlignerModule
 from tokser.report.parse import parse_metrics
 from tokser.report.results import Run
 from tokser.report.runs import summarise
+from tokser.sealed import SealedFolder
 from tokser.stages.pretrain import pretrain
 from tokser.store import FeatureSpec, GroupPlan, StoreWriter
 
 DIM, NUM_WORDS, NUM_TRAIN, NUM_DEV = 12, 16, 64, 10
 EPOCHS = 10
+FORMER = Path(__file__).parent / "former_runs"
+"""Runs on the toy store, as version 0.1 wrote them: variants `report` and `listener`."""
 
 
 class ToyStore:
@@ -166,7 +171,7 @@ def stop_in(monkeypatch, epoch: int, error: BaseException) -> None:
     monkeypatch.setattr(AlignerModule, "training_step", fail)
 
 
-def test_it_learns_far_above_chance_and_mismatched_speech(run):
+def test_match_rate_is_above_chance_and_mismatched_speech(run):
     table = metrics(run).set_index("epoch")
     untrained, last = table.loc[0], table.iloc[-1]
     assert last["dev_match_rate"] > 0.5
@@ -183,7 +188,7 @@ def test_metrics_have_a_row_before_training_and_one_per_epoch(run):
     assert table["dev_chance"].tolist() == pytest.approx([1 / (6 * NUM_DEV)] * (EPOCHS + 1))
 
 
-def test_the_aligner_is_that_of_the_best_epoch_and_says_what_it_was_trained_on(run, toy):
+def test_the_aligner_is_that_of_the_best_epoch(run, toy):
     aligner, description = load_aligner(run)
     table = metrics(run)
     trained = table[table["epoch"] > 0]
@@ -201,9 +206,7 @@ def test_the_aligner_is_that_of_the_best_epoch_and_says_what_it_was_trained_on(r
     assert all(torch.equal(kept[name], weight) for name, weight in aligner.state_dict().items())
 
 
-def test_of_equal_epochs_page_metrics_and_checkpoint_name_the_same(
-    toy, tmp_path, monkeypatch, capsys
-):
+def test_page_metrics_and_checkpoint_agree_on_the_best_epoch(toy, tmp_path, monkeypatch, capsys):
     score = AlignerModule.on_validation_epoch_end
 
     def tie(self):
@@ -226,7 +229,7 @@ def test_of_equal_epochs_page_metrics_and_checkpoint_name_the_same(
     )
 
 
-def test_settings_are_saved_with_the_features_that_were_found(run):
+def test_settings_are_saved_with_their_features(run):
     saved = json.loads((run / "settings.json").read_text())
     assert (saved["speech"], saved["text"]) == ("whisper-toy/layer-6", "bert-toy/contextual")
 
@@ -246,7 +249,7 @@ def test_a_folder_of_another_run_is_refused_and_left_alone(run, toy):
 
 
 @pytest.mark.parametrize("epoch", [0, 2])
-def test_a_run_that_was_stopped_goes_on_to_the_very_same_end(toy, tmp_path, monkeypatch, epoch):
+def test_a_resumed_run_ends_in_the_same_weights(toy, tmp_path, monkeypatch, epoch):
     whole = pretrain(toy.settings(tmp_path / "whole", epochs=3))
     with monkeypatch.context() as patch:
         stop_in(patch, epoch, RuntimeError("power cut"))
@@ -281,7 +284,7 @@ def test_no_more_than_an_epoch_is_lost_where_the_score_falls(toy, tmp_path, monk
 def test_a_run_stopped_after_its_last_epoch_is_only_written_out(toy, tmp_path, monkeypatch):
     settings = toy.settings(tmp_path / "run", epochs=2)
     with monkeypatch.context() as patch:
-        patch.setattr("tokser.stages.pretrain.save_aligner", lambda *_: 1 / 0)
+        patch.setattr("tokser.pretrain.run.save_aligner", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             pretrain(settings)
     stop_in(monkeypatch, 0, RuntimeError("trained again"))
@@ -311,7 +314,7 @@ def test_nothing_is_left_in_the_working_folder(toy, tmp_path, monkeypatch):
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_run_has_the_name_of_its_folder_however_that_is_written(toy, tmp_path, monkeypatch):
+def test_a_run_is_named_after_its_folder(toy, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     pretrain(toy.settings(Path(), epochs=1))
@@ -335,14 +338,14 @@ def test_a_loss_that_is_not_finite_leaves_no_finished_run(toy, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize("wrong", [{"speech": "whisper-toy/layer-9"}, {"text": "bert-toy/word"}])
-def test_a_feature_that_cannot_play_the_part_is_refused_with_those_that_can(toy, tmp_path, wrong):
+def test_an_unsuitable_feature_is_refused_with_a_list(toy, tmp_path, wrong):
     option, name = next(iter(wrong.items()))
     with pytest.raises(SettingsError, match=rf"--{option}.*expected one of.*got '{name}'"):
         pretrain(toy.settings(tmp_path / "run", **wrong))
     assert not (tmp_path / "run").exists()
 
 
-def test_more_than_one_speech_feature_wants_a_name_and_lists_them(tmp_path):
+def test_several_speech_features_must_be_named(tmp_path):
     toy = ToyStore(tmp_path / "two.zarr", speech=("whisper-toy", "wavlm-toy")).write()
     with pytest.raises(SettingsError, match=r"--speech.*whisper-toy/layer-6, wavlm-toy/layer-6"):
         pretrain(toy.settings(tmp_path / "run"))
@@ -380,7 +383,7 @@ def test_layers_of_several_encoders_cannot_be_mixed(tmp_path):
         pretrain(toy.settings(tmp_path / "run", speech="whisper-toy/layer-6,wavlm-toy/layer-6"))
 
 
-def test_queries_are_the_whole_embedding_layers_output_where_it_is_stored(toy, tmp_path):
+def test_full_queries_are_layer_0_of_the_teacher(toy, tmp_path):
     with pytest.raises(
         SettingsError, match=r"--queries full.*feature bert-toy/layer-0.*layers all"
     ):
@@ -397,7 +400,7 @@ def test_a_store_without_text_says_what_is_missing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_feature_that_is_not_whole_is_refused(tmp_path):
+def test_an_incomplete_feature_is_refused(tmp_path):
     toy = ToyStore(tmp_path / "half.zarr").write(shards=1)
     with pytest.raises(StoreIncompleteError, match="whisper-toy/layer-6"):
         pretrain(toy.settings(tmp_path / "run"))
@@ -428,7 +431,7 @@ def start(settings: PretrainSettings, **environment: str) -> subprocess.Popen:
     )
 
 
-def test_a_run_that_was_killed_within_an_epoch_ends_in_the_very_same_weights(toy, tmp_path):
+def test_a_run_killed_within_an_epoch_ends_in_the_same_weights(toy, tmp_path):
     whole = pretrain(toy.settings(tmp_path / "whole", epochs=4))
     settings = toy.settings(tmp_path / "cut", epochs=4, save_steps=1)
     last = settings.out / "checkpoints" / "last.ckpt"
@@ -492,7 +495,7 @@ def test_tensorboard_has_the_scores_of_every_epoch(run):
 
 
 @pytest.mark.parametrize("tracker", ["wandb", "mlflow"])
-def test_trackers_are_told_offline(toy, tmp_path, monkeypatch, tracker):
+def test_trackers_log_offline(toy, tmp_path, monkeypatch, tracker):
     pytest.importorskip(tracker)
     settings = toy.settings(tmp_path / "run", epochs=1, track=(tracker,))
     with start(settings, WANDB_MODE="offline", WANDB_SILENT="true") as process:
@@ -524,7 +527,7 @@ def write_unchecked(toy: ToyStore, monkeypatch) -> None:
         toy.write()
 
 
-def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(tmp_path, monkeypatch):
+def test_a_row_not_finite_names_feature_and_utterance(tmp_path, monkeypatch):
     toy = ToyStore(tmp_path / "bad.zarr")
     toy.frames[5][3, 1] = np.nan
     write_unchecked(toy, monkeypatch)
@@ -542,7 +545,7 @@ def test_a_dev_part_that_is_not_finite_is_named_before_training(tmp_path, monkey
         pretrain(toy.settings(tmp_path / "run", epochs=1))
 
 
-def test_an_utterance_of_one_token_is_trained_on_in_a_batch_with_others(tmp_path):
+def test_an_utterance_of_one_token_is_trained_on(tmp_path):
     toy = ToyStore(tmp_path / "short.zarr")
     toy.shorten(7)  # [CLS], a word, [SEP]
     out = pretrain(toy.write().settings(tmp_path / "run", epochs=1, special_tokens=False))
@@ -558,7 +561,7 @@ def test_a_batch_of_one_token_says_what_to_raise(tmp_path):
         pretrain(settings)
 
 
-def test_a_corpus_without_dev_utterances_says_which_split_to_extract(tmp_path):
+def test_a_corpus_without_dev_part_says_what_to_extract(tmp_path):
     toy = ToyStore(tmp_path / "nodev.zarr")
     toy.table["split"], toy.table["speaker"] = "train-clean-100", "s0"
     with pytest.raises(InputError, match=r"0 to choose the epoch by|two of them in dev.*dev-clean"):
@@ -572,9 +575,7 @@ def test_what_does_not_fit_into_memory_leaves_no_run(toy, tmp_path, monkeypatch)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_damaged_state_falls_back_to_the_one_before_and_ends_alike(
-    toy, tmp_path, monkeypatch, capsys
-):
+def test_a_damaged_state_resumes_from_the_one_before(toy, tmp_path, monkeypatch, capsys):
     whole = pretrain(toy.settings(tmp_path / "whole" / "run", epochs=3))
     with monkeypatch.context() as patch:
         stop_in(patch, 2, KeyboardInterrupt())
@@ -588,9 +589,7 @@ def test_a_damaged_state_falls_back_to_the_one_before_and_ends_alike(
         assert (whole / name).read_bytes() == (tmp_path / "run" / name).read_bytes(), name
 
 
-def test_lost_weights_of_a_stopped_run_begin_it_anew_and_it_ends_alike(
-    toy, tmp_path, monkeypatch, capsys
-):
+def test_lost_weights_of_a_stopped_run_begin_it_anew(toy, tmp_path, monkeypatch, capsys):
     whole = pretrain(toy.settings(tmp_path / "whole" / "run", epochs=2))
     with monkeypatch.context() as patch:
         stop_in(patch, 1, KeyboardInterrupt())
@@ -603,7 +602,7 @@ def test_lost_weights_of_a_stopped_run_begin_it_anew_and_it_ends_alike(
         assert (whole / name).read_bytes() == (tmp_path / "run" / name).read_bytes(), name
 
 
-def test_a_flipped_bit_of_a_frame_stops_training_unless_nobody_checks(tmp_path):
+def test_a_flipped_bit_stops_training_unless_unchecked(tmp_path):
     toy = ToyStore(tmp_path / "toy.zarr").write()
     file = next(p for p in (toy.path / "whisper-toy/layer-6/rows/c").rglob("*") if p.is_file())
     content = bytearray(file.read_bytes())
@@ -612,3 +611,48 @@ def test_a_flipped_bit_of_a_frame_stops_training_unless_nobody_checks(tmp_path):
     with pytest.raises(CorruptStoreError, match=r"whisper-toy/layer-6, utt\d+: expected rows with"):
         pretrain(toy.settings(tmp_path / "run", epochs=1))
     pretrain(toy.settings(tmp_path / "run", epochs=1, check=False))
+
+
+class TestFormerRuns:
+    """Runs of an earlier version, whose names differ, are read and resumed."""
+
+    @pytest.fixture
+    def former(self, tmp_path) -> Path:
+        shutil.copytree(FORMER / "paper", tmp_path / "paper")
+        return tmp_path / "paper"
+
+    @pytest.mark.parametrize("variant", ["paper", "report"])
+    def test_a_finished_run_matches(self, toy, former, variant, capsys):
+        assert pretrain(toy.settings(former, epochs=2, variant=variant)) == former
+        assert f"already in {former}" in capsys.readouterr().err
+
+    def test_a_stopped_run_resumes_with_present_names(self, toy, former, tmp_path):
+        for name in ("provenance.json", "aligner.json"):
+            SealedFolder(former).drop(name)
+        pretrain(toy.settings(former, epochs=2))
+        fresh = pretrain(toy.settings(tmp_path / "fresh" / "paper", epochs=2))
+        for name in ("metrics.csv", "aligner.safetensors"):
+            assert (former / name).read_bytes()[-2000:] == (fresh / name).read_bytes()[-2000:]
+        assert load_aligner(former)[1].variant == "paper"
+
+    def test_a_run_has_the_bytes_of_the_former_one(self, toy, tmp_path):
+        fresh = pretrain(toy.settings(tmp_path / "paper", epochs=2))
+        weights = (fresh / "aligner.safetensors").read_bytes()
+        assert weights == (FORMER / "paper" / "aligner.safetensors").read_bytes()
+
+    @pytest.mark.parametrize("option", ["global_queries", "seeds"])
+    def test_the_listener_has_the_bytes_of_the_former_one(self, toy, tmp_path, option):
+        options = {"rank": 2, option: 2}
+        settings = toy.settings(
+            tmp_path / "listener", epochs=2, variant="listener", options=options
+        )
+        weights = (pretrain(settings) / "aligner.safetensors").read_bytes()
+        assert weights == (FORMER / "listener" / "aligner.safetensors").read_bytes()
+        aligner, description = load_aligner(FORMER / "listener")
+        assert (description.variant, aligner.num_global_queries) == ("listener", 2)
+
+    def test_former_columns_of_metrics_get_their_present_names(self):
+        table = read_metrics(FORMER / "paper" / "metrics.csv")
+        assert "attention_monotonicity_mismatched" in table
+        assert "dev_match_rate_within_mismatched_low" in table
+        assert not [name for name in table if "shuffled" in name or "diagonality" in name]

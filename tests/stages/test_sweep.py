@@ -3,9 +3,10 @@ import pytest
 
 from tokser.config import SweepSettings
 from tokser.errors import MissingInputError, SettingsError
+from tokser.pretrain import sweep as engine
+from tokser.pretrain.sweep import load_sweep, runs_of
 from tokser.shipped import shipped_file
-from tokser.stages import sweep as stage
-from tokser.stages.sweep import load_sweep, runs_of, sweep
+from tokser.stages.sweep import sweep
 
 SWEEP = """
 name: toy
@@ -40,7 +41,7 @@ def pretends(monkeypatch):
     """Runs leave metrics without training; the one of the given rate is the best."""
     trained = []
 
-    def train(settings):
+    def train(store, settings):
         trained.append(settings)
         settings.out.mkdir(parents=True, exist_ok=True)
         best = 0.5 if settings.learning_rate == 1e-2 else 0.25
@@ -52,11 +53,12 @@ def pretends(monkeypatch):
         metrics.to_csv(settings.out / "metrics.csv", index=False)
         return settings.out
 
-    monkeypatch.setattr(stage, "pretrain", train)
+    monkeypatch.setattr(engine, "open_store", lambda path, *, check: path)
+    monkeypatch.setattr(engine, "run_pretraining", train)
     return trained
 
 
-def test_the_table_has_a_row_per_run_the_best_first_and_curves_are_drawn(file, pretends):
+def test_the_table_has_the_best_run_first_beside_curves(file, pretends):
     settings = load_sweep(file, {})
     out = sweep(settings)
     assert len(pretends) == 4
@@ -86,7 +88,7 @@ def test_a_setting_of_the_grid_cannot_be_given_besides(file):
         ("name: x\nout: y\npretrain: {store: s}\ngrid: {}", "grid"),
     ],
 )
-def test_a_file_that_is_no_sweep_says_what_is_wrong_before_anything_runs(tmp_path, text, message):
+def test_a_malformed_sweep_is_refused_before_any_run(tmp_path, text, message):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
     with pytest.raises(SettingsError, match=message):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tokser.corpora.download.byte_bar import byte_bar
+from tokser.byte_bar import byte_bar
 from tokser.errors import CorpusError, list_some
 
 __all__ = ["fault_of_name", "unpack"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from tokser.corpora.download.byte_bar import byte_bar
+from tokser.byte_bar import byte_bar
 from tokser.errors import RunError
 from tokser.progress import say
 

@@ -1,6 +1,6 @@
 from contextlib import contextmanager
 
-from tokser.corpora.download import byte_bar as module
+from tokser import byte_bar as module
 
 
 def test_bytes_become_whole_megabytes(monkeypatch):

@@ -1,4 +1,4 @@
-"""Which features of a store are meant."""
+"""Selection of features of a store, by name or all."""
 
 from collections.abc import Sequence
 
@@ -6,16 +6,16 @@ from tokser.errors import SettingsError, list_some
 from tokser.progress import say
 from tokser.store.reader import Store
 
-__all__ = ["choose_features"]
+__all__ = ["select_features"]
 
 
-def choose_features(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
+def select_features(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
     """Return the features that are named, each once; where none is, all that hold something.
 
     Args:
         store: The store.
         features: Their names.
-        tell: Say which are left out because nothing of them is committed.
+        tell: Print which are left out because nothing of them is committed.
 
     Raises:
         SettingsError: The store has no such feature.
