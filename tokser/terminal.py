@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tokser.console import shown
 from tokser.errors import list_some
+from tokser.plain_text import shown
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokser.console import shown
+from tokser.plain_text import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
