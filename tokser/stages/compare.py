@@ -1,4 +1,4 @@
-"""How far features of two stores lie apart, so that a choice between them is informed."""
+"""How far features of two stores lie apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from tokser.store import Layer, Store, open_store
 __all__ = ["Difference", "compare"]
 
 _MADE_BY = ("context", "precision")
-"""What tells two runs of the same model apart."""
+"""What distinguishes two runs of the same model."""
 
-_TOLD_WHERE_UNLIKE = ("last_layer", "resampling", "window_s")
+_SHOWN_IF_DIFFERENT = ("last_layer", "resampling", "window_s")
 """The same, of interest only where the two differ."""
 
 
@@ -62,7 +62,7 @@ def compare(first: str, second: str, features: Sequence[str] = ()) -> list[Diffe
         SettingsError: A store lacks a feature, or they have none in common.
         InputError: They have no utterance in common.
         StoreMismatchError: Two features differ in width, or an utterance in its rows.
-        StoreIncompleteError: A feature is not whole.
+        StoreIncompleteError: A feature is incomplete.
     """
     stores = open_store(first), open_store(second)
     pairs = _choose(stores, features)
@@ -150,5 +150,5 @@ def _rows(
 def _made_by(layer: Layer, other: Layer) -> str:
     own, others = layer.provenance, other.provenance
     facts = [str(own[key]) for key in _MADE_BY if key in own]
-    unlike = [key for key in _TOLD_WHERE_UNLIKE if own.get(key) != others.get(key)]
-    return ", ".join([*facts, *(f"{key} {own.get(key, 'not stated')}" for key in unlike)])
+    different = [key for key in _SHOWN_IF_DIFFERENT if own.get(key) != others.get(key)]
+    return ", ".join([*facts, *(f"{key} {own.get(key, 'not stated')}" for key in different)])

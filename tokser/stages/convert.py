@@ -22,7 +22,7 @@ class Conversion:
         features: Names of the features in it.
         num_bytes: Bytes of rows that were compared, not packed.
         seconds: How long that took.
-        quarantined: Reasons, by id, of the utterances that had been set aside.
+        quarantined: Reasons, by id, of the utterances in quarantine.
     """
 
     store: str
@@ -35,7 +35,7 @@ class Conversion:
 def convert(
     source: str, target: str, *, compression: Compression = "none", features: Sequence[str] = ()
 ) -> Conversion:
-    """Copy a store; the same call again goes on where it was stopped.
+    """Copy a store; the same call again continues where it was stopped.
 
     Args:
         source: Folder or URL of the store.
@@ -45,7 +45,7 @@ def convert(
 
     Raises:
         InputError: Source and target overlap, or there is no such store, feature or compression.
-        StoreError: The source is damaged or not whole, or the target holds something else.
+        StoreError: The source is damaged or incomplete, or the target holds something else.
         RunError: The target cannot be written to.
     """
     start = time.perf_counter()

@@ -31,7 +31,7 @@ class Finding:
 
     Attributes:
         what: Its name.
-        state: `ok`, `note` (something is missing that only some work needs), or `wrong`.
+        state: `ok`, `note` (something is missing that only some commands need), or `wrong`.
         detail: What was found.
         remedy: What repairs it; empty if nothing needs to.
     """
@@ -43,11 +43,11 @@ class Finding:
 
 
 def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
-    """Look at packages, devices, disk, corpora and stores.
+    """Check packages, devices, disk, corpora and stores.
 
     Args:
         workspace: Folder of stores, runs and results.
-        corpora: Folders of corpora, or that hold such folders; empty: the usual places.
+        corpora: Folders of corpora, or that contain such folders; empty: the usual places.
     """
     return [
         Finding("Python", "ok", sys.version.split()[0]),
@@ -132,7 +132,7 @@ def _corpora(places: Sequence[Path]) -> Iterator[Finding]:
         for name in looks_like(folder) if folder.is_dir() else ():
             found[name].append(folder)
     for name, roots in found.items():
-        # A folder that holds LibriSpeech/ passes for LibriSpeech itself: the inner one is shown.
+        # A folder that holds LibriSpeech/ looks like LibriSpeech itself: the inner one is shown.
         inner = {root for root in roots if not any(other.parent == root for other in roots)}
         yield from (_corpus(name, root) for root in roots if root in inner)
         if not roots:

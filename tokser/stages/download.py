@@ -32,7 +32,7 @@ class Downloaded:
     Attributes:
         fetched: Names of what came over the network, or out of an archive that lay ready.
         kept: Names of what was there.
-        incomplete: What is there and not whole, with what it lacks.
+        incomplete: What is there and incomplete, with what it lacks.
     """
 
     fetched: tuple[str, ...]
@@ -49,18 +49,18 @@ def download(
     only_missing: bool = False,
     keep_archives: bool = False,
 ) -> Downloaded:
-    """Fetch, check, unpack and put in place what `root` lacks; the network only sees what is asked.
+    """Fetch, check, unpack and put in place what `root` lacks from the network.
 
     Args:
         dataset: `librispeech` or `emodb`.
         root: The corpus's own folder, made if it is not there.
         splits: Parts of LibriSpeech.
         mirror: Address of a folder with the same files.
-        only_missing: Take a split or corpus that is there as it is, whole or not.
+        only_missing: Take a split or corpus that is there as it is, complete or not.
         keep_archives: Keep the archives, in `root/.download`.
 
     Raises:
-        CorpusError: The corpus is licensed; what is there is not whole; the archive is not what
+        CorpusError: The corpus is licensed; what is there is incomplete; the archive is not what
             it should be.
         InputError: A split is unknown, or the disk has no room.
         RunError: The server or the network fails, or another process fetches the same.
@@ -71,7 +71,7 @@ def download(
     if incomplete and not only_missing:
         raise CorpusError(
             root,
-            expected="whole splits, or none of their folders",
+            expected="complete splits, or none of their folders",
             got="; ".join(incomplete.values()),
             remedy="Move what is there away to have it fetched, or use it as it is.",
         )
@@ -140,7 +140,7 @@ def _only_here(archive: PublishedArchive, workplace: Path) -> Iterator[None]:
 def _refuse_without_room(
     archives: Sequence[PublishedArchive], root: Path, *, keep_archives: bool
 ) -> None:
-    """Raise `InputError` if the disk cannot hold what is to come."""
+    """Raise `InputError` if the disk has no room for what is to come."""
     if not archives:
         return
     needed = peak = 0.0
@@ -155,7 +155,7 @@ def _refuse_without_room(
     if peak > free:
         raise InputError(
             root,
-            expected=f"{peak / 1e9:.2f} GB of free disk, for archives and what they hold",
+            expected=f"{peak / 1e9:.2f} GB of free disk, for archives and their content",
             got=f"{free / 1e9:.2f} GB; nothing was fetched",
             remedy="Name a --root on another disk, free some space, or name fewer splits.",
         )

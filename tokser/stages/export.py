@@ -59,7 +59,7 @@ def export(
 
     Args:
         store: Folder or URL of the store.
-        out: Folder to write, whole or not at all; nothing is overwritten.
+        out: Folder to write, completely or not at all; nothing is overwritten.
         format: `npz`, `parquet`, or `datasets` for Hugging Face's.
         features: Which to write; all by default.
         functionals: Write their functionals instead of their rows.
@@ -67,7 +67,7 @@ def export(
     Raises:
         InputError: There is no such store, feature or format, or something is at `out`.
         MissingPackageError: The format needs a package that is not installed.
-        StoreError: The store is damaged or not whole.
+        StoreError: The store is damaged or incomplete.
         RunError: The folder cannot be written.
     """
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Check that a store is whole."""
+"""Check that a store is undamaged."""
 
 from tokser.progress import progress_bar
 from tokser.store import Store, Verification, open_store, verify_store
@@ -9,7 +9,7 @@ _MB = 10**6
 
 
 def verify(path: str) -> Verification:
-    """Read everything in a store, and hold it against the journal.
+    """Read everything in a store, and compare it with the journal.
 
     Raises:
         MissingInputError: There is no store at `path`.
