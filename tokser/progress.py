@@ -98,7 +98,7 @@ def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
         TimeRemainingColumn,
     )
 
-    from tokser.console import shown
+    from tokser.plain_text import shown
 
     columns = (
         TextColumn("{task.description}", markup=False),

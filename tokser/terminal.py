@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tokser.console import shown
 from tokser.errors import list_some
+from tokser.plain_text import shown
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
@@ -217,9 +217,9 @@ def recomputed_table(found: "Sequence[Recomputed]") -> Table:
     table = Table("feature", "utterances", "largest relative distance", "not the same")
     for name in dict.fromkeys(one.feature for one in found):
         here = [one for one in found if one.feature == name]
-        unlike = [one.utterance for one in here if not one.is_same]
+        changed = [one.utterance for one in here if not one.is_same]
         largest = max(one.distance for one in here)
-        table.add_row(name, str(len(here)), f"{largest:.1e}", list_some(unlike))
+        table.add_row(name, str(len(here)), f"{largest:.1e}", list_some(changed))
     return table
 
 
@@ -324,7 +324,7 @@ def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
 
 
 def _headline(results: pd.DataFrame, protocol: str) -> str:
-    """Tell the score that test had no say in, beside chance."""
+    """Return the score that does not depend on test labels, beside chance."""
     mine = results[results["protocol"] == protocol]
     chance = f"chance {100 * float(mine['uar_chance'].iloc[0]):.1f}"
     widest = mine.loc[mine["num_candidates"].astype(int).idxmax()]

@@ -103,10 +103,10 @@ def test_splits_precision_and_places_can_be_told():
 
 
 def test_the_synthetic_form_names_the_encoders_that_are_built_for_it(monkeypatch, tmp_path):
-    from tokser.testing import material
+    from tokser.testing import demo_material
 
-    monkeypatch.setattr(material, "synthesise", lambda out: None)
-    monkeypatch.setattr(material, "_transcripts", lambda corpora: ["Guten Tag"])
+    monkeypatch.setattr(demo_material, "write_demo_corpora", lambda out: None)
+    monkeypatch.setattr(demo_material, "_transcripts", lambda corpora: ["Guten Tag"])
     write_reproduction_material(tmp_path)
     built = {folder.name for folder in (tmp_path / "encoders").iterdir()}
     made, emodb = commands("reproduce-emodb", "SYNTHETIC=1")

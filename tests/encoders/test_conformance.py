@@ -264,7 +264,7 @@ def test_provenance_names_model_weights_and_precision(tiny, name):
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])
 def test_fp16_is_refused_on_a_processor(tiny, name):
-    with pytest.raises(SettingsError, match=r"fp32 or bf16 on a CPU.*Choose --precision bf16"):
+    with pytest.raises(SettingsError, match=r"fp32 or bf16 on a CPU.*Use --precision bf16"):
         load_encoder(str(tiny / name), revision=None, device=CPU, precision="fp16")
 
 

@@ -21,12 +21,13 @@ from transformers import (
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import LAST, Activations, StoredDtype
 from tokser.encoders.batch_shapes import group_near_equal
-from tokser.encoders.checkpoint import Checkpoint, load_weights
+from tokser.encoders.checkpoint import Checkpoint
 from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import Span, conv_frames, conv_min_samples, overlapping
 from tokser.encoders.model_files import load_normaliser
 from tokser.encoders.per_utterance import PerUtterance
 from tokser.encoders.wavlm_attention import fuse_attention
+from tokser.encoders.weights import load_weights
 
 __all__ = ["Wav2Vec2SpeechEncoder"]
 

@@ -11,7 +11,7 @@ __all__ = ["audit"]
 
 
 def audit(settings: AuditSettings) -> Mapping[str, Audit]:
-    """Look over the splits of a store's utterances.
+    """Check the splits of a store's utterances.
 
     Returns:
         What was found, by protocol. A leak is no error: it is stamped on every table.

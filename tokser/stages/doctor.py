@@ -47,7 +47,7 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
 
     Args:
         workspace: Folder of stores, runs and results.
-        corpora: Folders of corpora, or that hold such folders; empty: the usual places.
+        corpora: Folders of corpora, or that contain such folders; empty: the usual places.
     """
     return [
         Finding("Python", "ok", sys.version.split()[0]),

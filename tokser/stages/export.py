@@ -45,7 +45,7 @@ def export(
 
     Args:
         store: Folder or URL of the store.
-        out: Folder to write, whole or not at all; nothing is overwritten.
+        out: Folder to write, completely or not at all; nothing is overwritten.
         format: `npz`, `parquet`, or `datasets` for Hugging Face's.
         features: Which to write; all by default.
         functionals: Write their functionals instead of their rows.

@@ -159,7 +159,8 @@ def _points(classifier: str, grid: GridSettings, seed: int) -> list[Candidate]:
         ]
     if classifier == "svm":
         return [
-            Candidate.of({"C": cost}, SVC(C=cost, class_weight=balanced)) for cost in _SVM_COSTS
+            Candidate.of({"C": cost}, SVC(C=cost, class_weight=balanced, random_state=0))
+            for cost in _SVM_COSTS
         ]
     options = partial(_options, class_weights=grid.class_weights)
     return [
