@@ -141,7 +141,7 @@ def _plan(
 
 
 def _why_not(store: Store, layers: Sequence[Layer], usable: set[str]) -> dict[str, str]:
-    """Say of each utterance that cannot be aligned which feature set it aside, and why."""
+    """Return why utterances cannot be aligned: the feature that lacks each, and its reason."""
     reasons = {}
     for name in store.utterances.index:
         if name not in usable:

@@ -59,8 +59,8 @@ def attention(
         raise InputError(
             f"{store_path}, {utterance}",
             expected="an utterance with speech and a transcript",
-            got="one without, or set aside at extraction",
-            remedy="`tokser store info` lists what was set aside.",
+            got="one without, or one that is quarantined",
+            remedy="`tokser store info` lists the quarantined utterances.",
         )
     batch = pairs.gather([utterance])
     with torch.inference_mode():

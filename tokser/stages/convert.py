@@ -22,7 +22,7 @@ class Conversion:
         features: Names of the features in it.
         num_bytes: Bytes of rows that were compared, not packed.
         seconds: How long that took.
-        quarantined: Reasons, by id, of the utterances that had been set aside.
+        quarantined: Reasons, by id, of the quarantined utterances.
     """
 
     store: str
