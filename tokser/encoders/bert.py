@@ -1,4 +1,4 @@
-"""BERT and its kin: word-embedding rows as queries T, final-layer activations as teacher B."""
+"""BERT and its relatives: word-embedding rows as queries T, the last layer as teacher B."""
 
 import functools
 from collections.abc import Sequence

@@ -20,7 +20,7 @@ class Conversion:
         features: Names of the features in it.
         num_bytes: Bytes of rows that were compared, uncompressed.
         seconds: How long that took.
-        quarantined: Reasons, by id, of the utterances in quarantine.
+        quarantined: Reasons, by id, of the quarantined utterances.
     """
 
     store: str

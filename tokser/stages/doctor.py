@@ -72,7 +72,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _torchaudio() -> Finding:
-    """Torchaudio loads only beside the torch of its own release and CUDA version."""
+    """Torchaudio loads only with the torch of its own release and CUDA version."""
     what = "torch and torchaudio"
     try:
         torch, torchaudio = metadata.version("torch"), metadata.version("torchaudio")

@@ -43,7 +43,7 @@ class Record:
     Attributes:
         checksum: xxh3-64 (hex) of its rows.
         recording: What was encoded; with an empty digest for text.
-        reason: Why it is in quarantine, None if it is not.
+        reason: Why it is quarantined; None if it is not.
     """
 
     checksum: str
@@ -60,7 +60,7 @@ class JournalEntry:
         identity: Digest of what the feature is, see `Layer.identity`.
         first_utterance: Position of its first utterance in the manifest.
         checksums: xxh3-64 (hex) of each utterance's rows, in order; of nothing if it has no rows.
-        quarantined: Reasons, by id, of the utterances in quarantine.
+        quarantined: Reasons, by id, of the quarantined utterances.
         num_bytes: Size of the shard's file.
         file_digest: xxh3-64 (hex) of the shard's file.
         recordings: xxh3-64 (hex) of each recording that was encoded, in order; empty for text.
