@@ -162,8 +162,9 @@ class ExtractSettings(Settings):
     """Hub revision, of every encoder that comes from the hub."""
     splits: tuple[str, ...] = ()
     """Parts of LibriSpeech, for instance `train-clean-100`; empty: all that are there."""
-    subset: Literal["all", "recognised"] = "all"
-    """EmoDB: all recordings, or those of the report's Table 1."""
+    subset: Literal["all", "recognised", "four-class"] = "all"
+    """EmoDB: all recordings, or the recognised ones of the paper's Table 1; IEMOCAP: all rated turns
+    (10,039), or those of the four-class set (5,531)."""
     dtype: Literal["float16", "float32"] = "float16"
     compression: Literal["none", "zstd", "blosc", "gzip"] = "none"
     """Of the rows: Zarr stores know zstd and blosc, HDF5 stores gzip; only `none` is mapped."""
@@ -354,6 +355,9 @@ class RegressSettings(_ExperimentSettings):
     targets: tuple[TargetName, ...] = Field(
         default=("valence", "arousal", "dominance"), min_length=1
     )
+    subset: Literal["all", "labelled"] = "all"
+    """Utterances: all that have ratings, or those that have an emotion label, too (of IEMOCAP's
+    10,039 turns the 5,531 of the four-class set)."""
     regressors: tuple[RegressorName, ...] = Field(default=("ridge",), min_length=1)
     grid: GridSettings = GridSettings(batch_sizes=(32,), learning_rates=(1e-3,))
     """Of `mlp-sklearn`."""

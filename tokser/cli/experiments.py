@@ -220,6 +220,12 @@ def classify(
     help="valence, arousal, dominance, with commas between.  [default: all three]",
 )
 @click.option(
+    "--subset",
+    type=click.Choice(["all", "labelled"]),
+    help="Utterances: all that have ratings, or those that have an emotion label, too (of IEMOCAP's "
+    "10,039 turns the 5,531 of the four-class set).  [default: all]",
+)
+@click.option(
     "--regressor",
     "regressors",
     help="ridge, mlp-sklearn, or both with a comma.  [default: ridge]",

@@ -21,9 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import pandas as pd
-
 from tokser.errors import SettingsError, list_some, shortened
 
 __all__ = [
@@ -33,7 +30,6 @@ __all__ = [
     "How",
     "Late",
     "Term",
-    "combine",
     "layer_choices",
     "parse",
 ]
@@ -132,37 +128,6 @@ def layer_choices(expressions: Sequence[Expression]) -> list[Late]:
             if layer:
                 groups.setdefault((layer["group"], term.functionals), []).append(expression)
     return [Late("best", tuple(found)) for found in groups.values() if len(found) > 1]
-
-
-def combine(
-    how: How, members: Sequence[pd.DataFrame], dev_uar: Sequence[float], num_classes: int
-) -> tuple[pd.DataFrame, int | None]:
-    """Make one table of predictions out of those of a late expression's members, in one fold.
-
-    Args:
-        how: The form.
-        members: Predictions, columns id, label, prediction, probability_<class>...
-        dev_uar: UAR of each member on the fold's dev part.
-        num_classes: Chance is one over this.
-
-    Returns:
-        The predictions, joined by id, and the member that was chosen, if one was.
-    """
-    first = members[0]
-    if how == "best":
-        chosen = int(np.argmax(dev_uar))
-        return members[chosen], chosen
-    weights = np.ones(len(members))
-    if how == "weighted":
-        weights = np.maximum(np.asarray(dev_uar) - 1 / num_classes, 0)
-        weights = weights if weights.any() else np.ones(len(members))
-    columns = [column for column in first if column.startswith("probability_")]
-    tables = [table.set_index("id")[columns].loc[first["id"]].to_numpy() for table in members]
-    probabilities = np.average(tables, axis=0, weights=weights)
-    named = np.array([column.removeprefix("probability_") for column in columns], dtype=object)
-    combined = first.assign(prediction=named[probabilities.argmax(axis=1)])
-    combined[columns] = probabilities
-    return combined, None
 
 
 def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Early]:

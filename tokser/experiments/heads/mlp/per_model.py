@@ -1,6 +1,6 @@
 """One model trained to its end by one core, compiled, out of the core's own cache.
 
-Point for point the training of `stacked.train_stack`; several threads each train a model of their
+Point for point the training of `batched.train_batched`; several threads each train a model of their
 own, so what comes out does not depend on how many they are.
 """
 
@@ -16,10 +16,11 @@ import torch
 from jaxtyping import Float32, Int64
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import Fold, Point, Trained, class_importance, sample_order
+from tokser.experiments.grid import Point
 from tokser.experiments.heads.mlp import kernel
+from tokser.experiments.heads.mlp.fold import Fold, Trained, class_importance, sample_order
 from tokser.experiments.heads.mlp.kernel import LANES, ROWS, Workspace
-from tokser.experiments.heads.mlp.model import Stack, initialise
+from tokser.experiments.heads.mlp.model import Parameters, initialise
 from tokser.experiments.heads.mlp.optimise import Plateau
 from tokser.experiments.statistics.crossfit import CrossFit
 from tokser.experiments.statistics.metrics import uar_from_confusion
@@ -28,8 +29,8 @@ __all__ = [
     "Prepared",
     "compile_apart",
     "prepare",
-    "refit_resident",
-    "train_resident",
+    "refit_per_model",
+    "train_per_model",
     "warm_up",
     "workspace_bytes",
 ]
@@ -80,7 +81,7 @@ def warm_up() -> None:
     fold = Fold(0, values, labels, values, labels, labels)
     settings = GridSettings(batch_sizes=(4,), learning_rates=(1e-3,), hidden=(3,), epochs=1)
     prepared = prepare(fold, epochs=1, seed=0)
-    train_resident(prepared, Point(4, 1e-3, (3,)), num_classes=2, settings=settings, seed=0)
+    train_per_model(prepared, Point(4, 1e-3, (3,)), num_classes=2, settings=settings, seed=0)
 
 
 def _can_make(folder: Path) -> bool:
@@ -97,10 +98,10 @@ def prepare(fold: Fold, *, epochs: int, seed: int) -> Prepared:
     return Prepared(fold, _padded(fold.train), _padded(fold.dev), np.stack(orders))
 
 
-def train_resident(
+def train_per_model(
     prepared: Prepared, point: Point, *, num_classes: int, settings: GridSettings, seed: int
 ) -> Trained:
-    """Train one model, see `stacked.train_stack`; most of it without Python's lock.
+    """Train one model, see `batched.train_batched`; most of it without Python's lock.
 
     Args:
         prepared: Its fold.
@@ -109,7 +110,7 @@ def train_resident(
         settings: Epochs, plateau, class weights, early stopping.
         seed: With fold and epoch it decides weights and order.
 
-    Source: report, section 4.3.
+    Source: paper, section 4.3.
     """
     fold = prepared.fold
     run = _Run(prepared, point, num_classes=num_classes, settings=settings, seed=seed)
@@ -134,7 +135,7 @@ def train_resident(
             best_epoch, best_uar = epoch, float(dev_uar[0])
             best[:] = run.work.state[0]
     return Trained(
-        run.stack(best),
+        run.parameters(best),
         np.array([best_epoch]),
         np.array([best_uar]),
         np.stack(schedule),
@@ -142,7 +143,7 @@ def train_resident(
     )
 
 
-def refit_resident(
+def refit_per_model(
     prepared: Prepared,
     point: Point,
     learning_rates: Sequence[float],
@@ -150,8 +151,8 @@ def refit_resident(
     num_classes: int,
     settings: GridSettings,
     seed: int,
-) -> Stack:
-    """Train one model without a dev part, see `stacked.refit_stack`.
+) -> Parameters:
+    """Train one model without a dev part, see `batched.refit_batched`.
 
     Args:
         prepared: Its fold, prepared for as many epochs.
@@ -164,7 +165,7 @@ def refit_resident(
     run = _Run(prepared, point, num_classes=num_classes, settings=settings, seed=seed)
     for epoch, rate in enumerate(learning_rates, start=1):
         run.train_epoch(epoch, rate)
-    return run.stack(run.work.state[0])
+    return run.parameters(run.work.state[0])
 
 
 def workspace_bytes(num_features: int, num_classes: int, point: Point, num_train: int) -> int:
@@ -210,7 +211,7 @@ class _Run:
             rate,
         )
 
-    def stack(self, row: Float32[np.ndarray, " parameters"]) -> Stack:
+    def parameters(self, row: Float32[np.ndarray, " parameters"]) -> Parameters:
         """Copy parameters out of a row as they lie in memory."""
         return _read_parameters(row, self.work.layout, self._drawn)
 
@@ -247,23 +248,23 @@ def _workspace(
     )
 
 
-def _write_parameters(work: Workspace, stack: Stack) -> None:
-    for own, values in zip(_cut(work.state[0], work.layout, stack), stack, strict=True):
+def _write_parameters(work: Workspace, parameters: Parameters) -> None:
+    for own, values in zip(_cut(work.state[0], work.layout, parameters), parameters, strict=True):
         own[...] = values[0].numpy()
 
 
 def _read_parameters(
     row: Float32[np.ndarray, " parameters"],
     layout: Int64[np.ndarray, "layers columns"],
-    like: Stack,
-) -> Stack:
+    like: Parameters,
+) -> Parameters:
     return [torch.from_numpy(own[None].copy()) for own in _cut(row, layout, like)]
 
 
 def _cut(
     row: Float32[np.ndarray, " parameters"],
     layout: Int64[np.ndarray, "layers columns"],
-    like: Stack,
+    like: Parameters,
 ) -> list[np.ndarray]:
     """Return views of one model's parameters, without what pads them, in the order of `like`."""
     views = []
