@@ -163,8 +163,8 @@ class ExtractSettings(Settings):
     splits: tuple[str, ...] = ()
     """Parts of LibriSpeech, for instance `train-clean-100`; empty: all that are there."""
     subset: Literal["all", "recognised", "four-class"] = "all"
-    """EmoDB: all recordings, or the recognised ones of the paper's Table 1; IEMOCAP: all rated turns
-    (10,039), or those of the four-class set (5,531)."""
+    """EmoDB: all recordings, or the recognised ones of the paper's Table 1; IEMOCAP: all 10,039
+    rated turns, or the 5,531 of the four-class set."""
     dtype: Literal["float16", "float32"] = "float16"
     compression: Literal["none", "zstd", "blosc", "gzip"] = "none"
     """Of the rows: Zarr stores know zstd and blosc, HDF5 stores gzip; only `none` is mapped."""

@@ -1,8 +1,9 @@
 """The baseline grid of Table 2, whole, against the ways of training one model a point.
 
 18 points (batch 2^2..2^10 x two learning rates), 30 epochs, leave one speaker or session out, all
-layers. Ours is timed as `search` runs, layer by layer, from tables to predictions; the others are measured
-at every batch size, and scaled by counts of steps. `make bench-grid` writes `docs/benchmarks.md`.
+layers. Ours is timed as `search` runs, layer by layer, from tables to predictions; the others are
+measured at every batch size, and scaled by counts of steps. `make bench-grid` writes
+`docs/benchmarks.md`.
 """
 
 import os

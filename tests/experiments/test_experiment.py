@@ -268,11 +268,13 @@ def test_a_second_call_does_nothing(run):
 def test_stopped_after_a_unit_a_task_goes_on(run, monkeypatch):
     tables, whole = run("whole")
     real = experiment.search
-    monkeypatch.setattr(
-        experiment,
-        "search",
-        lambda *args, **options: stop_at_the_second_feature(real, *args, **options),
-    )
+
+    def stop_at_the_second_feature(head, data, **options):
+        if data.functionals.shape[1] == 8:
+            raise KeyboardInterrupt
+        return real(head, data, **options)
+
+    monkeypatch.setattr(experiment, "search", stop_at_the_second_feature)
     with pytest.raises(KeyboardInterrupt):
         run()
     monkeypatch.setattr(experiment, "search", real)
@@ -280,12 +282,6 @@ def test_stopped_after_a_unit_a_task_goes_on(run, monkeypatch):
     for table in tables.all:
         assert (out / table.file).read_bytes() == (whole / table.file).read_bytes(), table.file
     assert len(ledger(out)) == len(ledger(whole))
-
-
-def stop_at_the_second_feature(search, head, data, **options):
-    if data.functionals.shape[1] == 8:  # the second feature
-        raise KeyboardInterrupt
-    return search(head, data, **options)
 
 
 def test_a_folder_of_a_former_version_is_gone_on_with(run, monkeypatch):

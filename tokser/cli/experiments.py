@@ -222,8 +222,8 @@ def classify(
 @click.option(
     "--subset",
     type=click.Choice(["all", "labelled"]),
-    help="Utterances: all that have ratings, or those that have an emotion label, too (of IEMOCAP's "
-    "10,039 turns the 5,531 of the four-class set).  [default: all]",
+    help="Utterances: all that have ratings, or those that have an emotion label, too (of "
+    "IEMOCAP's 10,039 turns the 5,531 of the four-class set).  [default: all]",
 )
 @click.option(
     "--regressor",

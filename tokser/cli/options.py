@@ -252,8 +252,8 @@ splits_option = click.option(
 subset_option = click.option(
     "--subset",
     type=click.Choice(["all", "recognised", "four-class"]),
-    help="EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1; IEMOCAP: all "
-    "10,039 rated turns, or the 5,531 of the four-class set.  [default: all]",
+    help="EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1; IEMOCAP: "
+    "all 10,039 rated turns, or the 5,531 of the four-class set.  [default: all]",
 )
 
 
