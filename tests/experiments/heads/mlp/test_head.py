@@ -226,7 +226,7 @@ def test_the_score_by_halves_stands_beside_what_was_selected(corpus, found):
                 parameters = refit_batched(
                     [Fold(number, train, labels, train[:0], none, none)],
                     [[point.learning_rate] * epochs],
-                    batch_size=point.batch_size,
+                    batch_size=int(point.batch_size),
                     hidden=GRID.hidden,
                     num_classes=3,
                     settings=GRID,

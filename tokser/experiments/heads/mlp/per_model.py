@@ -12,16 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
-from tokser.experiments.heads.mlp import kernel
+from tokser.experiments.heads.mlp import kernel, tiles, workspace
 from tokser.experiments.heads.mlp.fold import Fold, Trained, class_importance, sample_order
-from tokser.experiments.heads.mlp.kernel import LANES, ROWS, Workspace
 from tokser.experiments.heads.mlp.model import Parameters, initialise
 from tokser.experiments.heads.mlp.optimise import Plateau
+from tokser.experiments.heads.mlp.workspace import (
+    DEV_ROWS,
+    make_workspace,
+    padded_width,
+    read_parameters,
+    write_parameters,
+)
 from tokser.experiments.statistics.crossfit import CrossFit
 from tokser.experiments.statistics.metrics import uar_from_confusion
 
@@ -34,9 +39,6 @@ __all__ = [
     "warm_up",
     "workspace_bytes",
 ]
-
-_DEV_ROWS = 64
-"""Utterances of dev that are evaluated at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,14 @@ def compile_apart() -> None:
     the cache cannot be written, every process compiles, and all of them agree.
     """
     folder = Path(kernel.train_epoch.stats.cache_path or "")  # type: ignore[attr-defined]
-    source = Path(kernel.__file__).stat().st_mtime
+    sources = [Path(str(module.__file__)) for module in (kernel, tiles, workspace)]
+    changed = max(path.stat().st_mtime for path in sources)
     if not folder.is_dir() and not _can_make(folder):
         return
     compiled = [path.stat().st_mtime for path in folder.glob("kernel.train_epoch-*.nbi")]
-    if max(compiled, default=0.0) < source:
+    if max(compiled, default=0.0) < changed:
+        for index in folder.glob("kernel.*.nbi"):  # numba minds the time of kernel.py alone
+            index.unlink(missing_ok=True)
         command = f"from {__name__} import warm_up; warm_up()"
         subprocess.run([sys.executable, "-c", command], check=True)
 
@@ -126,7 +131,7 @@ def train_per_model(
         schedule.append(plateau.learning_rates)
         run.train_epoch(epoch, float(plateau.learning_rates[0]))
         counts = np.zeros((2 * num_classes, num_classes), dtype=np.int64)
-        kernel.count_guesses(run.work, prepared.dev, truth, counts, _DEV_ROWS)
+        kernel.count_guesses(run.work, prepared.dev, truth, counts, DEV_ROWS)
         by_half = counts.reshape(1, 2, num_classes, num_classes)
         halves.add_epoch(by_half)
         dev_uar = uar_from_confusion(by_half.sum(axis=1))
@@ -171,7 +176,9 @@ def refit_per_model(
 def workspace_bytes(num_features: int, num_classes: int, point: Point, num_train: int) -> int:
     """Return what one thread holds while it trains a model, its data aside."""
     widths = (num_features, *point.hidden, num_classes)
-    work = _workspace(widths, min(point.batch_size, num_train), np.ones(num_classes, np.float32))
+    work = make_workspace(
+        widths, min(point.batch_size, num_train), np.ones(num_classes, np.float32)
+    )
     return sum(int(array.nbytes) for array in (*work, work.state[0]))
 
 
@@ -194,9 +201,9 @@ class _Run:
         importance = class_importance(
             fold.train_labels, num_classes, is_balanced=settings.class_weights
         )
-        self.work = _workspace(widths, self._batch_size, importance)
+        self.work = make_workspace(widths, self._batch_size, importance)
         self._drawn = initialise(widths, [(seed, fold.number)])
-        _write_parameters(self.work, self._drawn)
+        write_parameters(self.work, self._drawn)
         self._num_steps = 0
 
     def train_epoch(self, epoch: int, rate: float) -> None:
@@ -213,82 +220,11 @@ class _Run:
 
     def parameters(self, row: Float32[np.ndarray, " parameters"]) -> Parameters:
         """Copy parameters out of a row as they lie in memory."""
-        return _read_parameters(row, self.work.layout, self._drawn)
-
-
-def _workspace(
-    widths: Sequence[int], batch_size: int, importance: Float32[np.ndarray, " classes"]
-) -> Workspace:
-    """Reserve all memory of a training; what is padding stays 0."""
-    layers = []
-    wide, place, before = _whole(widths[0]), 0, 0
-    for narrow in widths[1:]:
-        padded = _whole(narrow)
-        vectors = place + wide * padded
-        layers.append((wide, narrow, padded, place, vectors, before))
-        wide, place, before = padded, vectors + 3 * padded, before + padded
-    rows = -(-max(batch_size, _DEV_ROWS) // ROWS) * ROWS
-    features = _whole(widths[0])
-    turned = max((wide * padded for wide, _, padded, *_ in layers[1:]), default=0)
-    by_sample, by_feature = (
-        kernel.FEW_SAMPLES * (features + 2 * LANES),
-        features * (rows + 3 * LANES),
-    )
-    return Workspace(
-        state=_zeros(3 * place).reshape(3, place),
-        layout=np.array(layers, dtype=np.int64),
-        gathered=_zeros(max(by_sample, by_feature)),
-        normed=_zeros(rows * before),
-        outputs=_zeros(rows * before),
-        errors=_zeros(rows * before),
-        scales=_zeros(rows * len(layers)),
-        vectors=_zeros(3 * before),
-        turned=_zeros(turned),
-        importance=importance,
-    )
-
-
-def _write_parameters(work: Workspace, parameters: Parameters) -> None:
-    for own, values in zip(_cut(work.state[0], work.layout, parameters), parameters, strict=True):
-        own[...] = values[0].numpy()
-
-
-def _read_parameters(
-    row: Float32[np.ndarray, " parameters"],
-    layout: Int64[np.ndarray, "layers columns"],
-    like: Parameters,
-) -> Parameters:
-    return [torch.from_numpy(own[None].copy()) for own in _cut(row, layout, like)]
-
-
-def _cut(
-    row: Float32[np.ndarray, " parameters"],
-    layout: Int64[np.ndarray, "layers columns"],
-    like: Parameters,
-) -> list[np.ndarray]:
-    """Return views of one model's parameters, without what pads them, in the order of `like`."""
-    views = []
-    for wide, _, padded, weights, vectors, _ in layout.tolist():
-        views.append(row[weights : weights + wide * padded].reshape(wide, padded))
-        views += list(row[vectors : vectors + 3 * padded].reshape(3, 1, padded))
-    shapes = [parameter.shape[1:] for parameter in like]
-    return [view[:wide, :narrow] for view, (wide, narrow) in zip(views, shapes, strict=False)]
+        return read_parameters(row, self.work.layout, self._drawn)
 
 
 def _padded(values: Float32[np.ndarray, "rows features"]) -> np.ndarray:
     rows, features = values.shape
-    padded = np.zeros((rows + 1, _whole(features)), dtype=np.float32)
+    padded = np.zeros((rows + 1, padded_width(features)), dtype=np.float32)
     padded[:rows, :features] = values
     return padded
-
-
-def _whole(width: int) -> int:
-    """Round a width up to whole vectors."""
-    return -(-width // LANES) * LANES
-
-
-def _zeros(count: int) -> np.ndarray:
-    """Return zeros that begin where a line of the cache does."""
-    raw = np.zeros(count + LANES, dtype=np.float32)
-    first = -(raw.ctypes.data // raw.itemsize) % LANES
-    return raw[first : first + count]
