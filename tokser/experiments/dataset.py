@@ -70,7 +70,7 @@ class Dataset:
         trained: The sums that classifiers are trained on.
         combined: What is made of several of them: averages, choices by dev.
         plans: Folds by protocol and seed.
-        audits: What is wrong with them, by protocol.
+        audits: What their parts share and lack, by protocol.
         by_speaker: Whether functionals are standardised by speaker.
     """
 

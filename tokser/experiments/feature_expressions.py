@@ -57,8 +57,8 @@ class Term:
     functionals: tuple[str, ...] = DEFAULT_FUNCTIONALS
 
     def __str__(self) -> str:
-        chosen = () if self.functionals == DEFAULT_FUNCTIONALS else self.functionals
-        return ":".join([self.feature, *chosen])
+        named = () if self.functionals == DEFAULT_FUNCTIONALS else self.functionals
+        return ":".join([self.feature, *named])
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: 
 def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Term]:
     if text.strip() in known:
         return [Term(text.strip(), functionals)]
-    name, *chosen = (part.strip() for part in text.split(":"))
-    if not name or "" in chosen or re.search(r"[()\s]", name):
+    name, *named = (part.strip() for part in text.split(":"))
+    if not name or "" in named or re.search(r"[()\s]", name):
         raise _wrong(whole, repr(text.strip()), "write names, `+`, `,` and mean(...) only")
     names = [found for pattern in _numbered(name, whole) for found in _matches(pattern, known)]
     if not names:
@@ -159,7 +159,7 @@ def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole:
             got=shortened(name),
             remedy="Name features that are pooled, or run `tokser pool`.",
         )
-    return [Term(found, tuple(chosen) or functionals) for found in dict.fromkeys(names)]
+    return [Term(found, tuple(named) or functionals) for found in dict.fromkeys(names)]
 
 
 def _numbered(name: str, whole: str) -> list[str]:

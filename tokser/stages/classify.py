@@ -29,7 +29,7 @@ def classify(settings: ClassifySettings) -> Path:
 
 
 def _workers(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:
-    """Reach the workers that are asked for; without, everything is trained here."""
+    """Return the workers that settings name; without, everything is trained here."""
     if settings.scheduler is None and settings.cluster is None:
         return nullcontext()
     return workers(settings.scheduler, settings.cluster)

@@ -38,7 +38,7 @@ MANY_FOLDS = 100
 
 @dataclass(frozen=True)
 class Audit:
-    """What is wrong with the splits of one protocol.
+    """What the splits of one protocol share, lack, and are too small for.
 
     Attributes:
         leaks: What test shares with train or dev: `speakers`, `sessions`, `sentences`,

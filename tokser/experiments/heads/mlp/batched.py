@@ -244,7 +244,7 @@ def _count_guesses(
     return found
 
 
-def _copy_models(target: Parameters, source: Parameters, is_chosen: np.ndarray) -> None:
-    chosen = torch.from_numpy(np.flatnonzero(is_chosen)).to(source[0].device)
+def _copy_models(target: Parameters, source: Parameters, is_better: np.ndarray) -> None:
+    models = torch.from_numpy(np.flatnonzero(is_better)).to(source[0].device)
     for kept, parameter in zip(target, source, strict=True):
-        kept[chosen] = parameter[chosen]
+        kept[models] = parameter[models]
