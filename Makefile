@@ -63,7 +63,7 @@ test: install ## Run the whole suite
 	$(BIN)/python -m pytest
 
 test-faults: install ## Kill, flip and fill: the big counts
-	TOKSER_FAULTS=full $(BIN)/python -m pytest tests/faults tests/store/test_stateful.py tests/regressions/test_fuzz.py --override-ini timeout=3600
+	TOKSER_FAULTS=full $(BIN)/python -m pytest tests/faults tests/store/test_stateful.py tests/store/test_living.py tests/regressions --override-ini timeout=3600
 
 bench: install ## Measure against peers
 	$(BIN)/python -m pytest tests/benchmarks --override-ini python_files='bench_*.py' --override-ini addopts= --import-mode=importlib -s

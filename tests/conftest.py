@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,6 +26,22 @@ def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_reaches_child_processes():
+    """A shell starts background jobs with SIGINT ignored, and their children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def messages_as_on_the_command_line():
+    """Tests read on standard error what a user of the command line would; the library is silent."""
+    from tokser.cli.messages import messages_shown
+
+    with messages_shown():
+        yield
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real recordings and weights; tests that need it skip, loudly, without it."""
@@ -32,6 +49,33 @@ def real_data() -> Path:
     if not (folder / "data" / "emodb" / "wav").is_dir():
         pytest.skip(f"REAL DATA MISSING: set TOKSER_TEST_DATA ({folder} has no data/emodb/wav)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A folder of tiny random checkpoints."""
+    from tokser.corpora.transcript import EMODB_SENTENCES
+    from tokser.testing import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
+
+    folder = tmp_path_factory.mktemp("encoders")
+    build_tiny_whisper(folder / "tiny-whisper")
+    build_tiny_wavlm(folder / "tiny-wavlm")
+    build_tiny_bert(folder / "tiny-bert", list(EMODB_SENTENCES.values()) * 4)
+    return folder
+
+
+@pytest.fixture
+def emodb(tmp_path) -> Path:
+    """Six recordings of noise in EmoDB's layout, in a folder with a name beyond ASCII."""
+    import soundfile
+
+    root = tmp_path / "Korpus für Gefühle"
+    (root / "wav").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("03a01Fa", "03a02Wa", "08a01Na", "08b01Ta", "09a01La", "09a05Ea"):
+        samples = rng.normal(0, 0.1, rng.integers(6_000, 20_000))
+        soundfile.write(root / "wav" / f"{name}.wav", samples, 16_000)
+    return root
 
 
 class StoreFactory:

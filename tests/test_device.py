@@ -1,12 +1,9 @@
-import os
 import threading
 
 import pytest
 import torch
 
 from tokser.device import (
-    KERNELS_KEPT,
-    keep_few_kernels,
     keep_to_one_thread,
     one_thread,
     resolve_device,
@@ -50,11 +47,3 @@ def test_a_thread_that_keeps_to_itself_leaves_the_others_alone():
 def test_a_gpu_is_given_more_audio_at_once():
     cpu, gpu = (suited_batch_seconds(torch.device(name)) for name in ("cpu", "cuda"))
     assert 0 < cpu < gpu
-
-
-def test_kernels_of_few_sizes_are_kept_unless_the_user_says_otherwise(monkeypatch):
-    monkeypatch.setenv("LRU_CACHE_CAPACITY", "1024")
-    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
-    keep_few_kernels()
-    assert os.environ["LRU_CACHE_CAPACITY"] == "1024"
-    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == KERNELS_KEPT

@@ -1,7 +1,6 @@
 """Which device the arithmetic runs on."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -11,15 +10,11 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
-    "keep_few_kernels",
     "keep_to_one_thread",
     "one_thread",
     "resolve_device",
     "suited_batch_seconds",
 ]
-
-KERNELS_KEPT = "16"
-"""More than the products of one pass take that differ in size."""
 
 
 def resolve_device(name: str) -> "torch.device":
@@ -54,16 +49,6 @@ def suited_batch_seconds(device: "torch.device") -> float:
     wants more.
     """
     return 30.0 if device.type == "cpu" else 240.0
-
-
-def keep_few_kernels() -> None:
-    """Keep torch from holding on to the kernels and buffers of every size it ever met.
-
-    By default it keeps those of 1,024 sizes, twice: hundreds of MB once utterances of all lengths
-    have passed. What the user's environment says is left as it is.
-    """
-    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):  # oneDNN's, torch's
-        os.environ.setdefault(cache, KERNELS_KEPT)
 
 
 def keep_to_one_thread() -> None:

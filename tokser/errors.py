@@ -19,6 +19,7 @@ __all__ = [
     "RunError",
     "SettingsError",
     "StoreError",
+    "StoreIncompleteError",
     "StoreLockedError",
     "StoreMismatchError",
     "StoreNotSealedError",
@@ -114,10 +115,14 @@ class StoreMismatchError(StoreError, ValueError):
     exit_code = 2
 
 
-class StoreNotSealedError(StoreError):
+class StoreIncompleteError(StoreError):
     """A shard that was asked for is not in the journal."""
 
     exit_code = 2
+
+
+StoreNotSealedError = StoreIncompleteError
+"""Its former name."""
 
 
 class StoreLockedError(StoreError):
@@ -129,7 +134,7 @@ class CorruptStoreError(StoreError):
 
 
 class QuarantinedError(StoreError, KeyError):
-    """The utterance was set aside at extraction, with a reason."""
+    """The utterance was quarantined at extraction, with a reason."""
 
     exit_code = 2
 

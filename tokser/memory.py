@@ -5,7 +5,12 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["give_back_freed", "keep_freed_on_workers"]
+__all__ = ["FEW_KERNELS", "give_back_freed", "keep_freed_on_workers"]
+
+FEW_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16", "LRU_CACHE_CAPACITY": "16"}
+"""Environment of processes of tokser's own: oneDNN and torch keep the kernels and buffers of 16
+sizes of input, more than one batch meets. By default they keep those of 1,024 sizes, twice:
+hundreds of MB once utterances of all lengths have been encoded."""
 
 _DASKS_THRESHOLD = ("MALLOC_TRIM_THRESHOLD_", "65536")
 """What Dask's nanny starts each worker with."""
@@ -14,9 +19,9 @@ _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
 def give_back_freed() -> None:
-    """Hand what the C library keeps of freed memory back to the system, where it can (glibc).
+    """Return what the C library keeps of freed memory to the system, where it can (glibc).
 
-    Forward passes of all lengths leave it holes that no later one fits.
+    Batches of all lengths leave it holes that no later one fits. No setting of the process changes.
     """
     trim = _c_function("malloc_trim")
     if trim is not None:
@@ -24,12 +29,15 @@ def give_back_freed() -> None:
 
 
 def keep_freed_on_workers() -> None:
-    """Let a Dask worker keep freed memory for the next pass, as any other process does (glibc).
+    """Let a Dask worker keep freed memory for the next batch, as any other process does (glibc).
 
-    Dask has its workers give every large block back at once, so that each pass fetches its pages
+    Dask has its workers return every large block at once, so that each batch fetches its pages
     anew: a sixth of the time of an encoder. The thresholds are those at which the C library's own
-    adjustment ends. A worker that was started with another setting is left alone.
+    adjustment ends. A worker that was started with another setting is left alone. A worker is a
+    process of tokser's own, so it keeps few kernels, too.
     """
+    for variable, kept in FEW_KERNELS.items():
+        os.environ.setdefault(variable, kept)
     name, value = _DASKS_THRESHOLD
     set_option = _c_function("mallopt")
     if os.environ.get(name) != value or set_option is None:

@@ -1,26 +1,39 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Messages and progress of long work: records of the logger `tokser`, and bars on request.
 
+A library call prints nothing: its messages are log records, which a program shows or keeps as it
+likes (`logging.getLogger("tokser")`), and `bars_shown` is the switch for progress bars. The command
+line shows both, see `tokser.cli.messages`. Where there is no terminal, progress is a record now and
+then.
+"""
+
+import logging
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+if TYPE_CHECKING:
+    from tokser.console import PlainConsole
 
-from tokser.console import PlainConsole, shown
+__all__ = [
+    "LOGGER",
+    "Task",
+    "bars_shown",
+    "console",
+    "has_bars",
+    "progress_bar",
+    "say",
+    "show_bars",
+    "warn",
+]
 
-__all__ = ["Task", "console", "progress_bar", "say"]
-
+LOGGER = logging.getLogger("tokser")
+LOGGER.addHandler(logging.NullHandler())  # or Python itself would print warnings
 _LINE_EVERY_S = 10.0
-console = PlainConsole(stderr=True)
+_shown = False
+"""Whether somebody asked for progress bars; in all threads."""
 
 
 class Task(Protocol):
@@ -31,16 +44,62 @@ class Task(Protocol):
 
 
 def say(message: str) -> None:
-    """Tell the user one line on standard error."""
-    console.print(message, soft_wrap=True)
+    """Record a message that users want to read: what is done, skipped or assumed."""
+    LOGGER.info("%s", message, stacklevel=2)
+
+
+def warn(message: str) -> None:
+    """Record a message that nobody should miss: something is damaged, lost or left out."""
+    LOGGER.warning("%s", message, stacklevel=2)
+
+
+@cache
+def console() -> "PlainConsole":
+    """Return the console on standard error that messages and bars share."""
+    from tokser.console import PlainConsole  # rich, which `tokser --help` does not need
+
+    return PlainConsole(stderr=True)
+
+
+def show_bars(on: bool) -> None:
+    """Show progress bars from now on, or no longer."""
+    global _shown
+    _shown = on
+
+
+@contextmanager
+def bars_shown() -> Iterator[None]:
+    """Show progress bars on standard error while the block runs, where that is a terminal."""
+    before = _shown
+    show_bars(True)
+    try:
+        yield
+    finally:
+        show_bars(before)
+
+
+def has_bars() -> bool:
+    """Tell whether progress is shown as bars: they were asked for, and there is a terminal."""
+    return _shown and sys.stderr.isatty()
 
 
 @contextmanager
 def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
     """Show the progress of `total` units of work while the block runs."""
-    if not sys.stderr.isatty():
+    if not has_bars():
         yield _Lines(description, total, unit)
         return
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from tokser.console import shown
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -49,17 +108,17 @@ def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bars:
+    with Progress(*columns, console=console()) as bars:
         task = bars.add_task(shown(description), total=total, unit=shown(unit))
         yield _Bar(bars, task)
 
 
 class _Bar:
-    def __init__(self, bars: Progress, task: object) -> None:
+    def __init__(self, bars: Any, task: Any) -> None:
         self._bars, self._task = bars, task
 
     def advance(self, amount: int = 1) -> None:
-        self._bars.advance(self._task, amount)  # type: ignore[arg-type]  # rich's own TaskID
+        self._bars.advance(self._task, amount)
 
 
 class _Lines:

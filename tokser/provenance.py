@@ -33,9 +33,11 @@ __all__ = [
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
-_FIRST_SPELLINGS = {"protocols": {"random": "report"}}
+_FIRST_SPELLINGS = {"protocols": {"random": "report"}, "variant": {"paper": "report"}}
 """Values of settings that were renamed, by setting: digests keep their first spelling, so that
 folders and ledgers of earlier versions are still known as what they are."""
+_FIRST_NAMES = {"global_queries": "seeds"}
+"""Names of settings that were renamed, likewise."""
 _MOST = 8
 """Differences between two stamps that a message names."""
 _PACKAGES = (
@@ -56,7 +58,12 @@ def digest_of(value: Any) -> str:
 
 
 def first_spelling(setting: str, value: Any) -> Any:
-    """Return a setting's value, or several, as it was spelled when its first digest was taken."""
+    """Return a setting's value, or several, as it was spelled when its first digest was taken.
+
+    Of a mapping, such as a provenance, this holds for everything in it.
+    """
+    if isinstance(value, Mapping):
+        return {_FIRST_NAMES.get(k, k): first_spelling(k, inner) for k, inner in value.items()}
     return _respelled(value, _FIRST_SPELLINGS.get(setting, {}))
 
 
@@ -123,8 +130,8 @@ class Stamp:
     def marks(self, folder: Path) -> bool:
         """Tell whether `folder` was finished by this very stage, settings and inputs.
 
-        In a sealed folder every file must be as it was written; what is not is told, and the
-        folder does not count as finished.
+        Every file that the index lists must be as it was written; damaged files are named, and
+        the folder does not count as finished.
         """
         if not SealedFolder(folder).is_sealed:
             stamp = _read(folder / STAMP_NAME)
@@ -159,7 +166,7 @@ class Stamp:
 
     @contextmanager
     def claim(self, folder: Path) -> Iterator[None]:
-        """Begin an artefact in a new folder, or go on with one that this stamp began.
+        """Begin an artefact in a new folder, or resume one that this stamp began.
 
         Raises:
             SettingsError: The folder holds something else; nothing in it is changed.
@@ -195,7 +202,7 @@ class Stamp:
             sealed.put({CLAIM_NAME: text.encode()})
 
     def _foreign(self, folder: Path) -> str:
-        """Say what a folder holds that this stamp did not begin; nothing if it did, or may."""
+        """Say what a folder holds that this stamp did not begin; empty if it may write there."""
         made_of = SealedFolder(folder).made_of
         if made_of == self.digest:
             return ""

@@ -19,6 +19,14 @@ _WORD = re.compile(r"[^\s\"'<>]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}$", re.ASCII)
 """At the end of what stands before `://`."""
 
+_PASSWORD = re.compile(
+    r"""(?<=://) [^\s:/?\#@\[\]"'<>]{0,200} :      # a user
+    (?! [0-9]{1,5} (?: [\s/?\#.,:;)\]}] | $ ))    # no port
+    (?=\S) [^@"'<>\n]{0,200} @""",
+    re.VERBOSE,
+)
+"""User and password as people type them: with spaces, slashes or a whole address inside."""
+
 _PORT = re.compile(r"[0-9]+(?=[/?#.,:;)\]}]|$)")
 _SENTENCE = ".,:;)]}"
 """Punctuation of a sentence that an address ends."""
@@ -31,7 +39,7 @@ def redacted(text: str) -> str:
     """Return a text whose addresses have no user, password, query or fragment."""
     if "://" not in text:
         return text
-    return _WORD.sub(lambda found: _redacted_word(found[0]), text)
+    return _WORD.sub(lambda found: _redacted_word(found[0]), _PASSWORD.sub("", text))
 
 
 def redacted_values(value: Value) -> Value:
@@ -73,7 +81,13 @@ def _without_user(scheme: str, rest: str) -> str:
         is_container = scheme.lower() in _CONTAINER and ":" not in user
         return rest if is_container else rest[len(user) + 1 :]
     _, colon, password = rest.partition(":")
-    if colon and ":" in host_part and "@" in password and not _PORT.match(password):
+    if (
+        colon
+        and ":" in host_part
+        and not rest.startswith("[")
+        and "@" in password
+        and not _PORT.match(password)
+    ):
         return password.rpartition("@")[2]
     return rest
 

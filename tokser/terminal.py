@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tokser.console import PlainConsole, shown
+from tokser.console import shown
 from tokser.errors import list_some
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from tokser.experiments.splits.audit import Audit
     from tokser.extraction.estimate import Estimate
     from tokser.extraction.recompute import Recomputed
+    from tokser.extraction.summary import Summary
     from tokser.stages.compare import Difference
-    from tokser.stages.extract import Summary
+    from tokser.stages.doctor import Finding
 
 __all__ = [
     "audit_tables",
+    "counts_of",
     "counts_table",
     "damages_table",
     "differences_table",
     "estimate_table",
     "faults_table",
+    "findings_table",
     "provenance_table",
     "recomputed_table",
     "regression_table",
     "results_tables",
-    "show",
     "store_table",
     "summary_table",
 ]
@@ -41,20 +43,47 @@ _MOST_ROWS = 20
 _NARROW: dict[str, Any] = {"padding": (0, 0, 0, 1), "pad_edge": False}
 
 
-def show(table: Table) -> None:
-    """Print a table on standard output."""
-    PlainConsole().print(table)
+def findings_table(findings: "Sequence[Finding]") -> Table:
+    """Show what `tokser doctor` found."""
+    table = Table("", "what", "found", "how to fix it", title="tokser doctor")
+    colours = {"ok": "green", "note": "yellow", "error": "red"}
+    for one in findings:
+        table.add_row(Text(one.state, colours[one.state]), one.what, one.detail, one.remedy)
+    return table
+
+
+def counts_of(manifest: pd.DataFrame) -> list[dict[str, Any]]:
+    """Count a manifest's utterances, by label where it has labels, else by speaker's sex."""
+    by = "label" if manifest["label"].any() else "sex"
+    hours = manifest["num_samples"] / manifest["sampling_rate_hz"].clip(lower=1) / 3600
+    parts = [(str(value) or "unknown", part) for value, part in manifest.groupby(by, sort=True)]
+    return [_counts(by, value, part, hours) for value, part in [*parts, ("all", manifest)]]
+
+
+def _counts(by: str, value: str, part: pd.DataFrame, hours: "pd.Series[float]") -> dict[str, Any]:
+    known = part["speaker"][part["speaker"].ne("")]
+    return {
+        by: value,
+        "num_utterances": len(part),
+        "hours": float(hours[part.index].sum()),
+        "num_speakers": int(known.nunique()),
+        "num_without_speaker": len(part) - len(known),
+    }
 
 
 def counts_table(manifest: pd.DataFrame) -> Table:
-    """Count a manifest's utterances, by label where it has labels, else by speaker's sex."""
-    by = "label" if manifest["label"].any() else "sex"
+    """Show the counts of a manifest."""
+    counts = counts_of(manifest)
+    by = next(iter(counts[0]))
     table = Table(by, "utterances", "hours", "speakers")
-    hours = manifest["num_samples"] / manifest["sampling_rate_hz"].clip(lower=1) / 3600
-    for value, part in manifest.groupby(by, sort=True):
-        _add_counts(table, str(value) or "unknown", part, hours)
-    table.add_section()
-    _add_counts(table, "all", manifest, hours)
+    for row in counts:
+        if row is counts[-1]:
+            table.add_section()
+        without = row["num_without_speaker"]
+        speakers = "unknown" if without == row["num_utterances"] else str(row["num_speakers"])
+        if 0 < without < row["num_utterances"]:
+            speakers += f", {without} without one"
+        table.add_row(row[by], str(row["num_utterances"]), f"{row['hours']:.2f}", speakers)
     return table
 
 
@@ -88,7 +117,7 @@ def store_table(content: Mapping[str, Any]) -> Table:
         f"{content['backend']}, format {content['format']}"
     )
     table.add_column("feature", no_wrap=True)
-    for heading in ("rows", "dim", "dtype", "GB", "sealed", "pooled"):
+    for heading in ("rows", "dim", "dtype", "GB", "complete", "pooled"):
         table.add_column(heading, justify="right")
     for feature in content["features"]:
         packed = "" if feature["compression"] == "none" else f" ({feature['compression']})"
@@ -98,7 +127,7 @@ def store_table(content: Mapping[str, Any]) -> Table:
             str(feature["dim"]),
             feature["dtype"],
             f"{feature['num_bytes'] / 1e9:.3f}{packed}",
-            f"{feature['sealed_percent']:.0f} %",
+            f"{feature['complete_percent']:.0f} %",
             "yes" if feature["pooled"] else "no",
         )
     return table
@@ -134,7 +163,7 @@ def summary_table(found: "Sequence[Summary]") -> Table:
     table = Table(title="this run", box=box.SIMPLE_HEAD, **_NARROW)
     table.add_column("\nencoder", no_wrap=True)
     headings = ("\nusable", "encoded\nnow", "\nhours", "x real\ntime", "\nGB", "resam-\npled")
-    for heading in (*headings, "in\nwindows", "set\naside"):
+    for heading in (*headings, "in\nwindows", "quaran-\ntined"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found:
         speed = f"{one.audio_s / one.seconds:.1f}" if one.seconds and one.audio_s else ""
@@ -147,7 +176,7 @@ def summary_table(found: "Sequence[Summary]") -> Table:
             f"{one.num_bytes / 1e9:.3f}",
             f"{one.num_resampled:,}",
             f"{one.num_windowed:,}",
-            f"{one.num_set_aside:,}",
+            f"{one.num_quarantined:,}",
         )
     return table
 
@@ -340,14 +369,6 @@ def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
     else:
         uar += f" [{100 * float(row['uar_low']):4.1f}, {100 * float(row['uar_high']):5.1f}]"
     return [uar, f"{100 * float(row['accuracy']):.1f}"]
-
-
-def _add_counts(table: Table, label: str, part: pd.DataFrame, hours: "pd.Series[float]") -> None:
-    known = part["speaker"][part["speaker"].ne("")]
-    speakers = str(known.nunique()) if len(known) else "unknown"
-    if 0 < len(known) < len(part):
-        speakers += f", {len(part) - len(known)} without one"
-    table.add_row(label, str(len(part)), f"{hours[part.index].sum():.2f}", speakers)
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

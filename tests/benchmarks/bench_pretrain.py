@@ -42,7 +42,7 @@ from tokser.pretrain.contrastive import plain_contrastive_loss, token_contrastiv
 from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.module import AlignerModule
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 from tokser.store import open_store
 
 BATCH, UTTERANCES, NUM_DEV, ROUNDS = 64, 1_664, 64, 3
@@ -83,8 +83,8 @@ class Bench:
         return PretrainSettings(**(values | {"batch_size": BATCH, "device": "cpu"} | changes))
 
     def batches(self, **changes: object) -> Batches:
-        wrong = dict(zip(self.dev, np.roll(self.dev, 1).tolist(), strict=True))
-        return Batches(self.pairs, self.train, wrong, self.settings(**changes))
+        mismatched = dict(zip(self.dev, np.roll(self.dev, 1).tolist(), strict=True))
+        return Batches(self.pairs, self.train, mismatched, self.settings(**changes))
 
     def mean_batch(self) -> list[str]:
         """Return the utterances of the batch whose step multiplies and adds as much as the mean."""
@@ -105,9 +105,9 @@ def step_ways(batch: Batch, precision: str) -> dict[str, Callable[[], None]]:
     dtype = PRECISIONS[precision]
     other = peers.padded(batch, dtype)
 
-    def way(student: Callable[[ReportAligner], torch.Tensor]) -> Callable[[], None]:
+    def way(student: Callable[[PaperAligner], torch.Tensor]) -> Callable[[], None]:
         torch.manual_seed(0)
-        aligner = ReportAligner(TEXT_DIM, SPEECH_DIM)
+        aligner = PaperAligner(TEXT_DIM, SPEECH_DIM)
         optimizer = torch.optim.Adam(aligner.parameters(), lr=1e-4)
 
         def step() -> None:
@@ -119,11 +119,11 @@ def step_ways(batch: Batch, precision: str) -> dict[str, Callable[[], None]]:
 
         return step
 
-    def weights(aligner: ReportAligner) -> list[torch.nn.Parameter]:
+    def weights(aligner: PaperAligner) -> list[torch.nn.Parameter]:
         return [aligner.w_q, aligner.w_k, aligner.w_v]
 
     return {
-        "tokser": way(lambda aligner: aligner(batch.heard)),
+        "tokser": way(lambda aligner: aligner(batch.inputs)),
         "K and V projected": way(lambda aligner: peers.plain_student(weights(aligner), other)),
         "scaled_dot_product_attention": way(
             lambda aligner: peers.sdpa_student(weights(aligner), other)
@@ -170,7 +170,7 @@ def seconds_per_step(bench: Bench, data: Batches, settings: PretrainSettings) ->
 def train_once(bench: Bench, data: Batches, settings: PretrainSettings, watch: Callback) -> None:
     """Train an epoch as `tokser pretrain` does, while somebody watches."""
     torch.manual_seed(0)
-    module = AlignerModule(ReportAligner(TEXT_DIM, SPEECH_DIM), settings)
+    module = AlignerModule(PaperAligner(TEXT_DIM, SPEECH_DIM), settings)
     with tempfile.TemporaryDirectory(dir=BUILD) as folder:
         history = History(Path(folder), settings.epochs)
         made = training._trainer
@@ -204,8 +204,8 @@ class _Again(list):
 def store_and_memory(bench: Bench, precision: str, **changes: object) -> tuple[float, float]:
     """Return seconds of a step from the store, and of one on a batch in memory: medians."""
     settings = bench.settings(precision=precision, **changes)
-    wrong = dict(zip(bench.dev, bench.dev[::-1], strict=True))
-    held = _Held(bench.pairs, bench.train, wrong, settings)
+    mismatched = dict(zip(bench.dev, bench.dev[::-1], strict=True))
+    held = _Held(bench.pairs, bench.train, mismatched, settings)
     held.held = bench.pairs.gather(bench.mean_batch())
     seconds: dict[str, list[float]] = {"store": [], "memory": []}
     for turn in range(1 + ROUNDS):
@@ -221,7 +221,7 @@ def usual_seconds(bench: Bench, folder: Path, num_steps: int = 6) -> float:
     names = bench.train[: BATCH * (num_steps + 1)]
     peers.write_files(folder, bench.pairs, names)
     torch.manual_seed(0)
-    aligner = ReportAligner(TEXT_DIM, SPEECH_DIM)
+    aligner = PaperAligner(TEXT_DIM, SPEECH_DIM)
     optimizer = torch.optim.Adam(aligner.parameters(), lr=1e-4)
     ends = []
     for batch in peers.file_batches(folder, names, BATCH):
@@ -268,11 +268,11 @@ def peak_gflops(dtype: torch.dtype) -> float:
 def step_gflop(frames: np.ndarray, tokens: np.ndarray) -> float:
     """Count what a step multiplies and adds, forward and backward, in GFLOP."""
     count, pairs = int(tokens.sum()), int((frames * tokens).sum())
-    listening = 2 * 4 * pairs * SPEECH_DIM  # scores and context, forward and backward
+    attention = 2 * 4 * pairs * SPEECH_DIM  # scores and context, forward and backward
     # T W_q and its weight's gradient; W_k and W_v with theirs and their inputs'.
     projections = 2 * count * TEXT_DIM * (2 * TEXT_DIM + 6 * SPEECH_DIM)
     loss = 2 * 2 * count**2 * TEXT_DIM
-    return (listening + projections + loss) / 1e9
+    return (attention + projections + loss) / 1e9
 
 
 def measure(folder: Path) -> tuple[dict[str, float], str]:
@@ -293,7 +293,7 @@ def measure(folder: Path) -> tuple[dict[str, float], str]:
             [f"{name}, {precision}", f"{1e3 * s:.0f}", f"{s / own:.2f}"]
             for name, s in seconds.items()
         ]
-        gflop = step_gflop(batch.heard.num_frames.numpy(), batch.heard.num_tokens.numpy())
+        gflop = step_gflop(batch.inputs.num_frames.numpy(), batch.inputs.num_tokens.numpy())
         share = gflop / own / peak_gflops(dtype)
         bounds.append(f"{share:.0%} in {precision}")
         ends[precision] = store_and_memory(bench, precision)
@@ -303,7 +303,7 @@ def measure(folder: Path) -> tuple[dict[str, float], str]:
     num_steps = -(-LIBRISPEECH_960 // BATCH)
     minutes = {name: num_steps * store / 60 for name, (store, _) in ends.items()}
     figures["epoch_960h_minutes"] = minutes["bf16"]
-    deaf, _ = store_and_memory(bench, "bf16", text_only=True)
+    with_text_only, _ = store_and_memory(bench, "bf16", text_only=True)
     shutil.rmtree(folder / "files")
     small = folder / "small.zarr"
     write_pretraining_store(small, UTTERANCES // 4, num_dev=NUM_DEV)
@@ -323,7 +323,7 @@ def measure(folder: Path) -> tuple[dict[str, float], str]:
             markdown_table(
                 ["LibriSpeech-960, projected", "minutes an epoch"],
                 [[name, f"{value:.1f}"] for name, value in minutes.items()]
-                + [["bf16, with the text-only control", f"{num_steps * deaf / 60:.1f}"]],
+                + [["bf16, with the text-only baseline", f"{num_steps * with_text_only / 60:.1f}"]],
             ),
             f"What bounds it is arithmetic: of the speed of one large matrix product, a step "
             f"reaches {' and '.join(bounds)}. Memory of a run, in batches of "
@@ -337,7 +337,7 @@ def _preamble(batch: Batch) -> str:
     return (
         f"{UTTERANCES - NUM_DEV:,} utterances of LibriSpeech's lengths, Whisper-base's width 512 "
         f"to BERT's 768, batches of {BATCH} ({len(batch.teacher):,} tokens and "
-        f"{int(batch.heard.num_frames.sum()):,} frames), variant `report`; the loss of all steps "
+        f"{int(batch.inputs.num_frames.sum()):,} frames), variant `paper`; the loss of all steps "
         "is tokser's. All begin with frames as they are stored, float16; the peers' are padded "
         "before the clock runs. Warm cache.\n\n"
         f"Measured on {machine()}; {versions(('tokser', 'torch', 'lightning', 'numpy'))}."

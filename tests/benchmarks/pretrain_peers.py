@@ -21,11 +21,11 @@ def padded(batch: Batch, dtype: torch.dtype) -> Padded:
 
     Frames keep the type that they are stored in; queries have that of the products.
     """
-    heard = batch.heard
-    tokens, frames = heard.num_tokens.tolist(), heard.num_frames.tolist()
+    inputs = batch.inputs
+    tokens, frames = inputs.num_tokens.tolist(), inputs.num_frames.tolist()
     return _padded(
-        [part.to(dtype) for part in heard.queries.split(tokens)],
-        list(heard.speech[0].split(frames)),
+        [part.to(dtype) for part in inputs.queries.split(tokens)],
+        list(inputs.speech[0].split(frames)),
         list(batch.teacher.split(tokens)),
     )
 
@@ -52,10 +52,10 @@ def sdpa_student(weights: Sequence[nn.Parameter], batch: Padded) -> torch.Tensor
     queries, of_tokens, speech, of_frames, _ = batch
     speech = speech.to(queries.dtype)
     w_q, w_k, w_v = weights
-    heard = functional.scaled_dot_product_attention(
+    context = functional.scaled_dot_product_attention(
         queries @ w_q, speech @ w_k, speech @ w_v, attn_mask=of_frames[:, None], scale=1.0
     )
-    return heard[of_tokens]
+    return context[of_tokens]
 
 
 class Files(Dataset):

@@ -99,7 +99,7 @@ def test_the_installed_command_helps_and_the_module_too(installed, tmp_path):
 
 
 def test_the_installed_doctor_finds_nothing_wrong(installed, tmp_path):
-    assert "fit each other" in run(installed / "tokser", "doctor", cwd=tmp_path)
+    assert "match each other" in run(installed / "tokser", "doctor", cwd=tmp_path)
 
 
 def test_the_installed_package_loads_every_shipped_file(installed, tmp_path):

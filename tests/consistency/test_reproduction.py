@@ -4,13 +4,14 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 
 from tokser.cli import main
 from tokser.pipeline import load_pipeline
 from tokser.report.naming import published_label
 from tokser.report.published import GRIDS, published_scores
-from tokser.testing.material import write_material
+from tokser.testing import write_reproduction_material
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATASETS = ("emodb", "iemocap")
@@ -85,7 +86,7 @@ def test_table_3_is_both_and_a_page_of_all_their_results(kind):
     runs = [str(p.out) for p in pipelines[0].pretrain]
     assert report[: 1 + len(results)] == ["report", *results]
     assert [report[i + 1] for i, word in enumerate(report) if word == "--run"] == runs
-    main.commands["report"].make_context("report", report[1:])
+    main.get_command(click.Context(main), "report").make_context("report", report[1:])
 
 
 def test_splits_precision_and_places_can_be_told():
@@ -106,7 +107,7 @@ def test_the_synthetic_form_names_the_encoders_that_are_built_for_it(monkeypatch
 
     monkeypatch.setattr(material, "synthesise", lambda out: None)
     monkeypatch.setattr(material, "_transcripts", lambda corpora: ["Guten Tag"])
-    write_material(tmp_path)
+    write_reproduction_material(tmp_path)
     built = {folder.name for folder in (tmp_path / "encoders").iterdir()}
     made, emodb = commands("reproduce-emodb", "SYNTHETIC=1")
     assert made[:2] == ["demo", "--only-material"]

@@ -15,7 +15,7 @@ SESSIONS = {
     4: {"ang": 327, "hap": 303, "neu": 258, "sad": 143},
     5: {"ang": 170, "hap": 442, "neu": 384, "sad": 245},
 }
-"""Classes by session of the 5,531 utterances: their sums are those of the report's Table 1."""
+"""Classes by session of the 5,531 utterances: their sums are those of the paper's Table 1."""
 
 
 @pytest.fixture

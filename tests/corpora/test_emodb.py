@@ -94,10 +94,10 @@ def test_recognised_keeps_the_bounds_and_drops_what_nobody_rated(root: Path) -> 
     assert np.isnan(scan(root).table.loc["14a07Na", "recognition_percent"])
 
 
-def test_without_the_listening_test_all_is_all_and_recognised_an_error(root: Path) -> None:
+def test_recognised_without_the_listening_test_is_an_error(root: Path) -> None:
     (root / "erkennung.txt").unlink()
     assert scan(root).table["naturalness_percent"].isna().all()
-    with pytest.raises(MissingInputError, match=r"erkennung\.txt: expected .* beside `wav/`"):
+    with pytest.raises(MissingInputError, match=r"erkennung\.txt: expected .* next to `wav/`"):
         scan(root, subset="recognised")
 
 
@@ -111,7 +111,7 @@ def test_all_unknown_names_are_listed_at_once(root: Path) -> None:
         "07a01Wa.wav (unknown speaker 07)",
         "03a03Wa.wav (unknown sentence a03)",
         "99b77Zz.wav (unknown speaker 99, unknown sentence b77, unknown label letter Z)",
-        "song.wav (not a name of EmoDB)",
+        "song.wav (not an EmoDB name)",
     ):
         assert fault in str(caught.value)
 

@@ -84,8 +84,8 @@ def test_only_the_splits_that_were_asked_for_are_read(root: Path) -> None:
     assert len(scan(root, splits=["dev-clean", "dev-clean"]).table) == 2
 
 
-def test_a_split_that_is_not_there_is_named_beside_those_that_are(root: Path) -> None:
-    with pytest.raises(CorpusError, match="no test-clean beside dev-clean, train-clean-100"):
+def test_a_missing_split_is_named_with_the_existing_ones(root: Path) -> None:
+    with pytest.raises(CorpusError, match="no test-clean; there are dev-clean, train-clean-100"):
         scan(root, splits=["dev-clean", "test-clean"])
 
 

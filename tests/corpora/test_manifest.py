@@ -193,7 +193,7 @@ def test_all_faults_of_a_manifest_are_named_at_once(tmp_path: Path) -> None:
         "line 9: recognition_percent = 'nan'",
         r"transcript = 'Ja\nNein'",
         "id a 8 times (wav/a.wav, wav/a.wav,",
-        "write the manifest anew with `tokser manifest`",
+        "write the manifest again with `tokser manifest`",
     ):
         assert fault in text
 

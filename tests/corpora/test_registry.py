@@ -54,12 +54,14 @@ def test_a_folder_of_another_corpus_is_named_as_that(
 
 def test_a_folder_of_something_else_is_listed(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(CorpusError, match=r"expected emodb \(wav/ .*got a folder with holiday.jpg"):
+    with pytest.raises(
+        CorpusError, match=r"expected emodb \(wav/ .*got a folder that contains holiday.jpg"
+    ):
         scan_corpus("emodb", tmp_path)
 
 
 def test_an_empty_folder_is_called_so(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match=r"got an empty folder\. Give the folder"):
+    with pytest.raises(CorpusError, match=r"got an empty folder\. Name the folder"):
         scan_corpus("iemocap", tmp_path)
 
 
@@ -82,16 +84,16 @@ def test_an_unknown_corpus_has_its_nearest_name(tmp_path: Path) -> None:
 
 
 def test_parts_that_a_corpus_does_not_have_are_refused(roots: dict[str, Path]) -> None:
-    with pytest.raises(SettingsError, match="none with emodb, for splits are parts of librispeech"):
+    with pytest.raises(SettingsError, match="no splits with emodb; only librispeech has splits"):
         scan_corpus("emodb", roots["emodb"], splits=["dev-clean"])
-    with pytest.raises(SettingsError, match="none with iemocap, for subset are parts of emodb"):
+    with pytest.raises(SettingsError, match="no subset with iemocap; only emodb has subset"):
         scan_corpus("iemocap", roots["iemocap"], subset="recognised")
     with pytest.raises(SettingsError, match="expected all or recognised or four-class, got 'some'"):
         scan_corpus("emodb", roots["emodb"], subset="some")
 
 
 def test_splits_and_subset_reach_their_corpus(roots: dict[str, Path]) -> None:
-    with pytest.raises(CorpusError, match="no test-other beside dev-clean"):
+    with pytest.raises(CorpusError, match="no test-other; there are dev-clean"):
         scan_corpus("librispeech", roots["librispeech"], splits=["test-other"])
     with pytest.raises(MissingInputError, match=r"erkennung\.txt"):
         scan_corpus("emodb", roots["emodb"], subset="recognised")
@@ -124,7 +126,7 @@ def test_a_manifest_goes_before_what_lies_in_the_folder(roots: dict[str, Path]) 
 def test_a_manifest_has_its_own_folder_and_no_parts(roots: dict[str, Path]) -> None:
     root, csv = roots["emodb"], roots["emodb"] / "mine.csv"
     scan_corpus("emodb", root).write(csv)
-    with pytest.raises(SettingsError, match=r"none with a manifest.*got dev-clean, recognised"):
+    with pytest.raises(SettingsError, match=r"neither with a manifest.*got dev-clean, recognised"):
         load_corpus("x", root, manifest=csv, splits=["dev-clean"], subset="recognised")
     with pytest.raises(MissingInputError, match=r"manifest's paths are relative to, got no such"):
         load_corpus("x", root / "none", manifest=csv)
@@ -132,6 +134,6 @@ def test_a_manifest_has_its_own_folder_and_no_parts(roots: dict[str, Path]) -> N
         load_corpus("x", root, manifest=root / "none.csv")
 
 
-def test_a_corpus_of_one_s_own_is_told_to_bring_its_manifest(tmp_path: Path) -> None:
+def test_an_unknown_corpus_error_names_the_manifest(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"got 'mine'.*needs its manifest"):
         load_corpus("mine", tmp_path, manifest=None)

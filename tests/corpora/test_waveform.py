@@ -66,9 +66,7 @@ def level_db(tmp_path: Path, tone_hz: float, rate: int) -> float:
 
 
 @pytest.mark.parametrize("rate", [22_050, 24_000, 44_100, 48_000])
-def test_speech_is_kept_and_what_lies_above_does_not_fold_into_it(
-    tmp_path: Path, rate: int
-) -> None:
+def test_resampling_keeps_speech_without_aliasing(tmp_path: Path, rate: int) -> None:
     for tone_hz in (100, 1_000, 7_000):
         assert level_db(tmp_path, tone_hz, rate) == pytest.approx(0, abs=0.01)
     for tone_hz in (8_100, 9_000, 10_500):
@@ -183,7 +181,7 @@ FAULTS = {
     empty: r"an empty file \(0 bytes\)",
     not_audio: r"a file that is not audio \(.*[Ff]ormat not recognised\)",
     no_samples: "a recording of zero samples",
-    folder: "something that is not a file",
+    folder: "not a regular file",
 }
 
 
@@ -250,9 +248,7 @@ def test_a_truncated_wav_is_an_audio_error(tmp_path: Path, subtype: str) -> None
 
 
 @pytest.mark.parametrize("length", [0, 2**32 - 1])
-def test_a_wav_that_was_streamed_and_does_not_know_its_length_is_read(
-    tmp_path: Path, length: int
-) -> None:
+def test_a_streamed_wav_without_a_length_is_read(tmp_path: Path, length: int) -> None:
     path = write(tmp_path / "a.wav", noise(4_000))
     data = bytearray(path.read_bytes())
     place = data.index(b"data") + 4

@@ -13,8 +13,8 @@ from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, Whisper
 
 from tokser.corpora.manifest import Manifest
 from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder, wav2vec2
-from tokser.encoders.base import choose_layers, last_layer, layer_name, precision_of
-from tokser.encoders.batching import fixed_batches
+from tokser.encoders.base import last_layer, layer_name, parse_layers, precision_of
+from tokser.encoders.batch_shapes import fixed_shape_batches
 from tokser.encoders.checkpoint import quiet_transformers
 from tokser.errors import SettingsError
 from tokser.extraction.count_rows import count_frames, count_tokens
@@ -35,7 +35,7 @@ SPEECH = (*WHISPER, *WAVEFORM)
 LAST_APART = ("tiny-wavlm-large", "tiny-hubert-large", "tiny-wav2vec2-large")
 """Those whose last hidden state is not the output of their last block."""
 TOLERANCE = {"fp32": 1e-5, "bf16": 1e-2}
-"""Relative L2 distance that neighbours in a forward pass may make."""
+"""Relative L2 distance that other utterances of the batch may make."""
 
 LOADED: dict = {}
 
@@ -84,12 +84,12 @@ def plain_speech(tiny, name, waveform):
 @pytest.mark.parametrize("name", SPEECH)
 def test_speech_layers_equal_plain_transformers(tiny, waveforms, name):
     encoder = load(tiny, name)
-    layers = choose_layers(encoder, "all")
+    layers = parse_layers(encoder, "all")
     for waveform in waveforms[1:]:
         (found,) = encoder.encode([waveform], layers)
         wanted = plain_speech(tiny, name, waveform)
         assert len(wanted) == encoder.num_layers + 1 + (name in LAST_APART) == len(layers)
-        assert choose_layers(encoder, "last") == [len(wanted) - 1]
+        assert parse_layers(encoder, "last") == [len(wanted) - 1]
         for layer in layers:
             frames = wanted[layer][: encoder.num_frames(len(waveform))]
             assert found[layer].shape == (encoder.num_frames(len(waveform)), encoder.dim)
@@ -101,7 +101,7 @@ def test_text_layers_equal_plain_transformers(tiny, name):
     encoder = load(tiny, name)
     texts = ["Das will sie am Mittwoch abgeben.", "a man", "Tüten"]
     model, tokenizer = plain_model(tiny / name), AutoTokenizer.from_pretrained(tiny / name)
-    layers = choose_layers(encoder, "all")
+    layers = parse_layers(encoder, "all")
     ids = encoder.tokenize(texts)
     for text, token_ids, found in zip(texts, ids, encoder.encode(ids, layers), strict=True):
         inputs = tokenizer(text, return_tensors="pt")
@@ -123,7 +123,7 @@ def test_neighbours_do_not_change_an_utterance(tiny, name, precision, data):
         st.lists(st.integers(encoder.min_samples, 12_000), min_size=2, max_size=5), label="lengths"
     )
     waveforms = [noise(length, seed) for seed, length in enumerate(lengths)]
-    layers = choose_layers(encoder, "all")
+    layers = parse_layers(encoder, "all")
     # Together whatever their lengths: `batches` would only ever put near-equal ones into a pass.
     for waveform, together in zip(waveforms, encoder.encode(waveforms, layers), strict=True):
         (alone,) = encoder.encode([waveform], layers)
@@ -147,7 +147,7 @@ def test_neighbours_do_not_change_a_padded_window(tiny, precision):
 @given(texts=st.lists(st.text("abc Tü.", min_size=1, max_size=80), min_size=2, max_size=6))
 def test_neighbours_change_no_bit_of_a_transcript(tiny, name, precision, texts):
     encoder = load(tiny, name, precision=precision)
-    layers = choose_layers(encoder, "all")
+    layers = parse_layers(encoder, "all")
     ids = encoder.tokenize(texts)
     for token_ids, together in zip(ids, encoder.encode(ids, layers), strict=True):
         (alone,) = encoder.encode([token_ids], layers)
@@ -157,14 +157,16 @@ def test_neighbours_change_no_bit_of_a_transcript(tiny, name, precision, texts):
 
 
 @pytest.mark.parametrize("name", TEXT)
-def test_batches_of_many_rows_give_equal_bits_and_the_values_of_rows_alone(tiny, name, monkeypatch):
+def test_batches_of_many_rows_give_the_values_of_single_rows(tiny, name, monkeypatch):
     """As on a GPU: equal transcripts among others, and in another company."""
     encoder = load(tiny, name)
     texts = ["a man", "a b", "a b c", "man a", "c b", "a man", "b c", "b", "a"]
     ids = encoder.tokenize(texts)
     last = encoder.num_layers
     alone = [encoder.encode([one], [last])[0][last] for one in ids]
-    monkeypatch.setattr(bert, "fixed_batches", lambda given, rows: fixed_batches(given, 4))
+    monkeypatch.setattr(
+        bert, "fixed_shape_batches", lambda given, rows: fixed_shape_batches(given, 4)
+    )
     found = [one[last] for one in encoder.encode(ids, [last])]
     for rows, wanted in zip(found, alone, strict=True):
         np.testing.assert_allclose(rows, wanted, rtol=1e-4, atol=1e-5)
@@ -197,7 +199,7 @@ def test_any_choice_of_layers_gives_the_same_bits(tiny, name):
     # Of unlike lengths, so that there is padding to skip and to mask.
     speech, text = [noise(1_200), noise(2_600)], ["a man", "a man said to the universe"]
     given = speech if name in SPEECH else encoder.tokenize(text)
-    everything = choose_layers(encoder, "all")
+    everything = parse_layers(encoder, "all")
     whole = encoder.encode(given, everything)
     for layers in [*([layer] for layer in everything), everything[:2], everything[::2]]:
         for found, wanted in zip(encoder.encode(given, layers), whole, strict=True):
@@ -222,7 +224,7 @@ def test_all_layers_come_out_of_one_forward(tiny, name):
     given = [noise(8_000)] if name in SPEECH else encoder.tokenize(["a man said"])
     passes = []
     handle = encoder._model.register_forward_pre_hook(lambda *_: passes.append(1))
-    encoder.encode(given, choose_layers(encoder, "all"))
+    encoder.encode(given, parse_layers(encoder, "all"))
     handle.remove()
     assert len(passes) == 1
     if name in TEXT:
@@ -239,7 +241,7 @@ def test_bf16_is_near_fp32(tiny, name):
 
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])
-def test_provenance_tells_model_weights_and_arithmetic(tiny, name):
+def test_provenance_names_model_weights_and_precision(tiny, name):
     config = json.loads((tiny / name / "config.json").read_text())
     for precision, written in (("fp32", "float32"), ("bf16", "bfloat16")):
         encoder = load(tiny, name, precision=precision, context="fit")
@@ -272,11 +274,11 @@ def one_utterance(tmp_path, **columns):
 
 
 @pytest.mark.parametrize("name", WAVEFORM)
-def test_what_is_too_short_for_a_frame_is_set_aside(tiny, tmp_path, name):
+def test_a_recording_shorter_than_a_frame_is_quarantined(tiny, tmp_path, name):
     encoder = load(tiny, name)
     assert encoder.min_samples == 400
     short = count_frames(encoder, one_utterance(tmp_path, num_samples=399))
-    assert short.reasons == {0: f"399 samples at 16 kHz, {name} needs 400"}
+    assert short.quarantined == {0: f"399 samples at 16 kHz, {name} needs 400"}
     enough = count_frames(encoder, one_utterance(tmp_path, num_samples=400))
     assert enough.lengths.tolist() == [1]
     (found,) = encoder.encode([noise(400)], [1])
@@ -284,7 +286,7 @@ def test_what_is_too_short_for_a_frame_is_set_aside(tiny, tmp_path, name):
 
 
 @pytest.mark.parametrize("name", TEXT)
-def test_text_beyond_the_positions_is_set_aside_and_within_is_encoded(tiny, tmp_path, name):
+def test_text_beyond_max_tokens_is_quarantined(tiny, tmp_path, name):
     encoder = load(tiny, name)
     assert encoder.max_tokens == 512
     one, two = (len(ids) for ids in encoder.tokenize(["a", "a a"]))
@@ -295,7 +297,7 @@ def test_text_beyond_the_positions_is_set_aside_and_within_is_encoded(tiny, tmp_
     (found,) = encoder.encode(within.token_ids, [encoder.num_layers])
     assert found[encoder.num_layers].shape == (num_tokens, 64)
     beyond = count_tokens(encoder, one_utterance(tmp_path, transcript="a " * (words + 1)))
-    assert beyond.reasons == {0: f"{num_tokens + two - one} tokens, {name} takes 512"}
+    assert beyond.quarantined == {0: f"{num_tokens + two - one} tokens, {name} takes 512"}
 
 
 @pytest.mark.parametrize("context", ["pad", "fit"])
@@ -320,7 +322,7 @@ def test_long_audio_is_cut_into_windows_of_thirty_seconds(tiny, context):
 @pytest.mark.parametrize("name", ["tiny-wavlm", "tiny-wav2vec2-large"])
 def test_long_waveforms_are_cut_into_windows_that_overlap(tiny, name, monkeypatch):
     encoder = load(tiny, name)
-    layers = choose_layers(encoder, "all")
+    layers = parse_layers(encoder, "all")
     short, long = noise(16_000), noise(16_000 * 3 + 4_321)
     (whole,) = encoder.encode([short], layers)
     monkeypatch.setattr(wav2vec2, "WINDOW_S", 1)
@@ -387,7 +389,7 @@ def test_case_is_kept_where_there_is_case_and_the_model_knows_it(tiny):
 
 
 def names(encoder, wanted):
-    return [layer_name(encoder, layer) for layer in choose_layers(encoder, wanted)]
+    return [layer_name(encoder, layer) for layer in parse_layers(encoder, wanted)]
 
 
 def test_layers_have_names_of_their_own(tiny):
@@ -395,7 +397,7 @@ def test_layers_have_names_of_their_own(tiny):
     assert names(speech, "all") == [f"layer-{i}" for i in range(speech.num_layers + 1)]
     assert names(speech, "last") == names(speech, "3") == ["layer-3"]
     assert names(speech, "last, 1") == ["layer-1", "layer-3"]
-    assert layer_name(text, choose_layers(text, "last")[0]) == "contextual"
+    assert layer_name(text, parse_layers(text, "last")[0]) == "contextual"
     assert layer_name(text, 0) == "layer-0"
 
 
@@ -407,7 +409,7 @@ def test_a_last_hidden_state_behind_a_norm_has_a_name_of_its_own(tiny, name):
     assert names(encoder, "all") == [*blocks, "last"]
     assert names(encoder, "last,0,3") == ["layer-0", "layer-3", "last"]
     with pytest.raises(SettingsError, match="numbers from 0 to 3"):
-        choose_layers(encoder, "4")
+        parse_layers(encoder, "4")
     said = "layer-3 before the final LayerNorm, last after it (last_hidden_state)"
     assert encoder.provenance()["last_layer"] == said
     assert "last_layer" not in load(tiny, name.removesuffix("-large")).provenance()
@@ -418,13 +420,13 @@ def test_an_adapter_behind_the_encoder_is_left_out(tiny, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"add_adapter": True}))
     encoder = load_encoder(str(folder), revision=None, device=CPU)
-    (found,) = encoder.encode([noise(8_000)], choose_layers(encoder, "last"))
+    (found,) = encoder.encode([noise(8_000)], parse_layers(encoder, "last"))
     plain = load(tiny, "tiny-wav2vec2-large")
-    (wanted,) = plain.encode([noise(8_000)], choose_layers(plain, "last"))
+    (wanted,) = plain.encode([noise(8_000)], parse_layers(plain, "last"))
     np.testing.assert_array_equal(found[4], wanted[4])
 
 
 @pytest.mark.parametrize("wanted", ["first", "9", "-1", "0,,1", ""])
 def test_a_wrong_choice_of_layers_says_which_there_are(tiny, wanted):
     with pytest.raises(SettingsError, match="numbers from 0 to 2"):
-        choose_layers(load(tiny, "tiny-whisper"), wanted)
+        parse_layers(load(tiny, "tiny-whisper"), wanted)

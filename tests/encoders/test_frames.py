@@ -47,7 +47,7 @@ def test_windows_cover_every_sample_and_keep_the_frame_count(num_samples):
 
 
 @given(num_frames=st.integers(1, 400), window=st.integers(2, 60), data=st.data())
-def test_windows_that_overlap_keep_every_frame_once_with_frames_around_it(num_frames, window, data):
+def test_overlapping_windows_keep_every_frame_once(num_frames, window, data):
     overlap = data.draw(st.integers(0, window - 1))
     spans = overlapping(num_frames, window, overlap)
     kept = [frame for span in spans for frame in range(span.keep_first, span.keep_after)]

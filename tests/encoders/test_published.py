@@ -66,7 +66,7 @@ def encode(folder):
 @pytest.mark.parametrize("name", A_WEIGHT)
 def test_a_missing_weight_is_an_error_in_every_family(rewritten, name):
     folder = rewritten(name, lambda key: None if key == A_WEIGHT[name] else key)
-    with pytest.raises(CheckpointError, match="1 missing, 0 of another shape"):
+    with pytest.raises(CheckpointError, match="1 missing, 0 with another shape"):
         encode(folder)
 
 

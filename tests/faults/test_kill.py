@@ -89,18 +89,18 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored below a shell's `command &`
 import tokser.store.layout as layout, time
 layout.CHUNK_BYTES = 65536
-from tokser.extraction.commit import Drain
+from tokser.extraction.commit import Committer
 from tokser.store import GroupWriter
-commit, put = GroupWriter.commit, Drain.put
-def told_commit(*arguments):
+commit, submit = GroupWriter.commit, Committer.submit
+def printing_commit(*arguments):
     done = commit(*arguments)
     print("committed", flush=True)
     return done
-def slow_put(self, filling, *arguments):
-    if filling.shard == 1:
+def slow_submit(self, builder, *arguments):
+    if builder.shard == 1:
         time.sleep(60)
-    put(self, filling, *arguments)
-GroupWriter.commit, Drain.put = told_commit, slow_put
+    submit(self, builder, *arguments)
+GroupWriter.commit, Committer.submit = printing_commit, slow_submit
 from tokser.cli import main
 main()
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import StoreFactory
-from tokser.errors import StoreNotSealedError
+from tokser.errors import StoreIncompleteError
 from tokser.store import (
     drop_from_store,
     open_store,
@@ -36,7 +36,7 @@ def remove(path: str) -> None:
 def whoever_is_there(path: str) -> list[str]:
     try:
         return open_store(path).ids
-    except StoreNotSealedError:
+    except StoreIncompleteError:
         return GONE
 
 
@@ -63,7 +63,7 @@ def test_killed_in_the_middle_of_a_write_the_same_command_finishes(tmp_path, suf
         assert code in (0, -signal.SIGKILL)
         try:
             assert verify_store(open_store(stores.path)).damages == []
-        except StoreNotSealedError as error:
+        except StoreIncompleteError as error:
             assert "a removal of utterances was stopped" in str(error)
         change(str(stores.path))
         assert files(stores.path) == files(wanted)

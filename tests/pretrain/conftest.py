@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tokser.pretrain.aligner import Heard
+from tokser.pretrain.aligner import AlignerInput
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -55,11 +55,11 @@ def memory() -> type[Memory]:
     return Memory
 
 
-def make_heard(
+def make_inputs(
     num_tokens: list[int], num_frames: list[int], text_dim=4, speech_dim=6, layers=1, seed=0
-) -> Heard:
+) -> AlignerInput:
     g = torch.Generator().manual_seed(seed)
-    return Heard(
+    return AlignerInput(
         torch.randn(sum(num_tokens), text_dim, generator=g),
         torch.tensor(num_tokens),
         torch.randn(layers, sum(num_frames), speech_dim, generator=g),
@@ -68,6 +68,6 @@ def make_heard(
 
 
 @pytest.fixture(scope="session")
-def heard():
+def inputs():
     """Makes random queries and speech of utterances of given lengths."""
-    return make_heard
+    return make_inputs

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.pretrain.attention import (
+    attend,
     attention_weights,
-    listen,
     plain_attention,
     reassociated_attention,
 )
@@ -98,23 +98,23 @@ def test_in_bfloat16_the_fast_form_is_as_near_the_truth_as_the_plain_one(seed, n
             assert float((a.double() - b).norm() / b.norm()) < 0.05
 
 
-def test_speech_as_it_is_stored_is_listened_to_in_the_type_of_the_queries():
-    (asking, speech, *_), lengths = case(0, [(3, 7), (2, 4)], 5, 5, torch.float32)
+def test_speech_as_it_is_stored_is_cast_to_the_type_of_the_queries():
+    (queries, speech, *_), lengths = case(0, [(3, 7), (2, 4)], 5, 5, torch.float32)
     stored = speech.detach().half()
-    found = listen(asking, stored, *lengths)
+    found = attend(queries, stored, *lengths)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found, listen(asking, stored.float(), *lengths), rtol=0, atol=0)
+    torch.testing.assert_close(found, attend(queries, stored.float(), *lengths), rtol=0, atol=0)
 
 
 def test_under_autocast_products_are_made_in_bfloat16_and_gradients_come_back_in_float32():
-    (asking, speech, *_), lengths = case(0, [(30, 70), (20, 41)], 5, 5, torch.float32)
+    (queries, speech, *_), lengths = case(0, [(30, 70), (20, 41)], 5, 5, torch.float32)
     stored = speech.detach().half()
     with torch.autocast("cpu", torch.bfloat16):
-        found = listen(asking, stored, *lengths)
+        found = attend(queries, stored, *lengths)
     assert found.dtype == torch.bfloat16
-    expected = listen(asking.bfloat16(), stored.bfloat16(), *lengths)
+    expected = attend(queries.bfloat16(), stored.bfloat16(), *lengths)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
-    (gradient,) = torch.autograd.grad(found.float().sum(), asking)
+    (gradient,) = torch.autograd.grad(found.float().sum(), queries)
     assert gradient.dtype == torch.float32
-    (truth,) = torch.autograd.grad(listen(asking, stored.float(), *lengths).sum(), asking)
+    (truth,) = torch.autograd.grad(attend(queries, stored.float(), *lengths).sum(), queries)
     assert float((gradient - truth).norm() / truth.norm()) < 0.05

@@ -47,31 +47,31 @@ def test_a_batch_holds_each_utterances_rows_one_after_the_other(make_pairs, spec
     inner = slice(None) if special_tokens else slice(1, -1)
     assert batch.ids == ["b", "a"]
     for rows, counts, source, part in (
-        (batch.heard.speech[0], batch.heard.num_frames, pairs.speech[0], slice(None)),
-        (batch.heard.queries, batch.heard.num_tokens, pairs.queries, inner),
+        (batch.inputs.speech[0], batch.inputs.num_frames, pairs.speech[0], slice(None)),
+        (batch.inputs.queries, batch.inputs.num_tokens, pairs.queries, inner),
         (batch.teacher, batch.num_tokens, pairs.teacher, inner),
     ):
         expected = [source.by_id[name][part] for name in batch.ids]
         assert counts.tolist() == [len(own) for own in expected]
         np.testing.assert_array_equal(rows, np.concatenate(expected))
-    assert batch.heard.speech.dtype == torch.float16
-    assert batch.teacher.dtype == batch.heard.queries.dtype == torch.float32
+    assert batch.inputs.speech.dtype == torch.float16
+    assert batch.teacher.dtype == batch.inputs.queries.dtype == torch.float32
 
 
 def test_layers_that_are_mixed_lie_one_after_the_other(make_pairs):
     pairs = make_pairs(layers=3)
-    speech = pairs.gather(["b", "a"]).heard.speech
+    speech = pairs.gather(["b", "a"]).inputs.speech
     assert speech.shape == (3, 12, 6)
     for rows, source in zip(speech, pairs.speech, strict=True):
         np.testing.assert_array_equal(rows[:5], source.by_id["b"])
 
 
-def test_an_utterance_may_hear_anothers_speech_and_keeps_its_text(make_pairs):
+def test_mismatched_speech_keeps_the_text(make_pairs):
     pairs = make_pairs()
-    right, wrong = pairs.gather(["a", "b"]), pairs.gather(["a", "b"], {"a": "b", "b": "a"})
-    torch.testing.assert_close(wrong.teacher, right.teacher)
-    assert wrong.heard.num_frames.tolist() == right.heard.num_frames.flip(0).tolist()
-    torch.testing.assert_close(wrong.heard.speech[:, :5], right.heard.speech[:, 7:])
+    matched, mismatched = pairs.gather(["a", "b"]), pairs.gather(["a", "b"], {"a": "b", "b": "a"})
+    torch.testing.assert_close(mismatched.teacher, matched.teacher)
+    assert mismatched.inputs.num_frames.tolist() == matched.inputs.num_frames.flip(0).tolist()
+    torch.testing.assert_close(mismatched.inputs.speech[:, :5], matched.inputs.speech[:, 7:])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -90,5 +90,5 @@ def test_a_gpu_gets_the_same_rows_by_itself(make_pairs):
     batch = make_pairs().gather(["a", "b"])
     moved = batch.pin_memory().to(torch.device("cuda"))
     torch.testing.assert_close(moved.teacher.cpu(), batch.teacher, rtol=0, atol=0)
-    torch.testing.assert_close(moved.heard.speech.cpu(), batch.heard.speech, rtol=0, atol=0)
+    torch.testing.assert_close(moved.inputs.speech.cpu(), batch.inputs.speech, rtol=0, atol=0)
     assert moved.num_tokens.device.type == "cpu"

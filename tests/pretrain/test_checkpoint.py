@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from tokser.errors import CheckpointError, DamagedFileError, InputError
 from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_aligner
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.variants import build_aligner
 from tokser.sealed import INDEX
 
@@ -17,7 +17,7 @@ def run(tmp_path):
     folder = tmp_path / "run"
     description = AlignerDescription(
         name="run",
-        variant="report",
+        variant="paper",
         text_dim=4,
         speech_dim=6,
         special_tokens=True,
@@ -26,7 +26,7 @@ def run(tmp_path):
         best_epoch=3,
         scores={"dev_match_rate": 0.5},
     )
-    aligner = ReportAligner(4, 6)
+    aligner = PaperAligner(4, 6)
     save_aligner(folder, aligner.state_dict(), description)
     return folder, aligner, description
 
@@ -107,7 +107,7 @@ def test_a_variant_of_another_version_is_refused(unchecked_run):
     folder = unchecked_run
     content = json.loads((folder / "aligner.json").read_text())
     (folder / "aligner.json").write_text(json.dumps(content | {"variant": "later"}))
-    with pytest.raises(CheckpointError, match=r"one of the variants report, .*, got 'later'"):
+    with pytest.raises(CheckpointError, match=r"one of the variants paper, .*, got 'later'"):
         load_aligner(folder)
 
 

@@ -9,7 +9,7 @@ from tokser.pretrain.contrastive import plain_contrastive_loss, token_contrastiv
 
 
 def literal(student: list[list[float]], teacher: list[list[float]], tau: float) -> float:
-    """The report's section 3.4, loop by loop, in plain Python floats."""
+    """The paper's section 3.4, loop by loop, in plain Python floats."""
     b = len(student)
 
     def s(i: int, j: int) -> float:
@@ -35,7 +35,7 @@ BOTH = pytest.mark.parametrize("loss", [plain_contrastive_loss, token_contrastiv
     tau=st.floats(0.02, 2),
 )
 @settings(max_examples=40, deadline=None)
-def test_it_is_the_reports_formula(loss, seed, tokens, dim, tau):
+def test_it_is_the_papers_formula(loss, seed, tokens, dim, tau):
     g = torch.Generator().manual_seed(seed)
     student, teacher = torch.randn(2, tokens, dim, generator=g, dtype=torch.float64)
     expected = literal(student.tolist(), teacher.tolist(), tau)

@@ -9,15 +9,15 @@ from tokser.errors import RunError
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.contrastive import token_contrastive_loss
 from tokser.pretrain.module import AlignerModule, learning_rate_at
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 
 SETTINGS = PretrainSettings(store="s", out=Path("o"), learning_rate=1e-3, text_only=False)
 
 
 @pytest.fixture
-def make_batch(heard):
+def make_batch(inputs):
     def make(num_tokens: list[int], seed: int = 0) -> Batch:
-        given = heard(num_tokens, [8] * len(num_tokens), seed=seed)
+        given = inputs(num_tokens, [8] * len(num_tokens), seed=seed)
         g = torch.Generator().manual_seed(seed + 100)
         teacher = torch.randn(given.queries.shape, generator=g)
         return Batch([f"utt{i}" for i in range(len(num_tokens))], given, teacher)
@@ -28,15 +28,15 @@ def make_batch(heard):
 @pytest.fixture
 def module(monkeypatch) -> AlignerModule:
     torch.manual_seed(0)
-    made = AlignerModule(ReportAligner(4, 6), SETTINGS)
-    for name in ("log", "log_dict"):  # no trainer listens
+    made = AlignerModule(PaperAligner(4, 6), SETTINGS)
+    for name in ("log", "log_dict"):  # there is no trainer
         monkeypatch.setattr(made, name, lambda *args, **kwargs: None)
     return made
 
 
 def test_the_loss_runs_over_all_tokens_of_the_batch_together(module, make_batch):
     batch = make_batch([3, 1, 2])
-    expected = token_contrastive_loss(module.aligner(batch.heard), batch.teacher, 0.07)
+    expected = token_contrastive_loss(module.aligner(batch.inputs), batch.teacher, 0.07)
     torch.testing.assert_close(module.training_step(batch, 0), expected)
 
 
@@ -55,16 +55,16 @@ def test_a_loss_that_is_not_finite_names_the_utterances_of_the_batch(
         module.training_step(make_batch([2, 2]), 0)
 
 
-def test_scores_compare_right_with_wrong_speech(module, make_batch):
-    right, other = make_batch([3, 2]), make_batch([3, 2], seed=1)
-    perfect = right._replace(teacher=module.aligner(right.heard).detach())
-    wrong = perfect._replace(heard=right.heard._replace(speech=other.heard.speech))
-    module.validation_step(DevBatch(perfect, wrong), 0)
+def test_scores_compare_matched_with_mismatched_speech(module, make_batch):
+    matched, other = make_batch([3, 2]), make_batch([3, 2], seed=1)
+    perfect = matched._replace(teacher=module.aligner(matched.inputs).detach())
+    mismatched = perfect._replace(inputs=matched.inputs._replace(speech=other.inputs.speech))
+    module.validation_step(DevBatch(perfect, mismatched), 0)
     module.on_validation_epoch_end()
     scores = module.scores
     assert scores["dev_match_rate"] == scores["dev_match_rate_within"] == scores["dev_mrr"] == 1
-    assert scores["dev_match_rate_shuffled"] < 1
-    assert scores["speech_gain"] == pytest.approx(1 - scores["dev_match_rate_shuffled"])
+    assert scores["dev_match_rate_mismatched"] < 1
+    assert scores["speech_gain"] == pytest.approx(1 - scores["dev_match_rate_mismatched"])
     assert scores["dev_chance"] == pytest.approx(1 / 5)
 
 
@@ -96,7 +96,7 @@ def test_the_text_only_control_is_trained_beside_and_changes_nothing(make_batch,
     for text_only in (False, True):
         torch.manual_seed(0)
         settings = SETTINGS.model_copy(update={"text_only": text_only, "clip_norm": 1e-3})
-        made = AlignerModule(ReportAligner(4, 6), settings)
+        made = AlignerModule(PaperAligner(4, 6), settings)
         monkeypatch.setattr(made, "log", lambda *args, **kwargs: None)
         before = {name: p.detach().clone() for name, p in made.named_parameters()}
         optimizer = made.configure_optimizers()

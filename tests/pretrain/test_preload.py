@@ -29,7 +29,7 @@ def test_batches_from_memory_are_those_of_the_store(pairs, monkeypatch):
     found, expected = held.gather(wanted), pairs.gather(wanted)
     assert found.ids == expected.ids
     torch.testing.assert_close(found.teacher, expected.teacher, rtol=0, atol=0)
-    for a, b in zip(found.heard, expected.heard, strict=True):
+    for a, b in zip(found.inputs, expected.inputs, strict=True):
         assert a.dtype == b.dtype
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 

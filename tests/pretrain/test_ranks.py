@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tokser.pretrain.contrastive import plain_contrastive_loss
+from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.ranks import gather_rows, gathered_loss, local_loss
-from tokser.pretrain.report import ReportAligner
 
 TOKENS, FRAMES = [3, 5, 2, 4, 1], [7, 9, 4, 11, 6]
 SHARES = ([0, 2, 4], [1, 3])
@@ -19,9 +19,9 @@ _ONE_RANK = """
 import gc, sys, torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
-from tokser.pretrain.aligner import Heard
+from tokser.pretrain.aligner import AlignerInput
 from tokser.pretrain.ranks import gather_rows, gathered_loss, local_loss
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 
 folder, rank = sys.argv[1], int(sys.argv[2])
 torch.set_num_threads(1)
@@ -29,13 +29,13 @@ distributed.init_process_group(
     "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2
 )
 given = torch.load(f"{folder}/{rank}.pt")
-heard, teacher = Heard(*given["heard"]), given["teacher"]
+inputs, teacher = AlignerInput(*given["inputs"]), given["teacher"]
 found = {}
 for loss in (gathered_loss, local_loss):
-    aligner = ReportAligner(4, 6).double()
+    aligner = PaperAligner(4, 6).double()
     aligner.load_state_dict(given["weights"])
     parallel = DistributedDataParallel(aligner)
-    value, total = loss(parallel(heard), teacher, 0.07)
+    value, total = loss(parallel(inputs), teacher, 0.07)
     total.backward()
     gradients = {name: p.grad for name, p in aligner.named_parameters()}
     found[loss.__name__] = {"loss": value, "gradients": gradients}
@@ -49,29 +49,29 @@ distributed.destroy_process_group()
 """
 
 
-def share(heard, teacher, utterances):
+def share(inputs, teacher, utterances):
     """The rows of some utterances, utterance after utterance."""
-    tokens, frames = heard.num_tokens.tolist(), heard.num_frames.tolist()
+    tokens, frames = inputs.num_tokens.tolist(), inputs.num_frames.tolist()
     return {
-        "heard": (
-            torch.cat([heard.queries.split(tokens)[i] for i in utterances]),
-            heard.num_tokens[utterances],
-            torch.cat([heard.speech.split(frames, dim=1)[i] for i in utterances], dim=1),
-            heard.num_frames[utterances],
+        "inputs": (
+            torch.cat([inputs.queries.split(tokens)[i] for i in utterances]),
+            inputs.num_tokens[utterances],
+            torch.cat([inputs.speech.split(frames, dim=1)[i] for i in utterances], dim=1),
+            inputs.num_frames[utterances],
         ),
         "teacher": torch.cat([teacher.split(tokens)[i] for i in utterances]),
     }
 
 
 @pytest.fixture(scope="module")
-def both(heard, tmp_path_factory):
+def both(inputs, tmp_path_factory):
     """What one process finds with all utterances, and what two find with their shares."""
     folder: Path = tmp_path_factory.mktemp("ranks")
-    given = heard(TOKENS, FRAMES)
+    given = inputs(TOKENS, FRAMES)
     given = given._replace(queries=given.queries.double(), speech=given.speech.double())
     torch.manual_seed(0)
     teacher = torch.randn(sum(TOKENS), 4, dtype=torch.float64)
-    aligner = ReportAligner(4, 6).double()
+    aligner = PaperAligner(4, 6).double()
     for rank, utterances in enumerate(SHARES):
         weights = aligner.state_dict()
         torch.save(share(given, teacher, utterances) | {"weights": weights}, folder / f"{rank}.pt")

@@ -16,7 +16,7 @@ UNITS = np.array([0, 1, 0, 2, 3, 1])
 @pytest.fixture
 def matched():
     rng = np.random.default_rng(0)
-    return {name: rng.random(17) < share for name, share in (("right", 0.7), ("other", 0.3))}
+    return {name: rng.random(17) < share for name, share in (("first", 0.7), ("other", 0.3))}
 
 
 def without_each(matched, name):
@@ -26,20 +26,20 @@ def without_each(matched, name):
 
 
 def test_a_rate_is_that_of_the_tokens_and_its_interval_leaves_units_out(matched):
-    found = count_matches(matched, NUM_TOKENS, UNITS).rate("rate", "right")
+    found = count_matches(matched, NUM_TOKENS, UNITS).rate("rate", "first")
     expected = jackknife(
-        matched["right"].mean(), without_each(matched, "right"), scale="share", num_observations=17
+        matched["first"].mean(), without_each(matched, "first"), scale="share", num_observations=17
     )
     assert found == pytest.approx(
-        {"rate": matched["right"].mean(), "rate_low": expected.low, "rate_high": expected.high}
+        {"rate": matched["first"].mean(), "rate_low": expected.low, "rate_high": expected.high}
     )
     assert found["rate_low"] < found["rate"] < found["rate_high"]
 
 
 def test_the_interval_of_a_gain_is_that_of_paired_differences(matched):
-    found = count_matches(matched, NUM_TOKENS, UNITS).gain("gain", "right", "other")
-    gain = matched["right"].mean() - matched["other"].mean()
-    without = without_each(matched, "right") - without_each(matched, "other")
+    found = count_matches(matched, NUM_TOKENS, UNITS).gain("gain", "first", "other")
+    gain = matched["first"].mean() - matched["other"].mean()
+    without = without_each(matched, "first") - without_each(matched, "other")
     expected = jackknife(gain, without, scale="difference", num_observations=17)
     assert found == pytest.approx(
         {"gain": gain, "gain_low": expected.low, "gain_high": expected.high}
@@ -47,8 +47,8 @@ def test_the_interval_of_a_gain_is_that_of_paired_differences(matched):
 
 
 def test_fewer_than_four_units_have_no_interval(matched):
-    found = count_matches(matched, NUM_TOKENS, np.minimum(UNITS, 2)).rate("rate", "right")
-    assert found["rate"] == matched["right"].mean()
+    found = count_matches(matched, NUM_TOKENS, np.minimum(UNITS, 2)).rate("rate", "first")
+    assert found["rate"] == matched["first"].mean()
     assert math.isnan(found["rate_low"]) and math.isnan(found["rate_high"])
 
 

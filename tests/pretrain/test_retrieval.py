@@ -54,7 +54,7 @@ def test_a_student_that_says_the_same_everywhere_matches_nothing_by_ties():
     assert ranks(torch.zeros_like(teacher), teacher).tolist() == [20] * 20
 
 
-def test_teacher_tokens_of_a_sentence_read_twice_are_neither_right_nor_wrong():
+def test_equal_teacher_tokens_are_no_candidates():
     _, once = tokens(0, 10)
     twice = torch.cat([once, once * (1 + 1e-7)])
     scores = retrieve(twice, twice)

@@ -16,7 +16,7 @@ from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.metrics import HEADLINE, best_epoch
 from tokser.pretrain.module import AlignerModule
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.training import train
 from tokser.pretrain.variants import build_aligner
 
@@ -43,7 +43,7 @@ def data(memory) -> Batches:
 
 def module(settings: PretrainSettings = SETTINGS) -> AlignerModule:
     torch.manual_seed(0)
-    return AlignerModule(ReportAligner(6, 12), settings, num_batches=3)
+    return AlignerModule(PaperAligner(6, 12), settings, num_batches=3)
 
 
 def run(data: Batches, out, epochs: int = 2, **changes) -> History:
@@ -115,7 +115,7 @@ def test_a_run_that_was_moved_while_stopped_still_knows_its_best_epoch(data, tmp
 def test_of_epochs_that_score_the_same_the_first_is_the_best(data, tmp_path, monkeypatch):
     def same(self):
         self.scores = dict.fromkeys(
-            (HEADLINE, "dev_match_rate_shuffled", "speech_gain", "dev_chance"), 0.5
+            (HEADLINE, "dev_match_rate_mismatched", "speech_gain", "dev_chance"), 0.5
         )
 
     monkeypatch.setattr(AlignerModule, "on_validation_epoch_end", same)
@@ -129,13 +129,13 @@ def test_the_table_tells_the_documented_scores(data, tmp_path):
     table = pd.read_csv(run(data, tmp_path).table)
     rates = [
         "dev_match_rate",
-        "dev_match_rate_shuffled",
+        "dev_match_rate_mismatched",
         "speech_gain",
         "dev_match_rate_text_only",
         "speech_gain_text_only",
         "dev_match_rate_back",
         "dev_match_rate_within",
-        "dev_match_rate_within_shuffled",
+        "dev_match_rate_within_mismatched",
         "speech_gain_within",
         "dev_match_rate_within_text_only",
         "speech_gain_text_only_within",
@@ -153,9 +153,9 @@ def test_the_table_tells_the_documented_scores(data, tmp_path):
         "dev_chance_within",
         "dev_text_only_upper_bound",
         "attention_entropy",
-        "attention_diagonality",
-        "attention_entropy_shuffled",
-        "attention_diagonality_shuffled",
+        "attention_monotonicity",
+        "attention_entropy_mismatched",
+        "attention_monotonicity_mismatched",
         "dev_match_rate_untrained",
     ]
     assert table.drop(columns="train_loss").notna().all(axis=None)
@@ -277,14 +277,14 @@ def test_in_bfloat16_products_are_in_bfloat16_weights_are_not_and_it_learns(
     data, tmp_path, monkeypatch
 ):
     dtypes = set()
-    listen = attention.listen
+    attend = attention.attend
 
-    def watch(asking, *rest):
-        heard = listen(asking, *rest)
-        dtypes.add(heard.dtype)
-        return heard
+    def watch(queries, *rest):
+        context = attend(queries, *rest)
+        dtypes.add(context.dtype)
+        return context
 
-    monkeypatch.setattr(attention, "listen", watch)
+    monkeypatch.setattr(attention, "attend", watch)
     coarse = pd.read_csv(run(data, tmp_path / "bf16", epochs=6, precision="bf16").table)
     assert dtypes == {torch.bfloat16}
     exact = pd.read_csv(run(data, tmp_path / "fp32", epochs=6).table)

@@ -7,8 +7,8 @@ from torch import nn
 from tokser.errors import RunError
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.metrics import HEADLINE
+from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.rates import DevUnits
-from tokser.pretrain.report import ReportAligner
 from tokser.pretrain.retrieval import retrieve, within_utterance_matches
 from tokser.pretrain.validation import Validation
 
@@ -20,16 +20,16 @@ def nothing(batch):
 
 
 @pytest.fixture
-def part(heard):
+def part(inputs):
     """A dev batch in which two tokens of the first utterance are the same word."""
 
     def make(seed: int) -> DevBatch:
-        given = heard(TOKENS, FRAMES, seed=seed)
+        given = inputs(TOKENS, FRAMES, seed=seed)
         given.queries[1] = given.queries[0]
         teacher = torch.randn(7, 4, generator=torch.Generator().manual_seed(seed))
-        right = Batch([f"a{seed}", f"b{seed}"], given, teacher)
-        other = heard(TOKENS, FRAMES, seed=seed + 50)
-        return DevBatch(right, right._replace(heard=given._replace(speech=other.speech)))
+        matched = Batch([f"a{seed}", f"b{seed}"], given, teacher)
+        other = inputs(TOKENS, FRAMES, seed=seed + 50)
+        return DevBatch(matched, matched._replace(inputs=given._replace(speech=other.speech)))
 
     return make
 
@@ -37,17 +37,17 @@ def part(heard):
 @torch.no_grad()
 def test_scores_are_those_of_all_batches_together(part):
     torch.manual_seed(0)
-    aligner, deaf, parts = ReportAligner(4, 6), nn.Linear(4, 4), [part(1), part(2)]
+    aligner, text_only, parts = PaperAligner(4, 6), nn.Linear(4, 4), [part(1), part(2)]
     validation = Validation(nothing)
     for _ in range(2):  # the second validation forgets the first
         for batch in parts:
-            validation.add(aligner, deaf, batch)
+            validation.add(aligner, text_only, batch)
         scores = validation.scores()
-    teacher = torch.cat([batch.right.teacher for batch in parts])
+    teacher = torch.cat([batch.matched.teacher for batch in parts])
     students = {
-        "": torch.cat([aligner(batch.right.heard) for batch in parts]),
-        "_shuffled": torch.cat([aligner(batch.wrong.heard) for batch in parts]),
-        "_text_only": torch.cat([deaf(batch.right.heard.queries) for batch in parts]),
+        "": torch.cat([aligner(batch.matched.inputs) for batch in parts]),
+        "_mismatched": torch.cat([aligner(batch.mismatched.inputs) for batch in parts]),
+        "_text_only": torch.cat([text_only(batch.matched.inputs.queries) for batch in parts]),
     }
     for suffix, student in students.items():
         assert scores[f"{HEADLINE}{suffix}"] == retrieve(student, teacher).match_rate
@@ -55,7 +55,7 @@ def test_scores_are_those_of_all_batches_together(part):
         assert scores[f"dev_match_rate_within{suffix}"] == float(within.double().mean())
     back = retrieve(teacher, students[""])
     assert scores["dev_match_rate_back"] == back.match_rate
-    assert scores["speech_gain"] == scores[HEADLINE] - scores[f"{HEADLINE}_shuffled"]
+    assert scores["speech_gain"] == scores[HEADLINE] - scores[f"{HEADLINE}_mismatched"]
     for of in ("", "_within"):
         text_only = scores[f"{HEADLINE}{of}"] - scores[f"{HEADLINE}{of}_text_only"]
         assert scores[f"speech_gain_text_only{of}"] == text_only
@@ -70,7 +70,7 @@ def test_a_sentence_that_was_read_twice_does_not_lower_the_upper_bound(part):
     batch = part(1)
     validation = Validation(nothing)
     for _ in range(3):
-        validation.add(ReportAligner(4, 6), nn.Linear(4, 4), batch)
+        validation.add(PaperAligner(4, 6), nn.Linear(4, 4), batch)
     scores = validation.scores()
     assert scores["dev_text_only_upper_bound"] == pytest.approx(6 / 7)
     assert scores["dev_match_rate_text_only"] <= scores["dev_text_only_upper_bound"]
@@ -79,11 +79,11 @@ def test_a_sentence_that_was_read_twice_does_not_lower_the_upper_bound(part):
 @torch.no_grad()
 def test_every_rate_and_gain_has_an_interval_over_the_units(part):
     batches, rates = [part(seed) for seed in range(4)], {}
-    names = [name for batch in batches for name in batch.right.ids]
+    names = [name for batch in batches for name in batch.matched.ids]
     speakers = DevUnits({name: number // 2 for number, name in enumerate(names)}, True)
     few = DevUnits({name: number % 3 for number, name in enumerate(names)}, True)
     torch.manual_seed(0)
-    aligner, baseline = ReportAligner(4, 6), nn.Linear(4, 4)
+    aligner, baseline = PaperAligner(4, 6), nn.Linear(4, 4)
     for key, units in {"utterances": None, "speakers": speakers, "few": few}.items():
         validation = Validation(nothing, units)
         for batch in batches:
@@ -107,7 +107,7 @@ def test_every_rate_and_gain_has_an_interval_over_the_units(part):
 @torch.no_grad()
 def test_without_the_text_only_map_its_columns_are_not_there(part):
     validation = Validation(nothing)
-    validation.add(ReportAligner(4, 6), None, part(1))
+    validation.add(PaperAligner(4, 6), None, part(1))
     names = list(validation.scores())
     assert [name for name in names if "text_only" in name] == ["dev_text_only_upper_bound"]
 
@@ -118,22 +118,22 @@ def test_a_student_that_is_not_finite_asks_which_row_is_at_fault(part):
         raise RunError(batch.ids[0], expected="finite", got="NaN", remedy="Extract again.")
 
     batch = part(1)
-    batch.right.heard.speech[0, 2] = torch.nan
+    batch.matched.inputs.speech[0, 2] = torch.nan
     with pytest.raises(RunError, match="a1: expected finite"):
-        Validation(find).add(ReportAligner(4, 6), None, batch)
+        Validation(find).add(PaperAligner(4, 6), None, batch)
 
 
 @torch.no_grad()
 def test_attention_is_looked_at_for_a_limited_number_of_utterances(part, monkeypatch):
     monkeypatch.setattr("tokser.pretrain.validation._MOST_MAPS", 3)
-    aligner, seen = ReportAligner(4, 6), []
+    aligner, seen = PaperAligner(4, 6), []
     monkeypatch.setattr(
-        aligner, "attention_map", lambda heard: seen.append(1) or torch.full((2, 4, 9), 1 / 9)
+        aligner, "attention_map", lambda inputs: seen.append(1) or torch.full((2, 4, 9), 1 / 9)
     )
     validation = Validation(nothing)
     for seed in range(5):
         validation.add(aligner, None, part(seed))
-    assert len(seen) == 4  # two batches, right and wrong speech
+    assert len(seen) == 4  # two batches, matched and mismatched speech
     validation.scores()
     validation.add(aligner, None, part(0))
     assert len(seen) == 6

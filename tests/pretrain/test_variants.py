@@ -9,7 +9,7 @@ from tokser.pretrain.variants import ALIGNERS, build_aligner
 
 SMALL = {
     "sunder": {"heads": 2, "ffn": 8},
-    "listener": {"heads": 2, "rank": 2, "seeds": 3, "dropout": 0},
+    "listener": {"heads": 2, "rank": 2, "global_queries": 3, "dropout": 0},
 }
 TOKENS, FRAMES = [3, 1, 2], [7, 30, 15]
 
@@ -27,14 +27,14 @@ def build(variant: str, layers: int = 1, seed: int = 0):
     return aligner.double()
 
 
-def doubled(heard):
-    return heard._replace(queries=heard.queries.double(), speech=heard.speech.double())
+def doubled(inputs):
+    return inputs._replace(queries=inputs.queries.double(), speech=inputs.speech.double())
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-def test_the_fast_form_has_the_outputs_and_gradients_of_the_plain_one(variant, heard, layers):
+def test_the_fast_form_has_the_outputs_and_gradients_of_the_plain_one(variant, inputs, layers):
     aligner = build(variant, layers)
-    given = doubled(heard(TOKENS, FRAMES, layers=layers))
+    given = doubled(inputs(TOKENS, FRAMES, layers=layers))
     found = {}
     for form in (aligner.forward, aligner.forward_plainly):
         student = form(given)
@@ -49,9 +49,9 @@ def test_the_fast_form_has_the_outputs_and_gradients_of_the_plain_one(variant, h
         torch.testing.assert_close(fast_gradients[name], expected, rtol=1e-6, atol=1e-8)
 
 
-def test_an_utterance_gets_the_same_tokens_whoever_else_is_in_the_batch(variant, heard):
+def test_an_utterance_gets_the_same_tokens_whoever_else_is_in_the_batch(variant, inputs):
     aligner = build(variant).eval()
-    given = doubled(heard(TOKENS, FRAMES))
+    given = doubled(inputs(TOKENS, FRAMES))
     alone = given._replace(
         queries=given.queries[:3],
         num_tokens=given.num_tokens[:1],
@@ -61,17 +61,17 @@ def test_an_utterance_gets_the_same_tokens_whoever_else_is_in_the_batch(variant,
     torch.testing.assert_close(aligner(alone), aligner(given)[:3])
 
 
-def test_the_attention_map_sums_to_one_over_frames_and_is_zero_on_padding(variant, heard):
-    maps = build(variant).attention_map(doubled(heard([3, 2], [7, 2]))).detach()
+def test_the_attention_map_sums_to_one_over_frames_and_is_zero_on_padding(variant, inputs):
+    maps = build(variant).attention_map(doubled(inputs([3, 2], [7, 2]))).detach()
     assert maps.shape == (2, 3, 7)
     torch.testing.assert_close(maps[0].sum(-1), torch.ones(3, dtype=torch.float64))
     torch.testing.assert_close(maps[1, :2].sum(-1), torch.ones(2, dtype=torch.float64))
     assert not maps[1, :, 2:].any()
 
 
-def test_under_bfloat16_it_is_near_what_it_is_in_float64(variant, heard):
+def test_under_bfloat16_it_is_near_what_it_is_in_float64(variant, inputs):
     exact = build(variant)
-    given = heard(TOKENS, FRAMES)
+    given = inputs(TOKENS, FRAMES)
     coarse = build(variant).float()
     with torch.autocast("cpu", torch.bfloat16):
         found = coarse(given._replace(speech=given.speech.half()))
@@ -79,9 +79,9 @@ def test_under_bfloat16_it_is_near_what_it_is_in_float64(variant, heard):
     assert float((found.detach().double() - truth).norm() / truth.norm()) < 0.05
 
 
-def test_several_layers_are_mixed_by_a_softmax_that_learns(variant, heard):
+def test_several_layers_are_mixed_by_a_softmax_that_learns(variant, inputs):
     aligner = build(variant, layers=3)
-    given = doubled(heard(TOKENS, FRAMES, layers=3))
+    given = doubled(inputs(TOKENS, FRAMES, layers=3))
     shares = aligner.mix.weights.detach().softmax(0)
     mixed = sum(share * layer for share, layer in zip(shares, given.speech, strict=True))
     torch.testing.assert_close(aligner.mixed(given.speech).detach(), mixed)
@@ -94,7 +94,7 @@ def test_one_layer_has_no_mix(variant):
 
 
 def test_no_variant_of_that_name_lists_those_there_are():
-    with pytest.raises(SettingsError, match=r"--variant: expected one of report, scaled, sunder"):
+    with pytest.raises(SettingsError, match=r"--variant: expected one of paper, scaled, sunder"):
         build_aligner("other", 4, 6, 1, {})
 
 
@@ -103,23 +103,23 @@ def test_an_option_that_a_variant_has_not_is_refused(variant):
         build_aligner(variant, 4, 6, 1, {"colour": 1})
 
 
-def test_the_report_aligner_has_three_matrices_and_no_biases():
-    shapes = {name: tuple(p.shape) for name, p in build("report").named_parameters()}
+def test_the_paper_aligner_has_three_matrices_and_no_biases():
+    shapes = {name: tuple(p.shape) for name, p in build("paper").named_parameters()}
     assert shapes == {"w_q": (4, 4), "w_k": (6, 4), "w_v": (6, 4)}
 
 
-def test_the_scaled_aligner_divides_by_the_root_of_the_width(heard):
-    given = doubled(heard(TOKENS, FRAMES))
-    scaled, report = build("scaled"), build("report")
+def test_the_scaled_aligner_divides_by_the_root_of_the_width(inputs):
+    given = doubled(inputs(TOKENS, FRAMES))
+    scaled, paper = build("scaled"), build("paper")
     with torch.no_grad():
-        report.w_q.div_(2)  # the root of 4
-    torch.testing.assert_close(scaled(given), report(given))
+        paper.w_q.div_(2)  # the root of 4
+    torch.testing.assert_close(scaled(given), paper(given))
 
 
-def test_attention_starts_nearly_flat_on_activations_as_large_as_those_of_whisper(heard):
+def test_attention_starts_nearly_flat_on_activations_as_large_as_those_of_whisper(inputs):
     torch.manual_seed(0)
-    aligner = build_aligner("report", 768, 512, 1, {})
-    given = heard([20], [300], 768, 512)
+    aligner = build_aligner("paper", 768, 512, 1, {})
+    given = inputs([20], [300], 768, 512)
     given = given._replace(
         queries=nn.functional.normalize(given.queries, dim=-1) * 1.4,
         speech=nn.functional.normalize(given.speech, dim=-1) * 32,
@@ -152,9 +152,9 @@ class Independent(nn.Module):
         return a.norm_out(x + a.feed_forward(x))
 
 
-def test_the_sunder_aligner_is_torchs_attention_with_residuals_and_norms(heard):
+def test_the_sunder_aligner_is_torchs_attention_with_residuals_and_norms(inputs):
     aligner = build("sunder")
-    given = doubled(heard(TOKENS, FRAMES))
+    given = doubled(inputs(TOKENS, FRAMES))
     student = aligner(given).split(TOKENS)
     queries, speech = given.queries.split(TOKENS), given.speech[0].split(FRAMES)
     independent = Independent(aligner)
@@ -173,18 +173,18 @@ def test_heads_that_do_not_divide_the_width_are_refused():
         build_aligner("sunder", 4, 6, 1, {"heads": 3})
 
 
-def test_dropout_is_for_training_only(heard):
+def test_dropout_is_for_training_only(inputs):
     aligner = build_aligner("sunder", 4, 6, 1, {"heads": 2, "ffn": 8, "dropout": 0.5})
-    given = heard(TOKENS, FRAMES)
+    given = inputs(TOKENS, FRAMES)
     assert not torch.equal(aligner(given), aligner(given))
     aligner.eval()
     assert torch.equal(aligner(given), aligner(given))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_gpu_gives_what_the_cpu_gives(variant, heard):
+def test_a_gpu_gives_what_the_cpu_gives(variant, inputs):
     aligner = build(variant).eval()
-    given = doubled(heard(TOKENS, FRAMES))
+    given = doubled(inputs(TOKENS, FRAMES))
     expected = aligner(given)
     found = aligner.cuda()(given.to(torch.device("cuda")))
     torch.testing.assert_close(found.cpu(), expected)

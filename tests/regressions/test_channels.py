@@ -11,7 +11,7 @@ from tokser.corpora.tables.lhotse import read_lhotse
 from tokser.corpora.tables.records import Naming, Record, rows_of
 from tokser.corpora.waveform import read_waveform
 from tokser.errors import ManifestError
-from tokser.extraction.batches import Part, load_pass
+from tokser.extraction.load_batches import Utterances, load_batch
 
 CALL = np.random.default_rng(0).uniform(-0.5, 0.5, (800, 2)).astype("float32")
 RECORDING = {"id": "call", "sampling_rate": 16_000, "num_samples": 800, "duration": 0.05}
@@ -67,8 +67,8 @@ def test_an_encoder_gets_the_channel_that_is_meant(root):
             return waveforms
 
     paths = [root / "call.wav"] * 3
-    part = Part(["a", "b", "c"], [800] * 3, {}, paths, channels=[1, None, 0])
-    loaded = load_pass(Encoder(), part, [0, 1, 2])
+    utterances = Utterances(["a", "b", "c"], [800] * 3, {}, paths, channels=[1, None, 0])
+    loaded = load_batch(Encoder(), utterances, [0, 1, 2])
     for heard, expected in zip(
         loaded.prepared, [CALL[:, 1], CALL.mean(1), CALL[:, 0]], strict=True
     ):
@@ -97,7 +97,7 @@ def test_channels_are_counted_as_the_file_has_them(root):
     [
         ([0, 1], [0, 1, 2], r"turn-0 is the channels [0, 1] out of [0, 1, 2] of call; save it"),
         (2, [0, 1], "turn-0 is channel 2 where there are [0, 1] of call"),
-        ("left", [0, 1], "turn-0 is channel 'left', which is no whole number, of call"),
+        ("left", [0, 1], "turn-0 is channel 'left', which is not a whole number, of call"),
     ],
 )
 def test_channels_that_cannot_be_taken_are_told(root, channel, channels, fault):
@@ -110,13 +110,13 @@ def test_a_table_of_one_s_own_may_say_the_channel(root):
     rows = rows_of([Record("", one) for one in cells], table="t", root=root, naming=Naming())
     manifest = probe_recordings("mine", root, rows)
     assert [(fault.id, fault.reason) for fault in manifest.faults] == [
-        ("2", "the channels 0 to 1, where channel 2 is asked for")
+        ("2", "the channels 0 to 1, but channel 2 was requested")
     ]
 
 
 def test_a_channel_that_is_no_number_is_told_with_the_way_out(root):
     record = Record("line 2", {"path": "call.wav", "label": "x", "channel": "phone"})
-    with pytest.raises(ManifestError, match=r"channel 'phone' is no number .*NAME=channel"):
+    with pytest.raises(ManifestError, match=r"channel 'phone' is not a number .*NAME=channel"):
         rows_of([record], table="t", root=root, naming=Naming())
     (row,) = rows_of([record], table="t", root=root, naming=Naming({"medium": "channel"}))
     assert (row["medium"], "channel" in row) == ("phone", False)

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from tokser.cli.options import reports_errors
+from tokser.cli.failures import reports_errors
 from tokser.corpora.manifest import probe_recordings, read_manifest
 from tokser.errors import InputError, StoreMismatchError
 from tokser.experiments.regression import Regression
@@ -28,7 +28,7 @@ def test_a_recording_that_was_repaired_says_so(tmp_path):
     (tmp_path / "c.wav").unlink()
     faults = read_manifest(tmp_path / "m.csv", dataset="mine", root=tmp_path).faults
     assert [fault.reason for fault in faults] == [
-        "unusable when the manifest was made, and usable now: write the manifest anew with "
+        "unusable when the manifest was made, usable now: write the manifest again with "
         "`tokser manifest`",
         "an empty file (0 bytes)",
         "no such file",

@@ -46,7 +46,7 @@ def test_a_name_that_looks_like_ours_is_told_and_kept(tmp_path, capsys, column, 
     found = row(tmp_path, **{column: "f"})
     assert (found[ours], found[column]) == ("", "f")
     said = " ".join(capsys.readouterr().err.split())
-    assert f"column '{column}' looks like {ours} and is kept as one of your own" in said
+    assert f"column '{column}' looks like {ours} and is kept as an extra column" in said
     assert f"`--column {ours}={column}`" in said
 
 

@@ -28,20 +28,20 @@ def test_emodb_s_recordings_may_end_in_capitals(tmp_path, end):
     assert manifest.table.loc["03a01Wa", "recognition_percent"] == 90.5
 
 
-def test_files_beside_emodb_s_are_counted_and_told(tmp_path, capsys):
+def test_files_next_to_emodb_s_are_counted_and_reported(tmp_path, capsys):
     record(tmp_path / "wav" / "03a01Wa.wav")
     for name in ("notes.txt", "03a01Wa.mp3", "._03a01Wa.wav"):
         (tmp_path / "wav" / name).touch()
     assert len(emodb.scan(tmp_path).table) == 1
-    assert "2 files are not recordings (.wav), and left out: 03a01Wa.mp3, notes.txt" in said(capsys)
+    assert "ignoring 2 files that are not recordings (.wav): 03a01Wa.mp3, notes.txt" in said(capsys)
 
 
-def test_a_copy_of_the_listening_test_is_told(tmp_path, capsys):
+def test_a_copy_of_the_listening_test_is_reported(tmp_path, capsys):
     record(tmp_path / "wav" / "03a01Wa.wav")
     (tmp_path / "erkennung (1).txt").write_text("Nr\n1\t03a01Wa.wav\t90,5\t80\n")
     with pytest.raises(MissingInputError):
         emodb.scan(tmp_path, subset="recognised")
-    assert "no erkennung.txt; rename erkennung (1).txt" in said(capsys)
+    assert "no erkennung.txt; if erkennung (1).txt" in said(capsys)
 
 
 def test_librispeech_may_end_in_capitals_too(tmp_path, capsys):
@@ -52,10 +52,10 @@ def test_librispeech_may_end_in_capitals_too(tmp_path, capsys):
     manifest = librispeech.scan(tmp_path)
     assert list(manifest.table["transcript"]) == ["GO ON"]
     assert librispeech.count_recordings(tmp_path / "dev-clean") == 1
-    assert "1 file is not recordings or transcripts" in said(capsys)
+    assert "ignoring 1 file that is not recordings or transcripts" in said(capsys)
 
 
-def test_a_chapter_without_transcripts_is_told(tmp_path, capsys):
+def test_a_chapter_without_transcripts_is_reported(tmp_path, capsys):
     for chapter in ("1", "2"):
         record(tmp_path / "dev-clean" / "84" / chapter / f"84-{chapter}-0000.flac")
     (tmp_path / "dev-clean/84/1/84-1.trans.txt").write_text("84-1-0000 GO ON\n")
@@ -87,17 +87,17 @@ def test_iemocap_s_sessions_may_be_written_otherwise(tmp_path, capsys, session, 
     manifest = iemocap.scan(tmp_path)
     assert not manifest.faults
     assert list(manifest.table["session"]) == ["1"]
-    told = said(capsys)
-    assert "no annotations of session 2, 3, 4, 5" in told
-    assert "1 file is not annotations of a dialog" in told
-    assert "Ses01F_impro01 (1).txt" in told
+    lines = said(capsys)
+    assert "no annotations of session 2, 3, 4, 5" in lines
+    assert "ignoring 1 file that is not annotations of a dialog" in lines
+    assert "Ses01F_impro01 (1).txt" in lines
 
 
-def test_a_dialog_without_transcripts_is_told(tmp_path, capsys):
+def test_a_dialog_without_transcripts_is_reported(tmp_path, capsys):
     for session in range(1, 6):
         transcribed = session != 3
         dialog(tmp_path, f"Session{session}", f"Ses0{session}F_impro01", transcribed=transcribed)
     assert len(iemocap.scan(tmp_path).table) == 5
-    told = said(capsys)
-    assert "no transcript of 1 dialogs (Ses03F_impro01)" in told
-    assert "no annotations" not in told
+    lines = said(capsys)
+    assert "no transcript of 1 dialogs (Ses03F_impro01)" in lines
+    assert "no annotations" not in lines

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import tokser
-from tokser.cli import options
+from tokser.cli.failures import reports_errors
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 TABLE = "path,label,speaker\na.wav,Ärger,Zoë\nb.wav,怒り,Zoë\n"
@@ -51,7 +51,7 @@ def test_a_name_that_the_locale_has_no_bytes_for_names_the_variable(corpus):
 
 
 def test_a_name_of_other_bytes_is_told(capsys):
-    @options.reports_errors
+    @reports_errors
     def command():
         "bad\udcff.wav".encode()
 
@@ -67,18 +67,20 @@ def test_text_files_are_opened_in_utf_8_and_printing_goes_one_way():
         assert not re.search(r"\bPath.*\.open\(\"[wa]t?\"(?![^)]*encoding=)", text), path
         if path.name != "console.py":
             assert "rich.console import Console" not in text, f"{path}: PlainConsole is ours"
-        if path.parent.name == "cli" and path.name != "options.py":
+        if path.parent.name == "cli" and path.name != "output.py":
             assert not re.search(r"click\.s?echo\(", text), f"{path}: tell() is ours"
 
 
 WAITING = """
 import sys, time
-from tokser.cli.options import reports_errors
+from tokser.cli.failures import reports_errors
+from tokser.cli.process import own_process
 @reports_errors
 def command():
     print("ready", flush=True)
     time.sleep(60)
-command()
+with own_process():
+    command()
 """
 
 

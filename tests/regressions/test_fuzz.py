@@ -15,9 +15,14 @@ import pytest
 from click.testing import CliRunner
 
 from tokser.cli import main
-from tokser.cli.grid import parse_grid
-from tokser.config import AuditSettings, ClassifySettings, ExtractSettings, PretrainSettings
-from tokser.encoders.base import choose_layers
+from tokser.config import (
+    AuditSettings,
+    ClassifySettings,
+    ExtractSettings,
+    GridSettings,
+    PretrainSettings,
+)
+from tokser.encoders.base import parse_layers
 from tokser.errors import TokserError
 from tokser.experiments.feature_expressions import parse
 from tokser.names import Name
@@ -102,8 +107,8 @@ def settings(text, folder):
 
 READERS = {
     "expression": lambda text, folder: parse(text, KNOWN),
-    "layers": lambda text, folder: choose_layers(Encoder, text),
-    "grid": lambda text, folder: parse_grid(text),
+    "layers": lambda text, folder: parse_layers(Encoder, text),
+    "grid": lambda text, folder: GridSettings.from_text(text),
     "name": lambda text, folder: Name.of(text, "fuzz"),
     "yaml": lambda text, folder: parse_yaml(text, where="fuzz"),
     "pipeline": lambda text, folder: load_pipeline(written(text, folder)),

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tokser import terminal
 from tokser.cli import main
-from tokser.cli.options import tell
+from tokser.cli.output import show, tell
 from tokser.console import PlainConsole
 from tokser.plain_text import one_line, plain
 from tokser.progress import say
@@ -66,7 +66,7 @@ def manifest():
 
 def info():
     feature = {"name": "m/[/x]", "num_rows": 1, "dim": 2, "dtype": "float16", "num_bytes": 1}
-    feature |= {"compression": "none", "sealed_percent": 100.0, "pooled": True}
+    feature |= {"compression": "none", "complete_percent": 100.0, "pooled": True}
     facts = {"path": "[/x].zarr", "dataset": "[red]d", "num_utterances": 1, "backend": "zarr"}
     made_by = {"m": {"model": "[/x]\x1b[31m"}}
     return facts | {"format": 1, "features": [feature], "provenance": made_by}
@@ -84,7 +84,7 @@ def info():
 )
 def test_tables_on_the_terminal(table, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    terminal.show(table())
+    show(table())
     shown = capsys.readouterr().out
     assert "[/x]" in shown
     assert not CONTROL.search(shown)

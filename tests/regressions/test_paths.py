@@ -31,18 +31,18 @@ def test_each_name_is_its_own_recording(tmp_path):
 @pytest.mark.parametrize(
     ("name", "asked", "hint"),
     [
-        ("a.wav", " a.wav", "without the white space around its name"),
-        ("grün.wav", unicodedata.normalize("NFD", "grün.wav"), "in another form of Unicode"),
+        ("a.wav", " a.wav", "without surrounding white space"),
+        ("grün.wav", unicodedata.normalize("NFD", "grün.wav"), "in another Unicode normal form"),
     ],
 )
 def test_a_name_that_hardly_differs_is_told_and_not_taken(tmp_path, name, asked, hint):
     soundfile.write(tmp_path / name, np.zeros(100), 16_000)
     (fault,) = probe_recordings("mine", tmp_path, rows(tmp_path, asked)).faults
-    assert fault.reason.startswith("no such file (there is one ")
+    assert fault.reason.startswith("no such file (a file of ")
     assert hint in fault.reason
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\u2028"])
 def test_a_line_s_end_in_a_path_is_told(tmp_path, end):
-    with pytest.raises(ManifestError, match="holds a line's end; rename the recording"):
+    with pytest.raises(ManifestError, match="contains a line break; rename the recording"):
         rows(tmp_path, f"a{end}b.wav")

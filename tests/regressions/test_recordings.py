@@ -61,7 +61,7 @@ def test_an_mp3_of_two_is_both_of_them(tmp_path):
     assert np.sqrt(np.mean(heard[-16_000:] ** 2)) > 0.05
 
 
-def test_a_cut_mp3_that_states_its_length_is_told(tmp_path):
+def test_a_cut_mp3_that_states_its_length_is_reported(tmp_path):
     path = mp3(tmp_path / "a.mp3")
     path.write_bytes(path.read_bytes()[:-9_000])
     with pytest.raises(AudioError, match="of the 132300 samples that its header states"):
@@ -84,7 +84,7 @@ def test_a_flac_is_as_long_as_its_last_frame_says(tmp_path, stated, channels):
     np.testing.assert_array_equal(read_waveform(path), whole)
 
 
-def test_a_flac_that_states_more_than_it_has_is_told(tmp_path):
+def test_a_flac_that_states_more_than_it_has_is_reported(tmp_path):
     path = write(tmp_path / "a.flac")
     path.write_bytes(states(path.read_bytes(), 500_000))
     with pytest.raises(AudioError, match="132300 of the 500000 samples its header states"):
@@ -92,7 +92,7 @@ def test_a_flac_that_states_more_than_it_has_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["WAV", "RF64", "WAVEX", "AIFF", "AU", "W64", "NIST", "SVX"])
-def test_a_cut_recording_is_told_whatever_its_format(tmp_path, kind):
+def test_a_cut_recording_is_reported_whatever_its_format(tmp_path, kind):
     path = write(tmp_path / "a.snd", format=kind, subtype="PCM_16")
     assert probe(path) == (len(SPEECH), RATE_HZ)
     path.write_bytes(path.read_bytes()[:100_000])
@@ -117,7 +117,7 @@ def test_a_file_without_a_header_ends_no_corpus(tmp_path):
     (fault,) = manifest.faults
     assert (fault.id, fault.reason) == (
         "c.raw",
-        "a .raw file, whose sampling rate nothing states; save it as WAV",
+        "a .raw file, which states no sampling rate; save it as WAV",
     )
 
 
@@ -140,9 +140,9 @@ def test_whatever_soundfile_raises_is_that_file_s_fault(tmp_path, monkeypatch, e
 
 
 @pytest.mark.parametrize("factor", [1e12, 1e30])
-def test_absurd_samples_are_told_with_their_peak(tmp_path, factor):
+def test_absurd_samples_are_reported_with_their_peak(tmp_path, factor):
     path = write(tmp_path / "a.wav", np.full(100, factor), subtype="FLOAT")
-    with pytest.raises(AudioError, match=re.escape(f"samples of up to {factor:.3g}, where")):
+    with pytest.raises(AudioError, match=re.escape(f"samples of up to {factor:.3g}; full")):
         read_waveform(path)
 
 
@@ -151,7 +151,7 @@ def test_samples_at_the_scale_of_whole_numbers_are_taken(tmp_path):
     assert read_waveform(path).min() < -30_000
 
 
-def test_a_file_that_may_not_be_read_is_told_as_such(tmp_path, monkeypatch):
+def test_a_file_that_may_not_be_read_is_reported_as_such(tmp_path, monkeypatch):
     path = write(tmp_path / "a.wav")
     real = Path.open
 

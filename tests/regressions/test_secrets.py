@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tokser.cli import main
-from tokser.cli.options import tell
+from tokser.cli.output import tell
 from tokser.errors import SettingsError
 from tokser.progress import say
 from tokser.provenance import Stamp
@@ -23,6 +23,9 @@ from tokser.report.parse import parse_object
         ("https://pw@host/x.zarr", "https://host/x.zarr"),
         ("https://alice:p/w@host/x.zarr", "https://host/x.zarr"),
         ("https://alice:p@pw@host/x.zarr", "https://host/x.zarr"),
+        ("https://alice:p w@host/x.zarr", "https://host/x.zarr"),
+        ("https://alice:pw://pw@host/x.zarr", "https://host/x.zarr"),
+        ("https://alice:p?w#pw@host:80/x.zarr", "https://host:80/x.zarr"),
         ("https://host/x.zarr?token=pw&part=1", "https://host/x.zarr"),
         ("https://host/x.zarr#pw", "https://host/x.zarr"),
         ("tls://alice:pw@node1:8786", "tls://node1:8786"),
@@ -44,6 +47,9 @@ def test_an_address_loses_its_secrets_and_nothing_else(address, stored):
         "abfs://container@lab.dfs.core.windows.net/x.zarr",
         "user@host: expected a folder?",
         "tcp://node1:8786 does not answer",
+        "tcp://node1:8786 does not answer, ask a@b",
+        "http://[::1]:80/a@b",
+        "s3://bucket/x.zarr: expected a@b",
         "stores/emodb.zarr",
     ],
 )

@@ -65,7 +65,7 @@ def test_a_workbook_is_told_how_to_be_saved(read, content):
 
 @pytest.mark.parametrize("content", ["path,label\n", "path,label\n\n , \n"])
 def test_a_table_without_a_line_is_told(read, content):
-    with pytest.raises(ManifestError, match="got the header path, label and no line under it"):
+    with pytest.raises(ManifestError, match="got the header path, label and no other line"):
         read(content)
 
 
@@ -78,7 +78,7 @@ def test_empty_columns_behind_the_table_are_left_out(read, capsys):
 def test_a_column_without_a_name_is_told(read, capsys):
     (record,) = read(",path,label\n0,a.wav,x\n")
     assert record.cells == {"path": "a.wav", "label": "x"}
-    assert "column 1 has no name, and is left out" in capsys.readouterr().err
+    assert "column 1 has no name and is ignored" in capsys.readouterr().err
 
 
 ROW = dict.fromkeys(("speaker", "sex", "session", "language", "label"), "")
@@ -98,7 +98,7 @@ def test_a_manifest_that_a_spreadsheet_saved_is_read_and_told(
     path.write_bytes(text.encode(encoding))
     again = read_manifest(path, dataset="mine", root=tmp_path)
     assert again.csv_text() == manifest.csv_text()
-    assert "kept their zeros in front" in capsys.readouterr().err
+    assert "kept their leading zeros" in capsys.readouterr().err
 
 
 def test_a_folder_is_no_manifest(tmp_path):

@@ -239,8 +239,8 @@ class Folders:
         table = pd.DataFrame({"epoch": epochs, "train_loss": 0.5 - 0.3 * rise})
         table.loc[0, "train_loss"] = np.nan
         table["dev_match_rate"] = 0.002 + 0.31 * rise
-        table["dev_match_rate_shuffled"] = 0.002 + 0.09 * rise
-        table["speech_gain"] = table["dev_match_rate"] - table["dev_match_rate_shuffled"]
+        table["dev_match_rate_mismatched"] = 0.002 + 0.09 * rise
+        table["speech_gain"] = table["dev_match_rate"] - table["dev_match_rate_mismatched"]
         table["dev_match_rate_within"] = 0.04 + 0.6 * rise
         table["dev_mrr"] = 0.01 + 0.4 * rise
         table["dev_recall_at_5"] = 0.01 + 0.5 * rise

@@ -60,7 +60,7 @@ def test_a_classify_command_means_the_settings_it_was_made_of(settings, monkeypa
     [
         {},
         {"targets": ("arousal",), "regressors": ("ridge", "mlp-sklearn"), "seed": 3},
-        {"refit": False},
+        {"refit": False, "grid": GRID, "regressors": ("mlp-sklearn",)},
     ],
 )
 def test_a_regress_command_means_the_settings_it_was_made_of(changes, monkeypatch):
@@ -103,4 +103,3 @@ def test_what_no_command_can_say_is_not_said():
     assert classify_command(PLAIN | {"grid": {"hidden": ((8,), (16, 8))}}) is None
     assert pretrain_command({}) is None
     assert regress_command({"dataset": "iemocap"}) is None
-    assert regress_command(PLAIN | {"grid": GRID}) is None

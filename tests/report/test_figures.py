@@ -21,7 +21,7 @@ def metrics(num_epochs: int = 4) -> pd.DataFrame:
     table = pd.DataFrame({"epoch": epochs, "train_loss": 0.4 - epochs / 20})
     table.loc[0, "train_loss"] = np.nan
     return table.assign(
-        dev_match_rate=epochs / 10, dev_match_rate_shuffled=epochs / 20, dev_chance=0.001
+        dev_match_rate=epochs / 10, dev_match_rate_mismatched=epochs / 20, dev_chance=0.001
     )
 
 

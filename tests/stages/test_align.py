@@ -10,10 +10,10 @@ from tokser.config import AlignSettings, PoolSettings
 from tokser.errors import (
     MissingInputError,
     SettingsError,
+    StoreIncompleteError,
     StoreMismatchError,
-    StoreNotSealedError,
 )
-from tokser.pretrain.aligner import Heard
+from tokser.pretrain.aligner import AlignerInput
 from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_aligner
 from tokser.pretrain.variants import ALIGNERS, build_aligner
 from tokser.stages.align import align
@@ -82,7 +82,7 @@ class Aligned:
             return rng.integers(0, 9, int(plan.lengths[place])).astype(np.int32)
         return self.stores.rows(plan, feature, place)
 
-    def train(self, *, seed: int = 0, variant="report", options=None, **changes) -> "Aligned":
+    def train(self, *, seed: int = 0, variant="paper", options=None, **changes) -> "Aligned":
         torch.manual_seed(seed)
         description = AlignerDescription(
             name="base",
@@ -141,7 +141,7 @@ def test_any_variant_gives_an_utterance_what_its_plain_form_gives_it_alone(store
     for utterance in store["base/aligned"].ids:
         rows = (store[name].ragged([utterance]) for name in (QUERIES, SPEECH))
         (queries, speech) = ((torch.from_numpy(r.rows).float(), r.lengths) for r in rows)
-        alone = Heard(
+        alone = AlignerInput(
             queries[0], torch.from_numpy(queries[1]), speech[0][None], torch.from_numpy(speech[1])
         )
         expected = aligner.forward_plainly(alone).numpy()
@@ -242,7 +242,7 @@ def test_a_feature_that_is_not_whole_is_refused(stores, monkeypatch):
     plan = stores.plan
     monkeypatch.setattr(stores, "plan", lambda *args, **kw: plan(*args, shard_bytes=1_000, **kw))
     toy = Aligned(stores).write(seal=False).train()
-    with pytest.raises(StoreNotSealedError, match=SPEECH):
+    with pytest.raises(StoreIncompleteError, match=SPEECH):
         toy.align()
 
 

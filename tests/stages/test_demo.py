@@ -1,5 +1,7 @@
 """The main job, run as its user runs it."""
 
+import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -31,6 +33,19 @@ def test_it_ends_well_and_says_that_the_scores_mean_nothing(demo):
     assert f"report -> {out / 'report.html'}" in result.stdout
     assert "Traceback" not in result.stderr
     assert "Warning" not in result.stderr
+
+
+def test_every_number_is_what_it_was(demo):
+    out, _ = demo
+    path = Path(__file__).parents[1] / "consistency" / "golden.py"
+    spec = importlib.util.spec_from_file_location("golden", path)
+    golden = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(golden)
+    kept = json.loads(golden.GOLDEN.read_text())
+    kind = golden.kind_of_machine()
+    if kind not in kept:
+        pytest.skip(f"no digests were kept of this kind of machine: {kind}")
+    assert golden.digests(out) == kept[kind]
 
 
 def test_scores_and_page_lie_at_the_top(demo):

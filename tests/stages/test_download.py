@@ -123,7 +123,7 @@ def test_what_is_there_is_neither_fetched_nor_asked_for(published, root):
     assert {name for name, _ in published.requests} == {"dev-other.tar.gz"}
 
 
-def test_a_corpus_that_lies_in_a_folder_of_its_name_is_completed_there(published, tmp_path):
+def test_a_corpus_in_a_folder_of_its_name_is_completed(published, tmp_path):
     inner = tmp_path / "data" / "LibriSpeech"
     download("librispeech", inner, splits=["dev-clean"])
     download("librispeech", tmp_path / "data", splits=["dev-clean", "dev-other"])
@@ -137,7 +137,9 @@ def test_a_split_that_somebody_unpacked_is_counted_and_kept(published, root):
     assert download("librispeech", root, splits=["dev-clean"]).kept == ("dev-clean",)
     (root / "dev-clean/84/121123/84-121123-0001.flac").unlink()
     before = names_under(root)
-    with pytest.raises(CorpusError, match=r"got dev-clean: 2 of 3 recordings\. Move what is there"):
+    with pytest.raises(
+        CorpusError, match=r"got dev-clean: 2 of 3 recordings\. Move the incomplete ones"
+    ):
         download("librispeech", root, splits=["dev-clean", "dev-other"])
     done = download("librispeech", root, splits=["dev-clean"], only_missing=True)
     assert done.incomplete == {"dev-clean": "dev-clean: 2 of 3 recordings"}
@@ -230,7 +232,7 @@ def test_archives_are_kept_on_request(published, root):
 def test_a_disk_without_room_is_told_before_anything_is_fetched(published, root, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
-    with pytest.raises(InputError, match=r"GB of free disk, for archives .*nothing was fetched"):
+    with pytest.raises(InputError, match=r"GB of free disk for archives .*nothing was fetched"):
         download("emodb", root)
     assert published.requests == []
     assert not root.exists()
@@ -242,7 +244,7 @@ def test_another_process_at_the_same_archive_is_told(published, root):
     (root / ".download").mkdir(parents=True)
     with (
         FileLock(root / ".download" / "dev-clean.lock"),
-        pytest.raises(RunError, match="nobody else fetching dev-clean"),
+        pytest.raises(RunError, match="no other process downloading dev-clean"),
     ):
         download("librispeech", root, splits=["dev-clean"])
 

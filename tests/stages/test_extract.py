@@ -67,9 +67,9 @@ def test_word_rows_are_the_embedding_table_of_the_tokens(settings, tiny):
     np.testing.assert_array_equal(store["tiny-bert/token_ids"]["08b01Ta"], ids)
 
 
-def test_equal_transcripts_have_equal_bits_over_shards_and_batches(settings, monkeypatch):
+def test_equal_transcripts_have_equal_bits(settings, monkeypatch):
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 2_048)
-    monkeypatch.setattr("tokser.extraction.batches.SEQUENCES_PER_PASS", 2)
+    monkeypatch.setattr("tokser.extraction.load_batches.SEQUENCES_PER_BATCH", 2)
     done = extract(settings("tiny-bert", layers="all", dtype="float32"))
     pool(PoolSettings(store=done.store))
     store = tokser.open_store(done.store)
@@ -86,13 +86,13 @@ def test_equal_transcripts_have_equal_bits_over_shards_and_batches(settings, mon
         assert (pooled == pooled[0]).all()
 
 
-def test_all_layers_come_from_one_pass_each_its_own_feature(settings):
+def test_each_layer_is_a_feature_of_its_own(settings):
     done = extract(settings("tiny-wavlm", layers="all"))
     assert done.features == tuple(f"tiny-wavlm/layer-{i}" for i in range(4))
     assert verify_store(tokser.open_store(done.store)).is_whole
 
 
-def test_provenance_names_the_filter_where_speech_was_resampled(settings, emodb, monkeypatch):
+def test_provenance_names_the_resampling_filter(settings, emodb, monkeypatch):
     plain = extract(settings(store=str(emodb.parent / "plain.zarr")))
     assert "resampling" not in tokser.open_store(plain.store).group("tiny-whisper").provenance
     soundfile.write(emodb / "wav" / "08a01Na.wav", np.zeros(8_000), 24_000)
@@ -106,9 +106,7 @@ def test_provenance_names_the_filter_where_speech_was_resampled(settings, emodb,
         extract(mixed.model_copy(update={"layers": "all"}))
 
 
-def test_a_store_that_does_not_say_what_its_last_layer_is_is_not_added_to(
-    settings, tmp_path, monkeypatch
-):
+def test_a_store_without_last_layer_in_provenance_is_refused(settings, tmp_path, monkeypatch):
     build_tiny_wavlm(tmp_path / "wavlm-large", layer_norm=True)
     large = settings(str(tmp_path / "wavlm-large"), layers="3")
     said = Wav2Vec2SpeechEncoder.provenance
@@ -127,16 +125,16 @@ def test_a_store_that_does_not_say_what_its_last_layer_is_is_not_added_to(
 def test_a_second_call_finds_everything_done(settings, monkeypatch):
     extract(settings())
     monkeypatch.setattr(
-        WhisperSpeechEncoder, "launch", lambda *_: pytest.fail("an encoder was run again")
+        WhisperSpeechEncoder, "forward", lambda *_: pytest.fail("an encoder was run again")
     )
     assert extract(settings()).num_encoded == 0
 
 
-def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(settings, monkeypatch, tmp_path):
+def test_an_interrupted_run_ends_with_the_same_bytes(settings, monkeypatch, tmp_path):
     whole = settings(store=str(tmp_path / "whole.zarr"))
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
     extract(whole)
-    plain, calls = WhisperSpeechEncoder.launch, []
+    plain, calls = WhisperSpeechEncoder.forward, []
 
     def stop_at_the_third(self, *arguments):
         calls.append(1)
@@ -144,23 +142,23 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_bytes(settings, monkeypatc
             raise KeyboardInterrupt
         return plain(self, *arguments)
 
-    monkeypatch.setattr(WhisperSpeechEncoder, "launch", stop_at_the_third)
+    monkeypatch.setattr(WhisperSpeechEncoder, "forward", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         extract(settings())
     assert not threads_of_the_pipeline()
     assert not list(tmp_path.glob("*.lock.*"))
-    monkeypatch.setattr(WhisperSpeechEncoder, "launch", plain)
+    monkeypatch.setattr(WhisperSpeechEncoder, "forward", plain)
     assert 0 < extract(settings()).num_encoded < 6
     again = settings().store
     assert tree_digest(tmp_path / "whole.zarr") == tree_digest(tmp_path / again)
 
 
 def threads_of_the_pipeline():
-    names = ("feed", "fetch", "commit")
+    names = ("prefetch", "fetch", "commit")
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
 
 
-def test_shards_that_are_full_when_it_is_stopped_are_committed(settings, monkeypatch):
+def test_full_shards_are_committed_when_it_is_stopped(settings, monkeypatch):
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
     plain, calls = GroupWriter.commit, []
 
@@ -170,15 +168,15 @@ def test_shards_that_are_full_when_it_is_stopped_are_committed(settings, monkeyp
         return plain(self, shard, *arguments)
 
     monkeypatch.setattr(GroupWriter, "commit", slow)
-    launched, launch = [], WhisperSpeechEncoder.launch
+    calls_of_forward, forward = [], WhisperSpeechEncoder.forward
 
     def stop_at_the_second(self, *arguments):
-        launched.append(1)
-        if len(launched) == 2:
+        calls_of_forward.append(1)
+        if len(calls_of_forward) == 2:
             raise KeyboardInterrupt
-        return launch(self, *arguments)
+        return forward(self, *arguments)
 
-    monkeypatch.setattr(WhisperSpeechEncoder, "launch", stop_at_the_second)
+    monkeypatch.setattr(WhisperSpeechEncoder, "forward", stop_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         extract(settings())
     store = tokser.open_store(settings().store)
@@ -188,7 +186,7 @@ def test_shards_that_are_full_when_it_is_stopped_are_committed(settings, monkeyp
 
 
 @pytest.mark.parametrize("where", ["commit", "load"])
-def test_an_error_in_a_thread_is_raised_and_ends_them_all(settings, monkeypatch, tmp_path, where):
+def test_an_error_in_a_thread_ends_all_threads(settings, monkeypatch, tmp_path, where):
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 4_096)
 
     def fail(*_):
@@ -198,7 +196,7 @@ def test_an_error_in_a_thread_is_raised_and_ends_them_all(settings, monkeypatch,
         if where == "commit":
             patch.setattr(GroupWriter, "commit", fail)
         else:
-            patch.setattr("tokser.extraction.prefetch.load_pass", fail)
+            patch.setattr("tokser.extraction.prefetch.load_batch", fail)
         with pytest.raises(OSError, match="No space left"):
             extract(settings())
     assert not threads_of_the_pipeline()
@@ -206,15 +204,15 @@ def test_an_error_in_a_thread_is_raised_and_ends_them_all(settings, monkeypatch,
     assert extract(settings()).num_encoded == 6
 
 
-def test_values_beyond_the_stored_type_name_layer_and_utterance(settings, monkeypatch, tmp_path):
-    from tokser.encoders.landing import Landing
+def test_an_overflow_error_names_layer_and_utterance(settings, monkeypatch, tmp_path):
+    from tokser.encoders.fetch_activations import DeviceOutput
 
     def too_large(self, prepared, layers, dtype="float32"):
         frames = max(prepared.audible)
         states = {layer: torch.full((len(prepared.audible), frames, 64), 1e5) for layer in layers}
-        return Landing(states, [[(i, n)] for i, n in enumerate(prepared.audible)], dtype)
+        return DeviceOutput(states, [[(i, n)] for i, n in enumerate(prepared.audible)], dtype)
 
-    monkeypatch.setattr(WhisperSpeechEncoder, "launch", too_large)
+    monkeypatch.setattr(WhisperSpeechEncoder, "forward", too_large)
     message = r"tiny-whisper, layer 2, .* values up to 1e\+05, and 0 not finite.*--dtype float32"
     with pytest.raises(RunError, match=message):
         extract(settings())
@@ -222,14 +220,14 @@ def test_values_beyond_the_stored_type_name_layer_and_utterance(settings, monkey
     assert extract(wide).num_encoded == 6
 
 
-def test_the_summary_counts_what_was_met(settings, emodb):
+def test_the_summary_counts_rates_windows_and_quarantine(settings, emodb):
     rng = np.random.default_rng(0)
     soundfile.write(emodb / "wav" / "08a01Na.wav", rng.normal(0, 0.1, 44_100), 44_100)
     soundfile.write(emodb / "wav" / "03a01Fa.wav", rng.normal(0, 0.1, 31 * 16_000), 16_000)
     (emodb / "wav" / "09a01La.wav").write_bytes(b"")
     whisper, bert = extract(settings("tiny-whisper", "tiny-bert")).summaries
     assert (whisper.encoder, whisper.num_usable, whisper.num_encoded) == ("tiny-whisper", 5, 5)
-    assert (whisper.num_set_aside, whisper.num_resampled, whisper.num_windowed) == (1, 1, 1)
+    assert (whisper.num_quarantined, whisper.num_resampled, whisper.num_windowed) == (1, 1, 1)
     assert 32 < whisper.audio_s < 37
     assert whisper.num_bytes > 0 < whisper.seconds
     assert (bert.num_usable, bert.num_encoded, bert.num_windowed) == (6, 6, 0)
@@ -266,7 +264,7 @@ def break_short_flac(path):
 @pytest.mark.parametrize(
     "damage", [break_empty, break_text, break_zero_samples, break_nan, break_short_flac]
 )
-def test_a_broken_recording_goes_to_quarantine_and_the_rest_is_kept(settings, emodb, damage):
+def test_a_broken_recording_is_quarantined(settings, emodb, damage):
     damage(emodb / "wav" / "08a01Na.wav")
     done = extract(settings("tiny-whisper", "tiny-wavlm"))
     assert list(done.quarantined) == ["08a01Na"]
@@ -278,7 +276,7 @@ def test_a_broken_recording_goes_to_quarantine_and_the_rest_is_kept(settings, em
     assert verify_store(store).is_whole
 
 
-def test_a_corpus_without_a_usable_recording_says_why_and_leaves_no_store(settings, emodb):
+def test_a_corpus_without_a_usable_recording_is_refused(settings, emodb):
     for path in (emodb / "wav").iterdir():
         path.write_bytes(b"")
     with pytest.raises(InputError, match=r"usable utterance, got none \(03a01Fa: .*nothing was"):
@@ -288,9 +286,7 @@ def test_a_corpus_without_a_usable_recording_says_why_and_leaves_no_store(settin
 
 @pytest.mark.parametrize("rate", [8_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_other_rates_and_channels_give_the_frames_of_their_duration(
-    settings, emodb, rate, channels
-):
+def test_frames_follow_the_duration_at_any_rate_and_channels(settings, emodb, rate, channels):
     samples = np.random.default_rng(0).normal(0, 0.1, (rate, channels))
     soundfile.write(emodb / "wav" / "08a01Na.wav", samples, rate)
     store = tokser.open_store(extract(settings()).store)
@@ -307,7 +303,7 @@ def test_audio_beyond_thirty_seconds_and_of_one_sample(settings, emodb):
     assert done.quarantined == {"03a01Fa": "1 samples at 16 kHz, tiny-wavlm needs 400"}
 
 
-def test_an_empty_transcript_sets_the_text_aside_not_the_speech(tiny, tmp_path):
+def test_an_empty_transcript_quarantines_the_text_only(tiny, tmp_path):
     root = tmp_path / "LibriSpeech" / "dev-clean" / "84" / "121"
     root.mkdir(parents=True)
     for number in range(3):
@@ -339,7 +335,7 @@ def test_a_store_of_another_corpus_is_refused_and_kept(settings, tiny, tmp_path)
     assert tree_digest(tmp_path / done.store) == before
 
 
-def test_another_model_of_the_same_name_is_refused_and_the_store_kept(settings, tmp_path):
+def test_another_model_of_the_same_name_is_refused(settings, tmp_path):
     from tokser.testing.encoders import build_tiny_whisper
 
     done = extract(settings())

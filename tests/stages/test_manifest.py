@@ -96,7 +96,7 @@ def test_a_corpus_of_one_s_own_goes_all_the_way(voices, tiny, tmp_path):
     assert "Name the dataset voices" in wrong.output
 
 
-def test_recordings_that_a_table_names_and_nobody_has_go_to_quarantine(voices, tmp_path):
+def test_missing_recordings_of_a_table_are_quarantined(voices, tmp_path):
     (voices / "audio" / "v07.wav").unlink()
     result = run(
         *("manifest", "csv", "--root", voices, "--table", voices / "my table.csv"),

@@ -3,7 +3,7 @@ import pytest
 
 import tokser
 from tokser.config import PoolSettings
-from tokser.errors import SettingsError, StoreNotSealedError
+from tokser.errors import SettingsError, StoreIncompleteError
 from tokser.stages.pool import pool
 from tokser.store import FeatureSpec
 
@@ -156,7 +156,7 @@ def test_a_feature_that_is_not_whole_is_refused_and_nothing_is_pooled(stores):
     with stores.writer(table) as writer:
         stores.fill(writer.plan_group(plan), plan, only_shards={0})
     store = tokser.open_store(stores.folder / "toy.zarr")
-    with pytest.raises(StoreNotSealedError, match="whisper-tiny/layer-2"):
+    with pytest.raises(StoreIncompleteError, match="whisper-tiny/layer-2"):
         run(store)
     assert tokser.open_store(store.path).group("whisper-tiny").kind == "speech"
     assert tokser.open_store(store.path).pooled == []

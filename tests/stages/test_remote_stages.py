@@ -77,7 +77,7 @@ def test_every_stage_gives_in_a_bucket_what_it_gives_in_a_folder(extract, s3_buc
     assert "whole" in run("store", "verify", remote)
     content = json.loads(run("store", "info", remote, "--json"))
     assert content["path"] == remote
-    assert {feature["sealed_percent"] for feature in content["features"]} == {100.0}
+    assert {feature["complete_percent"] for feature in content["features"]} == {100.0}
     assert not [path for path in tmp_path.rglob("*") if "s3:" in path.name]
 
 

@@ -60,7 +60,7 @@ def small_file(store, part):
 
 
 @pytest.mark.parametrize("damage", ["flip", "delete", "cut"])
-def test_damaged_shards_and_no_others_are_computed_again(settings, damage, monkeypatch):
+def test_only_damaged_shards_are_computed_again(settings, damage, monkeypatch):
     store = fill(settings)
     whole = digests(store)
     feature = "tiny-whisper/layer-2"
@@ -72,7 +72,7 @@ def test_damaged_shards_and_no_others_are_computed_again(settings, damage, monke
     else:
         file.write_bytes(file.read_bytes()[:100])
     done = repair(settings.store)
-    assert done.requeued == {feature: [1]}
+    assert done.invalidated == {feature: [1]}
     assert not verify_store(tokser.open_store(settings.store)).damages
     first, after = store[feature].layout.shard_utterances(1)
     assert extract(settings).num_encoded == after - first
@@ -88,7 +88,7 @@ def test_one_layer_that_is_computed_again_has_the_bits_it_had(settings, layer):
     before = digests(store)
     file = shard_file(store, f"tiny-whisper/{layer}", 0)
     flip(file)
-    assert repair(settings.store).requeued == {f"tiny-whisper/{layer}": [0]}
+    assert repair(settings.store).invalidated == {f"tiny-whisper/{layer}": [0]}
     extract(settings)
     assert digests(store)[str(file)] == before[str(file)]
     assert verify_store(tokser.open_store(settings.store)).is_whole
@@ -101,7 +101,7 @@ def test_a_damaged_journal_costs_its_shard_only(settings):
     store.backend.write_entry("tiny-bert/contextual", 0, text.replace("shard", "shart"))
     with pytest.raises(CorruptStoreError, match="tokser store repair"):
         extract(settings)
-    assert repair(settings.store).requeued == {"tiny-bert/contextual": [0]}
+    assert repair(settings.store).invalidated == {"tiny-bert/contextual": [0]}
     extract(settings)
     assert digests(store) == whole
 
@@ -134,7 +134,7 @@ def test_a_lost_shard_is_noticed_by_the_next_run(settings):
         extract(settings)
 
 
-def test_a_whole_store_has_nothing_to_mend(settings):
+def test_an_undamaged_store_needs_no_repair(settings):
     store = fill(settings)
     whole = digests(store)
     assert repair(settings.store, settings.root) == ({}, [], [])
@@ -164,7 +164,7 @@ def test_a_recording_that_was_only_copied_is_not_stale(settings, emodb):
 
 
 @pytest.mark.parametrize("keep_time", [True, False])
-def test_what_came_of_a_recording_that_changed_is_computed_again(settings, emodb, keep_time):
+def test_features_of_a_changed_recording_are_computed_again(settings, emodb, keep_time):
     fill(settings)
     before = tokser.open_store(settings.store)
     feature = "tiny-whisper/layer-2"
@@ -172,7 +172,7 @@ def test_what_came_of_a_recording_that_changed_is_computed_again(settings, emodb
     change(emodb / "wav" / "08b01Ta.wav", keep_time=keep_time)
     done = repair(settings.store, emodb)
     assert [stale.utterance for stale in done.stale] == ["08b01Ta"]
-    assert set(done.requeued) == {feature, f"functionals/{feature}"}
+    assert set(done.invalidated) == {feature, f"functionals/{feature}"}
     store = fill(settings)
     changed = (store[feature].functionals() != old).any(axis=1)
     assert list(changed.index[changed]) == ["08b01Ta"]

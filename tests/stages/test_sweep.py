@@ -11,7 +11,7 @@ SWEEP = """
 name: toy
 out: {out}
 pretrain: {{store: s.zarr, epochs: 3}}
-grid: {{variant: [report, scaled], learning_rate: [1.0e-3, 1.0e-2]}}
+grid: {{variant: [paper, scaled], learning_rate: [1.0e-3, 1.0e-2]}}
 """
 
 
@@ -26,13 +26,13 @@ def test_a_run_is_made_for_every_combination_and_named_after_it(file, tmp_path):
     settings = load_sweep(file, {"batch_size": 8})
     runs = list(runs_of(settings, where="toy"))
     assert [(run.variant, run.learning_rate) for run in runs] == [
-        ("report", 1e-3),
-        ("report", 1e-2),
+        ("paper", 1e-3),
+        ("paper", 1e-2),
         ("scaled", 1e-3),
         ("scaled", 1e-2),
     ]
     assert {(run.store, run.epochs, run.batch_size) for run in runs} == {("s.zarr", 3, 8)}
-    assert runs[1].out == tmp_path / "runs" / "variant=report,learning_rate=0.01"
+    assert runs[1].out == tmp_path / "runs" / "variant=paper,learning_rate=0.01"
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def pretends(monkeypatch):
         best -= 0.1 * (settings.variant == "scaled")
         metrics = pd.DataFrame({"epoch": [0, 1, 2], "train_loss": [None, 0.4, 0.2]})
         metrics["dev_match_rate"] = [0.9, best, best - 0.1]  # the untrained one does not count
-        metrics["dev_match_rate_shuffled"], metrics["speech_gain"] = 0.1, best - 0.1
+        metrics["dev_match_rate_mismatched"], metrics["speech_gain"] = 0.1, best - 0.1
         metrics["dev_chance"] = 0.01
         metrics.to_csv(settings.out / "metrics.csv", index=False)
         return settings.out
@@ -62,7 +62,7 @@ def test_the_table_has_a_row_per_run_the_best_first_and_curves_are_drawn(file, p
     assert len(pretends) == 4
     table = pd.read_csv(out / "sweep.csv")
     assert table["dev_match_rate"].tolist() == pytest.approx([0.5, 0.4, 0.25, 0.15])
-    assert table.loc[0, ["variant", "learning_rate", "epoch"]].tolist() == ["report", 0.01, 1]
+    assert table.loc[0, ["variant", "learning_rate", "epoch"]].tolist() == ["paper", 0.01, 1]
     assert table["speech_gain"].tolist() == pytest.approx([0.4, 0.3, 0.15, 0.05])
     for name in ("convergence.svg", "validation.svg"):
         text = (out / name).read_text()
@@ -79,7 +79,7 @@ def test_a_setting_of_the_grid_cannot_be_given_besides(file):
     ("text", "message"),
     [
         ("- 1", "expected name, out, pretrain and grid"),
-        ("name: x\nout: y\npretrain: {store: s}\ngrid: {varient: [report]}", "varient"),
+        ("name: x\nout: y\npretrain: {store: s}\ngrid: {varient: [paper]}", "varient"),
         ("name: x\nout: y\npretrain: {store: s}\ngrid: {batch_size: [0]}", "batch_size = 0"),
         ("name: x\nout: y\npretrain: {}\ngrid: {seed: [0]}", "store"),
         ("name: [", "YAML in UTF-8"),
@@ -98,7 +98,7 @@ def test_no_file_says_where_to_copy_one(tmp_path):
         load_sweep(tmp_path / "none.yaml", {})
 
 
-def test_the_shipped_sweep_is_the_reports_figure():
+def test_the_shipped_sweep_is_the_papers_figure():
     settings = load_sweep(shipped_file("pipelines", "sweeps/whisper-base.yaml"), {"store": "s"})
     assert isinstance(settings, SweepSettings)
     assert settings.grid["temperature"][0] == 0.07

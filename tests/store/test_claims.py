@@ -30,14 +30,14 @@ class Others:
         return Claims(shards, self.lock, lambda shard: [f"layer-{shard}"])
 
 
-def test_several_are_held_until_each_is_let_go():
+def test_several_are_held_until_each_is_release():
     others = Others()
     with others.claims(range(3)) as claims:
         assert [claims.take() for _ in range(3)] == [Claim(i, [f"layer-{i}"]) for i in range(3)]
         assert claims.take() is None
         assert claims.num_waiting == 0
         assert others.ours == [0, 1, 2]
-        claims.let_go(1)
+        claims.release(1)
         assert others.ours == [0, 2]
     assert others.ours == []
 
@@ -78,7 +78,7 @@ def test_an_error_while_looking_at_a_shard_lets_go_of_it():
         assert others.ours == []
 
 
-def test_a_thread_may_let_go_of_what_another_took(stores):
+def test_a_thread_may_release_of_what_another_took(stores):
     table = stores.manifest()
     plan = stores.plan(table)
     with stores.writer(table) as writer:
@@ -86,7 +86,7 @@ def test_a_thread_may_let_go_of_what_another_took(stores):
         with one.claim([0]) as ours, two.claim([0]) as theirs:
             assert ours.take().shard == 0
             assert theirs.take() is None
-            thread = threading.Thread(target=ours.let_go, args=(0,))
+            thread = threading.Thread(target=ours.release, args=(0,))
             thread.start()
             thread.join()
             assert theirs.take().shard == 0

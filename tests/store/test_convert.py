@@ -10,8 +10,8 @@ import pytest
 from tokser.errors import (
     CorruptStoreError,
     SettingsError,
+    StoreIncompleteError,
     StoreMismatchError,
-    StoreNotSealedError,
 )
 from tokser.store import (
     FeatureSpec,
@@ -183,7 +183,7 @@ def test_a_stopped_conversion_goes_on(source, target):
     before = open_store(address)[SPEECH].entries[0]
     copy = convert_store(str(source.path), address, compression=compression)
     assert verify_store(copy).is_whole
-    assert copy[SPEECH].is_sealed
+    assert copy[SPEECH].is_complete
     assert copy[SPEECH].entries[0] == before
 
 
@@ -252,12 +252,12 @@ def test_a_damaged_manifest_is_refused_before_anything_is_written(source, stores
 
 def test_an_unfinished_source_is_refused(source, entry_file, tmp_path):
     entry_file(shard=0).unlink()
-    with pytest.raises(StoreNotSealedError, match="missing: 0"):
+    with pytest.raises(StoreIncompleteError, match="missing: 0"):
         convert_store(str(source.path), str(tmp_path / "copy.zarr"))
     assert not (tmp_path / "copy.zarr").exists()
 
 
-def test_rows_that_change_on_the_way_are_taken_back(source, tmp_path, monkeypatch):
+def test_rows_that_change_while_copied_are_invalidated(source, tmp_path, monkeypatch):
     read = convert.read_shard
 
     def read_badly(store, layer, shard):
@@ -315,7 +315,7 @@ class TestOneFormat:
         other = stores.sealed(table, plan, name="other.zarr")
         with pytest.raises(StoreMismatchError, match=f"other rows of {QUARANTINED}"):
             convert_store(str(source.path), str(tmp_path / "other.zarr"))
-        assert open_store(other.path)[SPEECH].is_sealed
+        assert open_store(other.path)[SPEECH].is_complete
 
     def test_a_folder_of_other_things_is_refused(self, source, tmp_path):
         (tmp_path / "copy.zarr").mkdir()

@@ -10,7 +10,7 @@ from tokser.errors import (
     MissingPackageError,
     RunError,
     SettingsError,
-    StoreNotSealedError,
+    StoreIncompleteError,
 )
 from tokser.store import FeatureSpec, GroupPlan, open_store
 from tokser.store.export import huggingface, npz, parquet
@@ -220,12 +220,12 @@ class TestChoice:
             choose_layers(store, ["nonsense"], functionals=False)
 
     def test_functionals_that_are_not_there_name_the_stage(self, store):
-        with pytest.raises(StoreNotSealedError, match=r"none of bert/word. Run `tokser pool`"):
+        with pytest.raises(StoreIncompleteError, match=r"none of bert/word. Run `tokser pool`"):
             choose_layers(store, ["bert/word"], functionals=True)
 
     def test_an_unfinished_feature_is_refused(self, store, entry_file):
         entry_file(shard=0).unlink()
-        with pytest.raises(StoreNotSealedError, match="missing: 0"):
+        with pytest.raises(StoreIncompleteError, match="missing: 0"):
             choose_layers(open_store(store.path), [SPEECH], functionals=False)
 
 

@@ -11,9 +11,9 @@ from tokser.config import PoolSettings
 from tokser.errors import (
     QuarantinedError,
     SettingsError,
+    StoreIncompleteError,
     StoreLockedError,
     StoreMismatchError,
-    StoreNotSealedError,
 )
 from tokser.stages.pool import pool
 from tokser.store import (
@@ -157,12 +157,12 @@ def test_a_corrected_transcript_is_computed_again_and_nothing_else(stores):
     store = open_store(stores.path)
     assert verify_store(store).outdated == {name: ["utt005"] for name in lacking}
     for name in (TEXT, "bert/word"):
-        with pytest.raises(StoreNotSealedError, match=r"version 2 .*none of utt005.*extract"):
+        with pytest.raises(StoreIncompleteError, match=r"version 2 .*none of utt005.*extract"):
             store[name]["utt005"]
         assert len(store[name]["utt004"])
-    assert store[SPEECH].is_sealed
+    assert store[SPEECH].is_complete
     assert extract(stores, table) == ["bert utt005"]
-    with pytest.raises(StoreNotSealedError, match="tokser pool"):
+    with pytest.raises(StoreIncompleteError, match="tokser pool"):
         open_store(stores.path).functionals(TEXT)
     pool(PoolSettings(store=str(stores.path)))
     assert_holds(stores, table)
@@ -381,7 +381,7 @@ def test_a_removal_that_is_killed_is_finished_by_the_same_command(stores, monkey
         try:
             ids = open_store(stores.path).ids
             assert ids in (list(table.index), list(rest.index))
-        except StoreNotSealedError as error:
+        except StoreIncompleteError as error:
             assert "the same `tokser store remove` again" in str(error)
         work_again(work)
         assert traces(stores, secrets) == []
@@ -453,7 +453,7 @@ def test_quarantined_utterances_of_a_later_part_are_named(stores):
             group.commit(shard, {"layer-2": [None] * len(names)}, dict.fromkeys(names, "broken"))
     store = open_store(stores.path)
     assert store[SPEECH].quarantined == {"utt004": "broken", "utt005": "broken"}
-    assert store[SPEECH].is_sealed
+    assert store[SPEECH].is_complete
     with pytest.raises(QuarantinedError, match="broken"):
         store[SPEECH]["utt004"]
     assert verify_store(store).is_whole

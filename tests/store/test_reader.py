@@ -8,8 +8,8 @@ from tokser.errors import (
     MissingInputError,
     QuarantinedError,
     SettingsError,
+    StoreIncompleteError,
     StoreMismatchError,
-    StoreNotSealedError,
 )
 
 
@@ -66,9 +66,9 @@ def test_an_uncommitted_shard_is_an_error_not_zeros(stores):
         stores.fill(writer.plan_group(plan), plan, only_shards={0})
     layer = tokser.open_store(stores.path)["whisper-tiny/layer-2"]
     np.testing.assert_array_equal(layer["utt000"], stores.rows(plan, "layer-2", 0))
-    with pytest.raises(StoreNotSealedError, match="again: it goes on"):
+    with pytest.raises(StoreIncompleteError, match="again: it resumes"):
         layer["utt019"]
-    with pytest.raises(StoreNotSealedError):
+    with pytest.raises(StoreIncompleteError):
         _ = layer.ids
 
 
@@ -102,7 +102,7 @@ def test_a_quarantined_utterance_gives_its_reason_and_leaves_the_ids(stores):
 
 
 def test_functionals_must_be_pooled_first(stores):
-    with pytest.raises(StoreNotSealedError, match="tokser pool"):
+    with pytest.raises(StoreIncompleteError, match="tokser pool"):
         stores.sealed()["whisper-tiny/layer-2"].functionals()
 
 

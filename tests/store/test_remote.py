@@ -1,5 +1,6 @@
 """Stores at URLs: against an S3 server of this machine, and one that drops connections."""
 
+import base64
 import random
 import selectors
 import socket
@@ -22,8 +23,8 @@ from tokser.errors import (
     QuarantinedError,
     RunError,
     SettingsError,
+    StoreIncompleteError,
     StoreMismatchError,
-    StoreNotSealedError,
 )
 from tokser.store import FeatureSpec, GroupPlan, StoreWriter, open_store, verify_store
 from tokser.store.address import backend_at
@@ -86,7 +87,7 @@ def test_a_stopped_run_goes_on_with_the_missing_shards(remote_stores):
     with remote_stores.writer(table) as writer:
         remote_stores.fill(writer.plan_group(plan), plan, only_shards={3, 1})
     layer = open_store(remote_stores.path)[FEATURE]
-    with pytest.raises(StoreNotSealedError, match="again: it goes on"):
+    with pytest.raises(StoreIncompleteError, match="again: it goes on"):
         layer["utt019"]
     with remote_stores.writer(table) as writer:
         group = writer.plan_group(plan)
@@ -467,6 +468,25 @@ class Quiet(ThreadingHTTPServer):
         pass
 
 
+class Guarded(Ranges):
+    """Answers user `ann` with password `x y` alone."""
+
+    def do_GET(self) -> None:
+        if self._is_ann():
+            super().do_GET()
+
+    def do_HEAD(self) -> None:
+        if self._is_ann():
+            super().do_HEAD()
+
+    def _is_ann(self) -> bool:
+        wanted = "Basic " + base64.b64encode(b"ann:x y").decode()
+        if self.headers.get("Authorization") == wanted:
+            return True
+        self.send_error(401)
+        return False
+
+
 class Plain(SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
@@ -511,6 +531,34 @@ def test_a_web_server_that_sends_whole_files_only_is_told_from_damage(local_stor
     for call in (lambda: store[FEATURE]["utt000"], lambda: verify_store(store)):
         with pytest.raises(RunError, match=r"expected an answer .*answers range requests: nginx"):
             call()
+
+
+@uncompressed
+@pytest.mark.parametrize("way", ["variable", "netrc", "address"])
+def test_a_web_server_gets_the_credentials(local_stores, serve, monkeypatch, tmp_path, way):
+    table = local_stores.manifest(3)
+    local_stores.sealed(table)
+    address = serve(Guarded)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(RunError, match="expected an answer"):
+        open_store(address)
+    if way == "variable":
+        header = "Basic " + base64.b64encode(b"ann:x y").decode()
+        monkeypatch.setenv("TOKSER_HTTP_AUTHORIZATION", header)
+    elif way == "netrc":
+        (tmp_path / "netrc").write_text('machine 127.0.0.1 login ann password "x y"')
+    else:
+        address = address.replace("://", "://ann:x%20y@")
+    store = open_store(address)
+    assert verify_store(store).is_whole
+    assert len(store.ids) == 3
+
+
+def test_a_damaged_netrc_file_is_an_error(monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(SettingsError, match="expected a netrc file"):
+        open_store("http://127.0.0.1:9/x.zarr")
 
 
 @uncompressed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.conftest import StoreFactory
-from tokser.errors import StoreNotSealedError
+from tokser.errors import StoreIncompleteError
 from tokser.store import (
     drop_from_store,
     open_store,
@@ -192,7 +192,7 @@ class StoreMachine(RuleBasedStateMachine):
                     wanted = self.stores.rows(self.plan, feature, position)
                     np.testing.assert_array_equal(layer[utterance], wanted)
                 else:
-                    with pytest.raises(StoreNotSealedError):
+                    with pytest.raises(StoreIncompleteError):
                         layer[utterance]
 
 

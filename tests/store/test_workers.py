@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from tokser.errors import QuarantinedError, StoreNotSealedError
+from tokser.errors import QuarantinedError, StoreIncompleteError
 from tokser.store import open_store
 
 FEATURE = "whisper-tiny/layer-2"
@@ -101,7 +101,7 @@ def test_a_store_and_a_layer_survive_pickling(stores):
     np.testing.assert_array_equal(layer["utt004"], store[FEATURE]["utt004"])
 
 
-@pytest.mark.parametrize("kind", [QuarantinedError, StoreNotSealedError])
+@pytest.mark.parametrize("kind", [QuarantinedError, StoreIncompleteError])
 def test_errors_survive_the_way_out_of_a_worker(kind):
     error = kind("here", expected="this", got="that", remedy="Do so.")
     again = pickle.loads(pickle.dumps(error))

@@ -21,7 +21,7 @@ def test_what_is_committed_is_read_back_whatever_the_order(stores):
     store = open_store(stores.path)
     for feature in plan.features:
         layer = store[f"whisper-tiny/{feature}"]
-        assert layer.is_sealed
+        assert layer.is_complete
         for position, utterance in enumerate(table.index):
             np.testing.assert_array_equal(layer[utterance], stores.rows(plan, feature, position))
 
@@ -100,7 +100,7 @@ def test_two_writers_share_the_shards(stores):
         mine.close()
         for claim in second.claims():
             stores.fill(second, plan, only_shards={claim.shard})
-    assert open_store(stores.path)["whisper-tiny/layer-2"].is_sealed
+    assert open_store(stores.path)["whisper-tiny/layer-2"].is_complete
     assert not list(stores.folder.glob("*.lock.*"))
 
 

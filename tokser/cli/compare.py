@@ -1,25 +1,25 @@
 """`tokser compare`: how far features of two stores lie apart."""
 
-import click
-
-from tokser.cli.options import reports_errors
+from tokser.cli.options import command, json_option, option, store_argument
+from tokser.cli.output import print_json, show
 
 __all__ = ["compare"]
 
 
-@click.command()
-@click.argument("store_a", type=click.Path())
-@click.argument("store_b", type=click.Path())
-@click.option(
+@command(example="tokser compare padded.zarr fitted.zarr --features whisper-base/layer-6")
+@store_argument("store_a")
+@store_argument("store_b")
+@option(
     "--features",
+    topic="Input",
+    metavar="NAME,...",
     default="all",
-    metavar="all|F,...",
-    help="Names in STORE_A with commas between, or NAME=OTHER where STORE_B calls it otherwise.  "
-    "[default: all that both have]",
+    default_text="all that both have",
+    help="Names in STORE_A with commas between, or NAME=OTHER where STORE_B calls it otherwise.",
 )
-@reports_errors
-def compare(store_a: str, store_b: str, features: str) -> None:
-    """Tell how far features of STORE_A and STORE_B lie apart.
+@json_option
+def compare(store_a: str, store_b: str, features: str, *, as_json: bool) -> None:
+    """Show how far features of STORE_A and STORE_B lie apart.
 
     Utterances are joined by their ids. Shown are the mean cosine of a row and its counterpart, the
     one that 5 % of the rows stay below, the relative L2 distance |a - b| / |a| of all rows, of
@@ -28,6 +28,10 @@ def compare(store_a: str, store_b: str, features: str) -> None:
     functionals sees.
     """
     from tokser.stages.compare import compare as run
-    from tokser.terminal import differences_table, show
+    from tokser.terminal import differences_table
 
-    show(differences_table(run(store_a, store_b, () if features == "all" else features.split(","))))
+    found = run(store_a, store_b, () if features == "all" else features.split(","))
+    if as_json:
+        print_json({"features": found})
+    else:
+        show(differences_table(found))

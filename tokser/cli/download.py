@@ -1,49 +1,57 @@
-"""The command that brings published corpora here."""
+"""`tokser download`: published corpora, fetched and checked."""
 
 import re
 from pathlib import Path
 
 import click
 
-from tokser.cli.options import DATASETS, FOLDER, reports_errors, tell
+from tokser.cli.options import DATASETS, FOLDER, command, option
+from tokser.cli.output import tell
 
 __all__ = ["download"]
 
 
-@click.command()
+@command(example="tokser download librispeech --split dev-clean --root corpora/LibriSpeech")
 @click.argument("dataset", type=DATASETS)
-@click.option(
+@option(
     "--root",
+    topic="Corpus",
     type=FOLDER,
-    help="The corpus's own folder, made if need be.  "
-    "[default: corpora/LibriSpeech or corpora/emodb]",
+    default_text="corpora/LibriSpeech or corpora/emodb",
+    help="The corpus's own folder, made if need be.",
 )
-@click.option(
+@option(
     "--split",
     "--splits",
     "splits",
+    topic="Corpus",
     multiple=True,
-    help="LibriSpeech part, e.g. train-clean-100 (6.4 GB); may be repeated, or hold several with "
-    "spaces or commas between.  [default: none; without one, the sizes are told]",
+    hidden_names=("--splits",),
+    default_text="none: the sizes of all are listed",
+    help="LibriSpeech part, e.g. train-clean-100 (6.4 GB); may hold several with spaces or commas "
+    "between.",
 )
-@click.option(
+@option(
     "--mirror",
+    topic="Download",
     metavar="URL",
-    help="Folder on another server with the same files, e.g. https://openslr.elda.org/resources/12."
-    "  [default: the publisher's own]",
+    default_text="the publisher's own server",
+    help="Folder on another server with the same files, e.g. "
+    "https://openslr.elda.org/resources/12.",
 )
-@click.option(
+@option(
     "--only-missing",
+    topic="Download",
     is_flag=True,
-    help="Take a split that is there as it is, whole or not.  [default: refuse one that lacks "
-    "recordings]",
+    help="Use a split that is there as it is, complete or not; otherwise one that lacks recordings "
+    "is an error.",
 )
-@click.option(
+@option(
     "--keep-archives",
+    topic="Download",
     is_flag=True,
-    help="Keep the archives in ROOT/.download.  [default: remove them once unpacked]",
+    help="Keep the archives in ROOT/.download; otherwise they are removed once unpacked.",
 )
-@reports_errors
 def download(
     dataset: str,
     root: Path | None,
@@ -54,8 +62,8 @@ def download(
 ) -> None:
     """Fetch DATASET, check it, and unpack it.
 
-    Stop it at any time, and run it again: it goes on at the byte where it was. What is there is not
-    fetched again, and without anything to fetch the network is not touched. An archive that you
+    Stop it at any time, and run it again: it continues at the byte where it was. What is there is
+    not fetched again, and without anything to fetch the network is not used. An archive that you
     bring in another way is taken from ROOT/.download.
 
     LibriSpeech (CC BY 4.0) has seven splits of 0.3 to 31 GB, EmoDB (CC0) is 40 MB; IEMOCAP needs a
@@ -73,6 +81,6 @@ def download(
     )
     for name in done.kept:
         lacks = done.incomplete.get(name)
-        tell(f"{name}: taken as it is, not whole ({lacks})" if lacks else f"{name}: there")
+        tell(f"{name}: used as it is, incomplete ({lacks})" if lacks else f"{name}: there")
     for name in done.fetched:
         tell(f"{name}: fetched")

@@ -5,15 +5,8 @@ from pathlib import Path
 
 import click
 
-from tokser.cli.options import (
-    DATASETS,
-    FILE,
-    FOLDER,
-    QUARANTINED_EXIT,
-    reports_errors,
-    splits_option,
-    subset_option,
-)
+from tokser.cli.options import DATASETS, FILE, FOLDER, command, json_option, option
+from tokser.cli.output import QUARANTINED_EXIT, print_json, show
 from tokser.errors import SettingsError
 
 __all__ = ["manifest"]
@@ -21,54 +14,93 @@ __all__ = ["manifest"]
 _TABLES = ("csv", "audformat", "lhotse", "emobox")
 
 
-@click.command()
+@command(
+    example="tokser manifest csv --root audio --table recordings.csv --column path=file \\\n"
+    "  --out manifest.csv"
+)
 @click.argument("dataset", type=click.Choice([*DATASETS.choices, *_TABLES]))
-@click.option(
+@option(
     "--root",
+    topic="Corpus",
     type=FOLDER,
     required=True,
     help="The corpus's own folder, which paths are relative to; audformat: the database.",
 )
-@click.option("--out", type=FILE, help="CSV file to write.  [default: only count]")
-@click.option(
+@option(
+    "--split",
+    "--splits",
+    "splits",
+    topic="Corpus",
+    multiple=True,
+    hidden_names=("--splits",),
+    default_text="all parts that are there",
+    help="Part of LibriSpeech, e.g. train-clean-100.",
+)
+@option(
+    "--subset",
+    topic="Corpus",
+    type=click.Choice(["all", "recognised", "four-class"]),
+    default_text="all",
+    help="EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1. IEMOCAP: "
+    "all 10,039 rated turns, or the 5,531 of the four-class set.",
+)
+@option(
     "--table",
     "tables",
+    topic="Table of your own",
     multiple=True,
-    help="csv, lhotse, emobox: a file; audformat: a table of the database. May be repeated, lhotse "
-    "takes recordings and supervisions.  [default: none, it must be named]",
+    metavar="FILE|NAME",
+    help="csv, lhotse, emobox: a file; audformat: a table of the database. lhotse takes recordings "
+    "and supervisions.",
 )
-@click.option(
+@option(
     "--column",
     "columns",
+    topic="Table of your own",
     multiple=True,
     metavar="OURS=THEIRS",
+    default_text="by the usual names",
     help="How the table calls path, label, id, speaker, sex, session, language, transcript or "
-    "channel; may be repeated.  [default: by the usual names]",
+    "channel.",
 )
-@click.option(
+@option(
     "--rename-label",
     "labels",
+    topic="Table of your own",
     multiple=True,
     metavar="THEIRS=OURS",
-    help="Another name for a label, e.g. exc=happiness; may be repeated.  [default: as they are]",
+    default_text="as they are",
+    help="Another name for a label, e.g. exc=happiness.",
 )
-@click.option(
-    "--language", default="", help="Of a table that has none, e.g. de.  [default: unknown]"
+@option(
+    "--language",
+    topic="Table of your own",
+    default="",
+    default_text="unknown",
+    help="Language of a table that has none, e.g. de.",
 )
-@click.option(
+@option(
     "--unlabelled",
+    topic="Table of your own",
     is_flag=True,
-    help="Take a table without labels, for pretraining.  [default: labels are wanted]",
+    help="Accept a table without labels, for pretraining.",
 )
-@click.option(
+@option(
     "--splits-out",
+    topic="Output",
     type=FILE,
     help="emobox: file to write its folds to, for `tokser classify --splits`; without fold files "
-    "among the tables, those beside the dataset's own are taken.  [default: none]",
+    "among the tables, those beside the dataset's own are taken.",
 )
-@splits_option
-@subset_option
-@reports_errors
+@option(
+    "-o",
+    "--out",
+    topic="Output",
+    type=FILE,
+    default_text="none, utterances are only counted",
+    help="CSV file to write.",
+)
+@json_option
 def manifest(
     dataset: str,
     root: Path,
@@ -81,6 +113,8 @@ def manifest(
     splits_out: Path | None,
     splits: tuple[str, ...],
     subset: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """List the utterances of a corpus in a CSV manifest.
 
@@ -98,7 +132,7 @@ def manifest(
     from tokser.corpora.tables.records import Naming
     from tokser.stages.manifest import manifest as scan
     from tokser.stages.manifest import manifest_of_table
-    from tokser.terminal import counts_table, faults_table, show
+    from tokser.terminal import counts_of, counts_table, faults_table
 
     if dataset in _TABLES:
         _refuse("--split and --subset", splits or subset, f"{dataset}, which lists what it has")
@@ -110,9 +144,14 @@ def manifest(
         foreign = tables or columns or labels or language or unlabelled or splits_out
         _refuse("options of tables", foreign, f"{dataset}, which is scanned")
         scanned = scan(dataset, root, out, splits=splits, subset=subset or "all")
-    show(counts_table(scanned.table))
-    if scanned.faults:
-        show(faults_table({fault.id: fault.reason for fault in scanned.faults}))
+    quarantined = {fault.id: fault.reason for fault in scanned.faults}
+    if as_json:
+        print_json({"out": out, "counts": counts_of(scanned.table), "quarantined": quarantined})
+    else:
+        show(counts_table(scanned.table))
+        if quarantined:
+            show(faults_table(quarantined))
+    if quarantined:
         sys.exit(QUARANTINED_EXIT)
 
 

@@ -1,51 +1,58 @@
-"""`tokser store`: look into a store, check it, mend it, change it, move it."""
+"""`tokser store`: look into a store, check it, repair it, change it, move it."""
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from tokser.cli.options import FILE, FOLDER, device_option, reports_errors, tell
+from tokser.cli.help import TopicGroup
+from tokser.cli.options import (
+    FILE,
+    FOLDER,
+    command,
+    device_option,
+    json_option,
+    option,
+    store_argument,
+)
+from tokser.cli.output import print_json, show, tell
 from tokser.errors import list_some
 
 if TYPE_CHECKING:
     from tokser.stages.export import ExportFormat
-    from tokser.store import Compression
+    from tokser.store import Compression, Verification
 
 __all__ = ["store"]
 
-features_option = click.option(
+features_option = option(
     "--features",
+    topic="Input",
     default="all",
-    metavar="all|F,...",
-    help="Names from `tokser store info`, with commas between.  [default: all]",
+    metavar="all|NAME,...",
+    help="Names from `tokser store info`, with commas between.",
+)
+dry_run_option = option(
+    "--dry-run", topic="Output", is_flag=True, help="Show what would change, and change nothing."
 )
 
 
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show what would change, and change nothing.  [default: do it]"
-)
-
-
-@click.group()
+@click.group(cls=TopicGroup)
 def store() -> None:
-    """Look into a store."""
+    """Look into a store, check it, repair it, change it, copy it."""
 
 
-@store.command()
-@click.argument("path", type=click.Path())
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.  [default: tables]")
-@reports_errors
-def info(path: str, as_json: bool) -> None:
+@command(group=store, example="tokser store info workspace/stores/emodb.zarr --json")
+@store_argument("path")
+@json_option
+def info(path: str, *, as_json: bool) -> None:
     """Show what is in the store at PATH."""
     from tokser.stages.info import info as describe
-    from tokser.terminal import faults_table, provenance_table, show, store_table
+    from tokser.terminal import faults_table, provenance_table, store_table
 
     content = describe(path)
     if as_json:
-        tell(json.dumps(content, indent=1, ensure_ascii=False))
+        print_json(content)
         return
     show(store_table(content))
     show(provenance_table(content))
@@ -53,94 +60,125 @@ def info(path: str, as_json: bool) -> None:
         show(faults_table(content["quarantined"]))
 
 
-@store.command()
-@click.argument("path", type=click.Path())
-@click.option(
-    "--root",
-    type=FOLDER,
-    help="Folder of the corpus: recordings that changed since are encoded again, too.  "
-    "[default: look at the store only]",
+@command(
+    group=store, example="tokser store repair workspace/stores/emodb.zarr --root corpora/emodb"
 )
-@reports_errors
-def repair(path: str, root: Path | None) -> None:
-    """Mend the store at PATH: the next extract, align or pool computes damaged shards again."""
-    from tokser.stages.repair import repair as mend
-    from tokser.terminal import damages_table, show
+@store_argument("path")
+@option(
+    "--root",
+    topic="Input",
+    type=FOLDER,
+    default_text="the store alone is checked",
+    help="Folder of the corpus: recordings that changed since are encoded again, too.",
+)
+@json_option
+def repair(path: str, root: Path | None, *, as_json: bool) -> None:
+    """Prepare the store at PATH for repair: damaged shards are computed again by the next run.
 
-    done = mend(path, root)
+    The next run is the extract, align or pool that wrote them.
+    """
+    from tokser.stages.repair import repair as run
+    from tokser.terminal import damages_table
+
+    done = run(path, root)
+    if as_json:
+        print_json(done)
+        return
     if done.damages:
         show(damages_table(done.damages))
     for stale in done.stale:
         tell(f"{stale.group}, {stale.utterance}: {stale.reason}")
-    for feature, shards in done.requeued.items():
+    for feature, shards in done.invalidated.items():
         tell(f"{feature}: {len(shards)} shards to be computed again")
     if not done.damages and not done.stale:
-        tell(f"{path}: nothing to mend")
+        tell(f"{path}: nothing to repair")
     else:
-        tell("Run the command that wrote them again (extract, align or pool) to mend it.")
+        tell("Run the command that wrote them again (extract, align or pool) to repair it.")
 
 
-@store.command()
-@click.argument("path", type=click.Path())
-@click.option(
+@command(group=store, example="tokser store verify workspace/stores/emodb.zarr --recompute 5")
+@store_argument("path")
+@option(
     "--recompute",
     "number",
+    topic="Recomputation",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Encode K random utterances of each encoder again, too, and compare.  [default: none]",
+    help="Also encode K random utterances of each encoder again, and compare.",
 )
-@click.option(
+@option(
     "--root",
+    topic="Recomputation",
     type=FOLDER,
-    help="With --recompute: folder of the corpus.  [default: where it was at extraction]",
+    default_text="where it was at extraction",
+    help="Folder of the corpus.",
 )
-@click.option(
+@option(
     "--encoder",
     "encoders",
+    topic="Recomputation",
     multiple=True,
-    help="With --recompute: a model's folder now; may be repeated.  "
-    "[default: where it was at extraction]",
+    metavar="FOLDER",
+    default_text="where it was at extraction",
+    help="Folder of a model.",
 )
 @device_option
-@reports_errors
+@json_option
 def verify(
     path: str,
     number: int | None,
     root: Path | None,
     encoders: tuple[str, ...],
-    device: str | None,
+    device: str,
+    *,
+    as_json: bool,
 ) -> None:
     """Read everything in the store at PATH and compare the checksums."""
     from tokser.stages.verify import verify as check
-    from tokser.terminal import damages_table, recomputed_table, show
+    from tokser.terminal import recomputed_table
 
     found = check(path)
+    if not as_json:
+        _show_verification(path, found)
+    again = []
+    if found.is_whole and number:
+        from tokser.extraction.recompute import recompute  # torch and transformers take seconds
+
+        again = recompute(path, number, root=root, encoders=encoders, device=device)
+    if as_json:
+        print_json({"is_whole": found.is_whole, "checked": found, "recomputed": again})
+    elif again:
+        show(recomputed_table(again))
+    if not all(one.is_same for one in again):
+        tell("Error: some rows are not what the encoders give now", colour="red", err=True)
+        sys.exit(1)
+    if not found.is_whole:
+        sys.exit(1)
+
+
+def _show_verification(path: str, found: "Verification") -> None:
+    from tokser.terminal import damages_table
+
     for name, shards in found.missing.items():
-        tell(f"{name}: {len(shards)} shards not committed yet (extract again to go on)")
+        tell(f"{name}: {len(shards)} shards not committed yet (extract again to continue)")
     if not found.is_whole:
         show(damages_table(found.damages))
-        sys.exit(1)
+        return
     rate = found.num_bytes / 1e9 / max(found.seconds, 1e-9)
     for name, names in found.outdated.items():
         tell(f"{name}: {len(names)} utterances to be computed (extract, align or pool again)")
-    finished = not found.missing and not found.outdated
-    state = "whole" if finished else "nothing damaged, not finished"
+    is_complete = not found.missing and not found.outdated
+    state = "complete" if is_complete else "nothing damaged, incomplete"
     tell(f"{path}: {state}, {found.num_bytes / 1e9:.3f} GB checked at {rate:.1f} GB/s")
-    if number:
-        from tokser.extraction.recompute import recompute  # torch and transformers take seconds
-
-        again = recompute(path, number, root=root, encoders=encoders, device=device or "auto")
-        show(recomputed_table(again))
-        if not all(one.is_same for one in again):
-            tell("Error: some rows are not what the encoders give now", colour="red", err=True)
-            sys.exit(1)
 
 
-@store.command()
-@click.argument("path", type=click.Path())
+@command(
+    group=store,
+    example="tokser store drop workspace/stores/emodb.zarr whisper-base/layer-3 --dry-run",
+)
+@store_argument("path")
 @click.argument("name")
 @dry_run_option
-@reports_errors
 def drop(path: str, name: str, dry_run: bool) -> None:
     """Remove the feature or group NAME from the store at PATH, with its functionals.
 
@@ -155,17 +193,20 @@ def drop(path: str, name: str, dry_run: bool) -> None:
     tell(f"{path}: {done.num_bytes / 1e6:.1f} MB {'would be freed' if dry_run else 'freed'}")
 
 
-@store.command()
-@click.argument("path", type=click.Path())
-@click.option(
+@command(
+    group=store,
+    example="tokser store update workspace/stores/emodb.zarr --manifest corrected.csv --dry-run",
+)
+@store_argument("path")
+@option(
     "--manifest",
     "file",
+    topic="Input",
     type=FILE,
     required=True,
     help="Corrected manifest (CSV) with every utterance of the store, and perhaps more.",
 )
 @dry_run_option
-@reports_errors
 def update(path: str, file: Path, dry_run: bool) -> None:
     """Take corrected labels, transcripts, speakers or other columns into the store at PATH.
 
@@ -188,17 +229,19 @@ def update(path: str, file: Path, dry_run: bool) -> None:
     tell(f"{path}: {state}{', nothing was written' if dry_run else ''}")
 
 
-@store.command()
-@click.argument("path", type=click.Path())
-@click.option("--speaker", help="Remove all utterances of this speaker.  [default: none]")
-@click.option(
+@command(
+    group=store, example="tokser store remove workspace/stores/emodb.zarr --speaker 03 --dry-run"
+)
+@store_argument("path")
+@option("--speaker", topic="Input", help="Remove all utterances of this speaker.")
+@option(
     "--ids",
     "file",
+    topic="Input",
     type=FILE,
-    help="Text file with the ids to remove, one a line.  [default: none]",
+    help="Text file with the ids to remove, one a line.",
 )
 @dry_run_option
-@reports_errors
 def remove(path: str, speaker: str | None, file: Path | None, dry_run: bool) -> None:
     """Remove utterances from the store at PATH for good, as when consent is withdrawn.
 
@@ -216,21 +259,21 @@ def remove(path: str, speaker: str | None, file: Path | None, dry_run: bool) -> 
     )
 
 
-@store.command()
-@click.argument("source", type=click.Path())
-@click.argument("target", type=click.Path())
-@click.option(
+@command(group=store, example="tokser store convert workspace/stores/emodb.zarr emodb.h5")
+@store_argument("source")
+@store_argument("target")
+@option(
     "--compression",
+    topic="Output",
     type=click.Choice(["none", "zstd", "blosc", "gzip"]),
     default="none",
-    help="Of the copy's rows: zstd or blosc for Zarr, gzip for HDF5.  [default: none]",
+    help="Compression of the copy's rows: zstd or blosc for Zarr, gzip for HDF5.",
 )
 @features_option
-@reports_errors
 def convert(source: str, target: str, compression: "Compression", features: str) -> None:
     """Copy the store SOURCE to TARGET, in the format that its suffix says: .zarr or .h5.
 
-    Every utterance's checksum is compared. Run it again to go on where it was stopped.
+    Every utterance's checksum is compared. Run it again to continue where it was stopped.
     """
     from tokser.stages.convert import convert as copy
 
@@ -242,24 +285,28 @@ def convert(source: str, target: str, compression: "Compression", features: str)
     )
 
 
-@store.command()
-@click.argument("path", type=click.Path())
+@command(
+    group=store,
+    example="tokser store export workspace/stores/emodb.zarr exported --format parquet",
+)
+@store_argument("path")
 @click.argument("out", type=click.Path(file_okay=False))
-@click.option(
+@option(
     "--format",
     "form",
+    topic="Output",
     type=click.Choice(["npz", "parquet", "datasets"]),
     required=True,
     help="npz: archives for numpy; parquet: a table per feature, for pandas, polars and DuckDB; "
     "datasets: a Hugging Face dataset per feature (needs tokser[export]).",
 )
-@click.option(
+@option(
     "--functionals",
+    topic="Output",
     is_flag=True,
-    help="Write mean and std over the rows instead of the rows.  [default: the rows]",
+    help="Write mean and std over the rows instead of the rows.",
 )
 @features_option
-@reports_errors
 def export(path: str, out: str, form: "ExportFormat", features: str, functionals: bool) -> None:
     """Write features of the store at PATH into the folder OUT, for other programs."""
     from tokser.stages.export import export as write

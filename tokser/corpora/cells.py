@@ -42,11 +42,11 @@ def read_cells(path: Path) -> Cells:
         text, encoding = decode(path)
     except InputError as error:
         raise _no_table(path, f"no {error.expected}") from error
-    told = _SEPARATOR.match(text)
-    body = text[told.end() :] if told else text
-    first_line = 1 if told else 0
+    separator = _SEPARATOR.match(text)
+    body = text[separator.end() :] if separator else text
+    first_line = 1 if separator else 0
     header_line = re.split(r"[\r\n]", body, maxsplit=1)[0]
-    delimiter = told[1] if told else max(_DELIMITERS, key=header_line.count)
+    delimiter = separator[1] if separator else max(_DELIMITERS, key=header_line.count)
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
@@ -67,7 +67,7 @@ def _fitted(line: list[str], width: int) -> list[str]:
 def _no_table(path: Path, got: str) -> ManifestError:
     return ManifestError(
         path,
-        expected="a table as text (CSV)",
+        expected="a text table (CSV)",
         got=got,
         remedy="Save it as CSV again: `CSV UTF-8` in Excel, `Text CSV` in LibreOffice.",
     )

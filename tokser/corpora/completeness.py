@@ -1,4 +1,4 @@
-"""Whether a corpus on disk is all of it: what is there against what `data_manifests/` knows."""
+"""Whether a corpus on disk is complete, compared with the counts in `data_manifests/`."""
 
 import csv
 from collections import Counter
@@ -17,12 +17,12 @@ __all__ = ["Completeness", "completeness"]
 
 @dataclass(frozen=True)
 class Completeness:
-    """What a corpus has of what it should have.
+    """How complete a corpus is.
 
     Attributes:
-        num_utterances: What is there.
-        lacks: What differs from the whole corpus, a sentence each; empty if nothing does.
-        parts: What is there in words, for instance the splits.
+        num_utterances: Utterances on disk.
+        lacks: Differences from the complete corpus, a phrase each; empty if it is complete.
+        parts: Names of the parts on disk, for instance the splits.
     """
 
     num_utterances: int

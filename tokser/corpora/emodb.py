@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tokser.corpora.folders import ends_with, tell_others, visible_files
+from tokser.corpora.folders import ends_with, report_ignored_files, visible_files
 from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.text_file import read_text
 from tokser.corpora.transcript import EMODB_SENTENCES
@@ -67,23 +67,23 @@ def scan(root: Path, *, subset: str = "all") -> Manifest:
         The manifest. Percentages are NaN without a line in `erkennung.txt`.
 
     Raises:
-        CorpusError: File names, or lines of `erkennung.txt`, say what EmoDB does not have.
-        MissingInputError: `recognised` is asked for, and there is no `erkennung.txt`.
+        CorpusError: File names or lines of `erkennung.txt` are not those of EmoDB.
+        MissingInputError: `recognised` is requested, and there is no `erkennung.txt`.
 
     Source:
-        Report, Table 1: its counts are those of `recognised`.
+        Paper, Table 1: its counts are those of `recognised`.
     """
     paths = recordings_in(root)
     _check_names(paths, root)
     others = [path for path in visible_files(root / "wav") if path not in paths]
-    tell_others(root / "wav", others, "recordings (.wav)")
+    report_ignored_files(root / "wav", others, "recordings (.wav)")
     test_path = _listening_test_in(root)
     if subset == "recognised" and not test_path.is_file():
         raise MissingInputError(
             test_path,
             expected="the results of EmoDB's listening test",
             got="no such file",
-            remedy="Put `erkennung.txt` beside `wav/`, or take all recordings.",
+            remedy="Put `erkennung.txt` next to `wav/`, or use `--subset all`.",
         )
     listened = read_listening_test(test_path) if test_path.is_file() else {}
     rows = [_row(path, root, listened) for path in paths]
@@ -157,7 +157,7 @@ def recordings_in(root: Path) -> list[Path]:
 
 
 def _listening_test_in(root: Path) -> Path:
-    """Return where the listening test lies, or should lie; say so of a file that seems a copy."""
+    """Return the path of the listening test; mention a file that looks like a renamed one."""
     path = root / _TEST_NAME
     texts = [one for one in visible_files(root) if ends_with(one, ".txt")]
     if path in texts:
@@ -167,7 +167,7 @@ def _listening_test_in(root: Path) -> Path:
         return named[0]
     copies = [one.name for one in texts if one.name.lower().startswith("erkennung")]
     if copies:
-        say(f"{root}: no {_TEST_NAME}; rename {list_some(copies)} to have the listening test read")
+        say(f"{root}: no {_TEST_NAME}; if {list_some(copies)} is the listening test, rename it")
     return path
 
 
@@ -176,7 +176,7 @@ def _check_names(paths: Sequence[Path], root: Path) -> None:
     if faults:
         raise CorpusError(
             root / "wav",
-            expected="EmoDB's recordings alone, named <speaker><sentence><label letter><version>",
+            expected="recordings of EmoDB only, named <speaker><sentence><label letter><version>",
             got=", ".join(faults),
             remedy="Remove or rename these files.",
         )
@@ -185,7 +185,7 @@ def _check_names(paths: Sequence[Path], root: Path) -> None:
 def _fault_of_name(stem: str) -> str:
     match = _NAME.fullmatch(stem)
     if match is None:
-        return "not a name of EmoDB"
+        return "not an EmoDB name"
     speaker, sentence, letter = match.groups()
     unknown = {
         f"unknown speaker {speaker}": speaker not in _SEXES,

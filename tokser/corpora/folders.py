@@ -1,4 +1,4 @@
-"""Folders of a corpus: its files by their ends, in capitals or not, and what lies beside them."""
+"""Folders of a corpus: its files by their suffixes, in any case, and the ignored ones."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from tokser.errors import list_some
 from tokser.progress import say
 
-__all__ = ["ends_with", "tell_others", "visible_files"]
+__all__ = ["ends_with", "report_ignored_files", "visible_files"]
 
 
 def visible_files(folder: Path) -> list[Path]:
@@ -18,13 +18,13 @@ def visible_files(folder: Path) -> list[Path]:
 
 
 def ends_with(path: Path, end: str) -> bool:
-    """Tell whether a file's name ends so, in capitals or not."""
+    """Return whether a file's name ends with `end`, in any case."""
     return path.name.lower().endswith(end)
 
 
-def tell_others(where: Path, paths: Iterable[Path], wanted: str) -> None:
-    """Say which files are left out because they are not of a corpus's pattern."""
+def report_ignored_files(where: Path, paths: Iterable[Path], wanted: str) -> None:
+    """Print which files are ignored because they do not match a corpus's pattern."""
     names = sorted(path.name for path in paths)
     if names:
-        files = "1 file is" if len(names) == 1 else f"{len(names):,} files are"
-        say(f"{where}: {files} not {wanted}, and left out: {list_some(names)}")
+        files = "1 file that is" if len(names) == 1 else f"{len(names):,} files that are"
+        say(f"{where}: ignoring {files} not {wanted}: {list_some(names)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tokser.corpora.folders import ends_with, tell_others, visible_files
+from tokser.corpora.folders import ends_with, report_ignored_files, visible_files
 from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.text_file import read_text
 from tokser.corpora.transcript import read_iemocap_transcripts
@@ -22,7 +22,7 @@ _LABELS = MappingProxyType(
     {
         "ang": "anger",
         "hap": "happiness",
-        "exc": "happiness",  # excited joins happy (report, section 4.1)
+        "exc": "happiness",  # excited joins happy (paper, section 4.1)
         "neu": "neutral",
         "sad": "sadness",
     }
@@ -53,7 +53,8 @@ def scan(root: Path, *, subset: str = "all") -> Manifest:
 
     Those that have one of the four classes (5,531) are labelled, the others have an empty label.
 
-    The letter after `SesNN` is who wears the markers; who speaks is the letter of the last field.
+    The letter after `SesNN` is the actor with the motion-capture markers; the speaker is the
+    letter of the last field.
 
     Args:
         root: The folder that holds `Session1` to `Session5`, or one that holds
@@ -68,14 +69,14 @@ def scan(root: Path, *, subset: str = "all") -> Manifest:
             of them are named.
 
     Source:
-        Report, section 4.1 and Table 1.
+        Paper, section 4.1 and Table 1.
     """
-    _tell_what_is_missing(root)
+    _report_missing(root)
     return probe_recordings("iemocap", root, list_turns(root, subset=subset))
 
 
 def list_turns(root: Path, *, subset: str = "all") -> list[dict[str, Any]]:
-    """List what `scan` lists, without a look at the recordings: rows of the manifest by column.
+    """List the utterances of `scan` without opening recordings: rows of the manifest by column.
 
     Raises:
         CorpusError: As `scan`.
@@ -104,7 +105,7 @@ def _evaluations_in(root: Path) -> list[Path]:
 
 
 def _annotations_in(root: Path) -> tuple[list[Path], list[Path]]:
-    """Return the files of annotations, and what lies beside them and is none."""
+    """Return the annotation files, and the other files next to them."""
     for base in (root, root / "IEMOCAP_full_release"):
         inside = sorted(base.iterdir()) if base.is_dir() else []
         sessions = [path for path in inside if _SESSION.fullmatch(path.name)]
@@ -116,10 +117,10 @@ def _annotations_in(root: Path) -> tuple[list[Path], list[Path]]:
     return [], []
 
 
-def _tell_what_is_missing(root: Path) -> None:
-    """Say which sessions and transcripts are not there, and which files are left out."""
+def _report_missing(root: Path) -> None:
+    """Print which sessions and transcripts are missing, and which files are ignored."""
     evaluations, others = _annotations_in(root)
-    tell_others(root, others, "annotations of a dialog (Ses01F_impro01.txt)")
+    report_ignored_files(root, others, "annotations of a dialog (Ses01F_impro01.txt)")
     there = {path.parents[2].name[-1] for path in evaluations}
     if missing := sorted(set("12345") - there):
         say(f"{root}: no annotations of session {', '.join(missing)}")
@@ -142,7 +143,7 @@ def _read_evaluation(path: Path) -> tuple[list[_Turn], list[str]]:
         turn = _parse_turn(line)
         if turn is None:
             faults.append(f"{path.name} line {number}: {line.strip()!r}")
-        elif "XX" in turn.id.rpartition("_")[2]:  # a turn that nobody was asked about
+        elif "XX" in turn.id.rpartition("_")[2]:  # a turn that nobody evaluated
             continue
         elif turn.label not in _LABELS and turn.label not in _UNUSED_LABELS:
             faults.append(f"{path.name} line {number}: unknown label {turn.label!r}")

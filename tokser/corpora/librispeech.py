@@ -1,10 +1,10 @@
-"""LibriSpeech: read English, 960 hours to train on (report, section 4.1)."""
+"""LibriSpeech: read English, 960 hours to train on (paper, section 4.1)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tokser.corpora.folders import ends_with, tell_others, visible_files
+from tokser.corpora.folders import ends_with, report_ignored_files, visible_files
 from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.text_file import read_text
 from tokser.corpora.transcript import read_librispeech_transcripts
@@ -45,12 +45,12 @@ def scan(root: Path, *, splits: Sequence[str] = ()) -> Manifest:
         raise CorpusError(
             root,
             expected=f"the splits {list_some(splits, most=10)}",
-            got=f"no {list_some(missing, most=10)} beside {list_some(sorted(found), most=10)}",
-            remedy="Name splits that are there, or unpack the missing ones.",
+            got=f"no {list_some(missing, most=10)}; there are {list_some(sorted(found), most=10)}",
+            remedy="Name splits that exist, or unpack the missing ones.",
         )
-    chosen = [found[split] for split in dict.fromkeys(splits or sorted(found))]
-    sexes = _sexes_in(chosen[0].parent) if chosen else {}
-    rows = [row for split in chosen for row in _rows_of_split(split, root, sexes)]
+    selected = [found[split] for split in dict.fromkeys(splits or sorted(found))]
+    sexes = _sexes_in(selected[0].parent) if selected else {}
+    rows = [row for split in selected for row in _rows_of_split(split, root, sexes)]
     _check_places(rows, root)
     return probe_recordings("librispeech", root, rows)
 
@@ -58,7 +58,7 @@ def scan(root: Path, *, splits: Sequence[str] = ()) -> Manifest:
 def find_splits(root: Path) -> dict[str, Path]:
     """Find the splits by name: folders with recordings two levels further down."""
     for base in (root, root / "LibriSpeech"):
-        folders = [folder for folder in base.iterdir() if _seen(folder)] if base.is_dir() else []
+        folders = [one for one in base.iterdir() if _visible(one)] if base.is_dir() else []
         found = {
             folder.name: folder
             for folder in folders
@@ -72,7 +72,7 @@ def find_splits(root: Path) -> dict[str, Path]:
 def count_recordings(split: Path) -> int:
     """Count the recordings of a split."""
     paths = split.glob(f"{_CHAPTERS}/*.*")
-    return sum(1 for path in paths if _seen(path) and ends_with(path, ".flac"))
+    return sum(1 for path in paths if _visible(path) and ends_with(path, ".flac"))
 
 
 def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -100,7 +100,7 @@ def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterato
                 "label": "",
                 "split": split.name,
             }
-    tell_others(split, others, "recordings or transcripts (.flac, .trans.txt)")
+    report_ignored_files(split, others, "recordings or transcripts (.flac, .trans.txt)")
     if bare:
         say(f"{split}: no transcript of {len(bare):,} chapters ({list_some(sorted(bare))})")
 
@@ -129,5 +129,5 @@ def _check_places(rows: Sequence[Mapping[str, Any]], root: Path) -> None:
         )
 
 
-def _seen(path: Path) -> bool:
+def _visible(path: Path) -> bool:
     return not path.name.startswith(".")

@@ -50,11 +50,11 @@ OWN_COLUMNS: Mapping[str, Mapping[str, type]] = MappingProxyType(
         "iemocap": {"valence": float, "arousal": float, "dominance": float},
     }
 )
-"""What each corpus knows beyond `COLUMNS`, with the type of its cells."""
+"""Further columns of each corpus, with the type of their cells."""
 
 CHANNEL = "channel"
-"""A column that manifests may have: which channel of its recording an utterance is, from 0;
-empty: all of them, averaged."""
+"""An optional column: the channel of its recording that an utterance is, from 0; empty: the mean
+of all channels."""
 
 _COUNTS = ("num_samples", "sampling_rate_hz")
 _BATCH = 256
@@ -123,13 +123,13 @@ def probe_recordings(dataset: str, root: Path, rows: Iterable[Mapping[str, Any]]
         ManifestError: Utterances share an id.
     """
     ordered = sorted((dict(row) for row in rows), key=lambda row: str(row["id"]))
-    copies = _copies(ordered)
+    copies = _duplicates(ordered)
     if copies:
         raise ManifestError(
             root,
-            expected="every utterance once",
+            expected="unique ids",
             got=list_some(copies, most=20),
-            remedy="Remove the copies.",
+            remedy="Remove the duplicates.",
         )
     faults = []
     headers = _probe_all([(root / row["path"], channel_of(row)) for row in ordered])
@@ -164,7 +164,7 @@ def read_manifest(path: Path, *, dataset: str, root: Path) -> Manifest:
         fault for number, line in cells for fault in _faults_of_line(number, line, header, dataset)
     ]
     rows = [dict(zip(header, line, strict=False)) for _, line in cells]
-    wrong += _copies(rows)
+    wrong += _duplicates(rows)
     if wrong:
         raise _malformed(path, list_some(wrong, most=20))
     rows.sort(key=lambda row: row["id"])
@@ -177,7 +177,7 @@ def read_manifest(path: Path, *, dataset: str, root: Path) -> Manifest:
 
 
 def channel_of(row: Mapping[str, Any]) -> int | None:
-    """Return which channel of its recording an utterance is; None: all of them, averaged."""
+    """Return the channel of its recording that an utterance is; None: the mean of all channels."""
     cell = str(row.get(CHANNEL, ""))
     return int(cell) if cell else None
 
@@ -188,13 +188,13 @@ def is_channel(cell: str) -> bool:
 
 
 def _why_unusable(path: Path, channel: int | None) -> str:
-    """Say what is wrong with a recording that a manifest lists without samples."""
+    """Return what is wrong with a recording that a manifest lists without samples."""
     try:
         probe(path, channel)
     except AudioError as error:
         return error.got
     return (
-        "unusable when the manifest was made, and usable now: write the manifest anew with "
+        "unusable when the manifest was made, usable now: write the manifest again with "
         "`tokser manifest`"
     )
 
@@ -251,8 +251,8 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     table = read_cells(path)
     if table.delimiter != "," or table.encoding != "utf-8":
         say(
-            f"{path}: saved anew by another program ({table.delimiter!r} between cells, "
-            f"{table.encoding}); see to it that ids and speakers kept their zeros in front"
+            f"{path}: saved by another program (delimiter {table.delimiter!r}, "
+            f"{table.encoding}); check that ids and speakers kept their leading zeros"
         )
     return table.header, table.lines
 
@@ -299,7 +299,7 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _copies(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def _duplicates(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Describe the ids that several rows share."""
     paths: defaultdict[str, list[str]] = defaultdict(list)
     for row in rows:
@@ -314,7 +314,7 @@ def _copies(rows: Iterable[Mapping[str, Any]]) -> list[str]:
 def _malformed(path: Path, got: str) -> ManifestError:
     return ManifestError(
         path,
-        expected="a manifest: every id once, whole counts, paths relative to the corpus",
+        expected="a manifest: unique ids, whole counts, paths relative to the corpus",
         got=got,
-        remedy="Correct the named places, or write the manifest anew with `tokser manifest`.",
+        remedy="Correct these lines, or write the manifest again with `tokser manifest`.",
     )

@@ -1,4 +1,4 @@
-"""MP3 files whose length nobody states: libsndfile guesses it from the size and the first frame."""
+"""MP3 files without a stated length, which libsndfile guesses from the size and first frame."""
 
 import io
 from pathlib import Path
@@ -17,10 +17,10 @@ _FACTOR = 100
 
 
 def states_length(path: Path) -> bool:
-    """Tell whether an MP3 states how long it is, and is as long as that, or shorter.
+    """Return whether an MP3 states its length, and is not longer than that.
 
-    A tag that counts fewer bytes than there are is of another file, for instance of the first
-    one of several that were put together.
+    A tag that counts fewer bytes than the file has belongs to another file, for instance to the
+    first of several that were concatenated.
     """
     with path.open("rb") as file:
         first = _first_frame(file)
@@ -68,10 +68,9 @@ def _tag_place(head: bytes) -> int | None:
 
 
 class OpenEndedMp3(io.RawIOBase):
-    """An MP3 that claims to be many times its size, so that the guess stops no reader too early.
+    """An MP3 that reports many times its size, so that no reader stops before the end.
 
-    Whoever reads it is told of the end where it is. A first frame that holds a tag is left out,
-    for a length that it states is not to be believed.
+    A first frame with a tag is left out, since the length that it states is wrong.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The corpora by name: which there are, and which one a folder holds."""
+"""The corpora by name, and which of them a folder contains."""
 
 import difflib
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from tokser.errors import CorpusError, MissingInputError, SettingsError, list_so
 __all__ = ["class_names", "load_corpus", "looks_like", "scan_corpus"]
 
 _CORPORA = MappingProxyType({"librispeech": librispeech, "emodb": emodb, "iemocap": iemocap})
-_WAYS = MappingProxyType(
+_HOW_TO_GET = MappingProxyType(
     {
         "librispeech": "`tokser download librispeech --split dev-clean` fetches a part.",
         "emodb": "`tokser download emodb` fetches it.",
         "iemocap": "it needs a licence, `tokser doctor` says how to get one.",
     }
 )
-"""How each corpus is got, by those who have none of it."""
+"""How each corpus is obtained."""
 _SUBSETS = MappingProxyType({"recognised": "emodb", "four-class": "iemocap"})
-"""Whose each subset is, beside `all`."""
+"""Corpus of each subset, beside `all`."""
 
 
 def class_names(dataset: str) -> tuple[str, ...]:
@@ -65,16 +65,16 @@ def load_corpus(
     if splits or subset != "all":
         raise SettingsError(
             "splits and subset",
-            expected="none with a manifest, which lists what is to be taken",
+            expected="neither with a manifest, which already lists the utterances",
             got=", ".join([*splits, *([subset] if subset != "all" else [])]),
-            remedy="Write the manifest with these parts, or leave it out.",
+            remedy="Write a manifest of these parts, or leave the manifest out.",
         )
     if not root.is_dir():
         raise MissingInputError(
             root,
             expected="the folder that the manifest's paths are relative to",
             got="a file" if root.exists() else "no such folder",
-            remedy="Give the folder that the manifest was made with.",
+            remedy="Name the folder that the manifest was made with.",
         )
     return read_manifest(manifest, dataset=dataset, root=root)
 
@@ -97,7 +97,7 @@ def scan_corpus(
     Raises:
         SettingsError: There is no such corpus or subset, or the corpus has none.
         MissingInputError: `root` does not exist.
-        CorpusError: `root` holds something else, or the corpus is malformed.
+        CorpusError: `root` contains other files, or the corpus is malformed.
         ManifestError: Utterances share an id.
     """
     corpus = _corpus(dataset)
@@ -137,14 +137,14 @@ def _check_root(dataset: str, root: Path) -> None:
             root,
             expected=f"the folder of {dataset} ({layout})",
             got="no such folder",
-            remedy=f"Give the folder that the corpus was unpacked to; {_WAYS[dataset]}",
+            remedy=f"Name the folder into which the corpus was unpacked; {_HOW_TO_GET[dataset]}",
         )
     if not root.is_dir():
         raise CorpusError(
             root,
             expected=f"the folder of {dataset} ({layout})",
             got="a file",
-            remedy="Unpack it, and give the folder.",
+            remedy="Unpack it, and name the folder.",
         )
     if _CORPORA[dataset].recognises(root):
         return
@@ -155,22 +155,22 @@ def _check_root(dataset: str, root: Path) -> None:
         expected=f"{dataset} ({layout})",
         got=f"{_contents(root)}{looks}",
         remedy=(
-            f"Name the dataset {others[0]}, or give the folder of {dataset}."
+            f"Name the dataset {others[0]}, or name the folder of {dataset}."
             if others
-            else f"Give the folder that the corpus was unpacked to; {_WAYS[dataset]}"
+            else f"Name the folder into which the corpus was unpacked; {_HOW_TO_GET[dataset]}"
         ),
     )
 
 
 def _contents(root: Path) -> str:
     names = sorted(path.name for path in root.iterdir())
-    return f"a folder with {list_some(names)}" if names else "an empty folder"
+    return f"a folder that contains {list_some(names)}" if names else "an empty folder"
 
 
 def _no_part(setting: str, value: str, dataset: str, *, only: str) -> SettingsError:
     return SettingsError(
         setting,
-        expected=f"none with {dataset}, for {setting} are parts of {only}",
+        expected=f"no {setting} with {dataset}; only {only} has {setting}",
         got=value,
-        remedy=f"Leave `{setting}` out.",
+        remedy=f"Leave out `{setting}`.",
     )

@@ -1,4 +1,4 @@
-"""A recording's file: opened, its length known, its faults told."""
+"""A sound file: opened, its length checked, its faults reported."""
 
 import re
 import struct
@@ -29,7 +29,7 @@ _FAULTS = (
     *(soundfile.SoundFileError, OSError, ValueError, TypeError, LookupError),
     *(RuntimeError, ArithmeticError, AssertionError, NotImplementedError),
 )
-"""What soundfile raises over a damaged header or a name that it takes for more than a name."""
+"""What soundfile raises for a damaged header or a special file name."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SoundFile:
 
     Attributes:
         path: Its file.
-        num_samples: Of one channel; None: the file does not say, it has to be decoded to know.
+        num_samples: Of one channel; None: the file does not state it and has to be decoded.
         sampling_rate_hz: As recorded.
         num_channels: As recorded.
     """
@@ -94,7 +94,7 @@ def opened(path: Path) -> Iterator[SoundFile]:
         if num_samples == 0:
             raise unusable(path, "a recording of zero samples")
         if num_samples is not None and num_samples > _LONGEST_S * file.samplerate:
-            raise unusable(path, "a header without a credible length (unknown, or above 24 h)")
+            raise unusable(path, "a header without a plausible length (unknown, or above 24 h)")
         yield SoundFile(path, num_samples, file.samplerate, file.channels, file)
 
 
@@ -111,7 +111,7 @@ def unusable(path: Path, got: str) -> AudioError:
 def _open(path: Path, stack: ExitStack) -> tuple[Any, int | None]:
     """Open a file so that all of it can be read; None: its length is not stated."""
     if path.suffix.lower() == ".raw":
-        raise unusable(path, "a .raw file, whose sampling rate nothing states; save it as WAV")
+        raise unusable(path, "a .raw file, which states no sampling rate; save it as WAV")
     file = _sound(path, str(path), stack)
     if file.format == "MP3" and not states_length(path):
         return _sound(path, OpenEndedMp3(path), stack), None
@@ -143,7 +143,7 @@ def _sound(path: Path, source: Any, stack: ExitStack) -> Any:
 def _check_file(path: Path) -> None:
     try:
         if not path.stat() or not path.is_file():
-            raise unusable(path, "something that is not a file")
+            raise unusable(path, "not a regular file")
         with path.open("rb") as file:
             content = file.read(1)
     except FileNotFoundError as error:
@@ -156,15 +156,15 @@ def _check_file(path: Path) -> None:
 
 
 def _almost(path: Path) -> str:
-    """Say of a file that is missing that there is one whose name hardly differs."""
+    """Mention a file whose name differs from a missing one by white space or Unicode form only."""
     if path.with_name(path.name.strip() or path.name).is_file():
-        return " (there is one without the white space around its name)"
+        return " (a file of this name without surrounding white space exists)"
     composed, decomposed = (
         unicodedata.normalize("NFC", str(path)),
         unicodedata.normalize("NFD", str(path)),
     )
     if Path(composed).is_file() or Path(decomposed).is_file():
-        return " (there is one whose name looks the same, in another form of Unicode)"
+        return " (a file of the same name in another Unicode normal form exists)"
     return ""
 
 

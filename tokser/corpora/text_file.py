@@ -28,7 +28,7 @@ def read_text(path: Path) -> str:
 
 
 def decode(path: Path) -> tuple[str, str]:
-    """Return a file's text, and the encoding that it was taken for.
+    """Return a file's text, and the encoding in which it was read.
 
     Raises:
         InputError: It is in none that is known.
@@ -43,7 +43,7 @@ def decode(path: Path) -> tuple[str, str]:
     raise InputError(
         path,
         expected=f"text in {marked or 'UTF-8, UTF-16 or Windows-1252'}",
-        got="other bytes",
+        got="bytes in another encoding",
         remedy="Save it as UTF-8.",
     )
 

@@ -34,17 +34,17 @@ _FILTER: dict[str, Any] = {
 Its default filter lets 8.1 kHz through at -7 dB, which folds down to 7.9 kHz.
 """
 RESAMPLING = ", ".join(f"{key} {value}" for key, value in _FILTER.items())
-"""The same, as provenance has it."""
+"""The same filter as text, for provenance."""
 _LARGEST_SAMPLE = 2.0**32
-"""Floats that were whole numbers of 32 bits once are below; nothing of sound is beyond."""
+"""Largest absolute value of a sample: that of 32-bit integers read as floats."""
 
 
 def probe(path: Path, channel: int | None = None) -> tuple[int, int]:
-    """Read the length of a recording from its header; decoded is only what states no length.
+    """Read the length of a recording from its header; a file that states none is decoded.
 
     Args:
         path: A sound file of any format that libsndfile knows.
-        channel: The one that is wanted, from 0; None: all of them, averaged.
+        channel: Number of one channel, from 0; None: the mean of all channels.
 
     Returns:
         `num_samples` of one channel and `sampling_rate_hz`, both as recorded.
@@ -79,12 +79,12 @@ def resampled_length(num_samples: int, from_hz: int, to_hz: int = SAMPLING_RATE_
 
 
 class Fingerprint(NamedTuple):
-    """What a recording's file was when it was read."""
+    """Checksum and modification time of a recording's file when it was read."""
 
     digest: str
     """xxh3-64 (hex) of its bytes."""
     modified_ns: int
-    """When it had last been changed, in ns since 1970."""
+    """Its modification time, in ns since 1970."""
 
 
 def fingerprint(path: Path) -> Fingerprint:
@@ -101,7 +101,7 @@ def read_waveform(path: Path, channel: int | None = None) -> Float32[np.ndarray,
 
     Args:
         path: A sound file of any format that libsndfile knows.
-        channel: The one that is wanted, from 0; None: all of them, averaged.
+        channel: Number of one channel, from 0; None: the mean of all channels.
 
     Returns:
         float32 `[num_samples]` at 16 kHz, nominally in [-1, 1].
@@ -142,7 +142,7 @@ def _check_channel(recording: SoundFile, channel: int | None) -> None:
     there = recording.num_channels
     if channel is not None and channel >= there:
         names = "only channel 0" if there == 1 else f"the channels 0 to {there - 1}"
-        raise unusable(recording.path, f"{names}, where channel {channel} is asked for")
+        raise unusable(recording.path, f"{names}, but channel {channel} was requested")
 
 
 def _check_samples(path: Path, waveform: np.ndarray) -> None:
@@ -151,7 +151,7 @@ def _check_samples(path: Path, waveform: np.ndarray) -> None:
         raise unusable(path, f"{np.count_nonzero(~finite)} samples of NaN or inf")
     peak = float(np.abs(waveform).max())
     if peak > _LARGEST_SAMPLE:
-        raise unusable(path, f"samples of up to {peak:.3g}, where full scale is 1")
+        raise unusable(path, f"samples of up to {peak:.3g}; full scale is 1")
 
 
 def _resample(waveform: np.ndarray, from_hz: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Frozen speech and text encoders behind one small Protocol.
 
-`load_encoder` takes a hub id or a local folder and tells speech from text by its configuration.
+`load_encoder` takes a hub id or a local folder; its configuration decides between speech and text.
 """
 
 from tokser.encoders.base import Encoder, SpeechEncoder, TextEncoder

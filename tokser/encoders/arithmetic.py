@@ -41,7 +41,7 @@ class Arithmetic:
                 "--precision fp16",
                 expected="fp32 or bf16 on a CPU, where fp16 takes longer than fp32",
                 got="fp16",
-                remedy="Choose --precision bf16, or a GPU with --device cuda.",
+                remedy="Use --precision bf16, or a GPU with --device cuda.",
             )
 
     @property
@@ -55,24 +55,24 @@ class Arithmetic:
         found: torch.dtype = getattr(torch, self.name)
         return found
 
-    def place(self, model: ModelT) -> ModelT:
-        """Move a frozen model to the device, its weights in the chosen type."""
+    def prepare(self, model: ModelT) -> ModelT:
+        """Move a frozen model to the device, its weights in the type of `precision`."""
         for part in model.modules():
             if isinstance(part, torch.nn.Linear | torch.nn.Conv1d):
                 part.to(self.dtype)
         return model.to(self.device)
 
-    def stage(self, tensor: torch.Tensor) -> torch.Tensor:
-        """Lay a tensor where the device can fetch it by itself: for a GPU, in pinned memory."""
+    def pin(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Put a tensor where the device can copy it by itself: for a GPU, in pinned memory."""
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
-    def send(self, staged: torch.Tensor) -> torch.Tensor:
-        """Bring a staged tensor to the device; on a GPU, without waiting."""
-        return staged.to(self.device, non_blocking=self.device.type == "cuda")
+    def to_device(self, pinned: torch.Tensor) -> torch.Tensor:
+        """Copy a tensor from `pin` to the device; on a GPU, without waiting."""
+        return pinned.to(self.device, non_blocking=self.device.type == "cuda")
 
     @contextlib.contextmanager
-    def forward(self) -> Iterator[None]:
-        """Compute without gradients, and multiply in the chosen type, while the block runs."""
+    def inference(self) -> Iterator[None]:
+        """Compute without gradients, and multiply in `precision`, while the block runs."""
         is_short = self.precision != "fp32"
         with (
             torch.inference_mode(),

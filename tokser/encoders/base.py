@@ -18,9 +18,9 @@ __all__ = [
     "StoredDtype",
     "StoredRows",
     "TextEncoder",
-    "choose_layers",
     "last_layer",
     "layer_name",
+    "parse_layers",
     "precision_of",
 ]
 
@@ -40,18 +40,18 @@ LAST = "last"
 """Name of the last hidden state: in `--layers`, and of the feature where it is a layer apart."""
 
 
-class Landing(Protocol):
-    """What a forward pass gave, perhaps still on its way from the device."""
+class PendingOutput(Protocol):
+    """The output of one batch, which may still be on its way from the device."""
 
     @property
     def num_bytes(self) -> int:
-        """Memory that it holds until its rows are fetched."""
+        """Memory that it holds until it is fetched."""
 
-    def rows(self) -> list[StoredRows]:
+    def fetch(self) -> list[StoredRows]:
         """Wait for it, and return [rows, dim] by layer for each utterance."""
 
-    def exact(self, utterance: int, layer: int) -> NDArray[np.float32]:
-        """Return the rows of one utterance as they were before the cast."""
+    def before_cast(self, utterance: int, layer: int) -> NDArray[np.float32]:
+        """Return the rows of one utterance in fp32, before the cast to the stored dtype."""
 
 
 @runtime_checkable
@@ -62,8 +62,8 @@ class Encoder(Protocol):
         name: Name of the model, as features will carry it.
         dim: Width D of the activations.
         num_layers: Number of blocks L.
-        separate_last: Whether the model's last hidden state is another thing than layer L: layer L
-            is then the last block's output, and L + 1 the same after the model's final norm.
+        separate_last: Whether the model's last hidden state differs from layer L: layer L is then
+            the last block's output, and L + 1 the same after the model's final norm.
     """
 
     name: str
@@ -75,10 +75,10 @@ class Encoder(Protocol):
         """Everything that decides the activations: model, weights, preprocessing, precision."""
 
     def prepare(self, inputs: Any) -> Any:
-        """Make of waveforms or token ids what `launch` takes; any thread may."""
+        """Turn waveforms or token ids into the batch that `forward` takes; thread-safe."""
 
-    def launch(self, prepared: Any, layers: Sequence[int], dtype: StoredDtype) -> Landing:
-        """Run one forward pass; on a GPU, come back before it is through."""
+    def forward(self, prepared: Any, layers: Sequence[int], dtype: StoredDtype) -> PendingOutput:
+        """Run the model on one batch; on a GPU, return before it has finished."""
 
 
 @runtime_checkable
@@ -90,23 +90,23 @@ class SpeechEncoder(Encoder, Protocol):
     """Shortest waveform that has a frame, in samples."""
 
     def provenance_of_long(self, num_samples: int) -> dict[str, Any]:
-        """What more decides the activations of recordings as long as this, in samples."""
+        """Further provenance of a corpus whose longest recording has `num_samples` samples."""
 
     def num_frames(self, num_samples: int) -> int:
         """Frames of a waveform of `num_samples` samples."""
 
     def batches(self, num_samples: Sequence[int], batch_seconds: float) -> list[list[int]]:
-        """Group waveforms, by position, into forward passes that do not change them.
+        """Group waveforms, by position, into batches that do not change their activations.
 
         Args:
             num_samples: Length of each waveform, in samples.
-            batch_seconds: Audio of one pass at most, padding included, in seconds.
+            batch_seconds: Largest amount of audio in one batch, padding included, in seconds.
         """
 
     def encode(
         self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]
     ) -> list[Activations]:
-        """Run one forward pass.
+        """Run the model on one batch.
 
         Args:
             waveforms: Mono, 16 kHz, float32 [num_samples] each.
@@ -131,13 +131,13 @@ class TextEncoder(Encoder, Protocol):
     def encode(
         self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]
     ) -> list[Activations]:
-        """Run one forward pass; returns [num_tokens, dim] per layer for each sequence."""
+        """Run the model on one batch; returns [num_tokens, dim] per layer for each sequence."""
 
     def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the rows [ids, dim] of the word-embedding table."""
 
     def token_texts(self, token_ids: NDArray[np.int32]) -> list[str]:
-        """Write tokens out, as the vocabulary has them."""
+        """Return the text of each token id, as the vocabulary spells it."""
 
 
 def last_layer(encoder: Encoder) -> int:
@@ -152,11 +152,11 @@ def layer_name(encoder: SpeechEncoder | TextEncoder, layer: int) -> str:
     return f"layer-{layer}" if layer <= encoder.num_layers else LAST
 
 
-def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
-    """Read a choice of layers.
+def parse_layers(encoder: Encoder, wanted: str) -> list[int]:
+    """Return the numbers of the layers that an option names.
 
     Args:
-        encoder: Decides which layers there are.
+        encoder: The encoder, which determines the layers there are.
         wanted: `last` (the model's last hidden state), `all`, or a list such as `0,3,6` or
             `6,last`.
 
@@ -168,7 +168,7 @@ def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
         return list(range(last + 1))
     parts = [part.strip() for part in wanted.split(",")]
     try:
-        chosen = sorted({last if part == LAST else _number(encoder, part) for part in parts})
+        return sorted({last if part == LAST else _number(encoder, part) for part in parts})
     except ValueError:
         raise SettingsError(
             f"--layers, {encoder.name}",
@@ -176,7 +176,6 @@ def choose_layers(encoder: Encoder, wanted: str) -> list[int]:
             got=shortened(wanted),
             remedy="Name layers that this encoder has.",
         ) from None
-    return chosen
 
 
 def _number(encoder: Encoder, part: str) -> int:

@@ -19,9 +19,9 @@ from transformers import (
 
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import Activations, StoredDtype
-from tokser.encoders.batching import fixed_batches
+from tokser.encoders.batch_shapes import fixed_shape_batches
 from tokser.encoders.checkpoint import Checkpoint, load_weights, quiet_transformers
-from tokser.encoders.landing import Landing
+from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.model_files import load_tokenizer, reading
 from tokser.errors import CheckpointError, list_some
 from tokser.provenance import digest_of
@@ -36,7 +36,7 @@ _CLASSES: dict[str, tuple[type[PreTrainedModel], dict[str, Any]]] = {
     "distilbert": (DistilBertModel, {}),
 }
 ROWS_ON_DEVICE = 16
-"""Sequences of a batch on a GPU. On a CPU a sequence is work enough to stand alone."""
+"""Sequences of a batch on a GPU. On a CPU one sequence keeps all cores busy."""
 
 _COUNT_FROM_PADDING = ("roberta", "xlm-roberta")
 """Families whose first position has the number after the padding token's id."""
@@ -45,11 +45,11 @@ _COUNT_FROM_PADDING = ("roberta", "xlm-roberta")
 class BertTextEncoder:
     """BERT, RoBERTa, XLM-R and DistilBERT, of one language or many.
 
-    Equal transcripts have equal bits, whatever they are encoded with: see `fixed_batches`.
+    Equal transcripts have equal bits, whatever they are encoded with: see `fixed_shape_batches`.
     A transcript all in capitals, as LibriSpeech writes them, carries no case: it is put into
     lower case, or a cased vocabulary would spell it letter by letter.
 
-    Source: report, section 3.2.
+    Source: paper, section 3.2.
     """
 
     kind: Literal["text"] = "text"
@@ -70,7 +70,7 @@ class BertTextEncoder:
     @functools.cached_property
     def _model(self) -> Any:
         model_class, options = _CLASSES[self._family]
-        return self._arithmetic.place(load_weights(model_class, self._checkpoint, **options))
+        return self._arithmetic.prepare(load_weights(model_class, self._checkpoint, **options))
 
     @functools.cached_property
     def _tokenizer(self) -> Any:
@@ -92,7 +92,7 @@ class BertTextEncoder:
     def tokenize(self, transcripts: Sequence[str]) -> list[NDArray[np.int32]]:
         """Return [CLS], word pieces, [SEP] of each transcript, or <s>, pieces, </s>."""
         texts = [text.lower() if text.isupper() else text for text in transcripts]
-        # Sequences beyond max_tokens are the caller's to refuse.
+        # Sequences above max_tokens are quarantined by `count_tokens`.
         with reading(self._checkpoint, "a tokenizer that can be run"), quiet_transformers():
             encoded = self._tokenizer(texts, add_special_tokens=True)["input_ids"]
         self._refuse_unembedded({token for ids in encoded for token in ids})
@@ -100,7 +100,7 @@ class BertTextEncoder:
 
     @property
     def unknown_token_id(self) -> int:
-        """What words that the vocabulary cannot spell become."""
+        """Token id of a word that the vocabulary cannot spell."""
         return int(self._tokenizer.unk_token_id)
 
     def _refuse_unembedded(self, token_ids: set[int]) -> None:
@@ -110,39 +110,38 @@ class BertTextEncoder:
             texts = self._tokenizer.convert_ids_to_tokens(beyond)
             raise CheckpointError(
                 self._checkpoint.folder,
-                expected=f"tokens that the model has one of its {self._num_embeddings} embeddings "
-                "for",
+                expected=f"token ids below the model's {self._num_embeddings} embeddings",
                 got=list_some([f"{t!r} ({n})" for t, n in zip(texts, beyond, strict=True)]),
-                remedy="Take the tokenizer that belongs to these weights; one that tokens were "
-                "added to needs `model.resize_token_embeddings`, and training.",
+                remedy="Use the tokenizer that was published with these weights. If tokens were "
+                "added to it, call `model.resize_token_embeddings` and train the new embeddings.",
             )
 
     def encode(
         self, token_ids: Sequence[NDArray[np.int32]], layers: Sequence[int]
     ) -> list[Activations]:
-        """Encode sequences; what others are given does not change a bit of one."""
-        return self.launch(self.prepare(token_ids), layers).rows()
+        """Encode sequences; the activations of one do not depend on the others, to the bit."""
+        return self.forward(self.prepare(token_ids), layers).fetch()
 
     def prepare(self, inputs: Sequence[NDArray[np.int32]]) -> "Sequences":
-        """Lay token ids out in batches of one shape each, every distinct sequence once."""
+        """Put token ids into batches of one shape each, every distinct sequence once."""
         rows = 1 if self._arithmetic.device.type == "cpu" else ROWS_ON_DEVICE
-        batches, found = fixed_batches(inputs, rows)
-        staged = [self._arithmetic.stage(torch.from_numpy(batch).long()) for batch in batches]
+        batches, found = fixed_shape_batches(inputs, rows)
+        staged = [self._arithmetic.pin(torch.from_numpy(batch).long()) for batch in batches]
         return Sequences(staged, found, [len(one) for one in inputs])
 
-    def launch(
+    def forward(
         self, prepared: "Sequences", layers: Sequence[int], dtype: StoredDtype = "float32"
-    ) -> Landing:
-        """Run the forward passes over token ids."""
+    ) -> DeviceOutput:
+        """Run the model on each batch of token ids."""
         parts: dict[int, list[torch.Tensor]] = {layer: [] for layer in layers}
-        with self._arithmetic.forward():
+        with self._arithmetic.inference():
             for batch in prepared.batches:
-                output = self._model(self._arithmetic.send(batch), output_hidden_states=True)
+                output = self._model(self._arithmetic.to_device(batch), output_hidden_states=True)
                 for layer, rows in parts.items():
                     rows.extend(output.hidden_states[layer])
         states = {layer: pad_sequence(rows, batch_first=True) for layer, rows in parts.items()}
         cuts = [[cut] for cut in zip(prepared.rows, prepared.lengths, strict=True)]
-        return Landing(states, cuts, dtype)
+        return DeviceOutput(states, cuts, dtype)
 
     def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the rows [ids, dim] of the word-embedding table."""
@@ -151,12 +150,12 @@ class BertTextEncoder:
         return np.asarray(rows.cpu().numpy(), dtype=np.float32)
 
     def token_texts(self, token_ids: NDArray[np.int32]) -> list[str]:
-        """Write tokens out, as the vocabulary has them."""
+        """Return the text of each token id, as the vocabulary spells it."""
         return [str(text) for text in self._tokenizer.convert_ids_to_tokens(token_ids.tolist())]
 
 
 class Sequences(NamedTuple):
-    """Token ids in batches, ready for their forward passes."""
+    """Token ids in batches, ready for the model."""
 
     batches: list[torch.Tensor]
     """[rows, tokens] each."""

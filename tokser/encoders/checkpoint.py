@@ -20,6 +20,12 @@ __all__ = ["Checkpoint", "find_checkpoint", "load_weights", "quiet_transformers"
 _SAFE, _PICKLED = "model*.safetensors", "pytorch_model*.bin"
 _SMALL = ["*.json", "*.txt", "*.model"]
 
+_MOST_LAYERS = 1_000
+"""Of any frozen encoder; a damaged config may name more than memory holds."""
+
+_HARMLESS = 10**8
+"""Weights that may be allocated before loading says which are missing."""
+
 ModelT = TypeVar("ModelT", bound="PreTrainedModel")
 
 
@@ -29,7 +35,7 @@ class Checkpoint:
 
     Attributes:
         name: Name of the model, the last part of its hub id or folder.
-        folder: Where it lies.
+        folder: Its folder.
         revision: Commit on the hub; empty for a local folder.
         config: The content of its config.json.
     """
@@ -67,7 +73,7 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
             f"--encoder {source}",
             expected="a local model folder",
             got="no such folder",
-            remedy="Correct the path, or name a model on the hub without ./ before it.",
+            remedy="Correct the path; to name a model on the hub, leave out the leading ./",
         )
     folder = local if local.is_dir() else _fetch(source, revision)
     config_file = folder / "config.json"
@@ -76,7 +82,7 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
             source,
             expected="a model folder with config.json",
             got=list_some(sorted(entry.name for entry in folder.iterdir())) or "an empty folder",
-            remedy="Name the folder that holds config.json and model.safetensors.",
+            remedy="Name the folder that contains config.json and model.safetensors.",
         )
     name = local.name if local.is_dir() else source.rpartition("/")[2]
     found = Checkpoint(
@@ -106,9 +112,9 @@ def load_weights(
 
     Args:
         model_class: Class of the part that is used; the checkpoint may hold more.
-        checkpoint: Where the weights lie.
-        prefix: Pattern of what the checkpoint's names have in front, for instance
-            `model.encoder.`, dropped while loading.
+        checkpoint: The model folder.
+        prefix: Pattern of a prefix of the checkpoint's weight names, for instance
+            `model.encoder.`, which is dropped while loading.
         options: Further arguments of the model's constructor, and settings of its configuration.
 
     Raises:
@@ -119,6 +125,7 @@ def load_weights(
     from tokser.encoders.model_files import reading
 
     mapping = {rf"^{prefix}": ""} if prefix else None
+    _check_size(model_class, checkpoint, options)
     with quiet_transformers(), reading(checkpoint, "weights that can be read"):
         found: Any = model_class.from_pretrained(
             checkpoint.folder,
@@ -137,16 +144,41 @@ def load_weights(
         raise CheckpointError(
             checkpoint.folder,
             expected=f"all {total} weights of {model_class.__name__}",
-            got=f"{len(missing)} missing, {len(mismatched)} of another shape "
+            got=f"{len(missing)} missing, {len(mismatched)} with another shape "
             f"({list_some(missing + mismatched)})",
-            remedy="The checkpoint is incomplete or of another model: fetch it again.",
+            remedy="The checkpoint is incomplete or belongs to another model: fetch it again.",
         )
     return cast(ModelT, model.requires_grad_(False).eval())
 
 
+def _check_size(
+    model_class: type[ModelT], checkpoint: Checkpoint, options: Mapping[str, Any]
+) -> None:
+    """Refuse a config of a model that its files cannot hold, before memory is allocated for it."""
+    import torch
+
+    from tokser.encoders.model_files import reading
+
+    expected = "a config.json that fits its weights"
+    with quiet_transformers(), reading(checkpoint, expected), torch.device("meta"):
+        config_class: Any = model_class.config_class
+        config, _ = config_class.from_pretrained(
+            checkpoint.folder, return_unused_kwargs=True, **options
+        )
+        num_weights = sum(weight.numel() for weight in model_class(config).parameters())
+    num_bytes = sum(file.stat().st_size for file in checkpoint.weight_files)
+    if num_weights > num_bytes + _HARMLESS:
+        raise CheckpointError(
+            checkpoint.folder,
+            expected=expected,
+            got=f"a config of {num_weights:,} weights and {num_bytes:,} bytes of weights",
+            remedy="The config is damaged or belongs to another model: fetch it again.",
+        )
+
+
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from chatting while the block runs; errors are raised all the same."""
+    """Silence the log lines and progress bars of transformers while the block runs."""
     from transformers.utils import logging
 
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -165,6 +197,9 @@ def _read_config(source: str, file: Path) -> Mapping[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError(f"a {type(config).__name__}")
+        for key, value in config.items():
+            if key.endswith("layers") and isinstance(value, int) and value > _MOST_LAYERS:
+                raise ValueError(f"{key} {value:.3g}")
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
             source,
@@ -191,7 +226,7 @@ def _fetch(source: str, revision: str | None) -> Path:
         raise MissingInputError(
             f"--encoder {source}",
             expected="a local model folder or the id of a model on the hub",
-            got=f"{'no answer of the hub' if unreachable else type(error).__name__}: {reason}",
+            got=f"{'no answer from the hub' if unreachable else type(error).__name__}: {reason}",
             remedy="Check the network (and HTTPS_PROXY), or fetch the model elsewhere with "
             f"`hf download {source} --local-dir FOLDER` and name the folder."
             if unreachable

@@ -1,4 +1,4 @@
-"""How many frames a waveform has, and how long ones are cut. Pure arithmetic."""
+"""How many frames a waveform has, and how long ones are cut into windows. Pure arithmetic."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -59,15 +59,15 @@ class Span(NamedTuple):
 
 
 def overlapping(num_frames: int, window: int, overlap: int) -> list[Span]:
-    """Cut frames into windows that overlap, half of each overlap being kept of either.
+    """Cut frames into overlapping windows; each window keeps half of every overlap.
 
-    So every frame that is kept has at least `overlap // 2` frames around it, but for the ends of
-    the recording.
+    So every kept frame has at least `overlap // 2` frames of context on both sides, except at the
+    ends of the recording.
 
     Args:
         num_frames: Frames of the recording; up to `window` of them are one window.
-        window: Frames of a window; the last may be shorter, never than `overlap`.
-        overlap: Frames that a window shares with the next, below `window`.
+        window: Frames of a window; the last may be shorter, but not shorter than `overlap`.
+        overlap: Frames that a window shares with the next; less than `window`.
     """
     spans: list[Span] = []
     first = kept = 0

@@ -1,4 +1,4 @@
-"""The small files of a model folder: what they lack is filled in, what is wrong is told."""
+"""The small files of a model folder: configuration, preprocessor and tokenizer, checked."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from tokser.errors import CheckpointError, TokserError, list_some
 if TYPE_CHECKING:
     from transformers import Wav2Vec2FeatureExtractor
 
-__all__ = ["completed", "load_normaliser", "load_tokenizer", "reading"]
+__all__ = ["load_normaliser", "load_tokenizer", "reading", "with_defaults"]
 
 _MOST_CHARACTERS = 200
 _PREPROCESSOR, _PROCESSOR = "preprocessor_config.json", "processor_config.json"
@@ -24,9 +24,9 @@ _SPECIAL = ("cls_token", "sep_token", "pad_token", "unk_token")
 
 @contextlib.contextmanager
 def reading(checkpoint: Checkpoint, expected: str) -> Iterator[None]:
-    """Say of what cannot be read that the folder is damaged; transformers raises any error.
+    """Turn any error of transformers into a `CheckpointError` that names the folder.
 
-    What tells of the machine (no memory, an interrupt) is left as it is.
+    Errors of the machine (no memory, an interrupt) are raised unchanged.
     """
     import torch
 
@@ -41,13 +41,13 @@ def reading(checkpoint: Checkpoint, expected: str) -> Iterator[None]:
         raise CheckpointError(
             checkpoint.folder,
             expected=expected,
-            got=_told(error),
-            remedy="A file is damaged or of another model: fetch it again.",
+            got=_described(error),
+            remedy="A file is damaged or belongs to another model: fetch the model again.",
         ) from error
 
 
-def completed(checkpoint: Checkpoint) -> Checkpoint:
-    """Return a checkpoint whose config has every setting: transformers' own where it has none.
+def with_defaults(checkpoint: Checkpoint) -> Checkpoint:
+    """Return a checkpoint whose config has every setting, with defaults from transformers.
 
     Raises:
         CheckpointError: A setting is of the wrong type.
@@ -55,7 +55,7 @@ def completed(checkpoint: Checkpoint) -> Checkpoint:
     from transformers import CONFIG_MAPPING
 
     model_type = str(checkpoint.config["model_type"])
-    if model_type not in CONFIG_MAPPING:  # an encoder that is not of transformers
+    if model_type not in CONFIG_MAPPING:  # an encoder that transformers does not have
         return checkpoint
     with reading(checkpoint, "a config.json that fits its model_type"), quiet_transformers():
         config: Any = CONFIG_MAPPING[model_type].from_dict(dict(checkpoint.config))
@@ -64,10 +64,10 @@ def completed(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def load_normaliser(checkpoint: Checkpoint) -> "Wav2Vec2FeatureExtractor":
-    """Load what normalises waveforms, from `preprocessor_config.json` or `processor_config.json`.
+    """Load the preprocessor that normalises waveforms.
 
     Raises:
-        CheckpointError: There is neither, or it is of another rate than 16 kHz, or damaged.
+        CheckpointError: The folder has none, or it is damaged or not for 16 kHz.
     """
     from transformers import Wav2Vec2FeatureExtractor
 
@@ -75,10 +75,10 @@ def load_normaliser(checkpoint: Checkpoint) -> "Wav2Vec2FeatureExtractor":
     if not (folder / _PREPROCESSOR).is_file() and not _has_extractor(folder / _PROCESSOR):
         raise CheckpointError(
             folder,
-            expected=f"{_PREPROCESSOR} or {_PROCESSOR}, which says whether waveforms are "
+            expected=f"{_PREPROCESSOR} or {_PROCESSOR}, which state whether waveforms are "
             "normalised",
             got=list_some(sorted(entry.name for entry in folder.iterdir())),
-            remedy="Copy it from where the model was published.",
+            remedy="Copy it from the page where the model was published.",
         )
     with reading(checkpoint, "a preprocessor that transformers can read"), quiet_transformers():
         found = Wav2Vec2FeatureExtractor.from_pretrained(folder)
@@ -88,10 +88,10 @@ def load_normaliser(checkpoint: Checkpoint) -> "Wav2Vec2FeatureExtractor":
     ):
         raise CheckpointError(
             folder,
-            expected=f"a preprocessor of waveforms at {_SAMPLING_RATE_HZ} Hz",
+            expected=f"a preprocessor for mono waveforms at {_SAMPLING_RATE_HZ} Hz",
             got=f"sampling_rate {found.sampling_rate!r}, feature_size {found.feature_size!r}, "
             f"do_normalize {found.do_normalize!r}",
-            remedy="Choose a model for 16 kHz; tokser resamples every recording to that.",
+            remedy="Use a model trained on 16 kHz audio, the rate to which tokser resamples.",
         )
     return found
 
@@ -100,8 +100,8 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     """Load a model's tokenizer.
 
     Raises:
-        CheckpointError: The folder has none (transformers would make up an empty one), it is
-            damaged, one that needs a package, or without a special token.
+        CheckpointError: The folder has none (transformers would create an empty one), or it is
+            damaged, needs another package, or lacks a special token.
     """
     from transformers import AutoTokenizer
 
@@ -109,23 +109,23 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     if not any(file.is_file() for name in _TOKENIZERS for file in folder.glob(name)):
         raise CheckpointError(
             folder,
-            expected="the model's tokenizer (tokenizer.json, vocab.txt or alike)",
+            expected="the model's tokenizer (tokenizer.json, vocab.txt or similar)",
             got=list_some(sorted(entry.name for entry in folder.iterdir())),
-            remedy="Copy it from where the model was published, or write it with "
+            remedy="Copy it from the page where the model was published, or write it with "
             "`tokenizer.save_pretrained`.",
         )
     with reading(checkpoint, "a tokenizer that transformers can read"), quiet_transformers():
         found: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     lacking = [name for name in _SPECIAL if getattr(found, f"{name}_id", None) is None]
     if not getattr(found, "is_fast", False):
-        lacking = [f"{type(found).__name__}, which tokenizers cannot run"]
+        lacking = [f"{type(found).__name__}, which has no fast version"]
     if lacking:
         raise CheckpointError(
             folder,
-            expected="a tokenizer that can be kept as tokenizer.json, with cls_token, sep_token, "
-            "pad_token and unk_token",
+            expected="a fast tokenizer (tokenizer.json) with cls_token, sep_token, pad_token and "
+            "unk_token",
             got=lacking[0] if " " in lacking[0] else f"none for {', '.join(lacking)}",
-            remedy="Choose a model with such a tokenizer, or convert this one.",
+            remedy="Use a model with such a tokenizer, or convert this one.",
         )
     return found
 
@@ -140,6 +140,6 @@ def _has_extractor(file: Path) -> bool:
     )
 
 
-def _told(error: BaseException) -> str:
+def _described(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:_MOST_CHARACTERS]}" if text else type(error).__name__

@@ -1,11 +1,10 @@
-"""From a hub id or a folder to the encoder that fits it."""
+"""From a hub id or a folder to its encoder."""
 
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from tokser.config import ContextName, PrecisionName
-from tokser.device import keep_few_kernels
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.encoders.checkpoint import Checkpoint, find_checkpoint
 from tokser.errors import CheckpointError, MissingPackageError
@@ -31,17 +30,17 @@ def load_encoder(
     precision: PrecisionName = "fp32",
     context: ContextName = "pad",
 ) -> SpeechEncoder | TextEncoder:
-    """Return the encoder of a model; its weights are read at the first forward pass.
+    """Return the encoder of a model; its weights are loaded with the first batch.
 
     Args:
         source: Local folder, or hub id such as `openai/whisper-base`.
         revision: Branch, tag or commit on the hub; None for the newest.
         device: Where the model runs.
         precision: Type of its weights and matrix products.
-        context: What a Whisper sees of the 30 s it was trained on; nothing to other encoders.
+        context: Whisper: `pad` (30 s windows) or `fit` (the utterance alone); others ignore it.
 
     Raises:
-        SettingsError: The device has no use for this precision.
+        SettingsError: The device does not support this precision.
         MissingInputError: There is no such model.
         CheckpointError: It is incomplete, or of a family that is not supported.
         MissingPackageError: transformers cannot be imported.
@@ -53,9 +52,8 @@ def load_encoder(
             checkpoint.folder,
             expected=f"a model_type among {', '.join(MODEL_TYPES)}",
             got=repr(model_type),
-            remedy="Choose a model of one of these families.",
+            remedy="Use a model of one of these families.",
         )
-    keep_few_kernels()
     try:
         build = _builder(model_type, context)
     except (ImportError, OSError) as error:
@@ -63,14 +61,15 @@ def load_encoder(
             "transformers",
             expected="an installation that can be imported",
             got=str(error),
-            remedy="`tokser doctor` tells what does not fit, most often torch and torchaudio.",
+            remedy="`tokser doctor` shows which versions do not match, most often torch and "
+            "torchaudio.",
         ) from error
     from tokser.encoders.arithmetic import Arithmetic
-    from tokser.encoders.model_files import completed, reading
+    from tokser.encoders.model_files import reading, with_defaults
 
     arithmetic = Arithmetic(device, precision)
-    whole = completed(checkpoint)
-    with reading(checkpoint, "a config.json whose settings go together"):
+    whole = with_defaults(checkpoint)
+    with reading(checkpoint, "a config.json whose settings are consistent"):
         return build(whole, arithmetic)
 
 
@@ -78,7 +77,7 @@ _Builder: TypeAlias = "Callable[[Checkpoint, Arithmetic], SpeechEncoder | TextEn
 
 
 def _builder(model_type: str, context: ContextName) -> _Builder:
-    """Return what builds the encoder; each family imports its own part of transformers."""
+    """Return the encoder class of a family, which imports only its own part of transformers."""
     if model_type == "whisper":
         from tokser.encoders.whisper import WhisperSpeechEncoder
 

@@ -18,14 +18,14 @@ from transformers import (
     WavLMModel,
 )
 
-from tokser.encoders.alone import EachAlone
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import LAST, Activations, StoredDtype
-from tokser.encoders.batching import near_equal
+from tokser.encoders.batch_shapes import group_near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
+from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import Span, conv_frames, conv_min_samples, overlapping
-from tokser.encoders.landing import Landing
 from tokser.encoders.model_files import load_normaliser
+from tokser.encoders.per_utterance import PerUtterance
 from tokser.encoders.wavlm_attention import fuse_attention
 
 __all__ = ["Wav2Vec2SpeechEncoder"]
@@ -48,13 +48,13 @@ class Wav2Vec2SpeechEncoder:
     The large ones and XLS-R (`do_stable_layer_norm`) end in a LayerNorm: layer L is the last
     block's output before it, L + 1 the model's last hidden state after it.
 
-    Waveforms of near-equal length share a forward pass: what padding would reach (the
+    Waveforms of near-equal length share a batch: what padding would change (the
     convolutions with their norms) runs on each alone, the blocks between mask it.
 
     Longer recordings are cut into windows of a minute that overlap by 20 s, of which 10 s are kept
     of either: other activations than at once, but an hour at once takes hundreds of gigabytes.
 
-    Source: report, section 4.2.
+    Source: paper, section 4.2.
     """
 
     kind: Literal["speech"] = "speech"
@@ -84,9 +84,9 @@ class Wav2Vec2SpeechEncoder:
                 parametrize.remove_parametrizations(part, "weight")
         if isinstance(model, WavLMModel):
             fuse_attention(model)
-        model.feature_extractor = EachAlone(model.feature_extractor, time=2)
-        model.encoder.pos_conv_embed = EachAlone(model.encoder.pos_conv_embed, time=1)
-        return self._arithmetic.place(model)
+        model.feature_extractor = PerUtterance(model.feature_extractor, time=2)
+        model.encoder.pos_conv_embed = PerUtterance(model.encoder.pos_conv_embed, time=1)
+        return self._arithmetic.prepare(model)
 
     def provenance(self) -> dict[str, Any]:
         """Model, weights and preprocessing."""
@@ -118,30 +118,30 @@ class Wav2Vec2SpeechEncoder:
 
     def batches(self, num_samples: Sequence[int], batch_seconds: float) -> list[list[int]]:
         """Group waveforms of near-equal length, within the budget."""
-        return near_equal(num_samples, int(batch_seconds * SAMPLING_RATE_HZ))
+        return group_near_equal(num_samples, int(batch_seconds * SAMPLING_RATE_HZ))
 
     def encode(
         self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]
     ) -> list[Activations]:
-        """Run one forward pass; waveforms of near-equal length waste least."""
-        return self.launch(self.prepare(waveforms), layers).rows()
+        """Run the model on one batch; waveforms of near-equal length need least padding."""
+        return self.forward(self.prepare(waveforms), layers).fetch()
 
     def prepare(self, inputs: Sequence[NDArray[np.float32]]) -> "Waveforms":
         """Normalise waveforms as the model wants them, whole; those of one window side by side."""
         normalised = [self._normalised(waveform) for waveform in inputs]
         is_long = [len(self._spans(len(waveform))) > 1 for waveform in inputs]
         given = [one for one, long in zip(normalised, is_long, strict=True) if not long]
-        stage = self._arithmetic.stage
+        pin = self._arithmetic.pin
         return Waveforms(
-            stage(pad_sequence(given, True)) if given else None,
-            [stage(one) for one, long in zip(normalised, is_long, strict=True) if long],
+            pin(pad_sequence(given, True)) if given else None,
+            [pin(one) for one, long in zip(normalised, is_long, strict=True) if long],
             [len(waveform) for waveform in inputs],
         )
 
-    def launch(
+    def forward(
         self, prepared: "Waveforms", layers: Sequence[int], dtype: StoredDtype = "float32"
-    ) -> Landing:
-        """Run one forward pass over the waveforms of one window, and one for each other window."""
+    ) -> DeviceOutput:
+        """Run the model on all waveforms of one window at once, and on each longer one alone."""
         frames = [self.num_frames(length) for length in prepared.samples]
         spans = [self._spans(length) for length in prepared.samples]
         short = [
@@ -157,7 +157,7 @@ class Wav2Vec2SpeechEncoder:
             rows = iter(range(len(short)))
             found = [next(whole) if len(cuts) > 1 else _row(together, next(rows)) for cuts in spans]
             states = {i: pad_sequence([one[i] for one in found], True) for i in layers}
-        return Landing(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
+        return DeviceOutput(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
 
     def _forward(
         self, padded: torch.Tensor, samples: Sequence[int], layers: Sequence[int]
@@ -169,10 +169,10 @@ class Wav2Vec2SpeechEncoder:
         mask = None
         if min(frames) < max(frames):
             mask = torch.arange(padded.shape[1]) < torch.tensor(samples)[:, None]
-            mask = self._arithmetic.send(mask.long())
-        with self._arithmetic.forward():
+            mask = self._arithmetic.to_device(mask.long())
+        with self._arithmetic.inference():
             output = self._model(
-                self._arithmetic.send(padded), attention_mask=mask, output_hidden_states=True
+                self._arithmetic.to_device(padded), attention_mask=mask, output_hidden_states=True
             )
         hidden = [*output.hidden_states]
         if self.separate_last:
@@ -207,7 +207,7 @@ def _row(states: dict[int, torch.Tensor], row: int) -> dict[int, torch.Tensor]:
 
 
 class Waveforms(NamedTuple):
-    """Waveforms ready for forward passes."""
+    """Waveforms ready for the model."""
 
     padded: torch.Tensor | None
     """[waveforms, samples] of those of one window, zeros behind the end of each."""

@@ -14,10 +14,10 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 from tokser.config import ContextName
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import Activations, StoredDtype
-from tokser.encoders.batching import near_equal
+from tokser.encoders.batch_shapes import group_near_equal
 from tokser.encoders.checkpoint import Checkpoint, load_weights
+from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import WHISPER_FRAME_SAMPLES, whisper_frames, windows
-from tokser.encoders.landing import Landing
 from tokser.encoders.log_mel import HOP, LogMel
 
 __all__ = ["WhisperSpeechEncoder"]
@@ -34,7 +34,7 @@ class WhisperSpeechEncoder:
     With the context `fit` nothing is padded: less work by as much as the utterance is shorter
     than 30 s, but other activations.
 
-    Source: report, section 3.1.
+    Source: paper, section 3.1.
     """
 
     kind: Literal["speech"] = "speech"
@@ -55,7 +55,7 @@ class WhisperSpeechEncoder:
     def _model(self) -> Any:
         prefix = r"(model\.)?encoder\."
         model = load_weights(WhisperEncoder, self._checkpoint, prefix=prefix)
-        return self._arithmetic.place(model)
+        return self._arithmetic.prepare(model)
 
     @functools.cached_property
     def _log_mel(self) -> LogMel:
@@ -84,10 +84,10 @@ class WhisperSpeechEncoder:
         return whisper_frames(num_samples)
 
     def batches(self, num_samples: Sequence[int], batch_seconds: float) -> list[list[int]]:
-        """Fill passes in order, windows being padded alike; by near-equal length if they fit."""
+        """Fill batches in order if windows are padded; with `fit`, by near-equal length."""
         budget = int(batch_seconds * SAMPLING_RATE_HZ)
         if self._context == "fit":
-            return near_equal(num_samples, budget)
+            return group_near_equal(num_samples, budget)
         batches: list[list[int]] = [[]]
         used = 0
         for position, samples in enumerate(num_samples):
@@ -102,12 +102,12 @@ class WhisperSpeechEncoder:
     def encode(
         self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]
     ) -> list[Activations]:
-        """Run one forward pass over all windows of the waveforms.
+        """Run the model on all windows of the waveforms.
 
         Returns:
             [ceil(num_samples / 320), dim] per layer, for each waveform.
         """
-        return self.launch(self.prepare(waveforms), layers).rows()
+        return self.forward(self.prepare(waveforms), layers).fetch()
 
     def prepare(self, inputs: Sequence[NDArray[np.float32]]) -> "Windows":
         """Cut waveforms into windows; on a CPU their log-mel is taken, a GPU does it itself."""
@@ -122,20 +122,20 @@ class WhisperSpeechEncoder:
         on_cpu = self._arithmetic.device.type == "cpu"
         given = self._mel_of_each(pieces, frames) if on_cpu else pad_sequence(pieces, True)
         samples, counts = [len(piece) for piece in pieces], [len(cuts) for cuts in spans]
-        return Windows(self._arithmetic.stage(given), samples, frames, audible, counts)
+        return Windows(self._arithmetic.pin(given), samples, frames, audible, counts)
 
-    def launch(
+    def forward(
         self, prepared: "Windows", layers: Sequence[int], dtype: StoredDtype = "float32"
-    ) -> Landing:
-        """Run one forward pass over windows."""
-        given = self._arithmetic.send(prepared.given)
+    ) -> DeviceOutput:
+        """Run the model on a batch of windows."""
+        given = self._arithmetic.to_device(prepared.given)
         if self._arithmetic.device.type != "cpu":
             given = self._mel_on_device(given, prepared)
-        with self._arithmetic.forward():
+        with self._arithmetic.inference():
             states = self._blocks(given, prepared, layers)
         numbered = iter(enumerate(prepared.audible))
         cuts = [[next(numbered) for _ in range(count)] for count in prepared.num_windows]
-        return Landing(states, cuts, dtype)
+        return DeviceOutput(states, cuts, dtype)
 
     def _mel_of_each(self, pieces: Sequence[torch.Tensor], frames: Sequence[int]) -> torch.Tensor:
         mels = [
@@ -154,11 +154,12 @@ class WhisperSpeechEncoder:
     def _blocks(
         self, mel: torch.Tensor, given: "Windows", layers: Sequence[int]
     ) -> dict[int, torch.Tensor]:
-        """Return [windows, frames, dim] per layer, not computing beyond the last that is asked.
+        """Return [windows, frames, dim] per layer, computing no block above the last requested.
 
-        Behind the features stand zeros, which is what the convolutions put behind their input;
-        attention masks what comes of them. So neighbours do not matter. The last block, and no
-        other, computes only frames that hold audio: which layers are asked for changes no bit.
+        The features are followed by zeros, which is what the convolutions pad their input with;
+        attention masks the frames that come from them. So an utterance's activations do not
+        depend on the others of its batch. Only the last block skips frames without audio, so they
+        do not depend on the requested layers either.
         """
         model = self._model
         states = gelu(model.conv2(gelu(model.conv1(mel)))).transpose(1, 2)
@@ -167,7 +168,7 @@ class WhisperSpeechEncoder:
         mask = None
         if min(given.frames) < len(positions):
             mask = (positions < torch.tensor(given.frames)[:, None])[:, None, None, :]
-            mask = self._arithmetic.send(mask)
+            mask = self._arithmetic.to_device(mask)
         audible, last = max(given.audible), max(layers)
         hidden = {}
         for layer, block in enumerate([*model.layers, None]):
@@ -182,7 +183,7 @@ class WhisperSpeechEncoder:
 
 
 class Windows(NamedTuple):
-    """Windows of waveforms, ready for a forward pass."""
+    """Windows of waveforms, ready for the model."""
 
     given: torch.Tensor
     """[windows, mels, 2 * frames] on a CPU, [windows, samples] for other devices."""

@@ -75,7 +75,9 @@ def run_experiment(
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)
-    stamp = Stamp(command, settings.model_dump(mode="json"), inputs)
+    later = task.later_settings.items()
+    content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
+    stamp = Stamp(command, content, inputs)
     if stamp.marks(settings.out):
         say(f"{command}: already in {settings.out}")
         return settings.out

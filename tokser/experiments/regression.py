@@ -1,6 +1,7 @@
 """The task of dimensional emotion: valence, arousal, dominance, scored by concordance (CCC)."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ class Regression(Task):
     loss = "squared error"
     averages = False
     compares_choices = False
+    later_settings = MappingProxyType({"subset": "all"})
 
     def __init__(self, targets: Sequence[str], subset: Subset = "all") -> None:
         self._targets = tuple(dict.fromkeys(targets))

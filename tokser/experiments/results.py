@@ -16,7 +16,7 @@ from typing import Any, Literal, NoReturn
 
 import pandas as pd
 
-from tokser.config import FORMER_PROTOCOLS
+from tokser.config.base import FORMER_PROTOCOLS
 from tokser.errors import InputError, MissingInputError, list_some, shortened
 
 __all__ = [

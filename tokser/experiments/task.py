@@ -7,6 +7,7 @@ all tasks and asks the task. A new task is one file with one class.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -60,12 +61,15 @@ class Task(ABC):
         loss: What heads minimise.
         averages: Whether predictions of several heads can be averaged (late fusion).
         compares_choices: Whether choices by dev are compared with each other.
+        later_settings: Settings that earlier versions had not, with the value that does what they
+            did: digests leave these out, so that folders of earlier versions are recognised.
     """
 
     tables: ClassVar[TaskTables]
     loss: ClassVar[Loss]
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
+    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     @staticmethod
     @abstractmethod

@@ -1,75 +1,86 @@
-"""Behind the encoder: rows are fetched and cast by one thread, shards committed by another."""
+"""Commit, the last part of the extraction pipeline: outputs are fetched, full shards written.
+
+How it works: the encoder's thread hands over the output of each batch, which on a GPU is still
+being copied. One thread fetches outputs in that order and adds their rows to the shard's builder;
+when a shard's last batch is in, a second thread commits the shard and releases its claim. The
+next shard is filled while one is written. Outputs that were not fetched yet are bounded in number
+and bytes, and one shard at most waits for the disk: whoever is slower holds up the encoder.
+
+What must never happen: a shard that is committed before all its batches are in, or twice; a claim
+that is released before its shard is in the journal (another process would compute it again); an
+error that is lost (the first one is raised at the next `submit`, or by `finish`); a thread that
+outlives the block. After an error or Ctrl-C, commits that have begun are finished, and shards
+that are not full are dropped.
+"""
 
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
-from tokser.encoders.base import Landing
-from tokser.extraction.batches import Loaded
-from tokser.extraction.feature_specs import Filling
-from tokser.extraction.progress import Meter
+from tokser.encoders.base import PendingOutput
+from tokser.extraction.load_batches import LoadedBatch
+from tokser.extraction.progress import ProgressReporter
+from tokser.extraction.shard_builder import ShardBuilder
 from tokser.memory import give_back_freed
 from tokser.store import Claims, GroupWriter
 
-__all__ = ["Drain"]
+__all__ = ["Committer"]
 
-MOST_PASSES = 64
-MOST_BYTES = 128 * 2**20
-"""Of passes whose rows were not fetched yet; two are always let in."""
+MAX_BATCHES = 64
+MAX_BYTES = 128 * 2**20
+"""Of outputs that were not fetched yet; two batches are always accepted."""
 GIVE_BACK_S = 0.5
-"""Freed memory goes back to the system no more often: pages that come anew cost time."""
+"""Shortest time between two returns of freed memory: pages that are fetched anew cost time."""
 
 
-class Drain:
-    """Takes the rows of passes, and commits each shard once all of its are there.
-
-    One shard is written while the next one is filled; a disk slower than that holds up the
-    encoder. Leaving the block after an error, Ctrl-C included, waits for the commits that are
-    under way, and drops shards that are not full.
+class Committer:
+    """Takes the outputs of batches, and commits each shard once all of its are there.
 
     Args:
         group: Where shards are committed.
-        claims: Lets go of each that was.
-        meter: Is told of utterances and bytes.
+        claims: Releases each shard once it is committed.
+        reporter: Counts utterances and bytes.
     """
 
-    def __init__(self, group: GroupWriter, claims: Claims, meter: Meter) -> None:
-        self._group, self._claims, self._meter = group, claims, meter
+    def __init__(self, group: GroupWriter, claims: Claims, reporter: ProgressReporter) -> None:
+        self._group, self._claims, self._reporter = group, claims, reporter
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="fetch")
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._may_commit = threading.Semaphore(1)
         self._changed = threading.Condition()
-        self._num_waiting = 0
+        self._num_pending = 0
         self._gave_back_s = time.monotonic()
         self._error: BaseException | None = None
         self._is_stopped = False
 
-    def put(self, filling: Filling, loaded: Loaded | None, landing: Landing | None) -> None:
-        """Hand over a pass of a shard; waits while too much is waiting.
+    def submit(
+        self, builder: ShardBuilder, loaded: LoadedBatch | None, output: PendingOutput | None
+    ) -> None:
+        """Hand over a batch of a shard; waits while too many outputs are pending.
 
         Raises:
-            BaseException: What a thread behind this failed with.
+            BaseException: What one of the two threads failed with.
         """
-        size = 0 if landing is None else landing.num_bytes
-        most = max(2, min(MOST_PASSES, MOST_BYTES // max(size, 1)))
+        size = 0 if output is None else output.num_bytes
+        limit = max(2, min(MAX_BATCHES, MAX_BYTES // max(size, 1)))
         with self._changed:
-            self._changed.wait_for(lambda: self._num_waiting < most or self._error is not None)
+            self._changed.wait_for(lambda: self._num_pending < limit or self._error is not None)
             self._raise_error()
-            self._num_waiting += 1
-        self._fetcher.submit(self._fetch, filling, loaded, landing)
+            self._num_pending += 1
+        self._fetcher.submit(self._fetch, builder, loaded, output)
 
     def finish(self) -> None:
-        """Wait until all that was handed over is committed.
+        """Wait until everything that was handed over is committed.
 
         Raises:
-            BaseException: What a thread failed with.
+            BaseException: What one of the two threads failed with.
         """
         self._fetcher.shutdown(wait=True)
         self._committer.shutdown(wait=True)
         self._raise_error()
 
-    def __enter__(self) -> "Drain":
+    def __enter__(self) -> "Committer":
         return self
 
     def __exit__(
@@ -86,41 +97,43 @@ class Drain:
         if self._error is not None:
             raise self._error
 
-    def _fetch(self, filling: Filling, loaded: Loaded | None, landing: Landing | None) -> None:
+    def _fetch(
+        self, builder: ShardBuilder, loaded: LoadedBatch | None, output: PendingOutput | None
+    ) -> None:
         try:
             if self._is_stopped or self._error is not None:
                 return
             if loaded is not None:
-                filling.add(loaded, landing, self._group.address)
-                done = [*loaded.places, *loaded.reasons]
-                self._meter.encoded(len(done), filling.part.audio_s(loaded.places))
-            if not filling.num_passes_left:
+                builder.add(loaded, output, self._group.address)
+                num_done = len(loaded.places) + len(loaded.quarantined)
+                self._reporter.encoded(num_done, builder.utterances.audio_s(loaded.places))
+            if not builder.num_batches_left:
                 self._may_commit.acquire()
-                self._committer.submit(self._commit, filling)
-        except BaseException as error:  # noqa: BLE001  raised again by whoever waits
+                self._committer.submit(self._commit, builder)
+        except BaseException as error:  # noqa: BLE001  raised again in the encoder's thread
             self._fail(error)
         finally:
             with self._changed:
-                self._num_waiting -= 1
+                self._num_pending -= 1
                 self._changed.notify_all()
 
-    def _commit(self, filling: Filling) -> None:
+    def _commit(self, builder: ShardBuilder) -> None:
         try:
             if self._error is not None:
                 return
             entries = self._group.commit(
-                filling.shard, filling.rows, filling.quarantined, filling.recordings
+                builder.shard, builder.rows, builder.quarantined, builder.recordings
             )
-            self._claims.let_go(filling.shard)
-            self._meter.committed(
-                filling.shard,
+            self._claims.release(builder.shard)
+            self._reporter.committed(
+                builder.shard,
                 num_bytes=sum(entry.num_bytes for entry in entries.values()),
-                num_unusable=len(filling.part.reasons),
+                num_quarantined=len(builder.utterances.quarantined),
             )
             if time.monotonic() - self._gave_back_s > GIVE_BACK_S:
                 give_back_freed()
                 self._gave_back_s = time.monotonic()
-        except BaseException as error:  # noqa: BLE001  raised again by whoever waits
+        except BaseException as error:  # noqa: BLE001  raised again in the encoder's thread
             self._fail(error)
         finally:
             self._may_commit.release()

@@ -11,28 +11,28 @@ from tokser.corpora.waveform import probe, resampled_length
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.errors import AudioError, CheckpointError
 
-__all__ = ["Rows", "count_frames", "count_tokens"]
+__all__ = ["RowCounts", "count_frames", "count_tokens"]
 
 _MOST_UNKNOWN = 0.5
-"""Share of a corpus's tokens that may be unknown to a text encoder."""
+"""Largest share of a corpus's tokens that may be unknown to a text encoder."""
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowCounts:
     """Row counts of one encoder over one corpus.
 
     Attributes:
-        lengths: Rows of each utterance, int64 [utterances]; 0 for those set aside.
-        reasons: Why an utterance is set aside, by position.
-        token_ids: Text encoders: ids of each utterance, empty for those set aside.
+        lengths: Rows of each utterance, int64 [utterances]; 0 for quarantined ones.
+        quarantined: Why an utterance cannot be encoded, by position.
+        token_ids: Text encoders: token ids of each utterance, empty for quarantined ones.
     """
 
     lengths: NDArray[np.int64]
-    reasons: dict[int, str]
+    quarantined: dict[int, str]
     token_ids: Sequence[NDArray[np.int32]] = ()
 
 
-def count_frames(encoder: SpeechEncoder, manifest: Manifest) -> Rows:
+def count_frames(encoder: SpeechEncoder, manifest: Manifest) -> RowCounts:
     """Count frames from the audio headers that the manifest holds."""
     lengths = np.zeros(len(manifest.table), dtype=np.int64)
     reasons: dict[int, str] = {}
@@ -55,11 +55,11 @@ def count_frames(encoder: SpeechEncoder, manifest: Manifest) -> Rows:
             )
             continue
         lengths[position] = encoder.num_frames(samples)
-    return Rows(lengths, reasons)
+    return RowCounts(lengths, reasons)
 
 
-def count_tokens(encoder: TextEncoder, manifest: Manifest) -> Rows:
-    """Tokenise every transcript and count."""
+def count_tokens(encoder: TextEncoder, manifest: Manifest) -> RowCounts:
+    """Tokenise every transcript and count its tokens."""
     transcripts = [str(text).strip() for text in manifest.table["transcript"]]
     token_ids = encoder.tokenize(transcripts)
     nothing = np.zeros(0, dtype=np.int32)
@@ -73,11 +73,11 @@ def count_tokens(encoder: TextEncoder, manifest: Manifest) -> Rows:
     kept = [nothing if i in reasons else ids for i, ids in enumerate(token_ids)]
     _refuse_unknown(encoder, kept)
     lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
-    return Rows(lengths, reasons, kept)
+    return RowCounts(lengths, reasons, kept)
 
 
 def _refuse_unknown(encoder: TextEncoder, token_ids: Sequence[NDArray[np.int32]]) -> None:
-    """Raise if the vocabulary cannot spell most of the corpus: its activations would be alike."""
+    """Raise if most of the corpus is unknown tokens: all activations would be nearly the same."""
     unknown = getattr(encoder, "unknown_token_id", None)
     words = np.concatenate([ids[1:-1] for ids in token_ids] or [np.zeros(0, np.int32)])
     if unknown is None or len(words) == 0:
@@ -88,7 +88,7 @@ def _refuse_unknown(encoder: TextEncoder, token_ids: Sequence[NDArray[np.int32]]
             encoder.name,
             expected="a tokenizer that knows the words of the corpus",
             got=f"{share:.0%} of its {len(words):,} words and word pieces unknown",
-            remedy="Choose a model of the corpus's language, or fetch its tokenizer again.",
+            remedy="Use a model of the corpus's language, or fetch its tokenizer again.",
         )
 
 
@@ -97,4 +97,4 @@ def _why_unreadable(manifest: Manifest, path: str) -> str:
         probe(manifest.root / path)
     except AudioError as error:
         return str(error)
-    return "the manifest says it has no samples, its file says otherwise: scan the corpus again"
+    return "the manifest states no samples, the file has some: scan the corpus again"

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
 from tokser.corpora.waveform import SAMPLING_RATE_HZ
@@ -18,28 +19,29 @@ from tokser.errors import (
     MissingInputError,
     StoreMismatchError,
 )
-from tokser.extraction.plan import Work, plan_works
+from tokser.extraction.plan import ExtractionPlan, plan_extraction
 from tokser.progress import say
 from tokser.store import GroupPlan, is_remote, open_store, pack_plan
 
-__all__ = ["Estimate", "FeatureEstimate", "estimate", "refuse_without_room"]
+__all__ = ["Estimate", "FeatureEstimate", "estimate", "require_free_disk"]
 
 MEASURE_S = 5.0
-"""How long an encoder is run to learn its speed, at least one pass."""
+"""How long an encoder is timed, at least one measurement."""
 
-_PROBES = 5
+_MAX_MEASUREMENTS = 5
 
 
 @dataclass(frozen=True)
 class FeatureEstimate:
-    """One feature that is to be written.
+    """One feature that will be written.
 
     Attributes:
         name: Its name in the store.
         num_rows: Frames or tokens.
-        num_bytes: Of its shards.
+        num_bytes: Size of its shards.
         num_shards: Files that hold them.
-        num_shards_done: Those that are there already.
+        num_shards_done: Those that are in the store already.
+        is_compressed: Whether its shards will be smaller than `num_bytes`.
     """
 
     name: str
@@ -47,6 +49,7 @@ class FeatureEstimate:
     num_bytes: int
     num_shards: int
     num_shards_done: int
+    is_compressed: bool = False
 
     @property
     def num_bytes_to_write(self) -> int:
@@ -59,10 +62,10 @@ class Estimate:
     """What a call of `extract` will cost.
 
     Attributes:
-        features: Every feature that it is to write.
+        features: Every feature that it will write.
         audio_hours: Of the usable recordings.
-        seconds: Expected time that is left, by encoder, from a few seconds of it.
-        free_bytes: Room on the store's disk, None for a store at a URL.
+        seconds: Expected time, by encoder, extrapolated from a few seconds of it.
+        free_bytes: Free space on the store's disk; None for a store at a URL.
     """
 
     features: list[FeatureEstimate]
@@ -85,51 +88,53 @@ def estimate(settings: ExtractSettings) -> Estimate:
     """Plan an extraction, and time a few seconds of each encoder; nothing is written.
 
     Raises:
-        InputError: The corpus or an encoder is not what it should be, or the disk has no room.
+        InputError: The corpus or an encoder is not what it should be, or the disk is too full.
     """
-    manifest, works = plan_works(settings)
-    refuse_without_room(settings, works)
-    features = [feature for work in works for feature in _features(settings, work)]
+    manifest, plans = plan_extraction(settings)
+    require_free_disk(settings.store, plans)
+    features = [feature for plan in plans for feature in _features(settings.store, plan)]
     rates = manifest.table["sampling_rate_hz"].clip(lower=1)
     hours = float((manifest.table["num_samples"] / rates).sum() / 3600)
-    seconds = {work.encoder.name: _expected_seconds(work, features) for work in works}
+    seconds = {plan.encoder.name: _expected_seconds(plan, features) for plan in plans}
     return Estimate(features, hours, seconds, _free_bytes(settings.store))
 
 
-def refuse_without_room(settings: ExtractSettings, works: Sequence[Work]) -> None:
-    """Raise `InputError` if the disk cannot hold what is to be written, uncompressed."""
-    free = _free_bytes(settings.store)
-    if free is None or settings.compression != "none":
+def require_free_disk(store: str, plans: Sequence[ExtractionPlan]) -> None:
+    """Raise `InputError` if the disk cannot hold the uncompressed features of some plans."""
+    free = _free_bytes(store)
+    if free is None:
         return
-    needed = sum(f.num_bytes_to_write for work in works for f in _features(settings, work))
+    features = [feature for plan in plans for feature in _features(store, plan)]
+    needed = sum(one.num_bytes_to_write for one in features if not one.is_compressed)
     if needed > free:
         raise InputError(
-            settings.store,
-            expected=f"{needed / 1e9:.2f} GB of free disk for what is to be written",
+            store,
+            expected=f"{needed / 1e9:.2f} GB of free disk for the new features",
             got=f"{free / 1e9:.2f} GB",
-            remedy="Name a store on another disk, choose fewer --layers, or free some space.",
+            remedy="Name a store on another disk, extract fewer --layers, or free some space.",
         )
 
 
-def _features(settings: ExtractSettings, work: Work) -> list[FeatureEstimate]:
-    plan, layout = work.plan, pack_plan(work.plan)
-    done = _done(settings.store, plan, layout.num_shards)
+def _features(store: str, plan: ExtractionPlan) -> list[FeatureEstimate]:
+    group, layout = plan.group, pack_plan(plan.group)
+    done = _done(store, group, layout.num_shards)
     return [
         FeatureEstimate(
-            name=f"{plan.name}/{name}",
-            num_rows=int(plan.lengths.sum()),
+            name=f"{group.name}/{name}",
+            num_rows=int(group.lengths.sum()),
             num_bytes=layout.num_rows * spec.row_bytes,
             num_shards=layout.num_shards,
             num_shards_done=done.get(name, 0),
+            is_compressed=spec.compression != "none",
         )
-        for name, spec in plan.features.items()
+        for name, spec in group.features.items()
     ]
 
 
 def _done(path: str, plan: GroupPlan, num_shards: int) -> dict[str, int]:
     """Count the shards of each planned feature that the store has.
 
-    Of a group that is to grow, or grew, it is the share of its utterances that are there.
+    For a group that grew, or will grow, it is the share of its utterances that are there.
     """
     try:
         store = open_store(path)
@@ -144,7 +149,7 @@ def _done(path: str, plan: GroupPlan, num_shards: int) -> dict[str, int]:
             for name in names
         }
     except (MissingInputError, StoreMismatchError, CorruptStoreError):
-        # Not there yet, or another process is laying it down, or damaged: the writer says more.
+        # Not there yet, or being planned by another process, or damaged: the writer reports it.
         return {}
 
 
@@ -157,32 +162,34 @@ def _free_bytes(path: str) -> int | None:
     return shutil.disk_usage(folder).free if os.access(folder, os.R_OK) else None
 
 
-def _expected_seconds(work: Work, features: Sequence[FeatureEstimate]) -> float:
-    """Time passes over utterances spread over all lengths, and scale by their rows."""
-    here = [f for f in features if f.name.startswith(f"{work.plan.name}/")]
-    left = max(1 - f.num_shards_done / f.num_shards for f in here)
-    if left == 0:
+def _expected_seconds(plan: ExtractionPlan, features: Sequence[FeatureEstimate]) -> float:
+    """Time a few utterances of all lengths, and scale by the cost of the others."""
+    own = [f for f in features if f.name.startswith(f"{plan.group.name}/")]
+    share_left = max(1 - f.num_shards_done / f.num_shards for f in own)
+    if share_left == 0:
         return 0.0
-    cost = _cost(work)
-    usable = np.flatnonzero(work.rows.lengths)
+    cost = _cost(plan)
+    usable = np.flatnonzero(plan.rows.lengths)
     by_cost = usable[np.argsort(cost[usable], kind="stable")]
-    say(f"{work.encoder.name}: measuring its speed for {MEASURE_S:.0f} s")
+    say(f"{plan.encoder.name}: measuring its speed for {MEASURE_S:.0f} s")
+    layers = list(plan.extractor.specs.layers.values())
     speeds: list[float] = []
     start = time.perf_counter()
-    probe = 0
-    while not speeds or (time.perf_counter() - start < MEASURE_S and probe < _PROBES):
-        chosen = by_cost[probe % len(by_cost) :: max(1, len(by_cost) // 4)][:4].tolist()
+    while not speeds or (
+        time.perf_counter() - start < MEASURE_S and len(speeds) < _MAX_MEASUREMENTS
+    ):
+        first, step = len(speeds) % len(by_cost), max(1, len(by_cost) // 4)
+        sample = by_cost[first::step][:4].tolist()
         began = time.perf_counter()
-        work.encode(chosen, list(work.recipe.layers.values()))
-        speeds.append(float(cost[chosen].sum()) / (time.perf_counter() - began))
-        probe += 1
-    return left * float(cost[usable].sum()) / median(speeds)
+        plan.extractor.encode(plan.utterances(sample), layers)
+        speeds.append(float(cost[sample].sum()) / (time.perf_counter() - began))
+    return share_left * float(cost[usable].sum()) / median(speeds)
 
 
-def _cost(work: Work) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """What each utterance costs: padded seconds of audio, or tokens."""
-    if work.encoder.kind == "text":
-        return work.rows.lengths.astype(np.float64)
-    seconds = work.num_samples / SAMPLING_RATE_HZ
-    window_s = work.encoder.provenance().get("window_s")
+def _cost(plan: ExtractionPlan) -> NDArray[np.float64]:
+    """Cost of each utterance: padded seconds of audio, or tokens."""
+    if plan.encoder.kind == "text":
+        return plan.rows.lengths.astype(np.float64)
+    seconds = plan.num_samples / SAMPLING_RATE_HZ
+    window_s = plan.encoder.provenance().get("window_s")
     return np.ceil(seconds / window_s) * window_s if window_s else seconds

@@ -1,4 +1,16 @@
-"""Before the encoder: shards are claimed, and their passes read ahead by threads."""
+"""Prefetch, the first part of the extraction pipeline: batches are read ahead of the encoder.
+
+How it works: shards are claimed one after the other, and their utterances grouped into batches.
+A few threads read and prepare the next batches (decoding, resampling, log-mel) while the encoder
+computes, so up to `2 * threads + 1` batches are in memory. Batches are yielded in the order in
+which they were begun, whichever thread finishes first. A shard is claimed when its first batch is
+about to be read, and released by whoever commits it.
+
+What must never happen: a batch with utterances of two shards (a shard's bits would depend on its
+neighbour); more batches in memory than the bound (memory would follow the corpus); a shard
+claimed long before it is computed (other processes would wait for it); an error in a thread that
+is lost (it is raised where the batch would have been yielded).
+"""
 
 import os
 import time
@@ -7,78 +19,80 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tokser.device import keep_to_one_thread
-from tokser.extraction.batches import Loaded, Part, cut_passes, load_pass
-from tokser.extraction.feature_specs import Filling, Recipe
+from tokser.extraction.extractor import Extractor
+from tokser.extraction.load_batches import LoadedBatch, Utterances, group_into_batches, load_batch
+from tokser.extraction.shard_builder import ShardBuilder
 from tokser.store import Claims
 from tokser.store.claims import POLL_S
 
-__all__ = ["feed"]
+__all__ = ["prefetch"]
 
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 
-def feed(
-    recipe: Recipe,
+def prefetch(
+    extractor: Extractor,
     claims: Claims,
-    part_of: Callable[[int], Part],
+    utterances_of: Callable[[int], Utterances],
     on_done_elsewhere: Callable[[int], None],
-) -> Generator[tuple[Filling, Loaded | None], None, None]:
-    """Yield pass after pass, over the bounds of shards, those ahead being read meanwhile.
-
-    A few passes are held at a time. A shard is claimed when its first pass is about to be read;
-    whoever takes what is yielded lets go of it.
+) -> Generator[tuple[ShardBuilder, LoadedBatch | None], None, None]:
+    """Yield batch after batch of shard after shard, the next ones being read meanwhile.
 
     Args:
-        recipe: How passes are cut and read.
+        extractor: Determines how utterances are grouped and read.
         claims: Shards to take.
-        part_of: Gives the utterances of a shard.
-        on_done_elsewhere: Called with a shard that another process has computed meanwhile.
+        utterances_of: Returns the utterances of a shard.
+        on_done_elsewhere: Called with a shard that another process has computed in the meantime.
 
     Yields:
-        A shard that is being filled, and a pass of it; None if it needs no pass.
+        The builder of a shard, and a batch of it; None if the shard needs no batch.
     """
-    num_threads = max(1, min(MOST_THREADS, (os.cpu_count() or 1) - 1))
-    ahead: deque[tuple[Filling, Future[Loaded] | None]] = deque()
-    steps = _steps(recipe, claims, part_of, on_done_elsewhere)
-    pool = ThreadPoolExecutor(num_threads, "feed", initializer=keep_to_one_thread)
+    num_threads = max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1))
+    ahead: deque[tuple[ShardBuilder, Future[LoadedBatch] | None]] = deque()
+    batches = _batches(extractor, claims, utterances_of, on_done_elsewhere)
+    pool = ThreadPoolExecutor(num_threads, "prefetch", initializer=keep_to_one_thread)
     try:
         while True:
-            while len(ahead) <= 2 * num_threads and (step := next(steps)) is not None:
-                filling, places = step
-                soon = None
+            while len(ahead) <= 2 * num_threads and (batch := next(batches)) is not None:
+                builder, places = batch
+                future = None
                 if places:
-                    soon = pool.submit(load_pass, recipe.encoder, filling.part, places)
-                ahead.append((filling, soon))
+                    future = pool.submit(load_batch, extractor.encoder, builder.utterances, places)
+                ahead.append((builder, future))
             if ahead:
-                filling, soon = ahead.popleft()
-                yield filling, None if soon is None else soon.result()
+                builder, future = ahead.popleft()
+                yield builder, None if future is None else future.result()
             elif claims.num_waiting:
-                time.sleep(POLL_S)  # others compute what is left
+                time.sleep(POLL_S)  # other processes compute the shards that are left
             else:
                 return
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _steps(
-    recipe: Recipe,
+def _batches(
+    extractor: Extractor,
     claims: Claims,
-    part_of: Callable[[int], Part],
+    utterances_of: Callable[[int], Utterances],
     on_done_elsewhere: Callable[[int], None],
-) -> Iterator[tuple[Filling, list[int]] | None]:
-    """Yield the passes of every shard, endlessly; None while there is none to be had."""
+) -> Iterator[tuple[ShardBuilder, list[int]] | None]:
+    """Yield the places of every batch, endlessly; None while no shard can be claimed."""
     while True:
         claim = claims.take()
         if claim is None:
             yield None
         elif not claim.features:
-            claims.let_go(claim.shard)
+            claims.release(claim.shard)
             on_done_elsewhere(claim.shard)
         else:
-            filling = Filling(claim.shard, claim.features, part_of(claim.shard), recipe)
-            passes: list[list[int]] = []
-            if filling.layers:
-                passes = cut_passes(recipe.encoder, filling.part, recipe.batch_seconds)
-            filling.num_passes_left = len(passes)
-            for places in passes or [[]]:
-                yield filling, places
+            builder = ShardBuilder(
+                claim.shard, claim.features, utterances_of(claim.shard), extractor
+            )
+            batches: list[list[int]] = []
+            if builder.layers:
+                batches = group_into_batches(
+                    extractor.encoder, builder.utterances, extractor.batch_seconds
+                )
+            builder.num_batches_left = len(batches)
+            for places in batches or [[]]:
+                yield builder, places

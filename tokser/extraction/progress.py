@@ -1,7 +1,6 @@
-"""Progress of an extraction: utterances, hours, speed, GB, what is left, the current shard."""
+"""Progress of an extraction: utterances, hours, speed, GB, time left, the current shard."""
 
 import json
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,27 +11,27 @@ from typing import Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from tokser.console import shown
-from tokser.progress import console, say
+from tokser.progress import console, has_bars, say
 
-__all__ = ["LINE_EVERY_S", "Meter", "Pace", "metered"]
+__all__ = ["LINE_EVERY_S", "ExtractionProgress", "ProgressReporter", "report_progress"]
 
 LINE_EVERY_S = 10.0
-"""How often a line is said where there is no terminal."""
+"""How often a line is printed where there is no terminal."""
 
 
 @dataclass
-class Pace:
-    """How far an extraction is.
+class ExtractionProgress:
+    """How much of an extraction is done.
 
     Attributes:
         total: Utterances to do.
         num_shards: Shards to do.
-        done: Utterances done, wherever.
+        done: Utterances done, here or elsewhere.
         encoded: Those that were encoded here.
-        set_aside: Those of shards written here that no pass was run for.
-        audio_s: Audio of those, in seconds; for text, of what was said.
+        quarantined: Those of shards written here that were never in a batch.
+        audio_s: Audio that was encoded here, in seconds; for text, that of its recordings.
         num_bytes: Bytes committed here.
-        shards_done: Shards done, wherever.
+        shards_done: Shards done, here or elsewhere.
         shard: The last one that was committed here.
     """
 
@@ -40,7 +39,7 @@ class Pace:
     num_shards: int
     done: int = 0
     encoded: int = 0
-    set_aside: int = 0
+    quarantined: int = 0
     audio_s: float = 0.0
     num_bytes: int = 0
     shards_done: int = 0
@@ -51,7 +50,7 @@ class Pace:
         return self.audio_s / max(seconds, 1e-9)
 
     def seconds_left(self, seconds: float) -> float | None:
-        """What is left at the pace so far; None before there is one."""
+        """Time left at the speed so far; None before there is one."""
         if not self.encoded:
             return None
         return seconds * (self.total - self.done) / self.encoded
@@ -77,100 +76,104 @@ class Pace:
         return json.dumps(facts)
 
 
-class Meter:
+class ProgressReporter:
     """Counts what is done, from any thread, and shows it.
 
     Args:
         name: The encoder.
-        pace: What there is to do.
-        bars: Where it is shown on a terminal; without one, lines are said now and then.
-        label: What is shown in front of the bar.
-        every_s: How often.
+        progress: What there is to do.
+        bars: Bars on a terminal; without them, a line is printed every `every_s` seconds.
+        label: Text before the bar.
+        every_s: Time between two lines; infinite: none.
     """
 
     def __init__(
         self,
         name: str,
-        pace: Pace,
+        progress: ExtractionProgress,
         bars: Progress | None = None,
         *,
         label: str = "",
         every_s: float = LINE_EVERY_S,
     ) -> None:
-        self.name, self.pace, self._every_s = name, pace, every_s
+        self.name, self.progress, self._every_s = name, progress, every_s
         self._lock = threading.Lock()
-        self._started = self._spoke = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._bars = bars
         if bars is not None:
-            self._task = bars.add_task(shown(name), total=pace.total, facts="", label=shown(label))
+            self._task = bars.add_task(
+                shown(name), total=progress.total, facts="", label=shown(label)
+            )
 
     @property
     def seconds(self) -> float:
-        """Time since it was begun."""
+        """Time since the start."""
         return time.monotonic() - self._started
 
     def encoded(self, num_utterances: int, audio_s: float) -> None:
-        """Count utterances that a pass was run for, and their audio in seconds."""
+        """Count the utterances of a batch, and their audio in seconds."""
         with self._lock:
-            self.pace.encoded += num_utterances
-            self.pace.done += num_utterances
-            self.pace.audio_s += audio_s
+            self.progress.encoded += num_utterances
+            self.progress.done += num_utterances
+            self.progress.audio_s += audio_s
             self._show()
 
-    def committed(self, shard: int, *, num_bytes: int, num_unusable: int = 0) -> None:
-        """Count a shard that was written, and its utterances that no pass was run for."""
+    def committed(self, shard: int, *, num_bytes: int, num_quarantined: int = 0) -> None:
+        """Count a shard that was written, and its utterances that were never in a batch."""
         with self._lock:
-            self.pace.shard = shard
-            self.pace.num_bytes += num_bytes
-            self.pace.shards_done += 1
-            self.pace.set_aside += num_unusable
-            self.pace.done += num_unusable
+            self.progress.shard = shard
+            self.progress.num_bytes += num_bytes
+            self.progress.shards_done += 1
+            self.progress.quarantined += num_quarantined
+            self.progress.done += num_quarantined
             self._show()
 
     def done_elsewhere(self, num_utterances: int) -> None:
         """Count a shard that another process has written."""
         with self._lock:
-            self.pace.done += num_utterances
-            self.pace.shards_done += 1
+            self.progress.done += num_utterances
+            self.progress.shards_done += 1
             self._show()
 
     def end(self, state: str) -> None:
-        """Say a last line where there is no terminal."""
+        """Print a last line where there is no terminal."""
         if self._bars is None:
-            say(self.pace.line(self.name, self.seconds, state))
+            say(self.progress.line(self.name, self.seconds, state))
 
     def _show(self) -> None:
         if self._bars is not None:
-            self._bars.update(self._task, completed=self.pace.done, facts=self._facts())
-        elif time.monotonic() - self._spoke >= self._every_s:
-            self._spoke = time.monotonic()
-            say(self.pace.line(self.name, self.seconds, "running"))
+            self._bars.update(self._task, completed=self.progress.done, facts=self._facts())
+        elif time.monotonic() - self._printed >= self._every_s:
+            self._printed = time.monotonic()
+            say(self.progress.line(self.name, self.seconds, "running"))
 
     def _facts(self) -> str:
-        pace, seconds = self.pace, self.seconds
-        facts = [f"{pace.num_bytes / 1e9:.2f} GB", f"shard {pace.shards_done}/{pace.num_shards}"]
-        if pace.audio_s:
-            speed = f"{pace.times_real_time(seconds):.1f} x real time"
-            facts = [f"{pace.audio_s / 3600:.2f} h", speed, *facts]
-        left = pace.seconds_left(seconds)
+        done, seconds = self.progress, self.seconds
+        facts = [f"{done.num_bytes / 1e9:.2f} GB", f"shard {done.shards_done}/{done.num_shards}"]
+        if done.audio_s:
+            speed = f"{done.times_real_time(seconds):.1f} x real time"
+            facts = [f"{done.audio_s / 3600:.2f} h", speed, *facts]
+        left = done.seconds_left(seconds)
         if left is not None:
             facts.append(f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02} left")
         return ", ".join(facts)
 
 
 @contextmanager
-def metered(label: str, name: str, pace: Pace) -> Iterator[Meter]:
-    """Show the pace of an extraction while the block runs.
+def report_progress(
+    label: str, name: str, progress: ExtractionProgress
+) -> Iterator[ProgressReporter]:
+    """Show the progress of an extraction while the block runs.
 
     Args:
-        label: What is shown in front of the bar.
+        label: Text before the bar.
         name: The encoder, as lines name it.
-        pace: What there is to do.
+        progress: What there is to do.
     """
-    if not sys.stderr.isatty():
-        meter = Meter(name, pace)
-        with _ended(meter):
-            yield meter
+    if not has_bars():
+        reporter = ProgressReporter(name, progress)
+        with _ended(reporter):
+            yield reporter
         return
     columns = (
         SpinnerColumn(),
@@ -179,15 +182,15 @@ def metered(label: str, name: str, pace: Pace) -> Iterator[Meter]:
         TextColumn("{task.completed:,}/{task.total:,} utterances"),
         TextColumn("{task.fields[facts]}", markup=False),
     )
-    with Progress(*columns, console=console) as bars:
-        yield Meter(name, pace, bars, label=label)
+    with Progress(*columns, console=console()) as bars:
+        yield ProgressReporter(name, progress, bars, label=label)
 
 
 @contextmanager
-def _ended(meter: Meter) -> Iterator[None]:
+def _ended(reporter: ProgressReporter) -> Iterator[None]:
     state = "stopped"
     try:
         yield
         state = "done"
     finally:
-        meter.end(state)
+        reporter.end(state)

@@ -1,50 +1,57 @@
-"""Shards computed and committed: reading runs ahead of the encoder, writing behind it."""
+"""The extraction pipeline: shards are read, computed and committed, each in threads of its own.
+
+How it works: three parts run at the same time. `prefetch` claims shards and reads their batches in
+a few threads; the encoder runs here, in the calling thread; `Committer` fetches outputs in one
+thread and writes full shards in another. Each part waits for the next one when it is too far
+ahead, so memory follows from the sizes of a batch and a shard, not from the corpus.
+
+What must never happen: the encoder in another thread than the caller's (Ctrl-C and SIGTERM reach
+the main thread only, between two batches); a thread or a claim that is left behind, however the
+run ends; anything in the store but complete shards.
+"""
 
 from collections.abc import Callable
 from contextlib import closing
 
-from tokser.extraction.batches import Part, launch_pass
-from tokser.extraction.commit import Drain
-from tokser.extraction.feature_specs import Recipe
-from tokser.extraction.prefetch import feed
-from tokser.extraction.progress import Meter
+from tokser.extraction.commit import Committer
+from tokser.extraction.extractor import Extractor
+from tokser.extraction.load_batches import Utterances
+from tokser.extraction.prefetch import prefetch
+from tokser.extraction.progress import ProgressReporter
 from tokser.store import Claims, GroupWriter
 
 __all__ = ["run_shards"]
 
 
 def run_shards(
-    recipe: Recipe,
+    extractor: Extractor,
     group: GroupWriter,
     claims: Claims,
-    part_of: Callable[[int], Part],
-    meter: Meter,
+    utterances_of: Callable[[int], Utterances],
+    reporter: ProgressReporter,
 ) -> None:
-    """Compute and commit shards: reading runs ahead of the encoder, writing behind it.
+    """Compute and commit shards.
 
-    The encoder runs in this thread. When it is stopped, by an error or by Ctrl-C, shards that
-    are full are committed all the same, and nothing else is; all threads have ended then, and
-    all claims are let go.
+    When it is stopped, by an error or by Ctrl-C, full shards are committed all the same, and
+    nothing else is; all threads have ended then, and all claims are released.
 
     Args:
-        recipe: How features are made.
+        extractor: The encoder and its features.
         group: Where they are committed.
         claims: Shards to take.
-        part_of: Gives the utterances of a shard.
-        meter: Is told of everything that is done.
+        utterances_of: Returns the utterances of a shard.
+        reporter: Counts what is done.
     """
 
-    def done_elsewhere(shard: int) -> None:
-        meter.done_elsewhere(len(group.layout.utterances(shard)))
+    def on_done_elsewhere(shard: int) -> None:
+        reporter.done_elsewhere(len(group.layout.utterances(shard)))
 
     with (
         claims,
-        Drain(group, claims, meter) as drain,
-        closing(feed(recipe, claims, part_of, done_elsewhere)) as passes,
+        Committer(group, claims, reporter) as committer,
+        closing(prefetch(extractor, claims, utterances_of, on_done_elsewhere)) as batches,
     ):
-        for filling, loaded in passes:
-            landing = None
-            if loaded is not None:
-                landing = launch_pass(recipe.encoder, loaded, filling.layers, recipe.dtype)
-            drain.put(filling, loaded, landing)
-        drain.finish()
+        for builder, loaded in batches:
+            output = None if loaded is None else extractor.forward(loaded, builder.layers)
+            committer.submit(builder, loaded, output)
+        committer.finish()

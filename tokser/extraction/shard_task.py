@@ -1,4 +1,16 @@
-"""A shard as a task: what travels to a worker of a cluster, and what it does there."""
+"""Shards as tasks of a Dask cluster: what travels to a worker, and what it does there.
+
+How it works: the calling process lays the group down in the store, and hands out one task for
+each pending shard. A task names the encoder, the group and the utterances by paths that every
+machine sees; no audio and no activations travel. A worker loads the encoder and opens the group
+once, keeps both for the tasks to come, and commits the shard itself, under the same locks as any
+other process. What comes back are counts.
+
+What must never happen: a worker with other weights than the caller's (its digest is compared), or
+a kept encoder or group that belongs to an earlier call (both are looked up by digest); two tasks
+at once in one worker (an encoder uses all its threads); a task that cannot be run twice (Dask
+repeats those of a lost worker: the second finds the shard committed, or commits the same bits).
+"""
 
 import math
 import threading
@@ -7,148 +19,144 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 
-import torch
-
-from tokser.config import ContextName, ExtractSettings, PrecisionName
-from tokser.device import resolve_device
-from tokser.encoders import SpeechEncoder, TextEncoder, load_encoder
+from tokser.encoders import SpeechEncoder, TextEncoder
 from tokser.errors import StoreMismatchError
-from tokser.extraction.batches import Part
-from tokser.extraction.feature_specs import Recipe
-from tokser.extraction.plan import Work
-from tokser.extraction.progress import Meter, Pace
+from tokser.extraction.encoder_spec import EncoderSpec
+from tokser.extraction.extractor import Extractor
+from tokser.extraction.feature_specs import FeatureSpecs
+from tokser.extraction.load_batches import Utterances
+from tokser.extraction.plan import ExtractionPlan
+from tokser.extraction.progress import ExtractionProgress, ProgressReporter
 from tokser.extraction.run_shards import run_shards
 from tokser.memory import keep_freed_on_workers
 from tokser.provenance import digest_of
 from tokser.scheduling import Workers, this_worker
 from tokser.store import GroupPlan, GroupWriter, StoreWriter, is_remote, open_store
 
-__all__ = ["ShardTask", "compute_shard", "run_on_workers"]
+__all__ = ["GroupAddress", "ShardTask", "compute_shard", "run_on_workers"]
 
 _ONE_AT_A_TIME = threading.Lock()
-"""An encoder uses all threads that its worker has; two at once would only wait for each other."""
+
+
+@dataclass(frozen=True)
+class GroupAddress:
+    """A group of a store, as a worker finds it.
+
+    Attributes:
+        store: Absolute path or URL of the store.
+        name: Name of the group.
+        identity: Digest of what the group holds; a worker reuses a group of the same digest only.
+    """
+
+    store: str
+    name: str
+    identity: str
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard of one encoder, and all that computing it takes.
+    """One shard of one encoder.
 
     Attributes:
-        settings: Of the whole extraction.
-        source: The encoder, a hub id or a folder that the worker sees, too.
-        model: Digest of the encoder's provenance: what a worker keeps is of this model.
-        group: Name of the group in the store.
-        identity: Digest of what the group is: what a worker keeps is of this store.
-        layers: Number of each layer, by its feature's name.
+        encoder: How the encoder is loaded.
+        model: Digest of the encoder's provenance, which the worker's must have.
+        specs: Its features.
+        group: Where they are committed.
         shard: Number of the shard.
-        part: Its utterances; recordings by paths that the worker sees, too.
+        utterances: Its utterances.
     """
 
-    settings: ExtractSettings
-    source: str
+    encoder: EncoderSpec
     model: str
-    group: str
-    identity: str
-    layers: tuple[tuple[str, int], ...]
+    specs: FeatureSpecs
+    group: GroupAddress
     shard: int
-    part: Part
+    utterances: Utterances
 
     def __repr__(self) -> str:
-        return f"{self.group}, shard {self.shard}"
+        return f"{self.group.name}, shard {self.shard}"
 
 
 def run_on_workers(
-    crew: Workers,
-    work: Work,
+    workers: Workers,
+    plan: ExtractionPlan,
+    store: str,
     group: GroupWriter,
     pending: Mapping[int, Sequence[str]],
-    part_of: Callable[[int], Part],
-    meter: Meter,
+    utterances_of: Callable[[int], Utterances],
+    reporter: ProgressReporter,
 ) -> None:
     """Have every pending shard computed and committed by the workers of a cluster."""
-    place = work.settings.store
-    absolute = place if is_remote(place) else str(Path(place).absolute())
-    settings = work.settings.model_copy(update={"store": absolute})
-    layers = tuple(work.recipe.layers.items())
-    model = digest_of(work.encoder.provenance())
-    identity = digest_of([group.identity, sorted(work.plan.features)])
-    task = partial(ShardTask, settings, work.plan.source, model, work.plan.name, identity, layers)
-    tasks = (task(shard, part_of(shard)) for shard in pending)
-    for done, pace in crew.map(compute_shard, tasks):
-        if pace.shard is None:
-            meter.done_elsewhere(len(done.part.ids))
+    address = GroupAddress(
+        store if is_remote(store) else str(Path(store).absolute()),
+        plan.group.name,
+        digest_of([group.identity, sorted(plan.group.features)]),
+    )
+    model = digest_of(plan.encoder.provenance())
+    task = partial(ShardTask, plan.encoder_spec, model, plan.extractor.specs, address)
+    tasks = (task(shard, utterances_of(shard)) for shard in pending)
+    for done, progress in workers.map(compute_shard, tasks):
+        if progress.shard is None:
+            reporter.done_elsewhere(len(done.utterances.ids))
             continue
-        meter.encoded(pace.encoded, pace.audio_s)
-        meter.committed(pace.shard, num_bytes=pace.num_bytes, num_unusable=len(done.part.reasons))
+        reporter.encoded(progress.encoded, progress.audio_s)
+        reporter.committed(
+            progress.shard,
+            num_bytes=progress.num_bytes,
+            num_quarantined=len(done.utterances.quarantined),
+        )
 
 
-def compute_shard(task: ShardTask) -> Pace:
-    """Compute and commit one shard on a worker; its encoder is loaded once and kept.
+def compute_shard(task: ShardTask) -> ExtractionProgress:
+    """Compute and commit one shard on a worker.
 
     Returns:
-        What was done; no shard if another process had committed it.
+        What was done; `shard` is None if another process had committed it.
     """
     with _ONE_AT_A_TIME:
-        encoder = _encoder(
-            task.model,
-            task.source,
-            task.settings.revision,
-            task.settings.device,
-            task.settings.precision,
-            task.settings.context,
-        )
-        recipe = Recipe.of(encoder, dict(task.layers), task.settings)
-        group = _group(task.identity, task.settings.store, task.group)
-        pace = Pace(len(task.part.ids), 1)
-        meter = Meter(recipe.encoder.name, pace, every_s=math.inf)
-        run_shards(recipe, group, group.claim([task.shard]), lambda shard: task.part, meter)
-    return pace
+        encoder = _encoder(task.encoder, task.model)
+        extractor = Extractor(encoder, task.specs, task.encoder.batch_seconds_here())
+        group = _group(task.group)
+        progress = ExtractionProgress(len(task.utterances.ids), 1)
+        reporter = ProgressReporter(encoder.name, progress, every_s=math.inf)
+        claims = group.claim([task.shard])
+        run_shards(extractor, group, claims, lambda shard: task.utterances, reporter)
+    return progress
 
 
 @lru_cache(maxsize=1)
-def _encoder(
-    model: str,
-    source: str,
-    revision: str | None,
-    device: str,
-    precision: PrecisionName,
-    context: ContextName,
-) -> SpeechEncoder | TextEncoder:
+def _encoder(spec: EncoderSpec, model: str) -> SpeechEncoder | TextEncoder:
     """Load an encoder, and keep it for further shards and stores.
 
     Raises:
-        StoreMismatchError: It is another model here than where tasks are handed out.
+        StoreMismatchError: The model here differs from the caller's.
     """
+    import torch  # takes seconds, and who only reads a plan must not wait for it
+
     address, num_threads = this_worker()
     torch.set_num_threads(num_threads)
     keep_freed_on_workers()
-    encoder = load_encoder(
-        source,
-        revision=revision,
-        device=resolve_device(device),
-        precision=precision,
-        context=context,
-    )
+    encoder = spec.load()
     if digest_of(encoder.provenance()) != model:
         raise StoreMismatchError(
-            f"worker {address}, {source}",
-            expected="the model that the extraction was called with",
-            got="another, or other versions of its files",
-            remedy="Put the same files in this place on every machine.",
+            f"worker {address}, {spec.source}",
+            expected="the model that the extraction was started with",
+            got="another model, or other versions of its files",
+            remedy="Put the same files in this folder on every machine.",
         )
     return encoder
 
 
 @lru_cache(maxsize=1)
-def _group(identity: str, path: str, name: str) -> GroupWriter:
-    """Open the group that was laid down before tasks were handed out."""
-    store = open_store(path)
-    found = store.group(name)
+def _group(address: GroupAddress) -> GroupWriter:
+    """Open the group that was laid down before tasks were handed out, and keep it."""
+    store = open_store(address.store)
+    found = store.group(address.name)
     plan = GroupPlan(
-        name=name,
+        name=address.name,
         kind=found.kind,
         features=found.features,
-        lengths=store.layout(name).row_lengths,
+        lengths=store.layout(address.name).row_lengths,
         provenance=found.provenance,
     )
     return StoreWriter.reopen(store).plan_group(plan)

@@ -1,4 +1,4 @@
-"""What every aligner is: text tokens that query speech frames, whatever the variant."""
+"""The base of all aligners: text tokens that attend to speech frames, whatever the variant."""
 
 import abc
 from typing import Any, ClassVar, NamedTuple
@@ -9,15 +9,15 @@ from torch import Tensor, nn
 
 from tokser.config import Settings
 
-__all__ = ["Aligner", "Heard", "LayerMix", "NoOptions"]
+__all__ = ["Aligner", "AlignerInput", "LayerMix", "NoOptions"]
 
 Speech = Float[Tensor, "frames speech_dim"]
 Tokens = Float[Tensor, "tokens text_dim"]
 Lengths = Int64[Tensor, " batch"]
 
 
-class Heard(NamedTuple):
-    """What an aligner is given: tokens that ask, and the frames that they hear.
+class AlignerInput(NamedTuple):
+    """What an aligner takes: tokens as queries, and the frames that they attend to.
 
     Utterances lie one after the other, without padding.
 
@@ -33,15 +33,15 @@ class Heard(NamedTuple):
     speech: Float[Tensor, "layers frames speech_dim"]
     num_frames: Lengths
 
-    def to(self, device: torch.device) -> "Heard":
+    def to(self, device: torch.device) -> "AlignerInput":
         """Move the rows; lengths stay on the CPU."""
         return self._replace(
             queries=self.queries.to(device, non_blocking=True),
             speech=self.speech.to(device, non_blocking=True),
         )
 
-    def pin_memory(self) -> "Heard":
-        """Put the rows where a GPU fetches them while others are worked on."""
+    def pin_memory(self) -> "AlignerInput":
+        """Move the rows into page-locked memory, from which a GPU copies while it computes."""
         return self._replace(queries=self.queries.pin_memory(), speech=self.speech.pin_memory())
 
 
@@ -66,7 +66,7 @@ class LayerMix(nn.Module):
 
 
 class Aligner(nn.Module, abc.ABC):
-    """Base of the variants: mixes the layers, then lets tokens listen.
+    """Base of the variants: mixes the layers, then lets tokens attend to it.
 
     Args:
         text_dim: Width D_t of queries and teacher.
@@ -111,28 +111,30 @@ class Aligner(nn.Module, abc.ABC):
         """Return what `align` returns, in the form that the equation is written in."""
 
     @abc.abstractmethod
-    def weigh(
+    def attention_weights(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Float[Tensor, "batch heads longest_tokens longest_frames"]:
-        """Return where each head of each token listens."""
+        """Return the attention weights of each head; rows sum to 1 over frames."""
 
-    def forward(self, heard: Heard) -> Tokens:
+    def forward(self, inputs: AlignerInput) -> Tokens:
         """Return the student B_s, a row for each token, utterance after utterance."""
-        queries, num_tokens, speech, num_frames = heard
+        queries, num_tokens, speech, num_frames = inputs
         return self.align(queries, self.mixed(speech), num_tokens, num_frames)
 
-    def forward_plainly(self, heard: Heard) -> Tokens:
+    def forward_plainly(self, inputs: AlignerInput) -> Tokens:
         """Return what `forward` returns, computed plainly; for reference."""
-        queries, num_tokens, speech, num_frames = heard
+        queries, num_tokens, speech, num_frames = inputs
         mixed = self.mixed(speech).to(queries.dtype)
         return self.align_plainly(queries, mixed, num_tokens, num_frames)
 
-    def attention_map(self, heard: Heard) -> Float[Tensor, "batch longest_tokens longest_frames"]:
-        """Return where each token listens, the mean of its heads; rows sum to 1 over frames."""
-        queries, num_tokens, speech, num_frames = heard
+    def attention_map(
+        self, inputs: AlignerInput
+    ) -> Float[Tensor, "batch longest_tokens longest_frames"]:
+        """Return each token's attention weights, the mean of its heads; rows sum to 1."""
+        queries, num_tokens, speech, num_frames = inputs
         mixed = self.mixed(speech).to(queries.dtype)
-        return self.weigh(queries, mixed, num_tokens, num_frames).mean(dim=1)
+        return self.attention_weights(queries, mixed, num_tokens, num_frames).mean(dim=1)
 
     def mixed(self, speech: Float[Tensor, "layers frames speech_dim"]) -> Speech:
-        """Return the one speech feature that tokens listen to."""
+        """Return the one speech feature that tokens attend to."""
         return speech[0] if self.mix is None else self.mix(speech)

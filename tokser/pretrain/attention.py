@@ -20,9 +20,9 @@ from torch.nn import functional
 from tokser.pretrain.ragged import as_padded, as_ragged, row_mask
 
 __all__ = [
+    "attend",
     "attention_weights",
     "is_compiled",
-    "listen",
     "plain_attention",
     "product",
     "reassociated_attention",
@@ -81,11 +81,11 @@ def plain_attention(
 
     Arguments as `attention_weights`; heads of V lie side by side too.
 
-    Source: report, section 3.3.
+    Source: paper, section 3.3.
     """
     weights = attention_weights(q, k, num_tokens, num_frames, scale=scale, num_heads=num_heads)
-    heard = weights @ _heads(as_padded(v, num_frames), num_heads)
-    return as_ragged(heard.transpose(1, 2).flatten(2), num_tokens)
+    context = weights @ _heads(as_padded(v, num_frames), num_heads)
+    return as_ragged(context.transpose(1, 2).flatten(2), num_tokens)
 
 
 def reassociated_attention(
@@ -101,8 +101,8 @@ def reassociated_attention(
 ) -> Float[Tensor, "tokens dim"]:
     """What `plain_attention` gives for K = S W_k and V = S W_v, without projecting a frame.
 
-    Exact, for any number of heads: every head's queries become so many more that ask the same
-    speech. Worth it while heads times tokens are fewer than frames.
+    Exact, for any number of heads: the heads become additional queries of the same speech.
+    Worth it while heads times tokens are fewer than frames.
 
     Args:
         q: Q.
@@ -115,21 +115,20 @@ def reassociated_attention(
         num_heads: Heads.
     """
     if num_heads == 1:
-        heard = listen(product(q * scale, w_k.mT), speech, num_tokens, num_frames)
-        return product(heard, w_v)
+        context = attend(product(q * scale, w_k.mT), speech, num_tokens, num_frames)
+        return product(context, w_v)
     heads_k, heads_v = (w.unflatten(1, (num_heads, -1)) for w in (w_k, w_v))
-    asking = torch.einsum("thd,shd->ths", (q * scale).unflatten(1, (num_heads, -1)), heads_k)
-    heard = listen(asking.flatten(0, 1), speech, num_tokens * num_heads, num_frames)
-    heard = heard.unflatten(0, (-1, num_heads))
-    return torch.einsum("ths,shd->thd", heard, heads_v).flatten(1)
+    queries = torch.einsum("thd,shd->ths", (q * scale).unflatten(1, (num_heads, -1)), heads_k)
+    context = attend(queries.flatten(0, 1), speech, num_tokens * num_heads, num_frames)
+    context = context.unflatten(0, (-1, num_heads))
+    return torch.einsum("ths,shd->thd", context, heads_v).flatten(1)
 
 
 def product(rows: Float[Tensor, "rows width"], weight: Float[Tensor, "width dim"]) -> Tensor:
     """Return `rows @ weight`, quickly for any number of rows.
 
-    oneDNN, which multiplies bfloat16 on a CPU, compiles code for every size of product that it has
-    not met before, which takes longer than the product: so rows are rounded up to sizes that come
-    again.
+    oneDNN, which multiplies bfloat16 on a CPU, compiles code for every new size of product, which
+    takes longer than the product: so rows are rounded up to sizes that recur.
     """
     if not is_compiled(rows):
         return rows @ weight
@@ -144,87 +143,87 @@ def is_compiled(operand: Tensor) -> bool:
     )
 
 
-def listen(
-    asking: Float[Tensor, "tokens speech_dim"],
+def attend(
+    queries: Float[Tensor, "tokens speech_dim"],
     speech: Speech,
     num_tokens: Lengths,
     num_frames: Lengths,
 ) -> Float[Tensor, "tokens speech_dim"]:
-    """softmax(A S^T) S of each utterance.
+    """softmax(Q S^T) S of each utterance.
 
     Args:
-        asking: A, what tokens ask for, in the frames' own space.
-        speech: S, of any type of float; what is computed has the type of `asking`, or that of
+        queries: Q W_k^T, projected into the frames' own space.
+        speech: S, of any type of float; what is computed has the type of `queries`, or that of
             autocast.
-        num_tokens: Rows of A of each utterance.
+        num_tokens: Rows of Q of each utterance.
         num_frames: Rows of S of each utterance.
     """
-    kind = asking.device.type
+    kind = queries.device.type
     autocast = torch.is_autocast_enabled(kind)
-    dtype = torch.get_autocast_dtype(kind) if autocast else asking.dtype
+    dtype = torch.get_autocast_dtype(kind) if autocast else queries.dtype
     with torch.autocast(kind, enabled=False):
         if kind == "cpu":
             lengths = num_tokens.tolist(), num_frames.tolist()
-            heard: Tensor = _Listen.apply(asking.to(dtype), speech, *lengths)
-            return heard
+            context: Tensor = _Attend.apply(queries.to(dtype), speech, *lengths)
+            return context
         rows = speech.to(dtype)
-        return plain_attention(asking.to(dtype), rows, rows, num_tokens, num_frames)
+        return plain_attention(queries.to(dtype), rows, rows, num_tokens, num_frames)
 
 
-class _Listen(torch.autograd.Function):
+class _Attend(torch.autograd.Function):
     """One utterance at a time, so that its frames stay in the processor's cache."""
 
     @staticmethod
     def forward(
-        ctx: Any, asking: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
+        ctx: Any, queries: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
     ) -> Tensor:
-        places = _Places(asking, speech, tokens, frames)
-        asked = places.lengthened(asking)
-        heard = torch.empty_like(asked)
+        places = _Places(queries, speech, tokens, frames)
+        padded_queries = places.lengthened(queries)
+        context = torch.empty_like(padded_queries)
         weights = []
         for number, (token, frame) in enumerate(places):
             s = places.cast(speech, number)
-            scores = asked[token] @ s.mT
+            scores = padded_queries[token] @ s.mT
             scores[:, frame.stop - frame.start :] = -math.inf
             weights.append(scores.softmax(dim=-1))
-            torch.mm(weights[-1], s, out=heard[token])
-        ctx.save_for_backward(asking, speech, *weights)
+            torch.mm(weights[-1], s, out=context[token])
+        ctx.save_for_backward(queries, speech, *weights)
         ctx.lengths = tokens, frames
-        return heard[: len(asking)]
+        return context[: len(queries)]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        asking, speech, *weights = ctx.saved_tensors
-        places = _Places(asking, speech, *ctx.lengths)
+        queries, speech, *weights = ctx.saved_tensors
+        places = _Places(queries, speech, *ctx.lengths)
         grad_speech = torch.empty_like(speech) if ctx.needs_input_grad[1] else None
-        grad_heard, asked = places.lengthened(grads[0]), places.lengthened(asking)
-        grad_asking = torch.empty_like(asked)
+        grad_context, padded_queries = places.lengthened(grads[0]), places.lengthened(queries)
+        grad_queries = torch.empty_like(padded_queries)
         for number, ((token, frame), w) in enumerate(zip(places, weights, strict=True)):
-            s, grad = places.cast(speech, number), grad_heard[token]
+            s, grad = places.cast(speech, number), grad_context[token]
             # The softmax's gradient; torch's own kernel reads each row once.
             grad_scores = torch._softmax_backward_data(grad @ s.mT, w, 1, w.dtype)
-            torch.mm(grad_scores, s, out=grad_asking[token])
+            torch.mm(grad_scores, s, out=grad_queries[token])
             if grad_speech is not None:
                 own = slice(0, ctx.lengths[0][number])
-                found = w[own].mT @ grad[own] + grad_scores[own].mT @ asked[token][own]
+                found = w[own].mT @ grad[own] + grad_scores[own].mT @ padded_queries[token][own]
                 grad_speech[frame] = found[: frame.stop - frame.start]
-        return grad_asking[: len(asking)], grad_speech, None, None
+        return grad_queries[: len(queries)], grad_speech, None, None
 
 
 class _Places:
-    """Where each utterance's rows are, lengthened to sizes that come again.
+    """Where each utterance's rows are, lengthened to sizes that recur.
 
     Tokens and frames are rounded up where products are compiled, see `product`. What a lengthened
     span of tokens writes beyond its own is written again by the utterance after it.
     """
 
     def __init__(
-        self, asking: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
+        self, queries: Tensor, speech: Tensor, tokens: Sequence[int], frames: Sequence[int]
     ) -> None:
-        self._tokens, self._frames = (16, 64) if is_compiled(asking) else (1, 1)
+        self._tokens, self._frames = (16, 64) if is_compiled(queries) else (1, 1)
         self._spans = [*zip(_spans(tokens, self._tokens), _spans(frames, 1), strict=True)]
         most = max(_up(count, self._frames) for count in frames)
-        self._room = asking.new_empty(most, speech.shape[1])
+        self._room = queries.new_empty(most, speech.shape[1])
 
     def __iter__(self) -> Iterator[tuple[slice, slice]]:
         """Yield the span of tokens, lengthened, and that of frames."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tokser.errors import InputError, RunError
-from tokser.pretrain.aligner import Heard
+from tokser.pretrain.aligner import AlignerInput
 from tokser.pretrain.buffers import Buffers
 from tokser.store.gather import Allocate
 
@@ -59,38 +59,40 @@ class Batch(NamedTuple):
 
     Attributes:
         ids: The utterances.
-        heard: Queries T and speech S.
+        inputs: Queries T and speech S.
         teacher: B, float32, as many rows as T.
     """
 
     ids: list[str]
-    heard: Heard
+    inputs: AlignerInput
     teacher: Float32[Tensor, "tokens text_dim"]
 
     def to(self, device: torch.device) -> "Batch":
         """Move the rows; ids and lengths stay."""
         teacher = self.teacher.to(device, non_blocking=True)
-        return self._replace(heard=self.heard.to(device), teacher=teacher)
+        return self._replace(inputs=self.inputs.to(device), teacher=teacher)
 
     def pin_memory(self) -> "Batch":
-        """Put the rows where a GPU fetches them while others are worked on."""
-        return self._replace(heard=self.heard.pin_memory(), teacher=self.teacher.pin_memory())
+        """Move the rows into page-locked memory, from which a GPU copies while it computes."""
+        return self._replace(inputs=self.inputs.pin_memory(), teacher=self.teacher.pin_memory())
 
     @property
     def num_tokens(self) -> Int64[Tensor, " batch"]:
         """Tokens of each utterance."""
-        return self.heard.num_tokens
+        return self.inputs.num_tokens
 
 
 class DevBatch(NamedTuple):
-    """The same utterances twice: with their own speech, and with that of others."""
+    """The same utterances twice: with matched and with mismatched speech."""
 
-    right: Batch
-    wrong: Batch
+    matched: Batch
+    """Each utterance with its own speech."""
+    mismatched: Batch
+    """Each utterance with the speech of another."""
 
     def to(self, device: torch.device) -> "DevBatch":
         """Move the tensors."""
-        return DevBatch(self.right.to(device), self.wrong.to(device))
+        return DevBatch(self.matched.to(device), self.mismatched.to(device))
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class Pairs:
     teacher: FeatureSource
     special_tokens: bool
     buffers: Buffers = field(default_factory=Buffers)
-    """Memory of batches that are gone, for those to come."""
+    """Memory that batches share, one after the other."""
 
     @cached_property
     def num_frames(self) -> "pd.Series[int]":
@@ -148,11 +150,11 @@ class Pairs:
 
         Args:
             ids: Utterances.
-            speech_of: Whose frames each of them hears; its own by default.
+            speech_of: Whose frames each of them attends to; its own by default.
         """
         ids = list(ids)
-        hears = ids if speech_of is None else [speech_of[name] for name in ids]
-        layers = [source.ragged(hears, self.buffers.take) for source in self.speech]
+        sources = ids if speech_of is None else [speech_of[name] for name in ids]
+        layers = [source.ragged(sources, self.buffers.take) for source in self.speech]
         speech = [torch.as_tensor(layer.rows) for layer in layers]
         queries, teacher = self.queries.ragged(ids), self.teacher.ragged(ids)
         num_tokens = torch.from_numpy(teacher.lengths)
@@ -160,27 +162,27 @@ class Pairs:
         if not self.special_tokens:
             inner = ~_first_and_last(num_tokens)
             num_tokens = num_tokens - 2
-        heard = Heard(
+        inputs = AlignerInput(
             torch.as_tensor(queries.rows).float()[inner],
             num_tokens,
             speech[0][None] if len(speech) == 1 else torch.stack(speech),
             torch.from_numpy(layers[0].lengths),
         )
-        return Batch(ids, heard, torch.as_tensor(teacher.rows).float()[inner])
+        return Batch(ids, inputs, torch.as_tensor(teacher.rows).float()[inner])
 
     def require_finite(self, batch: Batch) -> None:
         """Raise, naming the feature and the utterance, if a row of a batch is not finite.
 
-        A row that is not finite makes its tokens' students and so the loss not finite: asked then,
-        it costs nothing as long as all is well.
+        A row that is not finite makes its tokens' students and so the loss not finite: this is
+        called only then, and costs nothing in normal training.
 
         Raises:
             RunError: A row is NaN or infinite.
         """
-        heard, lengths = batch.heard, (batch.heard.num_frames, batch.heard.num_tokens)
-        layers = zip(self.speech, heard.speech, strict=True)
+        inputs, lengths = batch.inputs, (batch.inputs.num_frames, batch.inputs.num_tokens)
+        layers = zip(self.speech, inputs.speech, strict=True)
         features = [(source, rows, lengths[0]) for source, rows in layers]
-        features += [(self.queries, heard.queries, lengths[1])]
+        features += [(self.queries, inputs.queries, lengths[1])]
         features += [(self.teacher, batch.teacher, lengths[1])]
         for source, rows, counts in features:
             for name, part in zip(batch.ids, rows.split(counts.tolist()), strict=True):

@@ -1,4 +1,4 @@
-"""Memory that is used again: the system hands new memory out page by page, slower than a copy."""
+"""Memory that is reused: the system provides new memory page by page, slower than a copy."""
 
 import math
 import threading
@@ -13,7 +13,7 @@ __all__ = ["Buffers"]
 
 
 class Buffers:
-    """Arrays whose memory comes back by itself when nothing looks at it any more.
+    """Arrays whose memory is reused as soon as nothing refers to it any more.
 
     Safe to use from several threads.
     """

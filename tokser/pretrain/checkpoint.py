@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.names import Name
 from tokser.pretrain.aligner import Aligner
@@ -80,7 +81,7 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
                 folder / name,
                 expected="a finished pretraining run",
                 got="no such file",
-                remedy="Finish it with the same `tokser pretrain`, or name another folder.",
+                remedy="Run the same `tokser pretrain` again to finish it, or name another folder.",
             )
         sealed.require_whole(name, "Run the same `tokser pretrain` again, which repairs it.")
     if not sealed.is_sealed:
@@ -107,8 +108,10 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
 
 def _read_description(file: Path) -> AlignerDescription:
     try:
-        description = AlignerDescription(**json.loads(file.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, RecursionError) as error:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        content["variant"] = VARIANT_ALIASES.get(content["variant"], content["variant"])
+        description = AlignerDescription(**content)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(
             file,
             expected="the description of an aligner",

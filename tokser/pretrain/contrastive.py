@@ -1,4 +1,4 @@
-"""The token-by-token contrastive loss: as it is written, and in one pass over the similarities."""
+"""The token-by-token contrastive loss: as written, and from one exponential per similarity."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +15,7 @@ __all__ = ["plain_contrastive_loss", "token_contrastive_loss"]
 Tokens = Float[Tensor, "tokens dim"]
 
 _BLOCK_ROWS = 128
-"""Teacher tokens whose similarities are worked on at a time: they stay in the CPU's cache."""
+"""Teacher tokens whose similarities are computed at a time: they stay in the CPU's cache."""
 _MOST_NEGATIVE_EXPONENT = 80.0
 """exp(-80) is still an ordinary float32."""
 
@@ -36,7 +36,7 @@ def plain_contrastive_loss(
     Returns:
         The loss, a scalar.
 
-    Source: report, section 3.4.
+    Source: paper, section 3.4.
     """
     similarities = functional.normalize(teacher.detach(), dim=-1) @ (
         functional.normalize(student, dim=-1).mT / temperature
@@ -76,7 +76,7 @@ class _Symmetric(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
         count = len(student)
-        if is_compiled(student):  # by sizes that come again
+        if is_compiled(student):  # for sizes that recur
             more = (0, 0, 0, -count % _BLOCK_ROWS)
             student, teacher = functional.pad(student, more), functional.pad(teacher, more)
         wide = torch.promote_types(student.dtype, torch.float32)
@@ -92,7 +92,7 @@ class _Symmetric(torch.autograd.Function):
             block[max(0, count - first) :] = 0
             torch.sum(block, dim=1, out=rows[here])
             columns += block.sum(dim=0)
-        rows[count:], columns[count:] = 1, 1  # of rows that are none; they weigh nothing
+        rows[count:], columns[count:] = 1, 1  # of padding, which has no weight
         ctx.save_for_backward(teacher, powers, rows, columns)
         ctx.temperature, ctx.count = temperature, count
         entropies = (rows.log().sum() + columns.log().sum()) / count

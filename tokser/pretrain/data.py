@@ -9,36 +9,37 @@ import torch
 from tokser.config import PretrainSettings
 from tokser.pretrain.batches import Batch, DevBatch, Pairs
 from tokser.pretrain.order import bucketed_batches, in_order, part_of, shard_batches
+from tokser.pretrain.prefetch import Prefetch
 from tokser.pretrain.ranks import num_ranks, this_rank
-from tokser.pretrain.stream import Stream
 
 __all__ = ["Batches"]
 
 
 class Batches(lightning.LightningDataModule):
-    """Batches of the train and dev part; each process gets its share of every one.
+    """Batches of the train and dev part; each process gets its share of every batch.
 
     Args:
         pairs: Where the rows are.
         train: Utterances to train on.
-        wrong: Dev utterances, and whose speech each of them gets as mismatched speech.
+        mismatched: Dev utterances, and whose speech each of them gets as mismatched speech.
         settings: Size, order and seed.
-        shard_of: Shard of each utterance's speech; needed where shards are what is shuffled.
-        pins: Whether batches are put where a GPU fetches them by itself.
+        shard_of: Shard of each utterance's speech; needed where whole shards are shuffled.
+        pins: Whether batches are moved into page-locked memory.
     """
 
     def __init__(
         self,
         pairs: Pairs,
         train: Sequence[str],
-        wrong: Mapping[str, str],
+        mismatched: Mapping[str, str],
         settings: PretrainSettings,
         shard_of: Mapping[str, int] | None = None,
         *,
         pins: bool = False,
     ) -> None:
         super().__init__()
-        self._pairs, self._wrong, self._settings = pairs, dict(wrong), settings
+        self._pairs, self._settings = pairs, settings
+        self._mismatched = dict(mismatched)
         self._train, self._shard_of = list(train), shard_of or {}
         self._pins = pins
         self._num_frames = pairs.num_frames.to_dict()
@@ -46,23 +47,23 @@ class Batches(lightning.LightningDataModule):
     @property
     def dev(self) -> list[str]:
         """Utterances of the dev part."""
-        return sorted(self._wrong)
+        return sorted(self._mismatched)
 
     @cached_property
     def num_batches(self) -> int:
         """Batches of every epoch."""
         return len(self.plan(0))
 
-    def train_dataloader(self) -> Stream[Batch]:
+    def train_dataloader(self) -> Prefetch[Batch]:
         """Batches of an epoch, each epoch in an order of its own."""
-        return Stream(
+        return Prefetch(
             self.plan, self._gather, lambda: self.trainer.current_epoch if self.trainer else 0
         )
 
-    def val_dataloader(self) -> Stream[DevBatch]:
-        """Batches of the dev part, always the same, with their own and with mismatched speech."""
+    def val_dataloader(self) -> Prefetch[DevBatch]:
+        """Batches of the dev part, always the same, with matched and mismatched speech."""
         batches = list(in_order(self.dev, self._settings.batch_size))
-        return Stream(lambda epoch: part_of(batches, this_rank(), num_ranks()), self._gather_dev)
+        return Prefetch(lambda epoch: part_of(batches, this_rank(), num_ranks()), self._gather_dev)
 
     def plan(self, epoch: int) -> list[list[str]]:
         """Return the utterances of every batch of an epoch, this process's share of them."""
@@ -86,7 +87,7 @@ class Batches(lightning.LightningDataModule):
         return batch.pin_memory() if self._pins else batch
 
     def _gather_dev(self, ids: Sequence[str]) -> DevBatch:
-        return DevBatch(self._pairs.gather(ids), self._pairs.gather(ids, self._wrong))
+        return DevBatch(self._pairs.gather(ids), self._pairs.gather(ids, self._mismatched))
 
     def transfer_batch_to_device(
         self, batch: Batch | DevBatch, device: torch.device, dataloader_idx: int

@@ -1,4 +1,4 @@
-"""What a run keeps of its epochs: a row each, the best weights, the state to go on from."""
+"""What a run keeps of its epochs: a row each, the best weights, the state to resume from."""
 
 import math
 import os
@@ -40,12 +40,12 @@ class History(Callback):
     Args:
         out: Folder of the run.
         num_epochs: Epochs of the run.
-        save_steps: Steps between two savings of the state within an epoch.
+        save_steps: Steps between two saved states within an epoch.
 
     Attributes:
         table: `metrics.csv`.
         best: Weights of the best epoch so far.
-        last: Everything that is needed to go on, in Lightning's format; the state saved before it
+        last: Everything that is needed to resume, in Lightning's format; the state saved before it
             lies beside it, in case it is damaged.
     """
 
@@ -76,7 +76,7 @@ class History(Callback):
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        """Save the state, so that a stopped run goes on from here."""
+        """Save the state, so that a stopped run resumes here."""
         self._save(trainer)
 
     def on_train_batch_end(
@@ -87,16 +87,16 @@ class History(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        """Save the state within an epoch, now and then."""
+        """Save the state within an epoch, every `save_steps` steps."""
         if (batch_idx + 1) % self._save_steps == 0 and not trainer.is_last_batch:
             self._save(trainer)
 
     def begin_anew(self) -> None:
-        """Forget what a run left that was stopped."""
+        """Remove what a stopped run left."""
         self._sealed.drop(STAMP_NAME, *_STATES, _BEST, WEIGHTS, _TABLE, _TABLE_COPY)
 
     def checkpoint(self) -> Path | None:
-        """Return the state to go on from: the last that is whole.
+        """Return the state to resume from: the last that is undamaged.
 
         None where there is none, or where the weights or the rows of epochs before it are lost.
         Changes nothing, so that every process of a run finds the same.
@@ -109,15 +109,15 @@ class History(Callback):
             return self.last
         if not before:
             return None
-        _say_first(f"{self.last} is damaged or gone: training goes on from the state saved before")
+        _say_first(f"{self.last} is damaged or gone: training resumes from the state saved before")
         return self.last.with_name(Path(_BEFORE_LAST).name)
 
     def is_finished(self) -> bool:
-        """Tell whether the run came to its end, and what it gave can be had; changes nothing."""
+        """Tell whether training is complete and its files are undamaged; changes nothing."""
         return {STAMP_NAME, _BEST, _TABLE} <= self._names() and not self._lost()
 
     def repair(self) -> None:
-        """Copy what is damaged from where else it is; where it is nowhere, forget the run.
+        """Replace damaged files by their copies; where there is none, remove what the run left.
 
         Raises:
             InputError: A folder is where a file should be.
@@ -134,9 +134,9 @@ class History(Callback):
                     self._sealed.put({name: (self._sealed.folder / whole).read_bytes()})
 
     def drop_damaged_states(self) -> None:
-        """Drop states to go on from that are damaged, when training came to its end."""
+        """Remove damaged states to resume from, when training is complete."""
         for name in self._sealed.faults(self._names().intersection(_STATES)):
-            say(f"{self._sealed.folder / name} is damaged or gone: a finished run needs it no more")
+            say(f"{self._sealed.folder / name} is damaged or gone: a finished run does not need it")
             self._sealed.drop(name)
 
     def _names(self) -> set[str]:
@@ -146,7 +146,7 @@ class History(Callback):
             return set()
 
     def _lost(self) -> str:
-        """Say which file is damaged that cannot be had from elsewhere; nothing if none is."""
+        """Name a damaged file that has no copy; empty if there is none."""
         names = self._names()
         for twice in _TWICE:
             listed = [name for name in twice if name in names]
@@ -184,7 +184,7 @@ class History(Callback):
         say(
             f"epoch {row['epoch']}/{self._num_epochs}: {loss}"
             f"dev match rate {percent(row, HEADLINE)} "
-            f"(mismatched speech {percent(row, f'{HEADLINE}_shuffled')}, {text_only}"
+            f"(mismatched speech {percent(row, f'{HEADLINE}_mismatched')}, {text_only}"
             f"chance {percent(row, 'dev_chance')})"
         )
 
@@ -194,7 +194,7 @@ def _weights(state: Mapping[str, Tensor]) -> bytes:
 
 
 def _say_first(message: str) -> None:
-    """Tell something that every process finds, once."""
+    """Print what every process finds only once."""
     if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
         say(message)
 

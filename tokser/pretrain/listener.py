@@ -1,10 +1,10 @@
-"""An aligner that must listen: the word only says where, all that comes out is speech."""
+"""An aligner that must use the speech: the word is a query only, all output comes from frames."""
 
 import math
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from torch import Tensor, nn
 
 from tokser.config import Settings
@@ -21,19 +21,23 @@ Padded = Float[Tensor, "batch longest_frames speech_dim"]
 
 _FIRST_WIDTH = 0.08
 """Of the window at the start, as a share of the utterance: a word among a dozen."""
+_GLOBAL_QUERIES = "seeds"
+"""Name of the global queries' weights in checkpoints, as earlier versions wrote it."""
 
 
 class ListenerOptions(Settings):
     """Options of the variant `listener`."""
 
     heads: int = Field(default=1, gt=0)
-    """Windows of each token; more of them score higher, and hear less and guess more."""
+    """Windows of each token; more of them score higher and gain less over mismatched speech."""
     rank: int = Field(default=64, gt=0)
     """Width of queries and keys of a head: how well a word can tell frames apart."""
-    seeds: int = Field(default=4, gt=0)
-    """Learned questions that are asked of every utterance, whatever its words."""
+    global_queries: int = Field(
+        default=4, gt=0, validation_alias=AliasChoices("global_queries", "seeds")
+    )
+    """Learned queries of every utterance, whatever its words."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
-    """Share of what was heard that is dropped in training."""
+    """Share of the attended frames' values that is dropped in training."""
 
 
 class ListenerAligner(Aligner):
@@ -44,7 +48,7 @@ class ListenerAligner(Aligner):
         A_h = softmax(Q_h K_h^T / sqrt(r) - (t - p)^2 / 2 w_h^2),   Q_h = T W_q, K_h = N W_k
         c_m = softmax(u_m N^T) N
 
-    where p is the place of a token and t that of a frame, both from 0 to 1 over the utterance.
+    where p is the position of a token and t that of a frame, both from 0 to 1 over the utterance.
     The same word in another utterance has the same query, so what sets its tokens apart, the
     sentence, can come from c alone, that is from speech. There is no residual to the word and no
     layer after the two sums; few parameters, so a few thousand utterances suffice.
@@ -55,35 +59,43 @@ class ListenerAligner(Aligner):
     Options = ListenerOptions
 
     def build(self, options: ListenerOptions) -> None:
-        """Make the window, the seeds, and what is made of the heard."""
-        self.num_heads, self.num_seeds = options.heads, options.seeds
+        """Make the window, the global queries, and the maps of their contexts."""
+        self.num_heads, self.num_global_queries = options.heads, options.global_queries
         # Its scale and shift would be one with the matrices after it, and cost a gradient of S.
         self.norm = nn.LayerNorm(self.speech_dim, elementwise_affine=False)
         self.query = nn.Linear(self.text_dim, options.heads * options.rank)
         self.key = nn.Linear(self.speech_dim, options.heads * options.rank, bias=False)
         self.log_width = nn.Parameter(torch.full((options.heads,), math.log(_FIRST_WIDTH)))
-        self.seeds = nn.Linear(self.speech_dim, options.seeds, bias=False)
+        global_queries = nn.Linear(self.speech_dim, options.global_queries, bias=False)
+        self.add_module(_GLOBAL_QUERIES, global_queries)
         self.value = nn.Linear(options.heads * self.speech_dim, self.text_dim)
-        self.context = nn.Linear(options.seeds * self.speech_dim, self.text_dim, bias=False)
+        self.context = nn.Linear(
+            options.global_queries * self.speech_dim, self.text_dim, bias=False
+        )
         self.dropout = nn.Dropout(options.dropout)
+
+    @property
+    def global_queries(self) -> nn.Module:
+        """Scores of every frame for each global query u_m."""
+        return self.get_submodule(_GLOBAL_QUERIES)
 
     def align(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Tokens:
         """Return B_s, reassociated: no frame is projected."""
         frames = self._frames(speech, num_frames)
-        asking = torch.einsum("thr,hrs->ths", self._queries(queries), self._keys())
-        asked = as_padded(asking.flatten(1), num_tokens).unflatten(2, (self.num_heads, -1))
-        # Heads are so many more tokens: matmul would copy the frames for each of them.
-        scores = (asked.transpose(1, 2).flatten(1, 2) @ frames.mT).unflatten(
+        projected = torch.einsum("thr,hrs->ths", self._queries(queries), self._keys())
+        padded = as_padded(projected.flatten(1), num_tokens).unflatten(2, (self.num_heads, -1))
+        # Heads are treated as more tokens: matmul would copy the frames for each of them.
+        scores = (padded.transpose(1, 2).flatten(1, 2) @ frames.mT).unflatten(
             1, (self.num_heads, -1)
         )
         weights = self._windowed(scores, num_tokens, num_frames)
-        heard = (weights.flatten(1, 2) @ frames).unflatten(1, (self.num_heads, -1))
-        heard = self.dropout(as_ragged(heard.transpose(1, 2).flatten(2), num_tokens))
-        context = self.context(self.dropout(self._context(frames, num_frames)))
-        each = context.repeat_interleave(num_tokens.to(context.device), dim=0)
-        student: Tensor = self.value(heard) + each
+        local = (weights.flatten(1, 2) @ frames).unflatten(1, (self.num_heads, -1))
+        local = self.dropout(as_ragged(local.transpose(1, 2).flatten(2), num_tokens))
+        whole = self.context(self.dropout(self._context(frames, num_frames)))
+        each = whole.repeat_interleave(num_tokens.to(whole.device), dim=0)
+        student: Tensor = self.value(local) + each
         return student
 
     def align_plainly(
@@ -92,7 +104,7 @@ class ListenerAligner(Aligner):
         """Return B_s as written: keys and values of every frame, an utterance at a time."""
         width, heads = self.speech_dim, self.num_heads
         values = self.value.weight.unflatten(1, (heads, width)).unbind(1)
-        contexts = self.context.weight.unflatten(1, (self.num_seeds, width)).unbind(1)
+        contexts = self.context.weight.unflatten(1, (self.num_global_queries, width)).unbind(1)
         found = []
         for q, s in zip(
             queries.split(num_tokens.tolist()), speech.split(num_frames.tolist()), strict=True
@@ -101,12 +113,14 @@ class ListenerAligner(Aligner):
             lengths = torch.tensor([len(q)]), torch.tensor([len(s)])
             (weights,) = self._windowed(self._scores(q, n)[None], *lengths)
             local = sum(self.dropout(a @ n) @ v.mT for a, v in zip(weights, values, strict=True))
-            asked = self.seeds(n).softmax(dim=0).unbind(1)
-            whole = sum(self.dropout(u @ n) @ c.mT for u, c in zip(asked, contexts, strict=True))
+            global_weights = self.global_queries(n).softmax(dim=0).unbind(1)
+            whole = sum(
+                self.dropout(u @ n) @ c.mT for u, c in zip(global_weights, contexts, strict=True)
+            )
             found.append(local + whole + self.value.bias)
         return torch.cat(found)
 
-    def weigh(
+    def attention_weights(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Weights:
         """Return the windows A of every head."""
@@ -135,7 +149,7 @@ class ListenerAligner(Aligner):
         return scores
 
     def _windowed(self, scores: Weights, num_tokens: Lengths, num_frames: Lengths) -> Weights:
-        """Add the windows to the scores, and let every token's weights sum to 1."""
+        """Add the windows to the scores, and normalise every token's weights to a sum of 1."""
         places, times = (
             (torch.arange(longest, device=scores.device) + 0.5)
             / lengths.to(scores.device, self.log_width.dtype)[:, None]
@@ -148,8 +162,8 @@ class ListenerAligner(Aligner):
 
     def _context(
         self, frames: Padded, num_frames: Lengths
-    ) -> Float[Tensor, "batch seeds_speech_dim"]:
+    ) -> Float[Tensor, "batch queries_speech_dim"]:
         mask = row_mask(num_frames, frames.device)
-        asked = self.seeds(frames).masked_fill(~mask[..., None], float("-inf")).softmax(dim=1)
-        context: Tensor = (asked.mT @ frames).flatten(1)
+        scores = self.global_queries(frames).masked_fill(~mask[..., None], float("-inf"))
+        context: Tensor = (scores.softmax(dim=1).mT @ frames).flatten(1)
         return context

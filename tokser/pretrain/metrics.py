@@ -6,10 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["HEADLINE", "best_epoch", "read_metrics"]
+__all__ = ["FORMER_COLUMNS", "HEADLINE", "best_epoch", "read_metrics"]
 
 HEADLINE = "dev_match_rate"
-"""Column of `metrics.csv` that decides: the 1-NN match rate over the whole dev part."""
+"""Column of `metrics.csv` that selects the epoch: the 1-NN match rate over the whole dev part."""
+
+FORMER_COLUMNS = {"shuffled": "mismatched", "diagonality": "monotonicity"}
+"""Words in names of columns as earlier versions wrote them, and as they are read."""
 
 
 def best_epoch(rows: Iterable[Mapping[Any, Any]]) -> int | None:
@@ -35,15 +38,23 @@ def best_epoch(rows: Iterable[Mapping[Any, Any]]) -> int | None:
 def read_metrics(path: Path) -> pd.DataFrame:
     """Read the table, a row per epoch: `epoch`, an int, and floats, to their last digit.
 
-    pandas' own reading of floats may be off by it, which makes or breaks ties.
+    pandas' own reading of floats may be off by it, which makes or breaks ties. Columns that an
+    earlier version named otherwise get their present names.
 
     Raises:
         ValueError: A column holds text.
     """
     texts = pd.read_csv(path, dtype=str, keep_default_na=False)
-    columns = {name: [_number(text, name) for text in texts[name]] for name in texts}
+    columns = {
+        _present_name(str(name)): [_number(text, name) for text in texts[name]] for name in texts
+    }
     table = pd.DataFrame(columns, dtype=float)
     return table.astype({"epoch": int}) if "epoch" in table else table
+
+
+def _present_name(column: str) -> str:
+    """Replace the words of earlier versions, see `FORMER_COLUMNS`."""
+    return "_".join(FORMER_COLUMNS.get(word, word) for word in column.split("_"))
 
 
 def _number(text: str, column: object) -> float:

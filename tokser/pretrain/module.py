@@ -1,4 +1,4 @@
-"""The aligner as Lightning trains it: loss, optimiser, schedule, controls."""
+"""The aligner as Lightning trains it: loss, optimiser, schedule, baselines."""
 
 import math
 from collections.abc import Callable
@@ -26,17 +26,18 @@ UNTRAINED = "dev_match_rate_untrained"
 
 
 class AlignerModule(lightning.LightningModule):
-    """Trains an aligner, and beside it a linear map of the queries that hears nothing.
+    """Trains an aligner, and beside it the text-only baseline, a linear map of the queries.
 
-    The map shares neither weights nor loss with the aligner; its gradient is clipped by itself.
+    The baseline shares neither weights nor loss with the aligner; its gradient is clipped
+    separately.
 
     Args:
         aligner: What is trained.
-        settings: Temperature, optimiser, schedule, loss, controls.
-        require_finite: Raises, naming the utterance, if a batch's rows are not finite; asked where
-            something went wrong.
+        settings: Temperature, optimiser, schedule, loss, baselines.
+        require_finite: Raises, naming the utterance, if a batch's rows are not finite; called
+            where a loss or a score is not finite.
         num_batches: Batches of an epoch, for the schedule.
-        units: What the intervals of the scores rest on; every utterance by default.
+        units: Independent units of the scores' intervals; every utterance by default.
 
     Attributes:
         scores: Scores of the last validation, by name.
@@ -61,12 +62,12 @@ class AlignerModule(lightning.LightningModule):
         self._untrained: float | None = None
 
     def configure_optimizers(self) -> Any:
-        """Return Adam, and the schedule of its learning rate, moved on at every step."""
+        """Return Adam, and the schedule of its learning rate, updated at every step."""
         settings = self._settings
         optimizer = torch.optim.Adam(self.parameters(), lr=settings.learning_rate)
         if settings.schedule == "constant" and not settings.warmup_steps:
             return optimizer
-        # Not the trainer's estimate, which makes Lightning forget the place within an epoch.
+        # Not the trainer's estimate, which makes Lightning lose its position within an epoch.
         num_steps = settings.epochs * self._num_batches
 
         def factor(step: int) -> float:
@@ -83,7 +84,7 @@ class AlignerModule(lightning.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Clip the aligner's gradient, and the control's, each by its own norm."""
+        """Clip the aligner's gradient and the baseline's, each by its own norm."""
         if self._settings.clip_norm is not None:
             for part in (self.aligner, self.text_only):
                 if part is not None:
@@ -103,7 +104,7 @@ class AlignerModule(lightning.LightningModule):
                 remedy="Raise --batch-size.",
             )
         loss = _LOSSES[self._settings.loss]
-        value, total = loss(self.aligner(batch.heard), batch.teacher, self._settings.temperature)
+        value, total = loss(self.aligner(batch.inputs), batch.teacher, self._settings.temperature)
         if not bool(value.isfinite()):
             self._require_finite(batch)
             raise RunError(
@@ -115,12 +116,12 @@ class AlignerModule(lightning.LightningModule):
         self._losses.append(value)
         self.log("train_loss_step", value, prog_bar=True, batch_size=len(batch.ids))
         if self.text_only is not None:
-            deaf = self.text_only(batch.heard.queries)
-            total = total + loss(deaf, batch.teacher, self._settings.temperature)[1]
+            baseline = self.text_only(batch.inputs.queries)
+            total = total + loss(baseline, batch.teacher, self._settings.temperature)[1]
         return total
 
     def validation_step(self, batch: DevBatch, batch_idx: int) -> None:
-        """Collect the students of right and wrong speech, of the text alone, and their teachers."""
+        """Collect the students of matched and mismatched speech and of the text-only baseline."""
         self._validation.add(self.aligner, self.text_only, batch)
 
     def on_validation_epoch_end(self) -> None:
@@ -141,7 +142,7 @@ class AlignerModule(lightning.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore it."""
         kept = checkpoint["tokser"]
         self._losses = [torch.tensor(loss) for loss in kept["losses"]]
         self._untrained = kept["untrained"]
@@ -157,7 +158,7 @@ class AlignerModule(lightning.LightningModule):
 
 
 class TextOnly(nn.Linear):
-    """A linear map of the queries, the control that hears nothing.
+    """The text-only baseline: a linear map of each query.
 
     Args:
         text_dim: Width of queries and teacher.

@@ -1,4 +1,4 @@
-"""In which order utterances are trained on: shuffled by seed and epoch, alike in length."""
+"""The order of training utterances: shuffled by seed and epoch, batched by similar length."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -42,7 +42,7 @@ def shard_batches(
 ) -> list[list[str]]:
     """Shuffle like `bucketed_batches`, but within a few shards at a time.
 
-    Shards are drawn in an order of chance, and mixed `shards_at_once` at a time: a disk or a
+    Shards are drawn in random order, and mixed `shards_at_once` at a time: a disk or a
     bucket then reads a few files from end to end, while the negatives of a token come from the
     utterances of these shards only. Utterances lie in shards in the corpus's order, speaker by
     speaker, so a batch sees fewer speakers: take as many shards as fit into memory.
@@ -68,7 +68,7 @@ def shard_batches(
             name for shard in shards[first : first + shards_at_once] for name in members[shard]
         ]
         is_last = first + shards_at_once >= len(shards)
-        # What does not fill a batch waits for the next shards.
+        # What does not fill a batch is mixed into the next shards.
         kept = len(pool) if is_last else len(pool) - len(pool) % batch_size
         mixed = [pool[i] for i in rng.permutation(len(pool))]
         found = list(_cut(rng, mixed[:kept], lengths, batch_size))
@@ -80,8 +80,8 @@ def shard_batches(
 def part_of(batches: Sequence[Sequence[str]], rank: int, num_ranks: int) -> list[list[str]]:
     """Return one process's share of every batch; the shares are disjoint and complete.
 
-    Every process gets as many batches. Utterances of a batch are dealt by turns, so that sorted
-    lengths stay alike. A batch with fewer utterances than there are processes joins its
+    Every process gets as many batches. Utterances of a batch are dealt out in turn, so that lengths
+    are similar on every process. A batch with fewer utterances than there are processes joins its
     neighbour.
 
     Raises:

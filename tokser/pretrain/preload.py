@@ -1,4 +1,4 @@
-"""Features held in memory, of the machine or of the device, instead of read batch by batch."""
+"""Features in memory, of the machine or of the device, instead of read batch by batch."""
 
 import os
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _SHARE = 0.8
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Rows:
     """Rows of utterances, as `FeatureSource.ragged` returns them."""
 
     rows: Tensor
@@ -53,11 +53,11 @@ class Preloaded:
             start = int(ends[first] - counts[first])
             self._flat[start : start + len(part.rows)] = torch.from_numpy(part.rows)
 
-    def ragged(self, utterances: Sequence[str], allocate: Any = None) -> _Held:
+    def ragged(self, utterances: Sequence[str], allocate: Any = None) -> _Rows:
         """Rows of utterances, one after the other, allocated where they are held."""
         spans = [self._spans[name] for name in utterances]
         rows = torch.cat([self._flat[start : start + count] for start, count in spans])
-        return _Held(rows, np.array([count for _, count in spans], dtype=np.int64))
+        return _Rows(rows, np.array([count for _, count in spans], dtype=np.int64))
 
 
 def preloaded(pairs: Pairs, ids: Sequence[str], device: torch.device) -> Pairs:

@@ -1,4 +1,4 @@
-"""Rows of several utterances one after the other, and the same side by side."""
+"""Ragged and padded batches: utterances one after the other, and side by side."""
 
 import torch
 from jaxtyping import Bool, Float, Int64

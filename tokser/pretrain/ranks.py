@@ -27,7 +27,7 @@ def this_rank() -> int:
 def gather_rows(rows: Tensor) -> list[Tensor]:
     """Return the rows of every process, in order of rank; their numbers may differ.
 
-    No gradient passes.
+    They carry no gradient.
     """
     if num_ranks() == 1:
         return [rows.detach()]
@@ -46,8 +46,8 @@ def gathered_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return the loss over the tokens of all processes; every process computes all of it.
 
-    Each process's own students carry a gradient, and the whole loss depends on them, so nothing
-    has to travel backwards.
+    Each process's own students carry a gradient, and the whole loss depends on them, so no
+    gradient is communicated.
 
     Args:
         student: B_s of this process.
@@ -72,8 +72,8 @@ def local_loss(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """Return what `gathered_loss` returns, where every process computes its own rows of it.
 
-    That is 1/n of the similarities for each of n processes; the students' gradients travel back
-    to where they come from.
+    That is 1/n of the similarities for each of n processes; the students' gradients are summed
+    over processes.
     """
     if num_ranks() == 1:
         return gathered_loss(student, teacher, temperature)
@@ -102,7 +102,7 @@ def _gather_with_gradient(rows: Tokens) -> tuple[Tokens, list[int]]:
 
 
 class _Gather(torch.autograd.Function):
-    """Rows of every process; a process's gradient is the sum of what all of them have for it."""
+    """Rows of every process; a process's gradient is the sum over all processes."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:

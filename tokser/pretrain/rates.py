@@ -79,7 +79,7 @@ def count_matches(
     """Count the tokens that were matched, by unit.
 
     Args:
-        matched: By name of the student, whether each of its tokens found its own teacher token.
+        matched: By name of the student, whether each token's nearest teacher token is its own.
         num_tokens: Tokens of each utterance.
         units: Unit of each utterance.
     """

@@ -29,7 +29,7 @@ _EQUAL_COSINE = 1 - 1e-5
 
 @dataclass(frozen=True)
 class Retrieval:
-    """Student tokens looking for their teacher tokens, by cosine.
+    """Retrieval of teacher tokens by student tokens, by cosine.
 
     Attributes:
         match_rate: Share whose nearest teacher token is their own (k-NN with k = 1).
@@ -56,7 +56,7 @@ def ranks(
 ) -> Int[Tensor, " tokens"]:
     """Return the rank, from 1 on, of each student token's own teacher token.
 
-    A tie counts against the student: where two teacher tokens are equal, neither can be found.
+    A tie counts against the student: of two equal teacher tokens neither is ever first.
     The comparison runs in blocks of rows, so memory grows with the number of tokens, not with
     its square.
 
@@ -64,7 +64,7 @@ def ranks(
         student: B_s, one row per token.
         teacher: B, in the same order.
         block_rows: Student tokens compared at a time.
-        equal: Pairs (i, j) where token i does not look at teacher token j, sorted by i.
+        equal: Pairs (i, j) where teacher token j is no candidate of token i, sorted by i.
     """
     student, teacher = functional.normalize(student, dim=-1), functional.normalize(teacher, dim=-1)
     found = []
@@ -103,18 +103,18 @@ def retrieve(
     block_rows: int = BLOCK_ROWS,
     equal: Int[Tensor, "pairs 2"] | None = None,
 ) -> Retrieval:
-    """Let every student token look among all teacher tokens.
+    """Rank all teacher tokens for every student token.
 
-    Teacher tokens equal to its own are neither right nor wrong, for no student could tell
-    them apart: a token does not look at them.
+    Teacher tokens equal to its own are neither matches nor errors, for no student could tell
+    them apart: they are no candidates.
 
     Args:
-        student: Tokens that look.
-        teacher: Tokens that are looked for, in the same order.
+        student: B_s.
+        teacher: B, in the same order.
         block_rows: Student tokens compared at a time.
-        equal: What `find_equal` returns for this teacher; found here if not given.
+        equal: What `find_equal` returns for this teacher; computed here if not given.
 
-    Source: report, section 4.3 (match rate, k = 1).
+    Source: paper, section 4.3 (match rate, k = 1).
     """
     equal = find_equal(teacher, block_rows) if equal is None else equal
     found = ranks(student, teacher, block_rows, equal).double()
@@ -134,7 +134,7 @@ def within_utterance_matches(
     teacher: Float[Tensor, "tokens dim"],
     num_tokens: Sequence[int],
 ) -> Bool[Tensor, " tokens"]:
-    """Tell which tokens find their own where they only look among those of their own utterance.
+    """Tell which tokens match their own, among the teacher tokens of their own utterance.
 
     Args:
         student: All utterances' tokens, one after the other.
@@ -163,7 +163,7 @@ def query_upper_bound(
     Args:
         queries: T, one row per token.
         teacher: B, in the same order.
-        equal: What `find_equal` returns for this teacher; found here if not given.
+        equal: What `find_equal` returns for this teacher; computed here if not given.
     """
     equal = (find_equal(teacher) if equal is None else equal).cpu()
     groups = torch.arange(len(teacher))

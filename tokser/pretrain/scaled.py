@@ -1,14 +1,14 @@
-"""The report's aligner with the scores divided by sqrt(D)."""
+"""The paper's aligner with the scores divided by sqrt(D)."""
 
 import math
 
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 
 __all__ = ["ScaledAligner"]
 
 
-class ScaledAligner(ReportAligner):
-    """B_s = softmax(Q K^T / sqrt(D)) V, D the width of Q and K; the rest as the report has it.
+class ScaledAligner(PaperAligner):
+    """B_s = softmax(Q K^T / sqrt(D)) V, D the width of Q and K; the rest as in the paper.
 
     Source: Vaswani et al., Attention Is All You Need, section 3.2.1.
     """

@@ -73,7 +73,7 @@ class SunderAligner(Aligner):
         """Return B_s, reassociated where that is less work."""
         if self.num_heads * num_tokens.sum() >= num_frames.sum():
             return self.align_plainly(queries, speech, num_tokens, num_frames)
-        heard = reassociated_attention(
+        context = reassociated_attention(
             self.query(queries),
             speech,
             self.key.weight.mT,
@@ -83,14 +83,14 @@ class SunderAligner(Aligner):
             scale=self.scale,
             num_heads=self.num_heads,
         )
-        return self._rest(queries, heard + self.value.bias)  # weights sum to 1
+        return self._rest(queries, context + self.value.bias)  # weights sum to 1
 
     def align_plainly(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Tokens:
         """Return B_s as written: every frame is projected twice."""
         q, rows = self.query(queries), speech.to(queries.dtype)
-        heard = plain_attention(
+        context = plain_attention(
             q,
             self.key(rows),
             self.value(rows),
@@ -99,9 +99,9 @@ class SunderAligner(Aligner):
             scale=self.scale,
             num_heads=self.num_heads,
         )
-        return self._rest(queries, heard)
+        return self._rest(queries, context)
 
-    def weigh(
+    def attention_weights(
         self, queries: Tokens, speech: Speech, num_tokens: Lengths, num_frames: Lengths
     ) -> Float[Tensor, "batch heads longest_tokens longest_frames"]:
         """Return softmax(Q K^T / sqrt(d)) of every head."""
@@ -114,7 +114,7 @@ class SunderAligner(Aligner):
             num_heads=self.num_heads,
         )
 
-    def _rest(self, queries: Tokens, heard: Tokens) -> Tokens:
-        x = self.norm(queries + self.dropout(self.output(heard)))
+    def _rest(self, queries: Tokens, context: Tokens) -> Tokens:
+        x = self.norm(queries + self.dropout(self.output(context)))
         student: Tensor = self.norm_out(x + self.dropout(self.feed_forward(x)))
         return student

@@ -1,4 +1,4 @@
-"""Who is told of a run besides `metrics.csv`: TensorBoard, and trackers by name."""
+"""Loggers of a run besides `metrics.csv`: TensorBoard, and experiment trackers by name."""
 
 import os
 from importlib.util import find_spec
@@ -8,6 +8,7 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from tokser.config import PretrainSettings
 from tokser.errors import MissingPackageError
+from tokser.host import environment_restored
 from tokser.redaction import redacted_values
 
 __all__ = ["loggers_of"]
@@ -16,7 +17,7 @@ _PACKAGES = {"wandb": "wandb", "mlflow": "mlflow"}
 
 
 def loggers_of(settings: PretrainSettings) -> list[Logger]:
-    """Return TensorBoard's logger, and one for each tracker that is asked for.
+    """Return TensorBoard's logger, and one for each tracker in the settings.
 
     Weights & Biases obeys `WANDB_MODE` (`offline` writes to the run's folder), MLflow
     `MLFLOW_TRACKING_URI`, without which it writes to `mlruns` in the run's folder.
@@ -35,15 +36,17 @@ def loggers_of(settings: PretrainSettings) -> list[Logger]:
     out = settings.out
     made = {"wandb": _wandb, "mlflow": _mlflow}
     loggers: list[Logger] = [TensorBoardLogger(out, name="tensorboard", version="")]
-    loggers += [made[name](settings) for name in settings.track]
-    for logger in loggers[1:]:
-        logger.log_hyperparams(redacted_values(settings.model_dump(mode="json")))
+    # mlflow-skinny has no database, and no longer writes to folders unless it is told to.
+    with environment_restored(MLFLOW_ALLOW_FILE_STORE="true"):
+        loggers += [made[name](settings) for name in settings.track]
+        for logger in loggers[1:]:
+            logger.log_hyperparams(redacted_values(settings.model_dump(mode="json")))
     return loggers
 
 
 def _wandb(settings: PretrainSettings) -> Logger:
     folder: Path = settings.out
-    # The id is the run's, so that a run that goes on is the same run.
+    # A resumed run is the same run of the tracker.
     return WandbLogger(
         project="tokser", name=folder.resolve().name, save_dir=folder, resume="allow"
     )
@@ -54,6 +57,4 @@ def _mlflow(settings: PretrainSettings) -> Logger:
     address = os.environ.get("MLFLOW_TRACKING_URI")
     if address is None:
         address = f"file:{folder / 'mlruns'}"
-        # mlflow-skinny has no database, and no longer writes to folders unless it is told to.
-        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     return MLFlowLogger("tokser", run_name=folder.name, tracking_uri=address)

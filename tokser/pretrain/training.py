@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,10 +20,12 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from tokser.config import PretrainSettings
 from tokser.errors import RunError, SettingsError
+from tokser.host import environment_restored, log_level
 from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.module import AlignerModule
+from tokser.progress import has_bars
 
 __all__ = ["launched_rank", "require_launcher", "train"]
 
@@ -40,21 +41,21 @@ def train(
     device: torch.device,
     loggers: list[Logger] | None = None,
 ) -> None:
-    """Validate the untrained aligner, then train; or go on where a run was stopped.
+    """Validate the untrained aligner, then train; or resume a stopped run.
 
     Args:
         module: The aligner with its loss.
         data: Batches.
-        history: Keeps what the epochs leave.
+        history: Keeps metrics, weights and states.
         settings: Epochs, precision, patience, processes.
         device: Where the arithmetic runs.
-        loggers: Who is told besides.
+        loggers: Further loggers.
 
     Raises:
         RunError: The loss is not finite, or memory ran out.
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
-    with _quiet(), _stops_as_python_does(), _names_what_shrinks_it(settings):
+    with _quiet(), _interrupts_as_python_does(), _explains_out_of_memory(settings):
         trainer = _trainer(history, settings, device, loggers or [])
         checkpoint = history.checkpoint() if settings.resume else None
         if checkpoint is None:
@@ -63,12 +64,12 @@ def train(
 
 
 def launched_rank() -> int:
-    """Return this process's number as its launcher has it, before the processes have met."""
+    """Return this process's number as its launcher has it, before the processes are connected."""
     return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 def require_launcher(settings: PretrainSettings) -> None:
-    """Raise unless the processes that settings name were started.
+    """Raise unless as many processes were started as the settings name.
 
     Raises:
         SettingsError: There are others, or none.
@@ -91,8 +92,7 @@ def require_launcher(settings: PretrainSettings) -> None:
 def _trainer(
     history: History, settings: PretrainSettings, device: torch.device, loggers: list[Logger]
 ) -> lightning.Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    on_terminal = sys.stderr.isatty()
+    on_terminal = has_bars()
     callbacks: list[Callback] = [history]
     if settings.patience is not None:
         callbacks = [EarlyStopping(HEADLINE, mode="max", patience=settings.patience), history]
@@ -108,7 +108,7 @@ def _trainer(
         enable_checkpointing=False,  # `History` does it
         num_sanity_val_steps=0,
         log_every_n_steps=50,
-        use_distributed_sampler=False,  # `Batches` deals the utterances out
+        use_distributed_sampler=False,  # `Batches` does it
         logger=loggers or False,
         default_root_dir=history.last.parent,
         **_processes(settings, device),
@@ -116,7 +116,7 @@ def _trainer(
 
 
 def _processes(settings: PretrainSettings, device: torch.device) -> dict[str, Any]:
-    """Say how many processes there are, and who started them."""
+    """Return the trainer's arguments on processes, and who started them."""
     if settings.devices * settings.nodes == 1:
         # One process, within a Slurm job of many tasks too.
         devices: Any = [device.index or 0] if device.type == "cuda" else 1
@@ -131,13 +131,13 @@ def _processes(settings: PretrainSettings, device: torch.device) -> dict[str, An
 
 
 @contextmanager
-def _names_what_shrinks_it(settings: PretrainSettings) -> Iterator[None]:
-    """Turn a lack of memory into an error that says which option needs less."""
+def _explains_out_of_memory(settings: PretrainSettings) -> Iterator[None]:
+    """Turn an out-of-memory error into one that names the options that need less."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        is_lack = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not is_lack and "can't allocate memory" not in str(error):
+        is_out_of_memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not is_out_of_memory and "can't allocate memory" not in str(error):
             raise
         raise RunError(
             f"a batch of {settings.batch_size} utterances",
@@ -150,14 +150,18 @@ def _names_what_shrinks_it(settings: PretrainSettings) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what Lightning warns of and nobody should mend."""
-    with warnings.catch_warnings():
-        # A thread reads ahead; workers would cost more than they bring.
+    """Silence warnings of Lightning that call for no change."""
+    with (
+        warnings.catch_warnings(),
+        log_level("lightning.pytorch", logging.WARNING),
+        environment_restored(),  # Lightning removes WORLD_SIZE at the end
+    ):
+        # A thread prefetches batches; worker processes would cost more than they save.
         warnings.filterwarnings("ignore", ".*does not have many workers.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")  # --device cpu
-        # Lightning still passes this to PyTorch's tree utilities.
+        # Lightning still uses this of PyTorch's tree utilities.
         warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
-        # A small run has fewer steps than lines are written after.
+        # A small run has fewer steps than the logging interval.
         warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
         # Every process computes the scores of the whole dev part: they are the same.
         warnings.filterwarnings("ignore", ".*sync_dist=True.*")
@@ -165,8 +169,8 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _stops_as_python_does() -> Iterator[None]:
-    """Raise KeyboardInterrupt where Lightning exits by itself, and hear Ctrl-C again.
+def _interrupts_as_python_does() -> Iterator[None]:
+    """Raise KeyboardInterrupt where Lightning exits by itself, and restore the handler of Ctrl-C.
 
     Lightning answers Ctrl-C with SystemExit and leaves SIGINT ignored; it answers SIGTERM with a
     SystemExit that a shell takes for success.

@@ -1,4 +1,4 @@
-"""Scores of an aligner on the dev part, beside those of mismatched speech and of no speech."""
+"""Scores of an aligner on the dev part, beside those of mismatched speech and of text alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.attention_metrics import entropy, monotonicity
 from tokser.pretrain.batches import Batch, DevBatch
-from tokser.pretrain.listening import diagonality, entropy
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.ranks import gather_rows
 from tokser.pretrain.rates import DevUnits, UnitMatches, count_matches
@@ -25,12 +25,12 @@ __all__ = ["Validation"]
 _MOST_MAPS = 512
 """Utterances whose attention weights are measured."""
 
-_STUDENTS = ("right", "shuffled", "text_only")
+_STUDENTS = ("matched", "mismatched", "text_only")
 
 
 @dataclass
 class _Collected:
-    """What the dev part's batches left so far; rows lie one utterance after the other."""
+    """Rows of the dev part's batches so far, one utterance after the other."""
 
     rows: dict[str, list[Tensor]] = field(default_factory=dict)
     num_maps: int = 0
@@ -39,7 +39,7 @@ class _Collected:
         self.rows.setdefault(name, []).append(rows)
 
     def take(self) -> dict[str, Tensor]:
-        """Return what all processes collected, and forget it."""
+        """Return what all processes collected, and begin anew."""
         found = {
             name: torch.cat(gather_rows(torch.cat(parts))) for name, parts in self.rows.items()
         }
@@ -53,7 +53,7 @@ class Validation:
 
     Args:
         require_finite: Raises, naming the utterance, if a batch's rows are not finite.
-        units: What intervals rest on; every utterance by default.
+        units: Independent units of the intervals; every utterance by default.
 
     Source: paper, section 4.3. Departs: the rate is taken over the whole dev part, with
     mismatched speech and the text-only baseline beside it, and intervals; within an utterance it
@@ -69,32 +69,32 @@ class Validation:
         self._upper_bound = 0.0
 
     def add(self, aligner: Aligner, text_only: nn.Module | None, batch: DevBatch) -> None:
-        """Align a batch with its own and with mismatched speech."""
+        """Align a batch with matched and with mismatched speech."""
         collected = self._collected
-        for name, part in (("right", batch.right), ("shuffled", batch.wrong)):
-            student = aligner(part.heard).float()
-            if name == "right" and not bool(student.isfinite().all()):
-                self._require_finite(batch.right)
+        for name, part in (("matched", batch.matched), ("mismatched", batch.mismatched)):
+            student = aligner(part.inputs).float()
+            if name == "matched" and not bool(student.isfinite().all()):
+                self._require_finite(batch.matched)
             collected.add(name, student)
             if collected.num_maps < _MOST_MAPS:
-                maps = aligner.attention_map(part.heard)
-                lengths = part.heard.num_tokens, part.heard.num_frames
+                maps = aligner.attention_map(part.inputs)
+                lengths = part.inputs.num_tokens, part.inputs.num_frames
                 collected.add(f"entropy_{name}", entropy(maps, *lengths))
-                collected.add(f"diagonality_{name}", diagonality(maps, *lengths))
-        collected.num_maps += len(batch.right.ids)
+                collected.add(f"diagonality_{name}", monotonicity(maps, *lengths))
+        collected.num_maps += len(batch.matched.ids)
         if text_only is not None:
-            collected.add("text_only", text_only(batch.right.heard.queries).float())
-        collected.add("teacher", batch.right.teacher)
-        device = batch.right.teacher.device
-        collected.add("num_tokens", batch.right.num_tokens.to(device))
+            collected.add("text_only", text_only(batch.matched.inputs.queries).float())
+        collected.add("teacher", batch.matched.teacher)
+        device = batch.matched.teacher.device
+        collected.add("num_tokens", batch.matched.num_tokens.to(device))
         if self._units is not None:
-            numbers = [self._units.number_of[name] for name in batch.right.ids]
+            numbers = [self._units.number_of[name] for name in batch.matched.ids]
             collected.add("units", torch.tensor(numbers, device=device))
         if self._equal is None:
-            collected.add("queries", batch.right.heard.queries)
+            collected.add("queries", batch.matched.inputs.queries)
 
     def scores(self) -> dict[str, float]:
-        """Score the whole dev part, of all processes; what was collected is forgotten."""
+        """Score the whole dev part, of all processes; then begin anew."""
         found = self._collected.take()
         teacher, num_tokens = found["teacher"], found["num_tokens"].tolist()
         if self._equal is None:
@@ -102,30 +102,30 @@ class Validation:
             self._upper_bound = query_upper_bound(found["queries"], teacher, self._equal)
         students = [name for name in _STUDENTS if name in found]
         whole = {name: retrieve(found[name], teacher, equal=self._equal) for name in students}
-        right = whole["right"]
-        back = retrieve(teacher, found["right"], equal=self._equal)
+        own = whole["matched"]
+        back = retrieve(teacher, found["matched"], equal=self._equal)
         matched = {name: result.matched for name, result in (*whole.items(), ("back", back))}
         matched |= {
             f"{name}_within": within_utterance_matches(found[name], teacher, num_tokens)
             for name in students
         }
-        matched["back_within"] = within_utterance_matches(teacher, found["right"], num_tokens)
+        matched["back_within"] = within_utterance_matches(teacher, found["matched"], num_tokens)
         scores = self._rates(matched, found)
         scores |= {
-            "dev_mrr": right.mrr,
-            "dev_recall_at_5": right.recall_at_5,
-            "dev_chance": right.chance,
+            "dev_mrr": own.mrr,
+            "dev_recall_at_5": own.recall_at_5,
+            "dev_chance": own.chance,
             "dev_chance_within": len(num_tokens) / len(teacher),
             "dev_text_only_upper_bound": self._upper_bound,
         }
-        for name in ("right", "shuffled"):
-            suffix = "" if name == "right" else "_shuffled"
+        for name in ("matched", "mismatched"):
+            suffix = "" if name == "matched" else "_mismatched"
             scores[f"attention_entropy{suffix}"] = _mean(found[f"entropy_{name}"])
-            scores[f"attention_diagonality{suffix}"] = _mean(found[f"diagonality_{name}"])
+            scores[f"attention_monotonicity{suffix}"] = _mean(found[f"diagonality_{name}"])
         return scores
 
     def _rates(self, matched: dict[str, Tensor], found: dict[str, Tensor]) -> dict[str, float]:
-        """Return match rates and gains with their intervals, and what these rest on."""
+        """Return match rates and gains with their intervals, and the numbers of their units."""
         counts = found["num_tokens"].cpu().numpy()
         units = found["units"].cpu().numpy() if "units" in found else np.arange(len(counts))
         by_unit = count_matches(
@@ -143,12 +143,12 @@ class Validation:
 def _rates_and_gains(by_unit: UnitMatches, of: str) -> dict[str, float]:
     """Return the columns of the match rates over the whole dev part, or `_within` utterances."""
     column = f"{HEADLINE}{of}"
-    scores = by_unit.rate(column, f"right{of}")
-    scores |= by_unit.rate(f"{column}_shuffled", f"shuffled{of}")
-    scores |= by_unit.gain(f"speech_gain{of}", f"right{of}", f"shuffled{of}")
+    scores = by_unit.rate(column, f"matched{of}")
+    scores |= by_unit.rate(f"{column}_mismatched", f"mismatched{of}")
+    scores |= by_unit.gain(f"speech_gain{of}", f"matched{of}", f"mismatched{of}")
     if f"text_only{of}" in by_unit.matches:
         scores |= by_unit.rate(f"{column}_text_only", f"text_only{of}")
-        scores |= by_unit.gain(f"speech_gain_text_only{of}", f"right{of}", f"text_only{of}")
+        scores |= by_unit.gain(f"speech_gain_text_only{of}", f"matched{of}", f"text_only{of}")
     return scores | by_unit.rate(f"{column}_back", f"back{of}")
 
 

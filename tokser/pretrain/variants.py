@@ -3,22 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import SettingsError
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.listener import ListenerAligner
-from tokser.pretrain.report import ReportAligner
+from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.scaled import ScaledAligner
 from tokser.pretrain.sunder import SunderAligner
 
 __all__ = ["ALIGNERS", "build_aligner"]
 
 ALIGNERS: dict[str, type[Aligner]] = {
-    "report": ReportAligner,
+    "paper": PaperAligner,
     "scaled": ScaledAligner,
     "sunder": SunderAligner,
     "listener": ListenerAligner,
 }
-"""Variants; all share the face of `Aligner`."""
+"""Variants; all share the interface of `Aligner`."""
 
 
 def build_aligner(
@@ -27,7 +28,7 @@ def build_aligner(
     """Make an untrained aligner; its weights come from torch's generator.
 
     Args:
-        variant: Key of `ALIGNERS`.
+        variant: Key of `ALIGNERS`, or its former name.
         text_dim: Width D_t of queries and teacher.
         speech_dim: Width D_s of the frames.
         num_layers: Speech layers that are mixed.
@@ -36,6 +37,7 @@ def build_aligner(
     Raises:
         SettingsError: There is no such variant, or it has no such option.
     """
+    variant = VARIANT_ALIASES.get(variant, variant)
     if variant not in ALIGNERS:
         raise SettingsError(
             "--variant",

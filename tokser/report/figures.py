@@ -253,7 +253,7 @@ def validation(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
         metrics,
         {
             "dev_match_rate": ("Matched speech", "-"),
-            "dev_match_rate_shuffled": ("Mismatched speech", "--"),
+            "dev_match_rate_mismatched": ("Mismatched speech", "--"),
             "dev_match_rate_text_only": ("Text-only baseline", "-."),
             "dev_chance": ("Chance", ":"),
         },

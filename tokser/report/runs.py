@@ -23,7 +23,7 @@ __all__ = [
 
 METRICS = {
     "dev_match_rate": "Match rate",
-    "dev_match_rate_shuffled": "Match rate, mismatched speech",
+    "dev_match_rate_mismatched": "Match rate, mismatched speech",
     "speech_gain": "Gain over mismatched speech, points",
     "dev_match_rate_text_only": "Match rate, text-only baseline",
     "speech_gain_text_only": "Gain over the text-only baseline, points",
@@ -35,7 +35,7 @@ METRICS = {
     "dev_recall_at_5": "Recall at 5",
     "dev_chance": "Chance",
     "attention_entropy": "Attention entropy / log N",
-    "attention_diagonality": "Attention diagonality",
+    "attention_monotonicity": "Attention monotonicity",
 }
 """Columns of `metrics.csv`, all fractions, by what the page calls them; gains are differences."""
 

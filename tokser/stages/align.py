@@ -41,7 +41,7 @@ def align(settings: AlignSettings) -> str:
         MissingInputError: The checkpoint is no finished run.
         SettingsError: The store lacks a feature that the aligner was trained on.
         StoreMismatchError: A feature was made by another model than at training.
-        StoreNotSealedError: A feature is not whole.
+        StoreIncompleteError: A feature is not whole.
     """
     aligner, description = load_aligner(settings.checkpoint)
     store = open_store(settings.store, check=settings.check)
@@ -80,7 +80,7 @@ def pairs_of(store: Store, description: AlignerDescription) -> tuple[Pairs, list
     Raises:
         SettingsError: The store lacks one.
         StoreMismatchError: One was made by another model than at training, or is of another width.
-        StoreNotSealedError: One is not whole.
+        StoreIncompleteError: One is not whole.
     """
     for role, names in description.features.items():
         for feature in names.split(","):
@@ -96,7 +96,7 @@ def pairs_of(store: Store, description: AlignerDescription) -> tuple[Pairs, list
                 got=str(layer.dim),
                 remedy="Extract this corpus with the model that the aligner was trained on.",
             )
-        layer.require_sealed()
+        layer.require_complete()
     pairs = Pairs(tuple(speech), queries, teacher, description.special_tokens)
     return pairs, [*speech, teacher, queries]
 
@@ -161,7 +161,7 @@ def _align(
     for names in in_order(ids, settings.batch_size):
         batch = pairs.gather(names).to(device)
         with torch.inference_mode():
-            student = aligner(batch.heard).cpu()
+            student = aligner(batch.inputs).cpu()
         if not bool(student.isfinite().all()):
             pairs.require_finite(batch)
         parts = student.split(batch.num_tokens.tolist())

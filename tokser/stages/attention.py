@@ -64,7 +64,7 @@ def attention(
         )
     batch = pairs.gather([utterance])
     with torch.inference_mode():
-        weights = aligner.attention_map(batch.heard)[0]
+        weights = aligner.attention_map(batch.inputs)[0]
     pairs.require_finite(batch)
 
     from tokser.report.attention import draw_attention

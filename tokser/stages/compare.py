@@ -1,4 +1,4 @@
-"""How far features of two stores lie apart, so that a choice between them is informed."""
+"""Distances between features of two stores, to choose between their settings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ from tokser.store import Layer, Store, open_store
 __all__ = ["Difference", "compare"]
 
 _MADE_BY = ("context", "precision")
-"""What tells two runs of the same model apart."""
+"""Provenance that distinguishes two runs of the same model."""
 
-_TOLD_WHERE_UNLIKE = ("last_layer", "resampling", "window_s")
-"""The same, of interest only where the two differ."""
+_SHOWN_IF_DIFFERENT = ("last_layer", "resampling", "window_s")
+"""The same, shown only if the two differ."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two features lie apart, over the utterances that both stores have.
+    """Distances between two features, over the utterances that both stores have.
 
     Attributes:
         features: Their names, that of the first store first.
-        made_by: Context and precision of each, as far as they have them, and what else differs.
+        made_by: Context and precision of each, and other provenance that differs.
         num_utterances: Utterances that both have.
         num_rows: Their frames or tokens.
         cosine: Mean cosine of a row and its counterpart.
@@ -62,14 +62,14 @@ def compare(first: str, second: str, features: Sequence[str] = ()) -> list[Diffe
         SettingsError: A store lacks a feature, or they have none in common.
         InputError: They have no utterance in common.
         StoreMismatchError: Two features differ in width, or an utterance in its rows.
-        StoreNotSealedError: A feature is not whole.
+        StoreIncompleteError: A feature is incomplete.
     """
     stores = open_store(first), open_store(second)
-    pairs = _choose(stores, features)
+    pairs = _select(stores, features)
     return [_compare(stores, *pair) for pair in pairs]
 
 
-def _choose(stores: tuple[Store, Store], features: Sequence[str]) -> list[tuple[str, str]]:
+def _select(stores: tuple[Store, Store], features: Sequence[str]) -> list[tuple[str, str]]:
     if not features:
         common = [name for name in stores[0].features if name in stores[1].features]
         if not common:
@@ -142,7 +142,7 @@ def _rows(
             f"{stores[1].path}, {second.name}, {utterance}",
             expected=f"{len(rows)} rows as {first.name} has in {stores[0].path}",
             got=str(len(others)),
-            remedy="Name features that were made of the same recordings or transcripts.",
+            remedy="Name features of the same recordings or transcripts.",
         )
     return rows, others
 
@@ -150,5 +150,5 @@ def _rows(
 def _made_by(layer: Layer, other: Layer) -> str:
     own, others = layer.provenance, other.provenance
     facts = [str(own[key]) for key in _MADE_BY if key in own]
-    unlike = [key for key in _TOLD_WHERE_UNLIKE if own.get(key) != others.get(key)]
+    unlike = [key for key in _SHOWN_IF_DIFFERENT if own.get(key) != others.get(key)]
     return ", ".join([*facts, *(f"{key} {own.get(key, 'not stated')}" for key in unlike)])

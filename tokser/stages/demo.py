@@ -7,7 +7,7 @@ from tokser.pipeline import load_pipeline
 from tokser.provenance import write_atomically
 from tokser.shipped import shipped_file
 from tokser.stages.run import PipelineResult, run_pipeline
-from tokser.testing import material
+from tokser.testing import build_demo_encoders, write_demo_corpora
 
 __all__ = ["CAUTION", "demo", "next_commands"]
 
@@ -31,8 +31,8 @@ def demo(out: Path) -> PipelineResult:
     """
     from tokser.report.tables import merge_results
 
-    material.synthesise(out)
-    material.build_encoders(out)
+    write_demo_corpora(out)
+    build_demo_encoders(out)
     path = shipped_file("pipelines", "demo.yaml")
     pipeline = load_pipeline(path, [f"workspace={out}", f"caution={CAUTION!r}"])
     result = run_pipeline(pipeline)

@@ -1,4 +1,4 @@
-"""What is installed, what fits, what is missing, and the command that mends it."""
+"""What is installed and whether it works together, what is missing, and how to fix it."""
 
 import importlib
 import os
@@ -10,10 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from rich.table import Table
-from rich.text import Text
-
-from tokser.console import PlainConsole
 from tokser.corpora.completeness import completeness
 from tokser.corpora.download.published import known_of
 from tokser.corpora.registry import looks_like
@@ -22,7 +18,6 @@ from tokser.provenance import versions
 
 __all__ = ["Finding", "doctor"]
 
-_COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 _FREE_GB_WANTED = 10.0
 _HOW_TO_GET = {
     "librispeech": "tokser download librispeech --split dev-clean",
@@ -32,29 +27,29 @@ _HOW_TO_GET = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         what: Its name.
-        state: `ok`, `note` (something is missing that only some work needs), or `wrong`.
+        state: `ok`, `note` (something is missing that only some commands need), or `error`.
         detail: What was found.
-        remedy: What mends it; empty if nothing needs to.
+        remedy: How to fix it; empty if nothing is to be fixed.
     """
 
     what: str
-    state: Literal["ok", "note", "wrong"]
+    state: Literal["ok", "note", "error"]
     detail: str
     remedy: str = ""
 
 
-def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
-    """Print what was found; return whether nothing is wrong.
+def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
+    """Check packages, devices, disk, corpora and stores.
 
     Args:
         workspace: Folder of stores, runs and results.
         corpora: Folders of corpora, or that hold such folders; empty: the usual places.
     """
-    findings = [
+    return [
         Finding("Python", "ok", sys.version.split()[0]),
         *_packages(),
         _torchaudio(),
@@ -64,12 +59,6 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> bool:
         *_corpora(tuple(corpora) or (workspace / "corpora", Path("corpora"), Path("data"))),
         _stores(workspace),
     ]
-    table = Table("", "what", "found", "to mend it", title="tokser doctor")
-    for finding in findings:
-        state = Text(finding.state, style=_COLOURS[finding.state])
-        table.add_row(state, finding.what, finding.detail, finding.remedy)
-    PlainConsole().print(table)
-    return all(finding.state != "wrong" for finding in findings)
 
 
 def _packages() -> Iterator[Finding]:
@@ -77,7 +66,7 @@ def _packages() -> Iterator[Finding]:
         if package == "python":
             continue
         if version == "not installed":
-            yield Finding(package, "wrong", version, f"pip install {package}")
+            yield Finding(package, "error", version, f"pip install {package}")
         else:
             yield Finding(package, "ok", version)
 
@@ -88,7 +77,7 @@ def _torchaudio() -> Finding:
     try:
         torch, torchaudio = metadata.version("torch"), metadata.version("torchaudio")
     except metadata.PackageNotFoundError as error:
-        return Finding(what, "wrong", str(error), "pip install torch torchaudio")
+        return Finding(what, "error", str(error), "pip install torch torchaudio")
     for package in ("torch", "torchaudio"):
         try:
             importlib.import_module(package)
@@ -96,11 +85,11 @@ def _torchaudio() -> Finding:
             release = ".".join(torchaudio.split(".")[:2])
             return Finding(
                 what,
-                "wrong",
+                "error",
                 f"torch {torch}, torchaudio {torchaudio}: {package} cannot be imported ({error})",
                 f'pip install "torch=={release}.*" "torchaudio=={release}.*"',
             )
-    return Finding(what, "ok", "fit each other")
+    return Finding(what, "ok", "match each other")
 
 
 def _synthesiser() -> Finding:
@@ -143,16 +132,16 @@ def _corpora(places: Sequence[Path]) -> Iterator[Finding]:
         for name in looks_like(folder) if folder.is_dir() else ():
             found[name].append(folder)
     for name, roots in found.items():
-        # A folder that holds LibriSpeech/ passes for LibriSpeech itself: the inner one is shown.
+        # A folder that contains LibriSpeech/ is recognised too: only the inner one is shown.
         inner = {root for root in roots if not any(other.parent == root for other in roots)}
         yield from (_corpus(name, root) for root in roots if root in inner)
         if not roots:
-            looked = ", ".join(str(place) for place in places)
+            searched = ", ".join(str(place) for place in places)
             remedy = _HOW_TO_GET.get(name) or (
                 f"It needs a licence. {known_of(name)['how_to_get']} "
                 "Then: tokser doctor --corpora FOLDER"
             )
-            yield Finding(name, "note", f"not in {looked}", remedy)
+            yield Finding(name, "note", f"not in {searched}", remedy)
 
 
 def _corpus(name: str, root: Path) -> Finding:
@@ -160,13 +149,13 @@ def _corpus(name: str, root: Path) -> Finding:
         found = completeness(name, root)
     except CorpusError as error:
         got = f"{root}: {error.got}"
-        return Finding(name, "wrong", got, error.remedy)
+        return Finding(name, "error", got, error.remedy)
     parts = f" ({found.parts})" if found.parts else ""
     detail = f"{root}: {found.num_utterances:,} utterances{parts}"
     if not found.lacks:
         return Finding(name, "ok", detail)
-    detail = f"{detail}; not whole: {'; '.join(found.lacks)}"
-    remedy = "Fetch what is missing again; what is there can be used as it is."
+    detail = f"{detail}; incomplete: {'; '.join(found.lacks)}"
+    remedy = "Download the missing parts; what is there can be used as it is."
     return Finding(name, "note", detail, remedy)
 
 

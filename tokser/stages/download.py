@@ -1,4 +1,4 @@
-"""Before the first stage: bring a published corpus here."""
+"""Before the first stage: download a published corpus."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from tokser.progress import say
 __all__ = ["Downloaded", "download"]
 
 WORKPLACE = ".download"
-"""Folder under the corpus's own, of what is on its way; it goes when nothing is."""
+"""Folder of unfinished downloads in the corpus's own; removed when it is empty."""
 
 _UNPACKED = 1.25
 """Bytes that come out of an archive for each of its own: FLAC does not shrink, EmoDB's WAVs do."""
@@ -27,12 +27,12 @@ _UNPACKED = 1.25
 
 @dataclass(frozen=True)
 class Downloaded:
-    """What a call of `download` left behind.
+    """What a call of `download` did.
 
     Attributes:
-        fetched: Names of what came over the network, or out of an archive that lay ready.
-        kept: Names of what was there.
-        incomplete: What is there and not whole, with what it lacks.
+        fetched: Names of the parts that were downloaded or unpacked.
+        kept: Names of the parts that were there.
+        incomplete: What incomplete parts lack, by name.
     """
 
     fetched: tuple[str, ...]
@@ -49,19 +49,19 @@ def download(
     only_missing: bool = False,
     keep_archives: bool = False,
 ) -> Downloaded:
-    """Fetch, check, unpack and put in place what `root` lacks; the network only sees what is asked.
+    """Download, check and unpack what `root` lacks; only the named parts are requested.
 
     Args:
         dataset: `librispeech` or `emodb`.
         root: The corpus's own folder, made if it is not there.
         splits: Parts of LibriSpeech.
         mirror: Address of a folder with the same files.
-        only_missing: Take a split or corpus that is there as it is, whole or not.
+        only_missing: Keep a split or corpus that is there, even if it is incomplete.
         keep_archives: Keep the archives, in `root/.download`.
 
     Raises:
-        CorpusError: The corpus is licensed; what is there is not whole; the archive is not what
-            it should be.
+        CorpusError: The corpus is licensed, or incomplete on disk, or the archive is not the
+            expected one.
         InputError: A split is unknown, or the disk has no room.
         RunError: The server or the network fails, or another process fetches the same.
     """
@@ -71,27 +71,27 @@ def download(
     if incomplete and not only_missing:
         raise CorpusError(
             root,
-            expected="whole splits, or none of their folders",
+            expected="complete splits, or no folders of them",
             got="; ".join(incomplete.values()),
-            remedy="Move what is there away to have it fetched, or use it as it is.",
+            remedy="Move the incomplete ones away to download them again, or use them as they are.",
         )
     pending = [archive for archive in archives if there[archive.name] is None]
-    _refuse_without_room(pending, root, keep_archives=keep_archives)
+    _require_free_disk(pending, root, keep_archives=keep_archives)
     for archive in pending:
-        _bring(archive, root, keep_archive=keep_archives)
+        _download_archive(archive, root, keep_archive=keep_archives)
     names = [archive.name for archive in pending]
     return Downloaded(tuple(names), tuple(name for name in there if name not in names), incomplete)
 
 
 def _state(archive: PublishedArchive, root: Path) -> str | None:
-    """Return None if the archive's content is not there, else what it lacks."""
+    """Return None if the archive's content is not there, else what it lacks; "" if complete."""
     home = home_of(archive, root)
     if (home / MARK).is_file():
         return ""
     return "; ".join(lacks_of(archive, root)) if home.is_dir() else None
 
 
-def _bring(archive: PublishedArchive, root: Path, *, keep_archive: bool) -> None:
+def _download_archive(archive: PublishedArchive, root: Path, *, keep_archive: bool) -> None:
     workplace = root / WORKPLACE
     with _only_here(archive, workplace):
         if _state(archive, root) is not None:  # another process brought it in the meantime
@@ -116,7 +116,7 @@ def _bring(archive: PublishedArchive, root: Path, *, keep_archive: bool) -> None
 
 @contextmanager
 def _only_here(archive: PublishedArchive, workplace: Path) -> Iterator[None]:
-    """Keep other processes from the same archive while the block runs."""
+    """Hold the lock of an archive while the block runs."""
     workplace.mkdir(parents=True, exist_ok=True)
     lock = FileLock(workplace / f"{archive.name}.lock")
     try:
@@ -124,8 +124,8 @@ def _only_here(archive: PublishedArchive, workplace: Path) -> Iterator[None]:
     except Timeout as error:
         raise RunError(
             workplace,
-            expected=f"nobody else fetching {archive.name}",
-            got="a process that does",
+            expected=f"no other process downloading {archive.name}",
+            got="one that is",
             remedy="Wait until it is done, then run the same command again.",
         ) from error
     try:
@@ -137,10 +137,10 @@ def _only_here(archive: PublishedArchive, workplace: Path) -> Iterator[None]:
             workplace.rmdir()
 
 
-def _refuse_without_room(
+def _require_free_disk(
     archives: Sequence[PublishedArchive], root: Path, *, keep_archives: bool
 ) -> None:
-    """Raise `InputError` if the disk cannot hold what is to come."""
+    """Raise `InputError` if the disk cannot hold the archives and their content."""
     if not archives:
         return
     needed = peak = 0.0
@@ -155,7 +155,7 @@ def _refuse_without_room(
     if peak > free:
         raise InputError(
             root,
-            expected=f"{peak / 1e9:.2f} GB of free disk, for archives and what they hold",
+            expected=f"{peak / 1e9:.2f} GB of free disk for archives and their content",
             got=f"{free / 1e9:.2f} GB; nothing was fetched",
             remedy="Name a --root on another disk, free some space, or name fewer splits.",
         )

@@ -58,5 +58,5 @@ def _feature(store: Store, name: str) -> dict[str, Any]:
         "num_shards": len(layer.entries),
         "num_shards_committed": num_done,
         "num_outdated": len(layer.outdated),
-        "sealed_percent": round(100 * min(num_done / len(layer.entries), up_to_date), 1),
+        "complete_percent": round(100 * min(num_done / len(layer.entries), up_to_date), 1),
     }

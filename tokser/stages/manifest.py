@@ -77,7 +77,7 @@ def manifest_of_table(
 
 
 def _fold_files(kind: TableKind, tables: Sequence[str], naming: Naming | None) -> list[Path]:
-    """Return EmoBox's files of folds; refuse what has none, and ids that are not its keys."""
+    """Return EmoBox's files of folds; refuse tables without any, and ids that are not its keys."""
     own_ids = naming is not None and naming.columns.get("id", "key") != "key"
     if kind != "emobox" or own_ids:
         raise SettingsError(

@@ -21,7 +21,7 @@ def pool(settings: PoolSettings) -> list[str]:
 
     Raises:
         SettingsError: The store has no such feature, or there is no such functional.
-        StoreNotSealedError: A feature is not whole yet.
+        StoreIncompleteError: A feature is not whole yet.
     """
     wanted = check_functionals([*MOMENTS, *settings.functionals])
     store = open_store(settings.store, check=True)
@@ -34,7 +34,7 @@ def pool(settings: PoolSettings) -> list[str]:
     by_group: dict[str, list[Layer]] = defaultdict(list)
     for feature in (name for name in features if name not in there):
         layer = store[feature]
-        layer.require_sealed()
+        layer.require_complete()
         by_group[feature.rpartition("/")[0]].append(layer)
     with StoreWriter.reopen(store) as writer:
         for group, layers in by_group.items():

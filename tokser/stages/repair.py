@@ -1,4 +1,4 @@
-"""Mend a store: damaged or stale shards are computed again by the next run."""
+"""Repair a store: damaged or stale shards are invalidated, and the next run computes them."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokser.extraction.stale import Stale, stale_recordings
+from tokser.extraction.stale import StaleRecording, stale_recordings
 from tokser.stages.verify import verify
-from tokser.store import Damage, Store, open_store, requeue
+from tokser.store import Damage, Store, invalidate, open_store
 from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["Repair", "repair"]
@@ -18,44 +18,44 @@ class Repair(NamedTuple):
     """What a repair found and did.
 
     Attributes:
-        requeued: Shards that the next run writes anew, by feature.
+        invalidated: Shards that the next run computes again, by feature.
         damages: What `verify` found.
         stale: Recordings that changed.
     """
 
-    requeued: dict[str, list[int]]
+    invalidated: dict[str, list[int]]
     damages: list[Damage]
-    stale: list[Stale]
+    stale: list[StaleRecording]
 
 
 def repair(path: str, root: Path | None = None) -> Repair:
-    """Take damaged shards out of the journal, and those of recordings that changed.
+    """Remove damaged shards, and those of recordings that changed, from the journal.
 
-    Small files (layout, tables, metadata) need nothing here: the next `extract` writes those that
-    are damaged anew.
+    Damaged small files (layout, tables, metadata) are not repaired here: the next `extract` writes
+    them again.
 
     Args:
         path: The store.
-        root: Folder of the corpus; given, every recording is compared with what was encoded.
+        root: Folder of the corpus; if given, its recordings are compared with the encoded ones.
 
     Raises:
         MissingInputError: There is no store at `path`.
-        CorruptStoreError: What the store says about itself is damaged.
+        CorruptStoreError: The store's own description is damaged.
     """
     damages = verify(path).damages
     store = open_store(path)
     shards = {(damage.what, damage.shard) for damage in damages if damage.shard is not None}
     stale = [] if root is None else stale_recordings(store, root, thorough=True)
     shards |= _shards_of(store, stale)
-    requeue(store, shards)
+    invalidate(store, shards)
     by_feature: dict[str, list[int]] = defaultdict(list)
     for feature, shard in sorted(shards):
         by_feature[feature].append(shard)
     return Repair(dict(by_feature), damages, stale)
 
 
-def _shards_of(store: Store, stale: list[Stale]) -> set[tuple[str, int]]:
-    """Find the shards that hold stale utterances, or what was computed from them."""
+def _shards_of(store: Store, stale: list[StaleRecording]) -> set[tuple[str, int]]:
+    """Find the shards with stale utterances, or with features computed from them."""
     shards: set[tuple[str, int]] = set()
     for group, utterance, _ in stale:
         position = store.position(utterance)
@@ -69,7 +69,7 @@ def _shards_of(store: Store, stale: list[Stale]) -> set[tuple[str, int]]:
 
 
 def _derived(store: Store, group: str) -> list[str]:
-    """Name the groups that were computed from a group: its aligned features, all functionals."""
+    """Name the groups that were computed from a group: aligned features and functionals."""
     aligned = [
         name
         for name in store.groups

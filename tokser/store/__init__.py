@@ -7,16 +7,17 @@ reads one; `StoreWriter` plans, resumes and commits.
 from tokser.store.address import is_remote, store_name
 from tokser.store.claims import Claim, Claims
 from tokser.store.drop import Dropped, drop_from_store
+from tokser.store.feature_name import FeatureName
 from tokser.store.gather import PaddedBatch, RaggedBatch
 from tokser.store.group_writer import GroupWriter
+from tokser.store.invalidate import invalidate
 from tokser.store.journal import Recording
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
 from tokser.store.remove import Removed, remove_from_store
-from tokser.store.repair import requeue
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
 from tokser.store.update import Update, update_store
-from tokser.store.verify import Damage, Verification, verify_store
+from tokser.store.verify import Damage, Verification, num_bytes_to_verify, verify_store
 from tokser.store.writer import StoreWriter, pack_plan
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Compression",
     "Damage",
     "Dropped",
+    "FeatureName",
     "FeatureSpec",
     "GroupPlan",
     "GroupWriter",
@@ -38,11 +40,12 @@ __all__ = [
     "Update",
     "Verification",
     "drop_from_store",
+    "invalidate",
     "is_remote",
+    "num_bytes_to_verify",
     "open_store",
     "pack_plan",
     "remove_from_store",
-    "requeue",
     "store_name",
     "update_store",
     "verify_store",

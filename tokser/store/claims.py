@@ -15,7 +15,7 @@ POLL_S = 0.5
 
 
 class Claim(NamedTuple):
-    """A shard that is this process's to compute, until it is let go.
+    """A shard that is this process's to compute, until it is released.
 
     Attributes:
         shard: Its number.
@@ -30,7 +30,7 @@ class Claims:
     """Shards to be computed, taken one after the other; several may be held at once.
 
     Shards that another process is computing come last: when it has committed them, with nothing
-    left to do, or, should it die, to be computed here. Leaving the block lets go of all.
+    left to do, or, should it die, to be computed here. Leaving the block releases all.
 
     Args:
         shards: Numbers of the shards.
@@ -66,12 +66,12 @@ class Claims:
                 return claim
         return None
 
-    def let_go(self, shard: int) -> None:
-        """Free a shard that was taken; any thread may."""
+    def release(self, shard: int) -> None:
+        """Release a shard that was taken; any thread may."""
         self._held.pop(shard).close()
 
     def one_by_one(self) -> Iterator[Claim]:
-        """Yield every shard once, and let go of it before the next; waits for other processes."""
+        """Yield every shard once, and release it before the next; waits for other processes."""
         with self:
             while self._waiting:
                 claim = self.take()
@@ -79,7 +79,7 @@ class Claims:
                     time.sleep(POLL_S)
                     continue
                 yield claim
-                self.let_go(claim.shard)
+                self.release(claim.shard)
 
     def __enter__(self) -> "Claims":
         return self
@@ -91,5 +91,5 @@ class Claims:
         trace: TracebackType | None,
     ) -> None:
         for shard in list(self._held):
-            with contextlib.suppress(KeyError):  # a thread may have let go of it just now
-                self.let_go(shard)
+            with contextlib.suppress(KeyError):  # a thread may have released it just now
+                self.release(shard)

@@ -1,4 +1,4 @@
-"""One store into another format or packing, shard by shard, checksums compared."""
+"""Conversion of a store to another format or compression, shard by shard, checksums compared."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,15 +8,16 @@ from tokser.errors import CorruptStoreError, SettingsError, StoreMismatchError, 
 from tokser.store.address import backend_at, is_remote
 from tokser.store.choice import choose_features
 from tokser.store.documents import damaged_files
+from tokser.store.feature_name import FeatureName
 from tokser.store.group_writer import GroupWriter
+from tokser.store.invalidate import invalidate
 from tokser.store.journal import Record
 from tokser.store.layer import Layer
 from tokser.store.layout import Layout
 from tokser.store.lookup_layer import LookupLayer
-from tokser.store.parted_layer import PartedLayer
+from tokser.store.parted_layer import PartedLayer, stored_parts
 from tokser.store.reader import Store, open_store
-from tokser.store.repair import requeue
-from tokser.store.schema import FUNCTIONALS, Compression, GroupPlan
+from tokser.store.schema import Compression, GroupPlan
 from tokser.store.shards import read_shard
 from tokser.store.writer import StoreWriter
 
@@ -39,7 +40,7 @@ def convert_store(
     from it, and a later `extract` or `pool`, fit the copy as they fit the original.
 
     Args:
-        source: Folder or URL of the store; every row is held against its checksum.
+        source: Folder or URL of the store; the checksum of every row is verified.
         target: Folder or URL; the suffix decides the format.
         compression: Packing of the target's rows; functionals are never packed.
         features: Which to copy, with their functionals; all by default.
@@ -51,7 +52,7 @@ def convert_store(
     Raises:
         SettingsError: Source and target overlap, or the source has no such feature, or the
             target's format no such compression.
-        StoreNotSealedError: A feature is not whole.
+        StoreIncompleteError: A feature is not whole.
         CorruptStoreError: The source is damaged; nothing of that shard is written.
         StoreMismatchError: The target holds something else.
         RunError: The target cannot be written to.
@@ -59,13 +60,13 @@ def convert_store(
     _refuse_overlap(source, target)
     _refuse_compression(target, compression)
     store = open_store(source, check=True)
-    chosen = _choose(store, features)
+    chosen = [FeatureName.parse(name) for name in _choose(store, features)]
     _refuse_damaged(store, chosen)
     for name in chosen:
-        store[name].require_sealed()
+        store[str(name)].require_complete()
     with StoreWriter.reopen(store, at=target) as writer:
         for group in store.groups:
-            names = [name for name in chosen if name.rpartition("/")[0] == group]
+            names = [name for name in chosen if name.group_key == group]
             if names:
                 _convert_group(store, group, names, writer, compression, on_bytes)
     return open_store(target)
@@ -122,18 +123,25 @@ def _choose(store: Store, features: Sequence[str], *, tell: bool = True) -> list
     for name in tuple(chosen):
         layer = store[name]
         if isinstance(layer, LookupLayer):
-            chosen.append(f"{name.rpartition('/')[0]}/{layer.lookup.ids}")
-        if f"{FUNCTIONALS}/{name}" in store:
-            chosen.append(f"{FUNCTIONALS}/{name}")
-        chosen += [array for array in store.arrays if array.startswith(f"{FUNCTIONALS}/{name}@")]
-    chosen += [f"{FUNCTIONALS}/{name}" for name in alone if not features or name in features]
+            chosen.append(layer.integers.name)
+        chosen += _functionals(store, name)
+    for name in alone:
+        if not features or name in features:
+            chosen.append(str(FeatureName.parse(name).functionals()))
     return list(dict.fromkeys(chosen))
 
 
-def _refuse_damaged(store: Store, chosen: Sequence[str]) -> None:
+def _functionals(store: Store, feature: str) -> list[str]:
+    """Name all functionals of a feature, mean and standard deviation first."""
+    names = [FeatureName.parse(array) for array in store.arrays]
+    own = [name for name in names if name.is_functionals and str(name.rows) == feature]
+    return [str(name) for name in sorted(own, key=lambda name: bool(name.functional))]
+
+
+def _refuse_damaged(store: Store, chosen: Sequence[FeatureName]) -> None:
     """Raise if a small file is damaged: it would be copied with a digest that makes it right."""
     files = dict(store.attributes.files)
-    for group in {name.rpartition("/")[0] for name in chosen}:
+    for group in {name.group_key for name in chosen}:
         files |= store.group(group).files
     damaged = damaged_files(store.backend, files)
     if not damaged:
@@ -151,12 +159,12 @@ def _refuse_damaged(store: Store, chosen: Sequence[str]) -> None:
 def _convert_group(
     store: Store,
     group: str,
-    names: Sequence[str],
+    names: Sequence[FeatureName],
     writer: StoreWriter,
     compression: Compression,
     on_bytes: OnBytes,
 ) -> None:
-    layers = {name.rpartition("/")[2]: store[name] for name in names}
+    layers = {name.array: store[str(name)] for name in names}
     arrays = {n: layer for n, layer in layers.items() if not isinstance(layer, LookupLayer)}
     target = writer.plan_group(_plan(store, group, arrays, compression))
     copy = open_store(writer.path)
@@ -174,7 +182,7 @@ def _convert_group(
     for shard, lacking in target.claims():
         for name in pending[shard]:
             if name in lacking:
-                _convert_shard(store, arrays[name], known[name], shard, target, writer.path)
+                _convert_shard(store, name, arrays[name], known[name], shard, target, writer.path)
             on_bytes(sizes[name][shard])
 
 
@@ -236,6 +244,7 @@ def _refuse_other_content(
 
 def _convert_shard(
     store: Store,
+    name: str,
     layer: Layer,
     known: Mapping[str, Record],
     shard: int,
@@ -244,13 +253,13 @@ def _convert_shard(
 ) -> None:
     ids = [store.ids[position] for position in target.layout.utterances(shard).tolist()]
     if isinstance(layer, PartedLayer):
-        rows = [None if known[name].reason is not None else layer[name] for name in ids]
+        rows = [None if known[one].reason is not None else layer[one] for one in ids]
     else:
-        rows = list(read_shard(store, layer, shard))
-    name = layer.name.rpartition("/")[2]
+        rows = list(read_shard(layer, shard))
     reasons = {one: str(known[one].reason) for one in ids if known[one].reason is not None}
     recordings = [known[one].recording for one in ids]
-    if not layer.has_recordings:
+    entries = [entry for part in stored_parts(layer) for entry in part.entries if entry]
+    if not any(entry.recordings for entry in entries):
         recordings = []
     written = target.commit(shard, {name: rows}, reasons, recordings)[name]
     new = {
@@ -259,12 +268,12 @@ def _convert_shard(
     }
     unlike = _unlike({one: known[one] for one in ids}, new)
     if unlike:
-        requeue(open_store(path), [(layer.name, shard)])
+        invalidate(open_store(path), [(layer.name, shard)])
         raise CorruptStoreError(
             f"{path}, {layer.name}",
             expected=f"rows with the checksums in the journal of {store.path}",
             got=f"others of {list_some(unlike)}",
-            remedy="This machine's memory or disk may be at fault; the shard was taken back.",
+            remedy="This machine's memory or disk may be at fault; the shard was invalidated.",
         )
 
 

@@ -7,10 +7,11 @@ from tokser.names import RESERVED, is_safe_key
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
 from tokser.store.descriptions import read_group, read_root
+from tokser.store.feature_name import FeatureName, functionals_group, rows_group
 from tokser.store.forget import forget_features, forget_group
 from tokser.store.locks import Locks
 from tokser.store.reader import Store
-from tokser.store.schema import FUNCTIONALS, GROUP_KEYS, GroupAttributes
+from tokser.store.schema import GROUP_KEYS, GroupAttributes
 
 __all__ = ["Dropped", "drop_from_store"]
 
@@ -72,21 +73,16 @@ def drop_from_store(address: str, name: str, *, dry_run: bool = False) -> Droppe
 def _find(store: Store, name: str) -> Drops:
     """Return what a name stands for, functionals first: they would be left without their rows."""
     if name in store.groups:
-        pooled = f"{FUNCTIONALS}/{name}"
+        pooled = functionals_group(name)
         return {group: _names(store, group) for group in (pooled, name) if group in store.groups}
-    group, _, feature = name.rpartition("/")
+    wanted = FeatureName.parse(name)
     drops: Drops = {}
-    for place in (f"{FUNCTIONALS}/{group}", group):
+    for place in dict.fromkeys((functionals_group(wanted.group), wanted.group_key)):
         if place in store.groups:
-            found = [
-                one
-                for one in _names(store, place)
-                if one == feature
-                or (store.group(place).kind == "functionals" and one.startswith(f"{feature}@"))
-            ]
+            found = [one for one in _names(store, place) if _is_of(one, wanted)]
             drops |= {place: found} if found else {}
-    if group in drops:
-        _refuse_needed(store, group, feature)
+    if wanted.group in drops:
+        _refuse_needed(store, wanted)
     return drops
 
 
@@ -95,38 +91,43 @@ def _names(store: Store, group: str) -> list[str]:
     return [*about.features, *about.lookups]
 
 
-def _refuse_needed(store: Store, group: str, feature: str) -> None:
-    readers = [name for name, one in store.group(group).lookups.items() if one.ids == feature]
+def _refuse_needed(store: Store, name: FeatureName) -> None:
+    lookups = store.group(name.group).lookups
+    readers = [f"{name.group}/{key}" for key, one in lookups.items() if one.ids == name.feature]
     if readers:
         raise SettingsError(
-            f"{store.path}, {group}/{feature}",
+            f"{store.path}, {name}",
             expected="a feature that no other is read through",
-            got=f"the token ids of {list_some([f'{group}/{name}' for name in readers])}",
-            remedy=f"Drop these first, or the whole group {group}.",
+            got=f"the token ids of {list_some(readers)}",
+            remedy=f"Drop these first, or the whole group {name.group}.",
         )
 
 
 def _leftovers(backend: Backend, name: str) -> list[str]:
     """Return the places of what a killed call left: files that no document names."""
-    group, _, feature = name.removeprefix(f"{FUNCTIONALS}/").rpartition("/")
-    if not is_safe_key(name) or {group.casefold(), feature.casefold()} & (RESERVED | GROUP_KEYS):
+    wanted = FeatureName.parse(rows_group(name))  # without a group, it is one
+    keys = {wanted.group.casefold(), wanted.array.casefold()}
+    if not is_safe_key(name) or keys & (RESERVED | GROUP_KEYS):
         return []
     root, found = read_root(backend), []
-    for top in (group or feature, f"{FUNCTIONALS}/{group or feature}"):
+    group = wanted.group or wanted.array
+    for top in (group, functionals_group(group)):
         if top not in root.groups:
-            places = [top] if not group else []
+            places = [top] if not wanted.group else []
         else:
             about = read_group(backend, top)
             known = {*about.features, *about.lookups, *GROUP_KEYS}
             here = {key.split("/")[0] for key in backend.objects.keys_under(top)}
-            places = [f"{top}/{one}" for one in sorted(here - known)]
-            places = [one for one in places if _is_of(one.removeprefix(f"{top}/"), feature, group)]
+            left = [one for one in sorted(here - known) if not wanted.group or _is_of(one, wanted)]
+            places = [f"{top}/{one}" for one in left]
         found += [place for place in places if backend.objects.keys_under(place)]
     return found
 
 
-def _is_of(folder: str, feature: str, group: str) -> bool:
-    return not group or folder == feature or folder.startswith(f"{feature}@")
+def _is_of(array: str, wanted: FeatureName) -> bool:
+    """Tell whether an array of a group is the feature, or a functional of it."""
+    found = FeatureName.parse(array)
+    return found.feature == wanted.feature and wanted.functional in ("", found.functional)
 
 
 def _describe(store: Store, drops: Drops) -> Dropped:

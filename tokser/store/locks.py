@@ -9,8 +9,8 @@ from filelock import FileLock, Timeout
 from tokser.errors import RunError, StoreLockedError
 from tokser.provenance import digest_of
 from tokser.store.backend import Backend
+from tokser.store.feature_name import PARTS
 from tokser.store.objects import LocalObjects
-from tokser.store.schema import PARTS
 
 __all__ = ["Locks"]
 

@@ -7,38 +7,78 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.errors import CorruptStoreError, list_some
-from tokser.store.journal import JournalEntry, checksum
+from tokser.store.catalogue import Catalogue
+from tokser.store.feature_name import FeatureName
+from tokser.store.journal import JournalEntry, Record, checksum
 from tokser.store.layer import Layer
-from tokser.store.schema import LookupSpec
+from tokser.store.layout import Layout, PartedLayout
+from tokser.store.schema import FeatureSpec, LookupSpec
 
 __all__ = ["LookupLayer", "table_checksum"]
 
 
 class LookupLayer(Layer):
-    """A feature stored as a table of distinct rows and the integers that choose among them."""
+    """A feature stored as a table of distinct rows, and integers that index it.
+
+    Attributes:
+        integers: The feature whose values stand for rows of the table, for instance token ids.
+            Shards, journal and quarantine are its.
+    """
+
+    def __init__(self, store: Catalogue, name: FeatureName, integers: Layer) -> None:
+        super().__init__(store, name)
+        self.integers = integers
 
     @property
     def lookup(self) -> LookupSpec:
-        """Width and dtype of the table, and what chooses its rows."""
-        return self._attributes.lookups[self._feature]
+        """Width and dtype of the table, and what indexes it."""
+        return self._attributes.lookups[self._name.array]
 
     @property
-    def dim(self) -> int:
-        """Numbers in a row."""
-        return self.lookup.dim
+    def spec(self) -> FeatureSpec:
+        """Width and type of a row of the table; tables are not packed."""
+        return FeatureSpec(dim=self.lookup.dim, dtype=self.lookup.dtype)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the numbers."""
-        return np.dtype(self.lookup.dtype)
+    def num_bytes(self) -> int:
+        """Bytes of the table."""
+        return sum(part.nbytes for part in self.keys_and_table)
+
+    @property
+    def layout(self) -> Layout | PartedLayout:
+        """Where the integers of each utterance lie."""
+        return self.integers.layout
+
+    @property
+    def entries(self) -> list[JournalEntry | None]:
+        """The journal of the integers."""
+        return self.integers.entries
+
+    @property
+    def outdated(self) -> NDArray[np.int64]:
+        """Positions of utterances that the integers lack."""
+        return self.integers.outdated
+
+    @property
+    def quarantined(self) -> dict[str, str]:
+        """Reasons, by id, of the utterances in quarantine."""
+        return self.integers.quarantined
+
+    def records(self) -> dict[str, Record]:
+        """Return what the journal says of the integers of each utterance, by id."""
+        return self.integers.records()
+
+    def rows_at(self, position: int) -> NDArray[Any]:
+        """Return the rows of the utterance at a position of the table, [rows, dim], read only."""
+        return self.look_up(self.integers.rows_at(position))
 
     @cached_property
     def keys_and_table(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The distinct integers, int32 [keys], and their rows, [keys, dim].
 
-        They are always held against their checksum: a library reads zeros for a lost file.
+        Their checksum is always verified: a library reads zeros for a lost file.
         """
-        keys, table = self._backend.read_lookup(self.name, self.lookup.place)
+        keys, table = self._store.backend.read_lookup(self.name, self.lookup.place)
         found = table_checksum(keys, table)
         if found != self.lookup.checksum:
             raise self._damaged(f"a table with checksum {self.lookup.checksum}", found)
@@ -64,48 +104,6 @@ class LookupLayer(Layer):
             got=got,
             remedy="Run `tokser store repair`, then the same `tokser extract` again.",
         )
-
-    @property
-    def compression(self) -> str:
-        """Tables are not packed."""
-        return "none"
-
-    @property
-    def num_bytes(self) -> int:
-        """Bytes of the table."""
-        return sum(part.nbytes for part in self.keys_and_table)
-
-    @property
-    def _integers(self) -> Layer:
-        return self._store[f"{self._group}/{self.lookup.ids}"]
-
-    @property
-    def entries(self) -> list[JournalEntry | None]:
-        """The journal of the integers."""
-        return self._integers.entries
-
-    @property
-    def layout(self) -> Any:
-        """Where the integers of each utterance lie."""
-        return self._integers.layout
-
-    @property
-    def outdated(self) -> NDArray[np.int64]:
-        """Positions of utterances that the integers lack."""
-        return self._integers.outdated
-
-    @property
-    def quarantined(self) -> dict[str, str]:
-        """Reasons, by id, of the utterances that were set aside."""
-        return self._integers.quarantined
-
-    def rows_at(self, position: int) -> NDArray[Any]:
-        """Return the rows of the utterance at a position of the manifest, [rows, dim]."""
-        return self.look_up(self._integers.rows_at(position))
-
-    @property
-    def _empty(self) -> NDArray[Any]:
-        return np.empty((0, self.dim), dtype=self.dtype)
 
 
 def table_checksum(keys: NDArray[Any], table: NDArray[Any]) -> str:

@@ -6,32 +6,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokser.store.journal import JournalEntry
+from tokser.store.catalogue import Catalogue
+from tokser.store.feature_name import FeatureName
+from tokser.store.journal import JournalEntry, Record
 from tokser.store.layer import Layer
+from tokser.store.layout import Layout, PartedLayout
+from tokser.store.schema import FeatureSpec
+from tokser.store.stored_layer import StoredLayer
 
-__all__ = ["PartedLayer"]
+__all__ = ["PartedLayer", "stored_parts"]
 
 
 class PartedLayer(Layer):
-    """A feature of a group that grew: rows of an utterance lie in the last part that has it."""
+    """A feature of a group that grew: rows of an utterance lie in the last part that has it.
+
+    Attributes:
+        parts: The feature by parts, oldest first.
+    """
+
+    def __init__(self, store: Catalogue, name: FeatureName) -> None:
+        super().__init__(store, name)
+        self.parts = [StoredLayer(store, name, part) for part in store.parts(name.group_key)]
+
+    @property
+    def spec(self) -> FeatureSpec:
+        """Width, dtype and compression of the flat arrays."""
+        return self.parts[0].spec
+
+    @property
+    def num_bytes(self) -> int:
+        """Bytes of the committed shards of all parts, as they lie on the disk."""
+        return sum(part.num_bytes for part in self.parts)
 
     @cached_property
-    def parts(self) -> list[Layer]:
-        """The feature by parts, oldest first."""
-        return [
-            Layer(self._store, self._group, self._feature, part)
-            for part in self._store.parts(self._group)
-        ]
+    def layout(self) -> Layout | PartedLayout:
+        """Which shard and part each utterance lies in."""
+        return self._parted
 
     @cached_property
-    def layout(self) -> Any:
-        """Which shard and part each utterance lies in, a `PartedLayout`."""
-        return self._store.layout(self._group)
+    def _parted(self) -> PartedLayout:
+        pairs = [(part.layout, part.positions) for part in self.parts]
+        return PartedLayout(pairs, self._store.attributes.num_utterances)
 
     @cached_property
     def outdated(self) -> NDArray[np.int64]:
         """Positions of utterances that it lacks, or has of an older version of the table."""
-        return self._store.outdated(self._group)
+        return self._store.outdated(self._name.group_key)
 
     @property
     def entries(self) -> list[JournalEntry | None]:
@@ -40,22 +60,41 @@ class PartedLayer(Layer):
 
     @property
     def quarantined(self) -> dict[str, str]:
-        """Reasons, by id, of the utterances that were set aside, each by its last part."""
+        """Reasons, by id, of the utterances in quarantine, each by its last part."""
         return {
             utterance: reason
             for number, part in enumerate(self.parts)
             for utterance, reason in part.quarantined.items()
-            if self.layout.part_of[self._store.position(utterance)] == number
+            if self._parted.part_of[self._store.position(utterance)] == number
         }
 
+    def records(self) -> dict[str, Record]:
+        """Return what the journal says of each utterance that is committed, by id."""
+        return {name: record for part in self.parts for name, record in part.records().items()}
+
     def rows_at(self, position: int) -> NDArray[Any]:
-        """Return the rows of the utterance at a position of the table, [rows, dim]."""
-        number: int = self.layout.part_of.item(position)
+        """Return the rows of the utterance at a position of the table, [rows, dim], read only."""
+        number, place = self.place_of(position)
         if number < 0 or position in self._is_outdated:
-            raise self._outdated(np.array([position]))
-        place: int = self.layout.place_of.item(position)
+            raise self._outdated_error(np.array([position]))
         return self.parts[number].rows_at(place)
+
+    def place_of(self, position: int) -> tuple[int, int]:
+        """Return the part of the utterance at a position of the table, and its place there."""
+        return self._parted.part_of.item(position), self._parted.place_of.item(position)
+
+    def locate(self, shard: int) -> tuple[StoredLayer, int]:
+        """Return the part that a shard belongs to, and the shard's number there."""
+        number, local = self._parted.locate(shard)
+        return self.parts[number], local
 
     @cached_property
     def _is_outdated(self) -> frozenset[int]:
         return frozenset(self.outdated.tolist())
+
+
+def stored_parts(layer: Layer) -> list[StoredLayer]:
+    """Return the flat arrays that a feature's rows lie in; none of a lookup."""
+    if isinstance(layer, StoredLayer):
+        return [layer]
+    return layer.parts if isinstance(layer, PartedLayer) else []

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tokser.store.feature_name import PARTS
 from tokser.store.layout import Layout
-from tokser.store.schema import PARTS, GroupAttributes
+from tokser.store.schema import GroupAttributes
 
 __all__ = ["Part", "part_path", "positions_of"]
 

@@ -1,42 +1,21 @@
 """Reading a store: its utterances and its features. Never changes what is on disk."""
 
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from tokser.errors import (
-    CorruptStoreError,
-    SettingsError,
-    StoreMismatchError,
-    StoreNotSealedError,
-    list_some,
-)
-from tokser.provenance import digest_of
+from tokser.errors import SettingsError, StoreIncompleteError, list_some
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
-from tokser.store.descriptions import read_group, read_layout, read_parts, read_root
-from tokser.store.documents import damaged_files, ids_digest
+from tokser.store.catalogue import Catalogue
+from tokser.store.feature_name import FUNCTIONALS, FeatureName
 from tokser.store.layer import Layer
-from tokser.store.layout import Layout, PartedLayout
 from tokser.store.lookup_layer import LookupLayer
 from tokser.store.parted_layer import PartedLayer
-from tokser.store.parts import Part
-from tokser.store.schema import (
-    FUNCTIONALS,
-    GroupAttributes,
-    RootAttributes,
-    TableVersion,
-    feature_identity,
-)
-from tokser.store.table import cells, changed_rows, columns_read, parse_manifest, same_cells
+from tokser.store.stored_layer import StoredLayer
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
 __all__ = ["Store", "open_store"]
 
@@ -46,8 +25,8 @@ def open_store(path: str | Path, *, check: bool = False) -> "Store":
 
     Args:
         path: Folder or URL of the store, for instance `emodb.zarr`.
-        check: Hold everything that is read against its checksum; what is mapped into memory, when
-            it is read first.
+        check: Verify the checksum of everything that is read; what is mapped into memory is
+            verified when it is read first.
 
     Raises:
         MissingInputError: There is nothing at `path`.
@@ -57,7 +36,7 @@ def open_store(path: str | Path, *, check: bool = False) -> "Store":
     return Store(existing_backend(str(path)), check=check)
 
 
-class Store:
+class Store(Catalogue):
     """One corpus and its features.
 
     Attributes:
@@ -65,24 +44,11 @@ class Store:
         dataset: Name of the corpus.
         backend: Raw reads.
         attributes: What the store says about itself.
-        check: Whether everything that is read is held against its checksum.
+        check: Whether the checksum of everything that is read is verified.
     """
 
     def __init__(self, backend: Backend, *, check: bool = False) -> None:
-        self.backend, self.check = backend, check
-        self.path = backend.address
-        self.attributes: RootAttributes = read_root(backend)
-        if self.attributes.removing is not None:
-            raise StoreNotSealedError(
-                self.path,
-                expected="a store at rest",
-                got="one in which a removal of utterances was stopped",
-                remedy="Run the same `tokser store remove` again: it goes on where it stopped.",
-            )
-        self.dataset = self.attributes.dataset
-        self._groups = {name: self._read_group(name) for name in self.attributes.groups}
-        self._layouts: dict[str, Layout] = {}
-        self._parts: dict[str, list[Part]] = {}
+        super().__init__(backend, check=check)
         self._layers: dict[str, Layer] = {}
 
     def __repr__(self) -> str:
@@ -91,74 +57,14 @@ class Store:
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.check)
 
-    def __getitem__(self, feature: str) -> "Layer":
+    def __getitem__(self, feature: str) -> Layer:
         """Return a feature by name; `SettingsError` lists the names there are."""
         if feature not in self._layers:
-            self._layers[feature] = self._layer(feature)
+            self._layers[feature] = self._layer(FeatureName.parse(feature))
         return self._layers[feature]
-
-    def __contains__(self, feature: str) -> bool:
-        group, _, name = feature.rpartition("/")
-        attributes = self._groups.get(group)
-        return attributes is not None and name in attributes.features | attributes.lookups
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.features)
-
-    @cached_property
-    def utterances(self) -> "pd.DataFrame":
-        """The manifest's table, [utterances, columns], index = id, in store order."""
-        return parse_manifest(self.manifest_text, self.dataset)
-
-    @property
-    def version(self) -> int:
-        """Number of the present version of the utterance table, from 1 on."""
-        return self.attributes.version
-
-    @property
-    def versions(self) -> tuple[TableVersion, ...]:
-        """All versions of the utterance table, oldest first: when they were made, what changed."""
-        return self.attributes.all_versions()
-
-    def table_of(self, version: int) -> str:
-        """CSV text of a version of the utterance table; `CorruptStoreError` if it is damaged."""
-        (about,) = (one for one in self.versions if one.number == version)
-        for key in damaged_files(self.backend, about.files):
-            raise self._damaged_file(key, about.files[key])
-        return self.backend.manifest_text(version)
-
-    @property
-    def manifest_text(self) -> str:
-        """The manifest's CSV text; with `check`, `CorruptStoreError` if its digest differs."""
-        self._refuse_damaged("manifest")
-        text = self.backend.manifest_text(self.version)
-        if self.check and sha256(text.encode()).hexdigest() != self.attributes.manifest_digest:
-            raise CorruptStoreError(
-                f"{self.path}, manifest",
-                expected=f"text with sha256 {self.attributes.manifest_digest}",
-                got="other text",
-                remedy="Run the same `tokser extract` again: it writes it anew.",
-            )
-        return text
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """Ids of the utterances, in store order; `CorruptStoreError` if their digest differs."""
-        self._refuse_damaged("ids")
-        found = self.backend.ids(self.version)
-        digest = ids_digest(found)
-        if digest != self.attributes.ids_digest:
-            raise CorruptStoreError(
-                f"{self.path}, ids",
-                expected=f"ids with digest {self.attributes.ids_digest}",
-                got=digest,
-                remedy="Run the same `tokser extract` again: it writes them anew.",
-            )
-        return found
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return dict(zip(self.ids, range(len(self.ids)), strict=True))
 
     @property
     def features(self) -> list[str]:
@@ -173,14 +79,17 @@ class Store:
 
     @property
     def pooled(self) -> list[str]:
-        """Names of the features whose functionals are in the store, whole.
+        """Names of the features whose functionals are in the store, complete.
 
         Those in `features` come first; of the others only functionals were stored.
         """
+        names = [FeatureName.parse(array) for array in self.arrays]
         found = [
-            name.removeprefix(f"{FUNCTIONALS}/")
-            for name in self.arrays
-            if self[name].kind == FUNCTIONALS and not _is_part(name) and self[name].is_sealed
+            str(name.rows)
+            for name in names
+            if self[str(name)].kind == FUNCTIONALS
+            and not name.functional
+            and self[str(name)].is_complete
         ]
         kept = [feature for feature in self.features if feature in found]
         return kept + [feature for feature in found if feature not in kept]
@@ -193,9 +102,9 @@ class Store:
     @property
     def without_rows(self) -> list[str]:
         """Names of the features of which only functionals were stored; nothing is read."""
-        prefix = f"{FUNCTIONALS}/"
-        names = [name.removeprefix(prefix) for name in self.arrays if name.startswith(prefix)]
-        return [name for name in names if not _is_part(name) and name not in self.features]
+        names = [FeatureName.parse(array) for array in self.arrays]
+        pooled = [str(n.rows) for n in names if n.is_functionals and not n.functional]
+        return [name for name in pooled if name not in self.features]
 
     def functionals(self, feature: str) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
@@ -204,11 +113,11 @@ class Store:
             feature: Its name; its rows need not be in the store.
 
         Raises:
-            StoreNotSealedError: It has not been pooled.
+            StoreIncompleteError: It has not been pooled.
         """
-        name = f"{FUNCTIONALS}/{feature}"
+        name = str(FeatureName.parse(feature).functionals())
         if name not in self:
-            raise StoreNotSealedError(
+            raise StoreIncompleteError(
                 f"{self.path}, {feature}",
                 expected="functionals",
                 got="none",
@@ -222,22 +131,8 @@ class Store:
         return pd.DataFrame(values, index=pd.Index(pooled.ids, name="id"), columns=columns)
 
     @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the groups: features that share rows, shards and provenance."""
-        return tuple(self._groups)
-
-    @property
-    def arrays(self) -> list[str]:
-        """Names of everything with a journal: features, token ids, functionals."""
-        return [
-            f"{group}/{name}"
-            for group, attributes in self._groups.items()
-            for name in attributes.features
-        ]
-
-    @property
     def quarantined(self) -> dict[str, str]:
-        """Reasons, by id, of the utterances that some feature had to set aside."""
+        """Reasons, by id, of the utterances that some feature has in quarantine."""
         return {
             utterance: reason
             for array in self.arrays
@@ -245,153 +140,20 @@ class Store:
             for utterance, reason in self[array].quarantined.items()
         }
 
-    def group(self, name: str) -> GroupAttributes:
-        """What a group says about itself."""
-        return self._groups[name]
-
-    def layout(self, group: str) -> "Layout | PartedLayout":
-        """Where each utterance's rows lie; `CorruptStoreError` if its digest differs."""
-        if self.is_plain(group):
-            return self.plain_layout(group)
-        parts = [(part.layout, part.positions) for part in self.parts(group)]
-        return PartedLayout(parts, self.attributes.num_utterances)
-
-    def is_plain(self, group: str) -> bool:
-        """Tell whether a group has the rows of every utterance, in one part, in order."""
-        about, root = self._groups[group], self.attributes
-        if root.format == 1:
-            return True
-        if about.parts or about.numbered or root.removed:
-            return False
-        covers = len(self.plain_layout(group).row_lengths) == root.num_utterances
-        return covers and not len(self.outdated(group))
-
-    def parts(self, group: str) -> list[Part]:
-        """Return the parts of a group, oldest first."""
-        if group not in self._parts:
-            self._parts[group] = read_parts(self.backend, self.attributes, group)
-        return self._parts[group]
-
-    def outdated(self, group: str) -> "NDArray[np.int64]":
-        """Positions of the utterances whose rows in a group are missing, or of another version.
-
-        Rows of text are outdated where the transcript changed, rows of speech where the length of
-        the recording did; what was made of both, where either did.
-        """
-        about, root = self._groups[group], self.attributes
-        has = np.zeros(root.num_utterances, dtype=bool)
-        for part in self.parts(group):
-            has[part.positions[part.positions >= 0]] = True
-        if about.table_version != root.version:
-            old, new = (cells(self.table_of(v)) for v in (about.table_version, root.version))
-            has &= ~changed_rows(old, new, columns_read(self._groups, group))
-        return np.flatnonzero(~has)
-
-    def plain_layout(self, group: str) -> Layout:
-        """Where the rows of the utterances of a group's first part lie."""
-        if group not in self._layouts:
-            self._layouts[group] = read_layout(self.backend, group, self._groups[group])
-        return self._layouts[group]
-
-    def has_changed(self) -> bool:
-        """Tell whether the table, or what was removed, is another than when it was opened."""
-        return read_root(self.backend) != self.attributes
-
-    def position(self, utterance: str) -> int:
-        """Place of an utterance in the manifest; `SettingsError` if it is not in the store."""
-        try:
-            return self._positions[utterance]
-        except KeyError:
-            raise SettingsError(
-                self.path,
-                expected="the id of an utterance in the store",
-                got=repr(utterance),
-                remedy="`store.ids` lists them.",
-            ) from None
-
-    def identity(self, feature: str, *, without: Sequence[str] = ()) -> str:
-        """Digest of what a feature is: the manifest, its name, provenance, layout and dtype.
-
-        Of a feature whose functionals alone were stored, it is theirs. It is another as soon as
-        anything in the table changes, or rows are added or removed.
-
-        Args:
-            feature: Its name.
-            without: Columns of the table that do not matter, for instance `label`.
-        """
-        group, _, name = feature.rpartition("/")
-        if feature not in self and f"{FUNCTIONALS}/{feature}" in self:
-            group = f"{FUNCTIONALS}/{group}"
-        about = self._groups[group]
-        own = feature_identity(self.attributes, group, name, about)
-        if self.attributes.format == 1:
-            return own
-        parts = [part.attributes.layout_digest for part in self.parts(group)]
-        table = self._table_digest(tuple(without))
-        if table == self.attributes.origin and len(parts) == 1 and not about.numbered:
-            return own
-        return digest_of([own, table, parts, about.table_version])
-
-    def _table_digest(self, without: tuple[str, ...]) -> str:
-        """Digest of the oldest version of the table that is the present one but for columns."""
-        if not without:
-            return self.attributes.manifest_digest
-        present = cells(self.manifest_text)
-        for version in self.versions:
-            if version.num_utterances == len(present):
-                other = cells(self.table_of(version.number))
-                if same_cells(other, present, without):
-                    return version.manifest_digest
-        return self.attributes.manifest_digest
-
-    def _layer(self, feature: str) -> Layer:
-        group, _, name = feature.rpartition("/")
-        attributes = self._groups.get(group)
-        if attributes and name in attributes.features:
-            kind = Layer if self.is_plain(group) else PartedLayer
-            return kind(self, group, name)
-        if attributes and name in attributes.lookups:
-            return LookupLayer(self, group, name)
+    def _layer(self, name: FeatureName) -> Layer:
+        attributes = self._groups.get(name.group_key)
+        if attributes and name.array in attributes.features:
+            return (StoredLayer if self.is_plain(name.group_key) else PartedLayer)(self, name)
+        if attributes and name.array in attributes.lookups:
+            integers = FeatureName(name.group, attributes.lookups[name.array].ids)
+            return LookupLayer(self, name, self[str(integers)])
         raise SettingsError(
             self.path,
             expected=f"one of the features {list_some(self.features, most=20)}",
-            got=repr(feature),
+            got=repr(str(name)),
             remedy="Name one of these, or add it with `tokser extract`.",
-        )
-
-    def _read_group(self, name: str) -> GroupAttributes:
-        return read_group(self.backend, name)
-
-    def _refuse_damaged(self, part: str) -> None:
-        """Look at digests first: one wrong bit in a text's length keeps HDF5 busy for ever."""
-        files = {
-            key: digest
-            for key, digest in self.attributes.files.items()
-            if f"/{part}/" in f"/{key}" or key.endswith("utterances.h5")
-        }
-        for key in damaged_files(self.backend, files):
-            if self.has_changed():
-                raise StoreMismatchError(
-                    self.path,
-                    expected="the store as it was when it was opened",
-                    got="one whose utterance table changed since",
-                    remedy="Open it again.",
-                )
-            raise self._damaged_file(key, files[key])
-
-    def _damaged_file(self, key: str, digest: str) -> CorruptStoreError:
-        return CorruptStoreError(
-            f"{self.path}/{key}",
-            expected=f"a file with digest {digest}",
-            got="another, or none",
-            remedy="Run the same `tokser extract` again: it writes it anew.",
         )
 
 
 def _reopen(path: str, check: bool) -> Store:
     return open_store(path, check=check)
-
-
-def _is_part(name: str) -> bool:
-    """Tell whether an array holds one functional of a feature: `layer-6@std`, of any encoder."""
-    return "@" in name.rpartition("/")[2]

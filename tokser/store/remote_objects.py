@@ -1,5 +1,7 @@
 """Files of a store at a URL: s3, gs, az or http. The only file that imports obstore."""
 
+import base64
+import netrc
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +9,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
 
 from tokser.errors import MissingPackageError, RunError, SettingsError
 
-__all__ = ["TIMEOUT_VARIABLE", "RemoteObjects"]
+__all__ = ["AUTHORIZATION_VARIABLE", "TIMEOUT_VARIABLE", "RemoteObjects"]
+
+AUTHORIZATION_VARIABLE = "TOKSER_HTTP_AUTHORIZATION"
+"""Environment variable: the header `Authorization` of web addresses, such as `Bearer abc`."""
 
 TIMEOUT_VARIABLE = "TOKSER_REMOTE_TIMEOUT_S"
 """Environment variable: how long a request is tried again before the run fails, in seconds."""
@@ -57,7 +63,8 @@ class RemoteObjects:
     """A store at a URL, through obstore; a request that fails is tried again for a minute.
 
     Credentials, region and endpoint come from the environment, by the names that every tool of
-    the service uses: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP and so on.
+    the service uses: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, AWS_ALLOW_HTTP and so on. Those of a web
+    address come from TOKSER_HTTP_AUTHORIZATION, or from the netrc file that curl reads, too.
 
     Args:
         address: The URL.
@@ -245,8 +252,46 @@ def _client_options(address: str, prefix: str, timeout_s: float) -> Any:
     ours: dict[str, Any] = {"timeout": timedelta(seconds=timeout_s)}
     if address.startswith("http://"):
         ours["allow_http"] = True
+    if address.startswith(("http://", "https://")):
+        authorization = _authorization(address)
+        if authorization:
+            ours["default_headers"] = {"authorization": authorization}
     named = {option: f"{prefix}_{option.upper()}" for option in _CLIENT_OPTIONS}
     return ours | {key: os.environ[name] for key, name in named.items() if name in os.environ}
+
+
+def _authorization(address: str) -> str | None:
+    """Return the header that a web server asks for, None without any.
+
+    It is of the address itself (obstore does not send that), else the environment's, else of the
+    netrc file.
+    """
+    url = urlsplit(address)
+    if url.username is not None:
+        return _basic(unquote(url.username), unquote(url.password or ""))
+    stated = os.environ.get(AUTHORIZATION_VARIABLE)
+    if stated:
+        return stated
+    path = Path(os.environ.get("NETRC") or Path.home() / ".netrc")
+    try:
+        login = netrc.netrc(path).authenticators(url.hostname or "")
+    except FileNotFoundError:
+        return None
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            path,
+            expected="a netrc file",
+            got=f"one that cannot be read ({type(error).__name__})",
+            remedy="Correct it; each entry is: machine HOST login USER password PASSWORD.",
+        ) from error
+    if login is None:
+        return None
+    user, _, password = login
+    return _basic(user, password)
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _first_paragraph(error: Exception) -> str:

@@ -15,6 +15,7 @@ from tokser.store.documents import ids_digest
 from tokser.store.forget import write_root
 from tokser.store.group_writer import put_lookup
 from tokser.store.journal import JournalEntry, checksum, parse_entry
+from tokser.store.leftovers import remove_leftovers
 from tokser.store.locks import Locks
 from tokser.store.parts import Part
 from tokser.store.reader import Store
@@ -26,7 +27,6 @@ from tokser.store.schema import (
     TableVersion,
     feature_identity,
 )
-from tokser.store.sweep import sweep
 from tokser.store.table import cells, table_text
 from tokser.store.versions import now
 
@@ -150,7 +150,7 @@ def _finish(backend: Backend, root: RootAttributes) -> int:
                     num_shards += 1
         _shorten_lookups(backend, root, group, numbers)
     versions = tuple(_shorten_table(backend, one, gone) for one in root.all_versions())
-    sweep(backend, root)
+    remove_leftovers(backend, root)
     present = versions[-1]
     write_root(
         backend,

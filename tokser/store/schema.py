@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tokser.errors import SettingsError, StoreMismatchError
 from tokser.names import Name, is_safe_key
-from tokser.provenance import digest_of
+from tokser.provenance import digest_of, first_spelling
+from tokser.store.feature_name import FUNCTIONALS, PARTS, FeatureName, rows_group
 
 __all__ = [
     "FORMATS",
@@ -32,12 +33,6 @@ __all__ = [
 
 FORMATS: tuple[int | str, ...] = (1, "1.1")
 """1.1 is a store that changed: of its table, in its groups, or because utterances were removed."""
-
-FUNCTIONALS = "functionals"
-"""Group under which the functionals of every feature lie."""
-
-PARTS = "parts"
-"""Under a group: what was added to it later."""
 
 GROUP_KEYS = frozenset(
     {"row_starts", "row_lengths", "numbers", PARTS, "zarr.json", "group.json", "layout.h5"}
@@ -314,11 +309,12 @@ def require_names(plan: GroupPlan, store: str) -> None:
     Raises:
         SettingsError: A name is not one that `Name.of` takes.
     """
-    group = plan.name.removeprefix(f"{FUNCTIONALS}/") if plan.kind == "functionals" else plan.name
+    pooled = plan.kind == FUNCTIONALS
+    group = rows_group(plan.name) if pooled else plan.name
     Name.of(group, f"{store}, name of an encoder or run")
-    for feature in plan.features:
-        name = feature.partition("@")[0] if plan.kind == "functionals" else feature
-        require_feature_name(name, f"{store}, {plan.name}")
+    for array in plan.features:
+        feature = FeatureName.parse(f"{group}/{array}").feature if pooled else array
+        require_feature_name(feature, f"{store}, {plan.name}")
 
 
 def require_feature_name(name: str, where: str) -> None:
@@ -338,7 +334,8 @@ def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, st
     return [
         (key, str(old.get(key)), str(new.get(key)))
         for key in keys
-        if digest_of(old.get(key)) != digest_of(new.get(key))
+        if digest_of(first_spelling(key, old.get(key)))
+        != digest_of(first_spelling(key, new.get(key)))
     ]
 
 
@@ -351,7 +348,7 @@ def feature_identity(
         [
             root.journal_digest,
             f"{group}/{name}",
-            attributes.provenance,
+            first_spelling("provenance", attributes.provenance),
             attributes.layout_digest,
             spec.model_dump(mode="json", exclude={"compression", "place"}),
         ]

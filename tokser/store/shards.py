@@ -10,19 +10,18 @@ from tokser.store.journal import JournalEntry, checksum
 from tokser.store.layer import Layer
 from tokser.store.lookup_layer import LookupLayer
 from tokser.store.parted_layer import PartedLayer
-from tokser.store.reader import Store
+from tokser.store.stored_layer import StoredLayer
 
 __all__ = ["read_shard"]
 
 
-def read_shard(store: Store, layer: Layer, shard: int) -> Iterator[NDArray[Any] | None]:
-    """Yield the rows of a shard's utterances, each held against its checksum.
+def read_shard(layer: Layer, shard: int) -> Iterator[NDArray[Any] | None]:
+    """Yield the rows of a shard's utterances, and verify each checksum.
 
     A packed shard is decoded once, not once per utterance.
 
     Args:
-        store: The store, opened with `check`.
-        layer: One of its features, sealed.
+        layer: A complete feature of a store that was opened with `check`.
         shard: Number of the shard.
 
     Yields:
@@ -33,15 +32,12 @@ def read_shard(store: Store, layer: Layer, shard: int) -> Iterator[NDArray[Any] 
         CorruptStoreError: The shard is gone, or the rows of an utterance, which is named, changed.
     """
     if isinstance(layer, LookupLayer):
-        group = layer.name.rpartition("/")[0]
-        yield from _look_up(store, layer, store[f"{group}/{layer.lookup.ids}"], shard)
+        for integers in read_shard(layer.integers, shard):
+            yield None if integers is None else layer.look_up(integers)
         return
-    local, part = shard, layer
-    if isinstance(layer, PartedLayer):
-        number, local = layer.layout.locate(shard)
-        part = layer.parts[number]
+    part, local = _locate(layer, shard)
     entry = _entry(part, local)
-    block = _decode(store, part, entry)
+    block = _decode(part, entry)
     for place in part.layout.utterances(local).tolist():
         if part.positions[place] < 0:
             continue
@@ -53,26 +49,27 @@ def read_shard(store: Store, layer: Layer, shard: int) -> Iterator[NDArray[Any] 
             yield _cut(part, entry, block, place)
 
 
-def _entry(layer: Layer, shard: int) -> JournalEntry:
+def _entry(layer: StoredLayer, shard: int) -> JournalEntry:
     entry = layer.entries[shard]
     if entry is None:
-        layer.require_sealed()
+        layer.require_complete()
         return _entry(layer, shard)
     return entry
 
 
-def _look_up(
-    store: Store, layer: LookupLayer, integers: Layer, shard: int
-) -> Iterator[NDArray[Any] | None]:
-    for found in read_shard(store, integers, shard):
-        yield None if found is None else layer.look_up(found)
+def _locate(layer: Layer, shard: int) -> tuple[StoredLayer, int]:
+    if isinstance(layer, PartedLayer):
+        return layer.locate(shard)
+    if isinstance(layer, StoredLayer):
+        return layer, shard
+    raise TypeError(layer)
 
 
-def _decode(store: Store, layer: Layer, entry: JournalEntry) -> NDArray[Any] | None:
+def _decode(layer: StoredLayer, entry: JournalEntry) -> NDArray[Any] | None:
     """Return all rows of a shard; None where they are better, or only, read one by one."""
-    backend, spec, layout = store.backend, layer.spec, layer.layout
+    backend, spec, layout = layer.backend, layer.spec, layer.layout
     key = backend.shard_key(layer.key, entry.shard, spec)
-    where = f"{store.path}, {layer.key}, shard {entry.shard}"
+    where = f"{layer.store_path}, {layer.key}, shard {entry.shard}"
     entry.require_size(backend.objects.size(key), where)
     try:
         if backend.raw_shard(layer.key, entry.shard, spec, layout) is not None:
@@ -82,7 +79,7 @@ def _decode(store: Store, layer: Layer, entry: JournalEntry) -> NDArray[Any] | N
         return None  # one by one, the utterance at fault can be named
 
 
-def _one(layer: Layer, place: int) -> NDArray[Any]:
+def _one(layer: StoredLayer, place: int) -> NDArray[Any]:
     try:
         return layer.rows_at(place)
     except CorruptStoreError as error:
@@ -91,7 +88,7 @@ def _one(layer: Layer, place: int) -> NDArray[Any]:
         raise _damaged(layer, place, "readable rows", error.got) from error
 
 
-def _cut(layer: Layer, entry: JournalEntry, block: NDArray[Any], place: int) -> NDArray[Any]:
+def _cut(layer: StoredLayer, entry: JournalEntry, block: NDArray[Any], place: int) -> NDArray[Any]:
     layout = layer.layout
     first = int(layout.row_starts[place]) - layout.shard_rows(entry.shard)[0]
     rows = block[first : first + int(layout.row_lengths[place])]
@@ -104,7 +101,7 @@ def _cut(layer: Layer, entry: JournalEntry, block: NDArray[Any], place: int) -> 
     return rows
 
 
-def _damaged(layer: Layer, place: int, expected: str, got: str) -> CorruptStoreError:
+def _damaged(layer: StoredLayer, place: int, expected: str, got: str) -> CorruptStoreError:
     return CorruptStoreError(
         f"{layer.store_path}, {layer.name}, {layer.id_at(place)}",
         expected=expected,

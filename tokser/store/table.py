@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tokser.store.schema import FUNCTIONALS, GroupAttributes
+from tokser.store.feature_name import FUNCTIONALS, rows_group
+from tokser.store.schema import GroupAttributes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,7 @@ def columns_read(groups: Mapping[str, GroupAttributes], group: str) -> tuple[str
     speech, text = ("num_samples", "sampling_rate_hz"), ("transcript",)
     kind, source = groups[group].kind, groups[group].provenance.get("source", {})
     if kind == FUNCTIONALS:
-        rows_of = groups.get(group.removeprefix(f"{FUNCTIONALS}/"))
+        rows_of = groups.get(rows_group(group))
         if rows_of is not None:
             kind = rows_of.kind
         elif "trained_on" in source:

@@ -1,23 +1,28 @@
-"""Is a store whole? Every byte is read again and held against the journal."""
+"""Verification of a store: every byte is read again and compared with the journal."""
 
 import errno
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import xxhash
 
 from tokser.errors import CorruptStoreError
+from tokser.store.descriptions import read_group
 from tokser.store.documents import damaged_files
+from tokser.store.feature_name import FeatureName
 from tokser.store.journal import JournalEntry, checksum, parse_entry
-from tokser.store.layer import Layer
 from tokser.store.lookup_layer import LookupLayer, table_checksum
+from tokser.store.parted_layer import stored_parts
+from tokser.store.parts import part_path
 from tokser.store.reader import Store
+from tokser.store.stored_layer import StoredLayer
 from tokser.store.table import parse_manifest
 
-__all__ = ["Damage", "Verification", "verify_store"]
+__all__ = ["Damage", "Verification", "num_bytes_to_verify", "verify_store"]
 
 _PIECE_BYTES = 16 * 2**20
 
@@ -62,7 +67,7 @@ class Verification:
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is damaged; shards that are still to come are no damage."""
+        """Whether nothing is damaged; shards that are not committed yet are no damage."""
         return not self.damages
 
     def add(self, what: str, shard: int | None, utterances: tuple[str, ...], reason: str) -> None:
@@ -70,8 +75,35 @@ class Verification:
         self.damages.append(Damage(what, shard, utterances, reason))
 
 
+def num_bytes_to_verify(store: Store) -> int:
+    """Count the bytes of all shards, of all parts of groups that grew.
+
+    Local files tell their size; of remote ones the planned size is taken, for asking takes long.
+    Parts whose description is damaged are left out: verification names the damage.
+    """
+    total = 0
+    for group in store.groups:
+        for number in range(store.group(group).parts + 1):
+            with suppress(CorruptStoreError):
+                total += _num_bytes_of_part(store, part_path(group, number))
+    return total
+
+
+def _num_bytes_of_part(store: Store, path: str) -> int:
+    about, objects = read_group(store.backend, path), store.backend.objects
+    if objects.local_path("") is None:
+        return about.num_rows * sum(spec.row_bytes for spec in about.features.values())
+    num_shards = -(-about.num_rows // about.rows_per_shard)
+    keys = [
+        store.backend.shard_key(f"{path}/{name}", shard, spec)
+        for name, spec in about.features.items()
+        for shard in range(num_shards)
+    ]
+    return sum(objects.size(key) or 0 for key in keys)
+
+
 def verify_store(store: Store, on_bytes: OnBytes = lambda count: None) -> Verification:
-    """Hold everything in a store against its digests and checksums.
+    """Verify everything in a store by its digests and checksums.
 
     Args:
         store: The store.
@@ -95,8 +127,8 @@ def _verify_everything(store: Store, found: Verification, on_bytes: OnBytes) -> 
         return
     whole_groups = [group for group in store.groups if _verify_layout(store, group, found)]
     for name in store.arrays:
-        if name.rpartition("/")[0] in whole_groups:
-            for part in store[name].parts:
+        if FeatureName.parse(name).group_key in whole_groups:
+            for part in stored_parts(store[name]):
                 _verify_layer(store, part, found, on_bytes)
             names = [store.ids[position] for position in store[name].outdated.tolist()]
             if names:
@@ -134,7 +166,7 @@ def _verify_layout(store: Store, group: str, found: Verification) -> bool:
     return True
 
 
-def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnBytes) -> None:
+def _verify_layer(store: Store, layer: StoredLayer, found: Verification, on_bytes: OnBytes) -> None:
     texts = store.backend.read_journal(layer.key, layer.layout.num_shards)
     for shard, text in enumerate(texts):
         if not text:
@@ -156,7 +188,7 @@ def _verify_layer(store: Store, layer: Layer, found: Verification, on_bytes: OnB
 
 
 def _verify_shard(
-    store: Store, layer: Layer, entry: JournalEntry, found: Verification, on_bytes: OnBytes
+    store: Store, layer: StoredLayer, entry: JournalEntry, found: Verification, on_bytes: OnBytes
 ) -> None:
     key = store.backend.shard_key(layer.key, entry.shard, layer.spec)
     size = store.backend.objects.size(key)
@@ -175,7 +207,9 @@ def _verify_shard(
         _name_damage(store, layer, entry, found)
 
 
-def _name_damage(store: Store, layer: Layer, entry: JournalEntry, found: Verification) -> None:
+def _name_damage(
+    store: Store, layer: StoredLayer, entry: JournalEntry, found: Verification
+) -> None:
     """Say which utterances of a damaged file are lost."""
     lost, reasons = [], []
     spec, layout = layer.spec, layer.layout
@@ -204,5 +238,5 @@ def _verify_lookup(store: Store, layer: LookupLayer, found: Verification) -> Non
         found.add(f"{layer.name}, table", None, (), "its checksum differs")
 
 
-def _utterances(layer: Layer, shard: int) -> tuple[str, ...]:
+def _utterances(layer: StoredLayer, shard: int) -> tuple[str, ...]:
     return tuple(layer.id_at(place) for place in layer.layout.utterances(shard).tolist())

@@ -78,7 +78,7 @@ def test_what_is_in_the_archive_comes_out(make, tmp_path):
         ("wav/../../evil.wav", "a path out of the folder"),
         ("/tmp/evil.wav", "an absolute path"),
         ("C:/evil.wav", "an absolute path"),
-        ("..\\evil.wav", "not a name of a file"),
+        ("..\\evil.wav", "not a file name"),
     ],
 )
 def test_names_that_lead_out_of_the_folder_are_refused(make, tmp_path, name, why):

@@ -50,9 +50,7 @@ def bring(loopback, path):
     ],
     ids=" then ".join,
 )
-def test_the_file_arrives_whole_over_any_number_of_broken_connections(
-    loopback, bring, faults, checksum
-):
+def test_a_file_is_complete_after_any_broken_connections(loopback, bring, faults, checksum):
     loopback.faults = list(faults)
     assert bring(checksum=checksum) == CONTENT
     assert loopback.faults == []
@@ -85,7 +83,7 @@ def test_a_refusal_is_told_at_once(loopback, bring, path, status):
     assert len(loopback.requests) == 2
 
 
-def test_a_server_that_stays_broken_is_given_up_and_what_came_is_kept(loopback, bring, path):
+def test_a_broken_server_is_given_up_and_bytes_are_kept(loopback, bring, path):
     loopback.faults, loopback.always = ["drop"], "500"
     with pytest.raises(RunError, match=r"HTTP 500 .*3 times; 1,000,000 bytes are kept\. Check the"):
         bring()
@@ -95,13 +93,13 @@ def test_a_server_that_stays_broken_is_given_up_and_what_came_is_kept(loopback, 
     assert loopback.requests[-1][1] == "bytes=1000000-"
 
 
-def test_a_server_that_always_drops_and_ignores_ranges_is_given_up(loopback, bring, monkeypatch):
+def test_a_server_that_drops_and_ignores_ranges_is_given_up(loopback, bring, monkeypatch):
     honest = loopback.answer
     monkeypatch.setattr(
         loopback, "answer", lambda h, name, asked, fault: honest(h, name, "", fault)
     )
     loopback.always = "drop"
-    with pytest.raises(RunError, match=r"an end after 1,000,000|IncompleteRead"):
+    with pytest.raises(RunError, match=r"the connection ended after 1,000,000|IncompleteRead"):
         bring()
     assert len(loopback.requests) == 1 + HURRIED.attempts
 
@@ -142,12 +140,12 @@ def test_a_partial_of_another_version_is_not_continued(loopback, bring, path):
     assert bring(checksum="") == CONTENT[::-1]
 
 
-def test_a_partial_that_is_too_long_is_fetched_anew(bring, path):
+def test_a_partial_that_is_too_long_is_fetched_again(bring, path):
     partial_of(path).write_bytes(CONTENT + b"more")
     assert bring() == CONTENT
 
 
-def test_a_file_that_was_brought_in_another_way_is_checked_and_taken(loopback, bring, path):
+def test_a_file_from_elsewhere_is_checked_and_used(loopback, bring, path):
     path.write_bytes(CONTENT)
     assert bring() == CONTENT
     assert loopback.requests == []
@@ -189,7 +187,7 @@ fetch(url, Path(path), num_bytes=int(num_bytes), checksum=checksum)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_process_that_is_stopped_in_the_middle_leaves_what_it_got(loopback, bring, path, how):
+def test_an_interrupted_process_keeps_its_bytes(loopback, bring, path, how):
     loopback.faults = ["stall"]
     url = f"{loopback.url}/archive.tar.gz"
     command = [sys.executable, "-c", FETCH, url, str(path), str(len(CONTENT)), SHA256]

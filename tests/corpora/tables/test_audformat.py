@@ -70,12 +70,14 @@ def test_segments_that_are_whole_files_are_taken(root):
 
 
 def test_parts_of_files_are_refused(root):
-    with pytest.raises(ManifestError, match=r"expected whole files, got 1 parts of files\. Cut"):
+    with pytest.raises(
+        ManifestError, match=r"expected whole files, got 1 segments of files\. Save"
+    ):
         list(read_audformat(root, ["parts"]))
 
 
 @pytest.mark.parametrize("tables", [[], ["emotoin"]])
-def test_tables_that_there_are_not_are_named_with_those_there_are(root, tables):
+def test_an_unknown_table_is_named_with_the_known_ones(root, tables):
     with pytest.raises(SettingsError, match=r"expected tables of .*: emotion, files, "):
         list(read_audformat(root, tables))
 
@@ -85,7 +87,7 @@ def test_a_folder_without_a_database_is_refused(tmp_path):
         list(read_audformat(tmp_path, ["emotion"]))
 
 
-def test_a_missing_package_is_named_with_the_command_that_brings_it(tmp_path, monkeypatch):
+def test_a_missing_package_is_named_with_its_pip_command(tmp_path, monkeypatch):
     real = importlib.import_module
 
     def none(name, *arguments):

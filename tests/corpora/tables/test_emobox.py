@@ -49,7 +49,7 @@ def test_parts_of_one_fold_are_kept(written):
     assert found == {"a": ("train", None), "b": ("train", None), "c": ("test", "1")}
 
 
-def test_of_several_folds_the_one_that_tests_an_utterance_is_kept(written):
+def test_of_several_folds_the_test_fold_is_kept(written):
     paths = [
         written("emodb.jsonl", "a", "b", "c"),
         *(written(f"emodb_train_fold{n}.jsonl", *keys) for n, keys in ((1, "bc"), (2, "ac"))),
@@ -66,7 +66,7 @@ def test_of_several_folds_the_one_that_tests_an_utterance_is_kept(written):
         ({"emo": ""}, "no 'emo'"),
         ({"wav": None}, "no 'wav'"),
         ({"type": "feature"}, "type 'feature' instead of 'raw' audio"),
-        ({"start_time": 1.5, "end_time": 2.0}, "a part of a recording (start_time, end_time)"),
+        ({"start_time": 1.5, "end_time": 2.0}, "a segment of a recording (start_time, end_time)"),
     ],
 )
 def test_what_cannot_be_taken_is_a_fault_of_its_record(written, changes, fault):
@@ -109,7 +109,7 @@ def test_folds_that_cannot_be_used_are_named_all_at_once(written):
     with pytest.raises(ManifestError) as caught:
         read_folds(paths)
     for fault in (
-        "fold 1: in test and once more: b",
+        "fold 1: in test and another part: b",
         "fold 2: no train part",
         "e_train_fold_3.jsonl line 1: no 'key'",
     ):

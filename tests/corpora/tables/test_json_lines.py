@@ -24,7 +24,9 @@ def test_all_malformed_lines_are_named(tmp_path):
         list(read_json_lines(path))
 
 
-@pytest.mark.parametrize("content", [gzip.compress(b"{}" * 100)[:-9], b"\xff\xfe{}"])
+@pytest.mark.parametrize(
+    "content", [gzip.compress(b"{}" * 100)[:-9], b"\xff\xfe{}"], ids=["cut", "no gzip"]
+)
 def test_damaged_files_are_refused(tmp_path, content):
     path = tmp_path / "x.jsonl.gz"
     path.write_bytes(content)

@@ -54,10 +54,10 @@ def changed(tmp_path, source, **changes):
 @pytest.mark.parametrize(
     ("source", "changes", "fault"),
     [
-        (SUPERVISIONS, {"start": 0.2, "duration": 0.5}, "sup0 is a part of rec0; cut it into"),
-        (SUPERVISIONS, {"duration": 0.5}, "sup0 is a part of rec0; cut it into"),
+        (SUPERVISIONS, {"start": 0.2, "duration": 0.5}, "sup0 is a segment of rec0; save it as"),
+        (SUPERVISIONS, {"duration": 0.5}, "sup0 is a segment of rec0; save it as"),
         (SUPERVISIONS, {"recording_id": "rec9"}, "recording 'rec9' is not there"),
-        (CUTS, {"duration": 0.5}, "a cut of a part of a recording"),
+        (CUTS, {"duration": 0.5}, "a cut of part of a recording"),
         (CUTS, {"recording": None, "type": "MixedCut"}, "MixedCut"),
     ],
 )
@@ -73,7 +73,7 @@ def test_what_is_not_a_whole_file_is_a_fault_of_its_record(tmp_path, source, cha
     [
         ({"sources": []}, "sources none instead of one file"),
         ({"sources": [{"type": "command", "source": "sox"}]}, "sources command instead of one"),
-        ({"transforms": [{"name": "Resample"}]}, "transforms, which only lhotse can do"),
+        ({"transforms": [{"name": "Resample"}]}, "transforms, which only lhotse can apply"),
     ],
 )
 def test_recordings_that_only_lhotse_can_read_are_faults(tmp_path, changes, fault):

@@ -13,7 +13,7 @@ def rows(*cells, naming=None, root=ROOT):
     return rows_of(records, table="my.csv", root=root, naming=naming or Naming())
 
 
-def test_every_column_of_a_manifest_is_filled_and_others_are_kept():
+def test_manifest_columns_are_filled_and_others_kept():
     (row,) = rows({"path": "a/x.wav", "label": " very\n angry ", "age": "31", "num_samples": "9"})
     assert row == {
         "id": "x",
@@ -80,10 +80,10 @@ def test_all_faults_are_named_at_once():
             {"path": "/corpus", "label": "a"},
         )
     assert caught.value.got == (
-        "line 2: no path, line 3: path '../x.wav' lies outside of /corpus, "
-        "line 4: path '/elsewhere/x.wav' lies outside of /corpus, "
-        "line 5: path holds a character that is no text, "
-        "line 6: path '/corpus' lies outside of /corpus"
+        "line 2: no path, line 3: path '../x.wav' is outside of /corpus, "
+        "line 4: path '/elsewhere/x.wav' is outside of /corpus, "
+        "line 5: path contains a null character, "
+        "line 6: path '/corpus' is outside of /corpus"
     )
 
 
@@ -93,7 +93,7 @@ def test_shared_ids_are_named():
 
 
 def test_an_empty_table_is_refused():
-    with pytest.raises(ManifestError, match="no utterance at all"):
+    with pytest.raises(ManifestError, match="no utterances"):
         rows()
 
 

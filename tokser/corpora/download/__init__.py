@@ -1,1 +1,1 @@
-"""Published corpora, fetched: what there is, how it comes, how it is unpacked and put in place."""
+"""Download of published corpora: their archives, the transfer, unpacking, and the final folder."""

@@ -1,4 +1,4 @@
-"""Archives, unpacked so that nothing in them can reach outside their folder."""
+"""Safe unpacking of archives: nothing is written outside their folder."""
 
 import errno
 import gzip
@@ -33,7 +33,7 @@ _DAMAGE = (
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a `.zip` or `.tar.gz` into a folder, which is made and must not be there.
+    """Unpack a `.zip` or `.tar.gz` into a new folder.
 
     Only folders and plain files are written, with the permissions of this process. Links, devices,
     and names that lead out of the folder are refused. If anything is refused, the folder is
@@ -48,11 +48,11 @@ def unpack(archive: Path, folder: Path) -> None:
         refused = _write_all(members(archive), archive, folder)
     except BaseException as error:
         shutil.rmtree(folder)
-        if _tells_of_damage(error):
+        if _means_damage(error):
             raise CorpusError(
                 archive,
-                expected="a whole archive",
-                got=f"one that cannot be read ({error or type(error).__name__})",
+                expected="a complete archive",
+                got=f"an archive that cannot be read ({error or type(error).__name__})",
                 remedy="Remove it, then run the same command again.",
             ) from error
         raise
@@ -60,26 +60,26 @@ def unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(folder)
         raise CorpusError(
             archive,
-            expected="files and folders that stay within the archive's own folder",
+            expected="only files and folders inside the archive's own folder",
             got=list_some(refused, most=10),
             remedy="Do not trust this archive; fetch it from the corpus's own site.",
         )
 
 
-def _tells_of_damage(error: BaseException) -> bool:
+def _means_damage(error: BaseException) -> bool:
     if isinstance(error, OSError):  # of a decoder, or of a seek to where the archive points
         return error.errno in (None, errno.EINVAL)
     return isinstance(error, _DAMAGE)
 
 
 def fault_of_name(name: str) -> str:
-    """Say why a member's name must not be unpacked; "" if it may.
+    """Return why a member's name must not be unpacked; "" if it may.
 
     Args:
         name: As it stands in the archive, with `/` between its parts.
     """
     if not name or "\0" in name or "\\" in name:
-        return "not a name of a file"
+        return "not a file name"
     if name.startswith("/") or _DRIVE.match(name):
         return "an absolute path"
     if ".." in PurePosixPath(name).parts:

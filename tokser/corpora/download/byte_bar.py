@@ -1,4 +1,4 @@
-"""A progress bar that is moved by bytes and shows megabytes."""
+"""A progress bar that counts bytes and shows megabytes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ _MB = 10**6
 
 @contextmanager
 def byte_bar(description: str, *, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
-    """Show progress over `total` bytes, `done` of them earlier; yields what counts more of them."""
+    """Show progress over `total` bytes, `done` of them earlier; yields a function to add bytes."""
     with progress_bar(description, total=max(1, total // _MB), unit="MB") as bar:
         num_bytes = 0
 

@@ -1,4 +1,4 @@
-"""An unpacked corpus, put where it belongs: all of it by one rename, or nothing."""
+"""Moving an unpacked corpus to its folder: all of it by one rename, or nothing."""
 
 import json
 import shutil
@@ -13,11 +13,11 @@ from tokser.provenance import sync_to_disk, versions, write_atomically
 __all__ = ["MARK", "home_of", "lacks_of", "place"]
 
 MARK = ".downloaded.json"
-"""Lies in what was put in place by a download, and says where it came from."""
+"""File of a downloaded corpus that states where it came from."""
 
 
 def home_of(archive: PublishedArchive, root: Path) -> Path:
-    """Return the folder whose presence says that the archive's content is in place."""
+    """Return the folder that exists if the archive's content is in place."""
     if archive.dataset == "emodb":
         return root / "wav"
     inner = root / "LibriSpeech"
@@ -25,7 +25,7 @@ def home_of(archive: PublishedArchive, root: Path) -> Path:
 
 
 def lacks_of(archive: PublishedArchive, root: Path) -> list[str]:
-    """Say what the archive's content, in place under `root`, lacks; nothing as a rule."""
+    """Return what the archive's content under `root` lacks, a phrase each."""
     lacks = completeness(archive.dataset, root).lacks
     if archive.dataset == "emodb":
         return list(lacks)
@@ -33,10 +33,10 @@ def lacks_of(archive: PublishedArchive, root: Path) -> list[str]:
 
 
 def place(archive: PublishedArchive, unpacked: Path, root: Path) -> None:
-    """Check what was unpacked, and move it home; what is there already is never replaced.
+    """Check what was unpacked, and move it to its folder; existing files are never replaced.
 
     Raises:
-        CorpusError: It is not what the archive should hold.
+        CorpusError: It is not the expected content of the archive.
     """
     content = unpacked / "LibriSpeech" if archive.dataset == "librispeech" else unpacked
     home = home_of(archive, root)

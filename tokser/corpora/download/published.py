@@ -1,4 +1,4 @@
-"""What is published: the archives of each corpus, as `data_manifests/` knows them."""
+"""The published archives of each corpus, from `data_manifests/`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class PublishedArchive:
 
     Attributes:
         dataset: `librispeech` or `emodb`.
-        name: The split, or the dataset where there is but one archive.
-        url: Where it is.
+        name: The split, or the dataset if it has a single archive.
+        url: Its address.
         num_bytes: Its size.
-        checksum: `sha256:...` or `md5:...` in hex; "" if nobody has published one.
+        checksum: `sha256:...` or `md5:...` in hex; "" if none was published.
         num_utterances: Recordings in it.
     """
 
@@ -39,7 +39,7 @@ class PublishedArchive:
 
 
 def known_of(dataset: str) -> dict[str, Any]:
-    """Read the file of `data_manifests/` that says what is known about a corpus."""
+    """Read the description of a corpus in `data_manifests/`."""
     path = shipped_file("data_manifests", f"{dataset}.yaml")
     content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     return content
@@ -56,7 +56,7 @@ def published_archives(
         mirror: Address of a folder that holds the same files, instead of the publisher's.
 
     Raises:
-        CorpusError: The corpus is licensed, so nobody may fetch it by program.
+        CorpusError: The corpus is licensed and has no public address.
         SettingsError: LibriSpeech: no split is named, or one that there is not; others: splits.
     """
     known = known_of(dataset)
@@ -65,9 +65,9 @@ def published_archives(
     elif splits:
         raise SettingsError(
             "splits",
-            expected=f"none with {dataset}, which is one archive",
+            expected=f"no splits with {dataset}, which is a single archive",
             got=", ".join(splits),
-            remedy="Leave `--split` out.",
+            remedy="Leave out `--split`.",
         )
     elif "url" in known:
         parts = {dataset: known}
@@ -75,7 +75,7 @@ def published_archives(
         raise CorpusError(
             dataset,
             expected="a corpus that anyone may download",
-            got="one under a licence that each group signs itself",
+            got="one whose licence each group has to sign",
             remedy=known["how_to_get"],
         )
     return [_archive(dataset, name, part, mirror) for name, part in parts.items()]

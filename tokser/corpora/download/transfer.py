@@ -1,7 +1,7 @@
-"""One file over HTTP, whole and checked, however often the connection breaks.
+"""Download of one file over HTTP, complete and checked, however often the connection breaks.
 
-requests speaks HTTP; what is ours is to go on at the byte where it stopped, over any number of
-connections and processes, and to believe nothing that the server says about its file.
+A transfer continues at the byte where it stopped, over any number of connections and processes.
+Nothing that the server states about its file is trusted where a checksum was published.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a transfer puts up with a server.
+    """How often and how long a transfer waits for a server.
 
     Attributes:
-        attempts: Connections in a row that may bring nothing new.
+        attempts: Failed connections in a row, without a new byte, before it gives up.
         wait_s: Pause before the second of them, doubled for each further one.
-        longest_wait_s: Pause at most, also if the server asks for more.
+        longest_wait_s: Longest pause, even if the server asks for a longer one.
         connect_s: Longest wait for a connection.
         silence_s: Longest silence within a transfer.
     """
@@ -52,27 +52,27 @@ class _BrokenError(Exception):
 
 
 def partial_of(path: Path) -> Path:
-    """Where the bytes of an unfinished transfer lie."""
+    """Return the file of an unfinished transfer."""
     return path.with_name(f"{path.name}.partial")
 
 
 def fetch(
     url: str, path: Path, *, num_bytes: int, checksum: str, patience: Patience | None = None
 ) -> None:
-    """Bring a file to `path`; what arrived earlier is not fetched again.
+    """Download a file to `path`; bytes that arrived earlier are not fetched again.
 
-    The bytes grow in `path` + `.partial`, which stays whatever happens, and becomes `path` when the
-    checksum is right. A file that is at `path` already, however it came there, is only checked.
+    Bytes are appended to `path` + `.partial`, which is kept after an error, and becomes `path` when
+    the checksum is right. A file that is at `path` already is only checked.
 
     Args:
-        url: Where it is, `http` or `https`.
-        path: Where it shall lie; its folder is there.
-        num_bytes: Its size. Without a checksum, what the server says goes before.
+        url: Its address, `http` or `https`.
+        path: The file, in an existing folder.
+        num_bytes: Its size; without a checksum, the size that the server states is used.
         checksum: `sha256:...` or `md5:...`; "" if unknown.
-        patience: With a server that breaks off.
+        patience: How long to wait for the server.
 
     Raises:
-        RunError: The server refuses, brings nothing more, or sends another file.
+        RunError: The server refuses, stops answering, or sends another file.
     """
     patience = patience or Patience()
     if not path.is_file():
@@ -87,10 +87,10 @@ def fetch(
 
 
 def check(path: Path, checksum: str) -> None:
-    """Hold a file against its checksum; a file that fails is removed, for no byte of it is sure.
+    """Check a file against its checksum; a file that fails is removed.
 
     Raises:
-        RunError: It is another one.
+        RunError: The checksum differs.
     """
     if not checksum:
         return
@@ -115,7 +115,7 @@ def check(path: Path, checksum: str) -> None:
 
 
 def _persist(transfer: "_Transfer", patience: Patience) -> None:
-    """Connect until the file is whole, or too many connections in a row brought nothing new."""
+    """Connect until the file is complete, or too many connections in a row failed."""
     failures, most = 0, transfer.size
     while not transfer.is_whole:
         try:
@@ -135,12 +135,12 @@ def _persist(transfer: "_Transfer", patience: Patience) -> None:
             )
         wait_s = max(broken.wait_s, patience.wait_s * 2 ** max(0, failures - 1))
         wait_s = min(wait_s, patience.longest_wait_s)
-        say(f"{transfer.url}: {broken}; again in {wait_s:.0f} s")
+        say(f"{transfer.url}: {broken}; retrying in {wait_s:.0f} s")
         time.sleep(wait_s)
 
 
 class _Transfer:
-    """The state of one file's transfer: all of it is on the disk."""
+    """The state of one file's transfer, which is kept on disk."""
 
     def __init__(
         self, url: str, partial: Path, num_bytes: int, *, trusted: bool, patience: Patience
@@ -152,20 +152,20 @@ class _Transfer:
 
     @property
     def size(self) -> int:
-        """Bytes that are there."""
+        """Bytes on disk."""
         return self._partial.stat().st_size if self._partial.is_file() else 0
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing; what the server said about it counts if nobody else did."""
+        """Whether no byte is missing; without a checksum, by what the server states."""
         return self._ended or (self._trusted and self.size == self.total)
 
     def forget(self) -> None:
-        """Remove what is only of use while the transfer lasts."""
+        """Remove files that are needed during the transfer only."""
         self._validator.unlink(missing_ok=True)
 
     def connect(self) -> None:
-        """Ask for what is missing and write it down.
+        """Request the missing bytes and write them.
 
         Raises:
             RunError: The server refuses for good, or sends more than the file holds.
@@ -227,7 +227,7 @@ class _Transfer:
         )
 
     def _settle(self, response: requests.Response, start: int) -> None:
-        """Learn from "no such range": all is there, or what is there is of another file."""
+        """Handle "no such range": the file is complete, or the bytes on disk are of another one."""
         total = response.headers.get("Content-Range", "").rpartition("/")[2]
         if self._trusted and total.isdigit() and int(total) != self.total:
             raise self._other_size(f"one of {int(total):,}")
@@ -235,15 +235,15 @@ class _Transfer:
             self._ended = True
             return
         self._start_anew()
-        raise _BrokenError("no such range of its file, so it is fetched anew")
+        raise _BrokenError("no such range of its file; it is fetched from the start")
 
     def _check_place(self, response: requests.Response, start: int) -> None:
         said = response.headers.get("Content-Range", "")
         if not said.startswith(f"bytes {start}-"):
-            raise _BrokenError(f"bytes from another place ({said!r} instead of {start}-)")
+            raise _BrokenError(f"bytes from another position ({said!r} instead of {start}-)")
 
     def _learn(self, response: requests.Response, start: int) -> None:
-        """Note the file's size and version, where nobody has published a checksum."""
+        """Record the file's version, and without a checksum its size."""
         version = response.headers.get("ETag", "")
         if version.startswith("W/") or not version:
             version = response.headers.get("Last-Modified", "")
@@ -270,7 +270,7 @@ class _Transfer:
             self._start_anew()
             raise self._other_size("a longer one")
         if self._trusted and size < self.total:
-            raise _BrokenError(f"an end after {size:,} of {self.total:,} bytes")
+            raise _BrokenError(f"the connection ended after {size:,} of {self.total:,} bytes")
         self._ended = True
 
     def _other_size(self, got: str) -> RunError:
@@ -301,7 +301,7 @@ def _chunks(response: requests.Response) -> Iterator[bytes]:
 
 
 def _reason(error: BaseException) -> str:
-    """Say what broke, without the wrappings of three libraries."""
+    """Return the innermost error, without those that three libraries wrap around it."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -79,9 +79,9 @@ def _readable(root: Path) -> Iterator[None]:
         reason = " ".join(str(error).split())[:200]
         raise ManifestError(
             root,
-            expected="an audformat database that is whole",
+            expected="a complete audformat database",
             got=f"{type(error).__name__}: {reason}",
-            remedy="Load it again with `audb.load`, or save it anew with `Database.save`.",
+            remedy="Load it again with `audb.load`, or save it again with `Database.save`.",
         ) from error
 
 
@@ -95,8 +95,8 @@ def _whole_files(database: Any, name: str, root: Path) -> pd.DataFrame:
             raise ManifestError(
                 f"{root}, table {name}",
                 expected="whole files",
-                got=f"{parts} parts of files",
-                remedy="Cut the parts into files of their own "
+                got=f"{parts} segments of files",
+                remedy="Save the segments as separate files "
                 "(`audformat.utils.to_filewise_index`), or name another table.",
             )
         frame.index = table.files

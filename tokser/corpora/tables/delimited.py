@@ -30,10 +30,10 @@ def read_delimited(path: Path) -> Iterator[Record]:
     if not named:
         raise _no_table(path, "no header")
     if not table.lines:
-        raise _no_table(path, f"the header {list_some(named, most=30)} and no line under it")
+        raise _no_table(path, f"the header {list_some(named, most=30)} and no other line")
     nameless = [place for place, name in enumerate(header, start=1) if not name]
     if any(place <= len(line) and line[place - 1] for _, line in table.lines for place in nameless):
-        say(f"{path}: column {list_some(nameless)} has no name, and is left out")
+        say(f"{path}: column {list_some(nameless)} has no name and is ignored")
     for number, line in table.lines:
         faults: tuple[str, ...] = ()
         if len(line) != len(header):
@@ -45,7 +45,7 @@ def read_delimited(path: Path) -> Iterator[Record]:
 def _no_table(path: Path, got: str) -> ManifestError:
     return ManifestError(
         path,
-        expected="a CSV with a header, every column once, and a line for each utterance",
+        expected="a CSV with a header, unique column names, and one line per utterance",
         got=got,
-        remedy="Correct the named place, or save the table as CSV again.",
+        remedy="Correct it, or save the table as CSV again.",
     )

@@ -104,15 +104,15 @@ def read_folds(paths: Sequence[Path]) -> dict[str, Mapping[str, tuple[str, ...]]
         for name, keys in parts.items():
             twice = sorted(seen & keys.keys())
             if twice:
-                faults.append(f"fold {fold}: in {name} and once more: {list_some(twice)}")
+                faults.append(f"fold {fold}: in {name} and another part: {list_some(twice)}")
             seen |= keys.keys()
     if faults:
         raise ManifestError(
             ", ".join(dict.fromkeys(path.name for path in paths[:3])),
             expected="folds with a train and a test part that share no key",
             got=list_some(faults, most=20),
-            remedy="Name all files of a fold with --table, or none of them: then they are looked "
-            "for beside the dataset's own file.",
+            remedy="Name all files of a fold with --table, or none of them: then those next to "
+            "the dataset's own file are read.",
         )
     return {
         fold: {part: tuple(keys) for part, keys in folds[fold].items()}
@@ -125,4 +125,4 @@ def _faults_of(value: dict[str, Any]) -> Iterator[str]:
     if value.get("type", "raw") != "raw":
         yield f"type {value['type']!r} instead of 'raw' audio"
     if "start_time" in value or "end_time" in value:
-        yield "a part of a recording (start_time, end_time); cut it into a file of its own"
+        yield "a segment of a recording (start_time, end_time); save it as a separate file"

@@ -39,7 +39,7 @@ def read_json_lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         else:
             faults.append(f"line {number}: {type(value).__name__} instead of an object")
     if not found and not faults:
-        faults = ["no line at all"]
+        faults = ["no lines"]
     if faults:
         raise _malformed(path, faults)
     yield from found
@@ -50,5 +50,5 @@ def _malformed(path: Path, faults: list[str]) -> ManifestError:
         path,
         expected="a JSON object on each line",
         got=list_some(faults, most=20),
-        remedy="Write the file anew with the tool that made it.",
+        remedy="Write the file again with the tool that made it.",
     )

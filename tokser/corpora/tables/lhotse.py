@@ -50,7 +50,7 @@ def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
             recordings[str(recording.get("id"))] = (where, recording)
             supervisions += ((where, one) for one in _supervisions_of(value))
             if (fault := _fault_of_span(value, recording)) is not None:
-                strange.append(Record(where, {}, (fault or "a cut of a part of a recording",)))
+                strange.append(Record(where, {}, (fault or "a cut of part of a recording",)))
         else:
             kind = value.get("type", "neither a recording, a supervision nor a cut of one file")
             strange.append(Record(where, {}, (str(kind),)))
@@ -73,7 +73,7 @@ def _supervisions_of(cut: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield what is said in a cut; what does not say its channel is of those of the cut."""
     found = cut.get("supervisions")
     for one in found if isinstance(found, list) else []:
-        # What is no supervision has no recording either, and is told as such.
+        # Anything else has no recording, and becomes a fault of its own.
         one = one if isinstance(one, dict) else {"recording_id": None}
         yield {"channel": cut.get("channel")} | one
 
@@ -89,7 +89,7 @@ def _utterance(
     if (fault := _fault_of_span(supervision, recording)) is not None:
         faults.append(
             fault
-            or f"{name} is a part of {id_}; cut it into a file of its own "
+            or f"{name} is a segment of {id_}; save it as a separate file "
             "(lhotse: trim_to_supervisions, then save_audios)"
         )
     custom = supervision.get("custom") or {}
@@ -103,7 +103,7 @@ def _utterance(
     cells |= {"id": name, "path": _path(recording)}
     channel, fault = _channel_of(supervision.get("channel"), recording)
     if fault:
-        faults.append(f"{name} is {fault} of {id_}; save it as a file of its own")
+        faults.append(f"{name} is {fault} of {id_}; save it as a separate file")
     elif channel:
         cells[CHANNEL] = channel
     return Record(where, cells, tuple(faults))
@@ -112,23 +112,23 @@ def _utterance(
 def _channel_of(wanted: Any, recording: Mapping[str, Any]) -> tuple[str, str]:
     """Return the channel that an utterance is, "" if it is all of them, and what is wrong."""
     there = _channels_in(recording)
-    chosen = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
-    if any(type(one) is not int or one < 0 for one in chosen):
-        return "", f"channel {wanted!r}, which is no whole number,"
-    if there and not set(chosen) <= set(there):
+    selected = wanted if isinstance(wanted, list) else [] if wanted is None else [wanted]
+    if any(type(one) is not int or one < 0 for one in selected):
+        return "", f"channel {wanted!r}, which is not a whole number,"
+    if there and not set(selected) <= set(there):
         return "", f"channel {wanted!r} where there are {there}"
-    if not chosen or set(chosen) == set(there):
+    if not selected or set(selected) == set(there):
         return "", ""
-    if len(chosen) > 1:
-        return "", f"the channels {chosen} out of {there or 'some'}"
+    if len(selected) > 1:
+        return "", f"the channels {selected} out of {there or 'some'}"
     # A file has its channels in the order of its source, whatever their numbers.
-    return str(there.index(chosen[0]) if there else chosen[0]), ""
+    return str(there.index(selected[0]) if there else selected[0]), ""
 
 
 def _channels_in(recording: Mapping[str, Any]) -> list[int]:
     first = _sources(recording)[:1]
-    told = [first[0].get("channels") if first else None, recording.get("channel_ids")]
-    lists = [one for one in told if isinstance(one, list) and one]
+    stated = [first[0].get("channels") if first else None, recording.get("channel_ids")]
+    lists = [one for one in stated if isinstance(one, list) and one]
     return next((one for one in lists if all(type(number) is int for number in one)), [])
 
 
@@ -149,19 +149,19 @@ def _faults(recording: Mapping[str, Any]) -> tuple[str, ...]:
     if kinds != ["file"]:
         faults.append(f"sources {', '.join(kinds) or 'none'} instead of one file")
     if recording.get("transforms"):
-        faults.append("transforms, which only lhotse can do; save the audio first")
+        faults.append("transforms, which only lhotse can apply; save the audio first")
     return tuple(faults)
 
 
 def _fault_of_span(part: Mapping[str, Any], recording: Mapping[str, Any]) -> str | None:
     """Return None if a supervision or cut covers its recording in time, "" if it does not.
 
-    Times that are no numbers are told by name.
+    Times that are not numbers are returned as a fault.
     """
     whole = recording.get("duration", 0.0)
     start, duration = part.get("start", 0.0), part.get("duration", whole)
     for name, value in (("duration", whole), ("start", start), ("duration", duration)):
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{name} {value!r} is no number of seconds"
+            return f"{name} {value!r} is not a number of seconds"
     covered = abs(start) < _SAME_S and abs(duration - whole) < _SAME_S
     return None if covered else ""

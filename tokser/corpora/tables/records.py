@@ -32,7 +32,7 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _LOOKALIKES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"speaker": ("subject", "participant", "talker"), "transcript": ("sentence",)}
 )
-"""Names that may mean a manifest's column, or something else: they are told, not taken."""
+"""Names that may mean a manifest's column, or something else: only a message mentions them."""
 _LIKE = 0.75
 """Similarity (difflib's ratio) from which a column's name looks like a known one."""
 _SEXES = MappingProxyType({"female": "f", "male": "m"})
@@ -91,7 +91,7 @@ def rows_of(
     """
     records = list(records)
     if not records:
-        raise _malformed(table, ["no utterance at all"])
+        raise _malformed(table, ["no utterances"])
     columns = list(dict.fromkeys(name for record in records for name in record.cells))
     renamed = _renamed(columns, naming, table)
     faults: list[str] = []
@@ -102,7 +102,7 @@ def rows_of(
         wrong = list(record.faults) or _faults_of(row)
         if not wrong:
             path = _within(row["path"], root)
-            wrong = [] if path else [f"path {row['path']!r} lies outside of {root}"]
+            wrong = [] if path else [f"path {row['path']!r} is outside of {root}"]
             row["path"] = path
         faults += [f"{record.where}: {fault}" for fault in wrong]
         rows.append(row)
@@ -121,9 +121,9 @@ def rows_of(
 
 def _renamed(columns: Sequence[str], naming: Naming, table: object) -> dict[str, str]:
     """Return the table's column for each of the manifest's, its own beyond those at the end."""
-    chosen = dict(naming.columns)
-    unknown = [source for source in chosen.values() if source not in columns]
-    strange = [name for name in chosen if name in _MEASURED]
+    selected = dict(naming.columns)
+    unknown = [source for source in selected.values() if source not in columns]
+    strange = [name for name in selected if name in _MEASURED]
     if unknown or strange:
         near = difflib.get_close_matches((unknown or strange)[0], columns, n=1, cutoff=0.5)
         raise SettingsError(
@@ -133,28 +133,28 @@ def _renamed(columns: Sequence[str], naming: Naming, table: object) -> dict[str,
             remedy=f"Did you mean {near[0]!r}?" if near else "Name one of these.",
         )
     for name in (*_TEXTS, CHANNEL):
-        source = _source_of(name, [one for one in columns if one not in chosen.values()])
-        if source and name not in chosen:
-            chosen[name] = source
+        source = _source_of(name, [one for one in columns if one not in selected.values()])
+        if source and name not in selected:
+            selected[name] = source
             if source != name:
                 say(f"{table}: {name} <- {source}")
-    if "path" not in chosen or ("label" not in chosen and not naming.unlabelled):
-        missing = "path" if "path" not in chosen else "label"
+    if "path" not in selected or ("label" not in selected and not naming.unlabelled):
+        missing = "path" if "path" not in selected else "label"
         unless = " (or --unlabelled, for pretraining)" if missing == "label" else ""
         raise ManifestError(
             table,
             expected=f"a column {missing!r}",
             got=list_some(columns, most=30) or "no column",
-            remedy=f"Say which it is with `--column {missing}=NAME`{unless}.",
+            remedy=f"Name it with `--column {missing}=NAME`{unless}.",
         )
-    taken = {*chosen.values(), *_TEXTS, *_MEASURED}
-    known = {name: chosen.get(name, "") for name in (*_TEXTS, *chosen)}
+    taken = {*selected.values(), *_TEXTS, *_MEASURED}
+    known = {name: selected.get(name, "") for name in (*_TEXTS, *selected)}
     own = [name for name in columns if name not in taken and name not in known]
     for name in own:
-        if like := _looks_like(name, [other for other in _TEXTS if other not in chosen]):
+        if like := _looks_like(name, [other for other in _TEXTS if other not in selected]):
             say(
-                f"{table}: column {name!r} looks like {like} and is kept as one of your own; "
-                f"if it is, add `--column {like}={name}`"
+                f"{table}: column {name!r} looks like {like} and is kept as an extra column; "
+                f"if it is {like}, add `--column {like}={name}`"
             )
     return known | dict(zip(own, own, strict=True))
 
@@ -190,12 +190,12 @@ def _clean(cell: str) -> str:
 def _faults_of(row: Mapping[str, str]) -> list[str]:
     if not row["path"].strip():
         return ["no path"]
-    faults = [f"{name} holds a character that is no text" for name in row if "\0" in row[name]]
+    faults = [f"{name} contains a null character" for name in row if "\0" in row[name]]
     if len(row["path"].splitlines()) > 1:
-        faults.append(f"path {row['path']!r} holds a line's end; rename the recording")
+        faults.append(f"path {row['path']!r} contains a line break; rename the recording")
     if not is_channel(row.get(CHANNEL, "")):
         faults.append(
-            f"channel {row[CHANNEL]!r} is no number from 0 (if the column means something else, "
+            f"channel {row[CHANNEL]!r} is not a number from 0 (if the column means something else, "
             f"add `--column NAME={CHANNEL}`)"
         )
     return faults
@@ -226,7 +226,7 @@ def _label_all(rows: Sequence[dict[str, Any]], naming: Naming, table: object) ->
             "--rename-label",
             expected=f"labels of {table}: {list_some(there, most=30) or 'none'}",
             got=list_some(unknown),
-            remedy="Name labels that are there.",
+            remedy="Name labels that the table has.",
         )
     for row in rows:
         row["label"] = naming.labels.get(row["label"], row["label"])
@@ -238,7 +238,7 @@ def _label_all(rows: Sequence[dict[str, Any]], naming: Naming, table: object) ->
 def _malformed(table: object, faults: Sequence[str]) -> ManifestError:
     return ManifestError(
         table,
-        expected="one utterance a record, with a path within the corpus, each id once",
+        expected="one utterance per record, with a path inside the corpus and a unique id",
         got=list_some(faults, most=20),
-        remedy="Correct the named places.",
+        remedy="Correct these records.",
     )

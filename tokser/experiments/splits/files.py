@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokser.config import FORMER_PROTOCOLS
+from tokser.config.base import FORMER_PROTOCOLS
 from tokser.errors import InputError, MissingInputError, list_some
 from tokser.experiments.splits.protocols import Split
 

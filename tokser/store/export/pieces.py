@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tokser.errors import StoreNotSealedError, list_some
+from tokser.errors import StoreIncompleteError, list_some
 from tokser.store.choice import choose_features
 from tokser.store.layer import Layer
 from tokser.store.reader import Store
@@ -43,13 +43,13 @@ def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -
 
     Raises:
         SettingsError: The store has no such feature.
-        StoreNotSealedError: A feature is not whole, or has not been pooled.
+        StoreIncompleteError: A feature is not whole, or has not been pooled.
     """
     asked = list(dict.fromkeys(features))
     names = (asked or store.pooled) if functionals else choose_features(store, features)
     lacking = [name for name in names if functionals and name not in store.pooled]
     if lacking or not names:
-        raise StoreNotSealedError(
+        raise StoreIncompleteError(
             store.path,
             expected="functionals" if functionals else "features",
             got=f"none of {list_some(lacking)}" if lacking else "none",
@@ -57,7 +57,7 @@ def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -
         )
     layers = [store[f"{FUNCTIONALS}/{name}" if functionals else name] for name in names]
     for layer in layers:
-        layer.require_sealed()
+        layer.require_complete()
     return layers
 
 
@@ -89,7 +89,7 @@ def pieces(store: Store, layer: Layer, most_bytes: int) -> Iterator[Piece]:
 def _utterances(store: Store, layer: Layer) -> Iterator[tuple[str, NDArray[Any]]]:
     for shard in range(layer.layout.num_shards):
         positions = layer.layout.utterances(shard).tolist()
-        for position, rows in zip(positions, read_shard(store, layer, shard), strict=True):
+        for position, rows in zip(positions, read_shard(layer, shard), strict=True):
             if rows is not None:
                 yield store.ids[position], rows
 

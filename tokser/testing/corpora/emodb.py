@@ -41,8 +41,7 @@ def write_emodb(root: Path, *, sentences: Sequence[str] | None = None, seed: int
     """Write synthetic emotional speech as EmoDB has it: `wav/03a01Fa.wav`, `erkennung.txt`.
 
     Each of ten speakers says each sentence in each of seven emotions, which differ in rate,
-    pitch, pitch range and loudness. A second call is instant, and one that was interrupted goes
-    on.
+    pitch, pitch range and loudness. A second call is instant, and an interrupted one continues.
 
     Args:
         root: The corpus's folder, the one that holds `wav`.
@@ -50,7 +49,7 @@ def write_emodb(root: Path, *, sentences: Sequence[str] | None = None, seed: int
         seed: Determines how much every utterance strays from its emotion's usual prosody.
 
     Raises:
-        InputError: `root` holds something else, or a code is unknown or given twice.
+        InputError: `root` contains other files, or a code is unknown or given twice.
         MissingPackageError: espeakng-loader is not installed.
     """
     codes = _DEFAULT_SENTENCES if sentences is None else tuple(sentences)
@@ -84,7 +83,7 @@ def _recording(path: Path, seed: int) -> Recording:
 
 
 def _listening_test(names: list[str], seed: int) -> bytes:
-    """Make up recognition and naturalness, in per cent, in the form of the real file."""
+    """Invent recognition and naturalness, in per cent, in the format of the real file."""
     lines = ["Nr.\tSatz\terkannt\tnatuerlich\n"]
     for number, name in enumerate(names, start=1):
         rng = random.Random(f"erkennung/{seed}/{name}")

@@ -74,14 +74,14 @@ def write_iemocap(root: Path, *, seed: int = 0) -> None:
 
     Five sessions of two speakers, four dialogues each: 40 turns each of anger, happiness or
     excitement, neutral and sadness, and 20 of frustration or no agreement. A second call is
-    instant, and one that was interrupted goes on.
+    instant, and an interrupted one continues.
 
     Args:
         root: The corpus's folder, the one that holds `Session1`.
         seed: Determines the sentences, their order, and how every utterance sounds.
 
     Raises:
-        InputError: `root` holds something else.
+        InputError: `root` contains other files.
         MissingPackageError: espeakng-loader is not installed.
     """
     corpus = SyntheticCorpus(root, {"corpus": "iemocap", "seed": seed})
@@ -140,7 +140,7 @@ def _recording(root: Path, line: _Line, seed: int) -> Recording:
 
 
 def _timed(root: Path, lines: list[_Line], seed: int) -> list[Turn]:
-    """Set the turns of a dialogue one after the other, with pauses, and rate them."""
+    """Place the turns of a dialogue one after the other, with pauses, and rate them."""
     turns, clock_s = [], 0.0
     for line in lines:
         rng = random.Random(f"rating/{seed}/{line.id}")

@@ -90,7 +90,7 @@ def write_librispeech(root: Path, *, num_utterances: int = 160, seed: int = 0) -
     """Write synthetic read speech as LibriSpeech has it: FLAC, `.trans.txt`, SPEAKERS.TXT.
 
     Twelve readers, six of each sex, take turns; two of them make `dev-clean`, the others
-    `train-clean-100`. A second call is instant, and one that was interrupted goes on.
+    `train-clean-100`. A second call is instant, and an interrupted one continues.
 
     Args:
         root: The corpus's folder, the one that holds `train-clean-100`.
@@ -98,7 +98,7 @@ def write_librispeech(root: Path, *, num_utterances: int = 160, seed: int = 0) -
         seed: Determines the sentences, and so every byte.
 
     Raises:
-        InputError: `root` holds something else, or `num_utterances` is too small.
+        InputError: `root` contains other files, or `num_utterances` is too small.
         MissingPackageError: espeakng-loader is not installed.
     """
     if num_utterances < 2:
@@ -113,7 +113,7 @@ def write_librispeech(root: Path, *, num_utterances: int = 160, seed: int = 0) -
 
 
 def write_utterances(root: Path, utterances: list[Utterance], settings: dict[str, Any]) -> None:
-    """Write any utterances as LibriSpeech has them; goes on where it was interrupted.
+    """Write any utterances in LibriSpeech's layout; an interrupted call continues.
 
     Args:
         root: The corpus's folder.
@@ -121,7 +121,7 @@ def write_utterances(root: Path, utterances: list[Utterance], settings: dict[str
         settings: What determined them, and so every byte.
 
     Raises:
-        InputError: `root` holds something else.
+        InputError: `root` contains other files.
         MissingPackageError: espeakng-loader is not installed.
     """
     corpus = SyntheticCorpus(root, settings)

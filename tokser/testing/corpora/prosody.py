@@ -1,4 +1,4 @@
-"""How an emotion bends a voice: rate, pitch, range and loudness, with a little chance."""
+"""How an emotion changes a voice: rate, pitch, range and loudness, with some randomness."""
 
 import random
 from collections.abc import Mapping
@@ -43,12 +43,12 @@ PROSODY: Mapping[str, Prosody] = {
 
 
 def express(voice: Voice, emotion: str, rng: random.Random) -> Voice:
-    """Bend a neutral voice towards an emotion, a little differently every time.
+    """Change a neutral voice towards an emotion, with some randomness.
 
     Args:
         voice: The speaker's neutral voice.
         emotion: A key of `PROSODY`.
-        rng: Source of the chance; classes overlap somewhat because of it.
+        rng: Source of the randomness, which makes classes overlap somewhat.
 
     Returns:
         The same speaker's voice, its values kept within the synthesiser's ranges.

@@ -1,4 +1,4 @@
-"""Files of a synthetic corpus: begun with a mark, written once each, finished with a mark."""
+"""Files of a synthetic corpus, with a mark that it was begun and one that it is complete."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -30,14 +30,14 @@ class Recording:
 
 
 class SyntheticCorpus:
-    """The folder of one synthetic corpus and the marks that say how far it has come.
+    """The folder of one synthetic corpus, with marks of its progress.
 
     Args:
         root: The corpus's folder.
         settings: What determines every byte of the corpus.
 
     Raises:
-        InputError: The folder holds something else, which is left alone.
+        InputError: The folder contains other files, which are not touched.
     """
 
     def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
@@ -57,12 +57,12 @@ class SyntheticCorpus:
         begun.write(root)
 
     def finish(self) -> None:
-        """Mark the corpus as whole; call it when everything else is on disk."""
+        """Mark the corpus as complete, after everything else was written."""
         self._finished.write(self._root)
 
 
 def write_recordings(recordings: Sequence[Recording], *, description: str) -> None:
-    """Speak every recording into its file; files that are there already stay.
+    """Synthesise every recording into its file; existing files are kept.
 
     Args:
         recordings: What to write; each file appears whole or not at all.

@@ -79,7 +79,7 @@ class Voice:
 
 
 def synthesise(text: str, voice: Voice) -> Float32[np.ndarray, " num_samples"]:
-    """Speak `text` with `voice`; the same two give the same waveform, whatever was spoken before.
+    """Speak `text` with `voice`; the same two give the same waveform, independent of earlier calls.
 
     Args:
         text: A sentence; its punctuation shapes the intonation.
@@ -202,14 +202,14 @@ def _set_voice(library: ctypes.CDLL, data: Path, voice: Voice) -> None:
 
 def _speak(library: ctypes.CDLL, text: str) -> Int16[np.ndarray, " num_samples"]:
     """Collect the samples that espeak-ng hands over while it speaks."""
-    heard: list[bytes] = []
+    chunks: list[bytes] = []
 
-    def hear(samples: int | None, num_samples: int, _events: Any) -> int:
+    def collect(samples: int | None, num_samples: int, _events: Any) -> int:
         if samples and num_samples > 0:
-            heard.append(ctypes.string_at(samples, 2 * num_samples))
+            chunks.append(ctypes.string_at(samples, 2 * num_samples))
         return 0
 
-    callback = _Callback(hear)
+    callback = _Callback(collect)
     library.espeak_SetSynthCallback(callback)
     encoded = text.encode() + b"\0"
     status = library.espeak_Synth(
@@ -229,7 +229,7 @@ def _speak(library: ctypes.CDLL, text: str) -> Int16[np.ndarray, " num_samples"]
             got=f"status {status}",
             remedy="Give a shorter or simpler text.",
         )
-    return np.frombuffer(b"".join(heard), dtype=np.int16)
+    return np.frombuffer(b"".join(chunks), dtype=np.int16)
 
 
 def _resample(

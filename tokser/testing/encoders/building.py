@@ -1,4 +1,4 @@
-"""A folder that holds a whole checkpoint or none, and the sizes that all tiny ones share."""
+"""Writing a checkpoint whole or not at all, and the sizes that all tiny ones share."""
 
 import contextlib
 import tempfile
@@ -23,10 +23,10 @@ INIT_STD = 0.125
 
 @contextlib.contextmanager
 def building(folder: Path, stamp: Stamp, seed: int) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `folder` when the block is through.
+    """Yield an empty folder that becomes `folder` at the end of the block.
 
-    Weights drawn within the block depend on the seed only, and the caller's generator stays as
-    it was.
+    Random weights within the block depend on the seed only, and the caller's generator is not
+    changed.
     """
     if folder.exists() and any(folder.iterdir()):
         raise InputError(

@@ -42,13 +42,13 @@ def build_tiny_whisper(
     """Write a random Whisper, 64 wide, with the real front end and context.
 
     Args:
-        folder: Folder of the checkpoint; one that was built from the same settings stays.
+        folder: Folder of the checkpoint; one with the same settings is kept.
         seed: Determines the weights.
         num_mel_bins: 80, or 128 as in large-v3 and turbo.
         num_layers: Blocks of the encoder.
 
     Raises:
-        InputError: The folder holds something else.
+        InputError: The folder contains other files.
     """
     settings: dict[str, Any] = {"model": "whisper", "seed": seed}
     if num_mel_bins != 80:
@@ -97,14 +97,14 @@ def build_tiny_wav2vec2(
     """Write a random encoder of three layers, 64 wide, with the real kernels and strides.
 
     Args:
-        folder: Folder of the checkpoint; one that was built from the same settings stays.
+        folder: Folder of the checkpoint; one with the same settings is kept.
         family: Which of the encoders that are built like wav2vec 2.0.
         seed: Determines the weights.
         layer_norm: False for the style of the base models (group norm over time), True for that
             of the large ones and XLS-R (layer norm). data2vec-audio has layer norm always.
 
     Raises:
-        InputError: The folder holds something else.
+        InputError: The folder contains other files.
     """
     stamp = Stamp(
         "build tiny checkpoint", {"model": family, "seed": seed, "layer_norm": layer_norm}, {}

@@ -44,14 +44,14 @@ def build_tiny_bert(
     """Write a random BERT of two layers, 64 wide, with word pieces learnt from transcripts.
 
     Args:
-        folder: Folder of the checkpoint; one that was built from the same settings stays.
+        folder: Folder of the checkpoint; one with the same settings is kept.
         transcripts: Texts that the vocabulary is learnt from; their order does not matter.
         seed: Determines the weights.
         vocab_size: Word pieces, special tokens included; more only if the letters alone are more.
         lowercase: True for an uncased model, which drops accents as well; False keeps both.
 
     Raises:
-        InputError: There is no text to learn from, or the folder holds something else.
+        InputError: There is no text to learn from, or the folder contains other files.
     """
     texts = _sorted_texts(transcripts)
     settings = {"model": "bert", "seed": seed, "vocab_size": vocab_size, "lowercase": lowercase}
@@ -86,10 +86,10 @@ def build_tiny_text(
     seed: int = 0,
     vocab_size: int = 800,
 ) -> None:
-    """Write a random encoder of BERT's kin: two layers, 64 wide, its head for masked words.
+    """Write a random relative of BERT: two layers, 64 wide, its head for masked words.
 
     Args:
-        folder: Folder of the checkpoint; one that was built from the same settings stays.
+        folder: Folder of the checkpoint; one with the same settings is kept.
         transcripts: Texts that the vocabulary is learnt from; their order does not matter.
         family: `roberta` (byte pairs), `xlm-roberta` (unigrams) or `distilbert` (word pieces,
             uncased).
@@ -97,7 +97,7 @@ def build_tiny_text(
         vocab_size: Pieces, special tokens included; more only if bytes or letters alone are more.
 
     Raises:
-        InputError: There is no text to learn from, or the folder holds something else.
+        InputError: There is no text to learn from, or the folder contains other files.
     """
     texts = _sorted_texts(transcripts)
     settings = {"model": family, "seed": seed, "vocab_size": vocab_size}

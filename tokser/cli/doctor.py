@@ -1,0 +1,46 @@
+"""`tokser doctor`: what is installed, what is missing, and how to repair it."""
+
+import sys
+from pathlib import Path
+
+from tokser.cli.options import (
+    FOLDER,
+    command,
+    json_option,
+    option,
+    workspace_option,
+    workspace_or_default,
+)
+from tokser.cli.output import print_json, show
+
+__all__ = ["doctor"]
+
+
+@command(example="tokser doctor --corpora /data/IEMOCAP_full_release")
+@workspace_option
+@option(
+    "--corpora",
+    topic="Input",
+    multiple=True,
+    type=FOLDER,
+    default_text="WORKSPACE/corpora, ./corpora and ./data",
+    help="Folder of a corpus, or one that holds several.",
+)
+@json_option
+def doctor(workspace: Path | None, corpora: tuple[Path, ...], *, as_json: bool) -> None:
+    """Show what is installed, what is missing, and how to repair it.
+
+    Corpora that are found are counted against what they should hold: LibriSpeech by split, EmoDB by
+    recording, IEMOCAP (which needs a licence) by session and label.
+    """
+    from tokser.stages.doctor import doctor as examine
+
+    found = examine(workspace_or_default(workspace), corpora)
+    is_healthy = all(finding.state != "error" for finding in found)
+    if as_json:
+        print_json({"is_healthy": is_healthy, "findings": found})
+    else:
+        from tokser.terminal import findings_table
+
+        show(findings_table(found))
+    sys.exit(0 if is_healthy else 1)

@@ -1,0 +1,22 @@
+"""`tokser pool`: features reduced to functionals."""
+
+from typing import Any
+
+from tokser.cli.options import command, settings_of
+from tokser.cli.output import tell
+from tokser.config import PoolSettings
+
+__all__ = ["pool"]
+
+
+@command(example="tokser pool --store workspace/stores/emodb.zarr")
+@settings_of(PoolSettings)
+def pool(given: dict[str, Any]) -> None:
+    """Write mean and standard deviation of features over their frames or tokens.
+
+    `tokser classify` and `tokser regress` work on what this writes.
+    """
+    from tokser.stages.pool import pool as run
+
+    features = run(PoolSettings.parse(given, where="tokser pool"))
+    tell(f"{given['store']}: functionals of {', '.join(features)}")

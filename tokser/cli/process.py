@@ -1,0 +1,55 @@
+"""What the command line changes of its own process: all of it here, each with its reason.
+
+The library changes nothing of the process that it is called in: no variable of the environment, no
+number of threads, no allocator, no log level, no signal. A command is a process of tokser's own.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tokser.cli.messages import messages_shown
+from tokser.memory import FEW_KERNELS
+
+__all__ = ["UTF_8_REMEDY", "own_process"]
+
+UTF_8_REMEDY = "Set PYTHONUTF8=1, or LC_ALL=C.UTF-8"
+
+
+@contextmanager
+def own_process() -> Iterator[None]:
+    """Set the process up for a command, and leave it as it was."""
+    _bear_any_text()
+    # To save memory, see `FEW_KERNELS`. Before torch is imported, which reads them once; processes
+    # started from here have them, too. What the user's environment says is left as it is.
+    variables = {name: kept for name, kept in FEW_KERNELS.items() if name not in os.environ}
+    os.environ.update(variables)
+    # A batch system stops a job with SIGTERM: what is done is kept, as after Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with messages_shown():
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for name in variables:
+            os.environ.pop(name, None)
+
+
+def _bear_any_text() -> None:
+    """Let standard output and error write what their encoding lacks as escapes, and not fail.
+
+    File names need an encoding that has all letters, or files that are there are not found: where
+    the environment has another, a line on standard error names the variable to set.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None and getattr(stream, "errors", "") in ("strict", None):
+            reconfigure(errors="backslashreplace")
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower() not in ("utf-8", "utf8"):
+        sys.stderr.write(
+            f"This environment has {encoding}, not UTF-8: names of files with other letters are "
+            f"not found. {UTF_8_REMEDY}.\n"
+        )

@@ -1,0 +1,34 @@
+"""Settings of every command: the single source of its options, defaults and help texts.
+
+They are typed, frozen and strict, and the resolved copy is saved beside every output. One file a
+command; a line and a unit stand under each field, and are what `--help` shows.
+"""
+
+from tokser.config.align import AlignSettings
+from tokser.config.base import Settings
+from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSettings
+from tokser.config.extract import ExtractSettings
+from tokser.config.grid import GridSettings
+from tokser.config.pool import PoolSettings
+from tokser.config.pretrain import PretrainSettings, SweepSettings
+from tokser.config.report import ReportSettings
+from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
+
+__all__ = [
+    "AlignSettings",
+    "AuditSettings",
+    "ClassifySettings",
+    "ContextName",
+    "ExtractSettings",
+    "Few",
+    "GridSettings",
+    "PoolSettings",
+    "PrecisionName",
+    "PretrainSettings",
+    "QueriesName",
+    "Rate",
+    "RegressSettings",
+    "ReportSettings",
+    "Settings",
+    "SweepSettings",
+]

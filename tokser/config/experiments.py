@@ -1,0 +1,203 @@
+"""Settings of `tokser classify`, `tokser regress` and `tokser audit`."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from tokser.config.base import Settings
+from tokser.config.grid import ONE_POINT, GridSettings
+from tokser.config.option import Option
+from tokser.config.values import (
+    ClassifierName,
+    Cluster,
+    DatasetName,
+    Device,
+    Few,
+    NumFolds,
+    ProtocolName,
+    RegressorName,
+    Scheduler,
+    Seed,
+    Store,
+    TargetName,
+)
+
+__all__ = ["AuditSettings", "ClassifySettings", "RegressSettings"]
+
+_Protocols = Annotated[
+    tuple[ProtocolName, ...],
+    Option(
+        name="--protocol",
+        aliases=("--protocols",),
+        joined=",",
+        metavar="NAME,...",
+        unset="auto: random,speaker, or all that --splits has",
+    ),
+]
+_SplitsFile = Annotated[Path | None, Option(name="--splits", kind="file")]
+_NumSeeds = Annotated[Few, Option(name="--seeds")]
+_Grid = Annotated[
+    GridSettings,
+    Option(
+        metavar="[baseline|proposed|KEY=VALUES,...]", bare="baseline", given="batch_size=32,lr=1e-3"
+    ),
+]
+_SPLITS = ("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed", "num_seeds")
+_INPUT = ("dataset", "store", "features", "functionals")
+_EVALUATION = ("standardise", "refit", "ledger")
+
+
+class _SplitSettings(Settings):
+    """How utterances are split into train, dev and test."""
+
+    protocols: _Protocols = ()
+    """Protocols of the split. random: 70:20:10, leaks speakers; speaker (or loso): leave one
+    speaker or session out; fixed: one published split by speakers; text: as speaker, and no
+    sentence of test in train; kfold: whole groups dealt into folds."""
+    splits_file: _SplitsFile = None
+    """Splits by id instead of protocols: a splits.json of another results folder, or what `tokser
+    manifest emobox --splits-out` wrote. A fold without dev gets one from train."""
+    num_folds: NumFolds = 5
+    """Folds of the protocol kfold."""
+    group_by: Literal["speaker", "session", "sentence"] = "speaker"
+    """What kfold keeps together."""
+    stratify: bool = True
+    """Give each part of the random split its share of every class; the paper's has not."""
+    seed: Seed = 0
+    """First seed of splits, weights and order."""
+    num_seeds: _NumSeeds = 1
+    """Number of seeds, counted from --seed."""
+
+
+class _ExperimentSettings(_SplitSettings):
+    """What classification and regression share."""
+
+    dataset: DatasetName
+    """Name of the corpus that the store holds."""
+    store: Annotated[str, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
+    """Folder or URL of the store."""
+    features: Annotated[
+        tuple[str, ...],
+        Option(joined=", ", splits=False, metavar="EXPRESSION,...", unset="all that are pooled"),
+    ] = ()
+    """Expressions over features: whisper-base/layer-6; a + b (one classifier on both); mean(a, b),
+    weighted(a, b) (several classifiers, averaged); best(whisper-base/layer-*) (dev selects); a:max
+    (another functional)."""
+    functionals: Annotated[
+        tuple[str, ...],
+        Field(min_length=1),
+        Option(aliases=("--functional",), joined=",", metavar="NAME,..."),
+    ] = ("mean", "std")
+    """Functionals of features that name none: mean, std, and min, max, q25 and so on if `tokser
+    pool --functional` wrote them."""
+    standardise: Literal["global", "speaker"] = "global"
+    """global: by train alone; speaker: before that, each speaker by all of that speaker's
+    recordings, without labels."""
+    refit: bool = True
+    """Train what dev selected (grid point, epoch, penalty) again on train and dev together, for
+    as many epochs, before it meets test. Without, it is tested as selected: the paper's way."""
+    ledger: Annotated[
+        Path | None,
+        Option(kind="file", unset="ledger.jsonl in the folder above the store's, or in its own"),
+    ] = None
+    """Record of all runs' test-set evaluations: each line says how many other runs had evaluated
+    a test set that overlaps."""
+    check: bool = True
+    """Compare what is read from the store with its checksums, so that a flipped bit is an error
+    and no other score."""
+    device: Device = "auto"
+    """Device to compute on; auto: a GPU where there is one."""
+
+
+class ClassifySettings(_ExperimentSettings):
+    """`tokser classify`: features, protocols and grid of one dataset."""
+
+    TOPICS: ClassVar = {
+        "Input": _INPUT,
+        "Split": _SPLITS,
+        "Classifier": (
+            *("classifiers", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
+        ),
+        "Evaluation": _EVALUATION,
+        "Output": ("out",),
+        "Computation": ("device", "scheduler", "cluster", "check"),
+    }
+
+    out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET")]
+    """Folder of the results."""
+    classifiers: Annotated[
+        tuple[ClassifierName, ...],
+        Field(min_length=1),
+        Option(name="--classifier", aliases=("--classifiers",), joined=",", metavar="NAME,..."),
+    ] = ("mlp",)
+    """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
+    mlp-sklearn: those of scikit-learn."""
+    grid: _Grid = GridSettings()
+    """Grid that mlp and linear are searched over. baseline (also --grid alone) and proposed: the
+    paper's (Table 2),
+    batch 4..1024 x lr 1e-3, 5e-3 and batch 4..32 x lr 1e-3, 1e-2. Or any other:
+    batch_size=8,32,lr=1e-3,1e-2; also hidden=128,64 (widths), epochs, patience and factor (of the
+    plateau)."""
+    scheduler: Scheduler = None
+    """Address of a Dask scheduler whose workers train mlp and linear."""
+    cluster: Cluster = None
+    """Cluster file (see pipelines/clusters): its jobs are queued for this run."""
+
+
+class RegressSettings(_ExperimentSettings):
+    """`tokser regress`: features, protocols and regressors of one dataset's dimensions."""
+
+    TOPICS: ClassVar = {
+        "Input": _INPUT,
+        "Split": _SPLITS,
+        "Regressor": (
+            *("targets", "subset", "regressors", "grid", "grid.epochs", "grid.class_weights"),
+            "grid.early_stopping",
+        ),
+        "Evaluation": _EVALUATION,
+        "Output": ("out",),
+        "Computation": ("device", "check"),
+    }
+
+    out: Annotated[
+        Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET-dimensions")
+    ]
+    """Folder of the results."""
+    targets: Annotated[
+        tuple[TargetName, ...],
+        Field(min_length=1),
+        Option(name="--target", aliases=("--targets",), joined=",", metavar="NAME,..."),
+    ] = ("valence", "arousal", "dominance")
+    """Dimensions to predict."""
+    subset: Literal["all", "labelled"] = "all"
+    """Utterances. all: every one that has ratings; labelled: those that have an emotion label, too
+    (of IEMOCAP's 10,039 turns the 5,531 of the four-class set)."""
+    regressors: Annotated[
+        tuple[RegressorName, ...],
+        Field(min_length=1),
+        Option(name="--regressor", aliases=("--regressors",), joined=",", metavar="NAME,..."),
+    ] = ("ridge",)
+    """Regressors: ridge, mlp-sklearn."""
+    grid: _Grid = GridSettings(**ONE_POINT)
+    """Grid that mlp-sklearn is searched over, as for `tokser classify`."""
+
+
+class AuditSettings(_SplitSettings):
+    """`tokser audit`: which splits of which store are checked."""
+
+    TOPICS: ClassVar = {
+        "Input": ("store",),
+        "Split": _SPLITS,
+        "Duplicates": ("duplicate_threshold",),
+    }
+
+    store: Store
+    """Folder or URL of the store."""
+    duplicate_threshold: Annotated[
+        float | None,
+        Field(gt=0, le=1),
+        Option(unset="auto: 6 times the spread of the corpus's own cosines, within 0.80 and 0.95"),
+    ] = None
+    """Cosine of standardised functionals from which on two recordings are near-duplicates; a lower
+    one finds more copies and more false alarms."""

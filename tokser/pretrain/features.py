@@ -1,0 +1,117 @@
+"""Which features of a store are speech S, queries T and teacher B."""
+
+from tokser.config import PretrainSettings
+from tokser.errors import SettingsError, list_some
+from tokser.pretrain.batches import Pairs
+from tokser.provenance import Stamp
+from tokser.store import FeatureName, Store
+from tokser.store.rows_digest import rows_digest
+
+__all__ = ["pairs_of", "resolve_features", "roles_of", "stamp_of"]
+
+_QUERIES = {"word": "word", "full": "layer-0"}
+"""Feature of the teacher's encoder by kind of queries."""
+
+
+def resolve_features(store: Store, settings: PretrainSettings) -> PretrainSettings:
+    """Fill in the features that were not named, where there is one choice.
+
+    Raises:
+        SettingsError: There is no such feature, or more than one choice.
+    """
+    uncommitted = store.uncommitted
+    known = [name for name in store.features if name not in uncommitted]
+    speech = [name for name in known if store[name].kind == "speech"]
+    text = [
+        name
+        for name in known
+        if store[name].kind == "text" and FeatureName.parse(name).feature != "word"
+    ]
+    contextual = [name for name in text if FeatureName.parse(name).feature == "contextual"]
+    resolved = {
+        "speech": _layers(store, settings.speech, speech),
+        "text": _feature(store, "--text", settings.text, text, contextual),
+    }
+    return settings.model_copy(update=resolved)
+
+
+def roles_of(store: Store, settings: PretrainSettings) -> dict[str, str]:
+    """Return the names of `speech` (layers with commas between), `teacher` and `queries`.
+
+    Args:
+        store: The store.
+        settings: With all features, see `resolve_features`.
+
+    Raises:
+        SettingsError: The store lacks the queries.
+    """
+    group = FeatureName.parse(str(settings.text)).group
+    queries = str(FeatureName(group, _QUERIES[settings.queries]))
+    if queries not in store:
+        raise SettingsError(
+            f"--queries {settings.queries}, {store.path}",
+            expected=f"the feature {queries}",
+            got="none of that name",
+            remedy=f"Extract it: the same `tokser extract` with --encoder of {group} alone and "
+            "--layers all, or 0 and the last.",
+        )
+    return {"speech": str(settings.speech), "teacher": str(settings.text), "queries": queries}
+
+
+def stamp_of(store: Store, settings: PretrainSettings, roles: dict[str, str]) -> Stamp:
+    """Return the stamp of a run: its settings, and the features with the checksums of their rows.
+
+    Labels do not matter: a store whose labels were corrected gives the same run.
+    """
+    identities = {
+        role: ",".join(store.identity(name, without=["label"]) for name in names.split(","))
+        for role, names in roles.items()
+    }
+    rows = {
+        f"rows of {role}": ",".join(rows_digest(store, name) for name in names.split(","))
+        for role, names in roles.items()
+    }
+    return Stamp("pretrain", settings.model_dump(mode="json"), identities | rows)
+
+
+def pairs_of(store: Store, roles: dict[str, str], *, special_tokens: bool) -> Pairs:
+    """Return the utterances that have all features.
+
+    Raises:
+        StoreIncompleteError: A feature is incomplete.
+    """
+    for name in ",".join(roles.values()).split(","):
+        store[name].require_complete()
+    speech = tuple(store[name] for name in roles["speech"].split(","))
+    return Pairs(speech, store[roles["queries"]], store[roles["teacher"]], special_tokens)
+
+
+def _layers(store: Store, wanted: str | None, known: list[str]) -> str:
+    """Return one speech feature, or several layers that are to be mixed."""
+    names = [
+        _feature(store, "--speech", name, known, known)
+        for name in (wanted.split(",") if wanted else [None])
+    ]
+    if len({FeatureName.parse(name).group for name in names}) > 1 or len(set(names)) < len(names):
+        raise SettingsError(
+            f"--speech {wanted}",
+            expected="different layers of one encoder, which have the same frames",
+            got="layers of several encoders, or one named twice",
+            remedy="Mix layers of one encoder.",
+        )
+    return ",".join(names)
+
+
+def _feature(
+    store: Store, option: str, wanted: str | None, known: list[str], candidates: list[str]
+) -> str:
+    if wanted is None and len(candidates) == 1:
+        return candidates[0]
+    if wanted in known:
+        return str(wanted)
+    raise SettingsError(
+        f"{option}, {store.path}",
+        expected=f"one of {list_some(known, most=20) or 'no feature: there is none of the kind'}",
+        got=repr(wanted) if wanted else f"none named, and {len(candidates)} candidates",
+        remedy="Name the feature, or extract it with `tokser extract`.",
+    )

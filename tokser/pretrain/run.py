@@ -1,0 +1,135 @@
+"""A pretraining run: from a store to a folder with the weights of the best epoch.
+
+The run's folder belongs to one stamp (settings and inputs): it is claimed under a lock, its files
+carry digests, and `provenance.json` is written last. So the same call after a stop resumes the last
+saved state, the same call after the end returns at once, and a call with other settings is refused
+before anything is written. Of several processes only the first writes; the others train.
+"""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from tokser.config import PretrainSettings
+from tokser.device import resolve_device
+from tokser.names import Name
+from tokser.pretrain.batches import Pairs
+from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
+from tokser.pretrain.data import Batches
+from tokser.pretrain.features import pairs_of, resolve_features, roles_of, stamp_of
+from tokser.pretrain.history import History, say_best
+from tokser.pretrain.module import AlignerModule
+from tokser.pretrain.preload import preloaded
+from tokser.pretrain.rates import DevUnits, dev_units
+from tokser.pretrain.split import mismatched_speech, split_train_dev
+from tokser.pretrain.trackers import loggers_of
+from tokser.pretrain.training import launched_rank, require_launcher, train
+from tokser.pretrain.variants import build_aligner
+from tokser.progress import say
+from tokser.redaction import redacted_values
+from tokser.sealed import SealedFolder
+from tokser.store import Store
+
+__all__ = ["run_pretraining"]
+
+
+def run_pretraining(store: Store, settings: PretrainSettings) -> Path:
+    """Train an aligner on a store's features, see `stages.pretrain`."""
+    name = Name.of(settings.out.resolve().name, f"--out {settings.out}, the name of the run")
+    settings = resolve_features(store, settings)
+    roles = roles_of(store, settings)
+    stamp = stamp_of(store, settings, roles)
+    if stamp.marks(settings.out):
+        say(f"pretrain: already in {settings.out}")
+        return settings.out
+    if launched_rank() == 0:  # the first process creates the folder; others may see it half made
+        stamp.require_own(settings.out)
+    pairs = pairs_of(store, roles, special_tokens=settings.special_tokens)
+    require_launcher(settings)
+    device = resolve_device(settings.device)
+    data = _batches(settings, store, pairs, device)
+    units = dev_units(data.dev, store.utterances["speaker"])
+    module = _untrained(settings, pairs, data.num_batches, units)
+    history = History(settings.out, settings.epochs, settings.save_steps)
+    is_trained = settings.resume and history.is_finished()
+    if launched_rank() and settings.devices * settings.nodes > 1:
+        if not is_trained:
+            train(module, data, history, settings, device=device)
+        return settings.out
+    with stamp.claim(settings.out):
+        if not settings.resume:
+            history.begin_anew()
+        _write_settings(settings)
+        history.repair()
+        if not is_trained:
+            loggers = loggers_of(settings)
+            train(module, data, history, settings, device=device, loggers=loggers)
+        best = history.best_row()
+        description = _describe(name, settings, store, roles, pairs, best)
+        save_aligner(settings.out, load_file(history.best), description)
+        history.drop_damaged_states()
+        stamp.write(settings.out)
+        say_best(best)
+    return settings.out
+
+
+def _write_settings(settings: PretrainSettings) -> None:
+    text = json.dumps(redacted_values(settings.model_dump(mode="json")), indent=2)
+    SealedFolder(settings.out).put({"settings.json": text.encode()})
+
+
+def _describe(
+    name: str,
+    settings: PretrainSettings,
+    store: Store,
+    roles: dict[str, str],
+    pairs: Pairs,
+    best: dict[str, float],
+) -> AlignerDescription:
+    return AlignerDescription(
+        name=name,
+        variant=settings.variant,
+        options=settings.options,
+        text_dim=pairs.teacher.dim,
+        speech_dim=pairs.speech[0].dim,
+        special_tokens=settings.special_tokens,
+        features=roles,
+        provenance={role: store[names.split(",")[0]].provenance for role, names in roles.items()},
+        best_epoch=int(best["epoch"]),
+        scores={
+            key: float(value) for key, value in best.items() if value == value and key != "epoch"
+        },
+    )
+
+
+def _batches(
+    settings: PretrainSettings, store: Store, pairs: Pairs, device: torch.device
+) -> Batches:
+    train_ids, dev = split_train_dev(
+        store.utterances, pairs.ids(), dev_fraction=settings.dev_fraction, seed=settings.seed
+    )
+    mismatched = mismatched_speech(dev, store.utterances["transcript"], seed=settings.seed)
+    shards = store[pairs.speech[0].name].layout.shard_of
+    shard_of = {name: int(shards[store.position(name)]) for name in train_ids}
+    if settings.preload != "none":
+        where = torch.device("cpu") if settings.preload == "ram" else device
+        pairs = preloaded(pairs, [*train_ids, *dev], where)
+    pins = device.type == "cuda" and settings.preload != "device"
+    return Batches(pairs, train_ids, mismatched, settings, shard_of, pins=pins)
+
+
+def _untrained(
+    settings: PretrainSettings, pairs: Pairs, num_batches: int, units: DevUnits
+) -> AlignerModule:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        aligner = build_aligner(
+            settings.variant,
+            pairs.teacher.dim,
+            pairs.speech[0].dim,
+            len(pairs.speech),
+            settings.options,
+        )
+        return AlignerModule(aligner, settings, pairs.require_finite, num_batches, units)
