@@ -19,12 +19,15 @@ from rich.markdown import Markdown
 from sklearn.decomposition import PCA
 
 from tokser.config import ClassifySettings, ExtractSettings, GridSettings, PoolSettings
-from tokser.experiments.feature_expressions import combine
-from tokser.experiments.heads.sklearn import search_baseline
+from tokser.experiments.classification import Classification
+from tokser.experiments.combinations import combine
+from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import make_splits
 from tokser.experiments.statistics.metrics import uar_from_confusion
 from tokser.experiments.statistics.sampling_units import find_sampling_units
 from tokser.experiments.statistics.unit_sums import estimate, sum_classes
+from tokser.experiments.training_data import TrainingData
 from tokser.functionals.tables import read_functionals
 from tokser.progress import progress_bar
 from tokser.stages.classify import classify
@@ -223,16 +226,17 @@ def _permutation(
     result = {}
     for protocol in TITLES:
         splits = make_splits(protocol, permuted, seed=seed)
+        task, labels = Classification(), permuted["label"]
         searched = [
-            search_baseline("logreg", table, permuted["label"], splits, GridSettings(), seed=seed)
+            search(HEADS["logreg"], TrainingData(task, table, labels, splits, GridSettings(), seed))
             for table in tables
         ]
         chosen = [
             combine(
+                task,
                 "best",
                 [found.predictions[found.predictions["fold"] == split.fold] for found in searched],
                 [found.on_dev("dev_uar_crossfit")[split.fold] for found in searched],
-                len(classes),
             )[0]
             for split in splits
         ]

@@ -1,8 +1,9 @@
 """The baseline grid of Table 2, whole, against the ways of training one model a point.
 
 18 points (batch 2^2..2^10 x two learning rates), 30 epochs, leave one speaker or session out, all
-layers. Ours is timed as `search_layers` runs, from tables to predictions; the others are measured
-at every batch size, and scaled by counts of steps. `make bench-grid` writes `docs/benchmarks.md`.
+layers. Ours is timed as `search` runs, layer by layer, from tables to predictions; the others are
+measured at every batch size, and scaled by counts of steps. `make bench-grid` writes
+`docs/benchmarks.md`.
 """
 
 import os
@@ -17,22 +18,23 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from grid_peers import HIDDEN, PEERS, STEPS, Cost, best_cost
 from ratios import machine, markdown_table, missed, replace_section, versions, write_figures
 from rich.console import Console
 from rich.markdown import Markdown
 
 from tokser.config import GridSettings
+from tokser.experiments.classification import Classification
 from tokser.experiments.grid import Point
-from tokser.experiments.heads.mlp.groups import Material
+from tokser.experiments.heads.mlp.fold import fold_of
 from tokser.experiments.heads.mlp.per_model import workspace_bytes
-from tokser.experiments.search import num_models, search_layers
+from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import Split, make_splits
+from tokser.experiments.training_data import TrainingData
 
 TARGETS = {"vs_lightning": (20, np.inf), "vs_sklearn": (5, np.inf), "vs_loop": (3, np.inf)}
 GRID = GridSettings()
-CPU = torch.device("cpu")
 PACKAGES = ("torch", "numba", "lightning", "scikit-learn", "numpy")
 
 Figures = dict[str, float]
@@ -85,8 +87,8 @@ def measure_size(size: Size) -> tuple[Figures, str]:
     tables, utterances = corpus(size)
     labels, splits = utterances["label"], make_splits("speaker", utterances, seed=0)
     timed = splits[: size.timed_folds]
-    material = Material(list(tables.values()), labels, splits, GRID, 0, CPU)
-    fold = material.fold(0, 0)
+    first = next(iter(tables.values()))
+    fold = fold_of(TrainingData(Classification(), first, labels, splits, GRID, seed=0), 0)
     costs = {
         name: {b: best_cost(peer, fold, b, size.classes, rounds=1) for b in GRID.batch_sizes}
         for name, peer in PEERS.items()
@@ -115,7 +117,9 @@ def ours(
 ) -> float:
     """Return the seconds of a search."""
     begin = time.perf_counter()
-    search_layers(tables, labels, splits, grid, seed=0, device=CPU)
+    for table in tables.values():
+        data = TrainingData(Classification(), table, labels, splits, grid, seed=0)
+        search(HEADS["mlp"], data)
     return time.perf_counter() - begin
 
 
@@ -139,7 +143,7 @@ def _page(
     costs: Mapping[str, Mapping[int, Cost]],
     share: float,
 ) -> str:
-    models = size.layers * num_models(splits, GRID)
+    models = size.layers * HEADS["mlp"].num_models(len(splits), GRID)
     measured = "whole" if share == 1 else f"{size.timed_layers} layer, {size.timed_folds} folds"
     rows = [
         [name, f"{value:,.0f}", f"{1e3 * value / models:,.0f}", f"{value / whole['tokser']:.1f}"]
@@ -192,14 +196,15 @@ def measure_compiling() -> tuple[Figures, str]:
     """Time the first step in a new process, without and with the compiler's cache."""
     code = (
         "import time, numpy as np; begin = time.perf_counter()\n"
-        "from tokser.experiments.grid import Fold, Point\n"
-        "from tokser.experiments.heads.mlp.per_model import prepare, train_resident\n"
+        "from tokser.experiments.grid import Point\n"
+        "from tokser.experiments.heads.mlp.fold import Fold\n"
+        "from tokser.experiments.heads.mlp.per_model import prepare, train_per_model\n"
         "from tokser.config import GridSettings\n"
         "x, y = np.zeros((8, 16), np.float32), np.arange(8) % 2\n"
         "g = GridSettings(epochs=1)\n"
         "p = prepare(Fold(0, x, y, x, y, 0 * y), epochs=1, seed=0)\n"
         "begin = time.perf_counter()\n"
-        "train_resident(p, Point(4, 1e-3, (8,)), num_classes=2, settings=g, seed=0)\n"
+        "train_per_model(p, Point(4, 1e-3, (8,)), num_classes=2, settings=g, seed=0)\n"
         "print(time.perf_counter() - begin)"
     )
     with tempfile.TemporaryDirectory() as folder:

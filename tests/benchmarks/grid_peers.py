@@ -23,7 +23,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 
-from tokser.experiments.grid import Fold
+from tokser.experiments.heads.mlp.fold import Fold
 
 HIDDEN = (128, 64, 32)
 STEPS = 24

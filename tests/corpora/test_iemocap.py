@@ -64,13 +64,16 @@ def test_the_speaker_is_the_letter_of_the_last_field(root: Path) -> None:
     assert speakers["Ses05M_script01_1b_M011"] == "Ses05M"
 
 
-def test_excited_is_happy_and_other_labels_are_left_out(tmp_path: Path) -> None:
+def test_excited_is_happy_and_other_turns_have_no_label(tmp_path: Path) -> None:
     labels = ["ang", "hap", "exc", "neu", "sad", "fru", "fea", "sur", "dis", "oth", "xxx"]
     turns = {f"F{number:03}": label for number, label in enumerate(labels)}
     add_dialog(tmp_path, 2, "Ses02F_impro03", turns)
     table = scan(tmp_path).table
-    assert list(table["label"]) == ["anger", "happiness", "happiness", "neutral", "sadness"]
-    assert set(table["label"]) == set(CLASSES)
+    four = ["anger", "happiness", "happiness", "neutral", "sadness"]
+    assert list(table["label"]) == four + [""] * 6
+    assert table["valence"].notna().all()
+    labelled = scan(tmp_path, subset="four-class").table
+    assert list(labelled["label"]) == four and set(four) == set(CLASSES)
 
 
 def test_turns_of_nobody_are_left_out(root: Path) -> None:
@@ -84,7 +87,7 @@ def test_resource_forks_and_subfolders_are_left_out(root: Path) -> None:
     (folder / "Categorical" / "Ses01F_impro02_e1_cat.txt").write_text(
         evaluation(("Ses01F_impro02_F000", "neu"))
     )
-    assert len(scan(root).table) == 4
+    assert len(scan(root).table) == 5
 
 
 def test_unknown_labels_and_malformed_turns_are_all_named(root: Path) -> None:

@@ -88,7 +88,7 @@ def test_parts_that_a_corpus_does_not_have_are_refused(roots: dict[str, Path]) -
         scan_corpus("emodb", roots["emodb"], splits=["dev-clean"])
     with pytest.raises(SettingsError, match="no subset with iemocap; only emodb has subset"):
         scan_corpus("iemocap", roots["iemocap"], subset="recognised")
-    with pytest.raises(SettingsError, match="expected all or recognised, got 'some'"):
+    with pytest.raises(SettingsError, match="expected all or recognised or four-class, got 'some'"):
         scan_corpus("emodb", roots["emodb"], subset="some")
 
 

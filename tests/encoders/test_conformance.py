@@ -341,9 +341,8 @@ def test_long_waveforms_are_cut_into_windows_that_overlap(tiny, name, monkeypatc
         np.testing.assert_array_equal(between[layer], whole[layer])
         np.testing.assert_array_equal(again[layer], found[layer])
     normalised = encoder._normalised(long)
-    states = encoder._hidden_states(
-        normalised[None, 25 * 320 : 74 * 320 + 400], [49 * 320 + 400], [2]
-    )
+    rows = normalised[None, 25 * 320 : 74 * 320 + 400]
+    states = encoder._hidden_states(rows, [49 * 320 + 400], [2])
     np.testing.assert_array_equal(found[2][38:63], states[2][0, 13:38])
 
 

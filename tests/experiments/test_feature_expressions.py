@@ -1,9 +1,7 @@
-import numpy as np
-import pandas as pd
 import pytest
 
 from tokser.errors import SettingsError
-from tokser.experiments.feature_expressions import Early, Late, Term, combine, layer_choices, parse
+from tokser.experiments.feature_expressions import Early, Late, Term, layer_choices, parse
 
 KNOWN = [*(f"w/layer-{i}" for i in (0, 1, 2, 10)), "bert/word", "bert/contextual"]
 
@@ -80,38 +78,3 @@ def test_what_cannot_be_read_is_named(text, told):
 def test_several_layers_of_an_encoder_bring_the_choice_among_them():
     found = parse("w/layer-0..2, bert/*, w/layer-0:max", KNOWN)
     assert [str(late) for late in layer_choices(found)] == ["best(w/layer-0..2)"]
-
-
-def table(probabilities, ids):
-    found = pd.DataFrame({"id": ids, "label": "a", "prediction": "?"})
-    return found.assign(
-        probability_a=[p for p, _ in probabilities], probability_b=[p for _, p in probabilities]
-    )
-
-
-FIRST = table([(0.9, 0.1), (0.4, 0.6)], ["x", "y"])
-SECOND = table([(0.7, 0.3), (0.2, 0.8)], ["y", "x"])  # in another order
-
-
-def test_averages_are_joined_by_id():
-    found, chosen = combine("mean", [FIRST, SECOND], [0.5, 0.9], 2)
-    assert chosen is None
-    assert found["id"].tolist() == ["x", "y"]
-    np.testing.assert_allclose(found["probability_a"], [(0.9 + 0.2) / 2, (0.4 + 0.7) / 2])
-    assert found["prediction"].tolist() == ["a", "a"]
-
-
-def test_weights_are_what_each_is_above_chance_on_dev():
-    found, _ = combine("weighted", [FIRST, SECOND], [0.6, 0.9], 2)
-    np.testing.assert_allclose(
-        found["probability_a"], [0.2 * 0.9 + 0.8 * 0.2, 0.2 * 0.4 + 0.8 * 0.7]
-    )
-    nobody, _ = combine("weighted", [FIRST, SECOND], [0.5, 0.3], 2)
-    plain, _ = combine("mean", [FIRST, SECOND], [0.5, 0.3], 2)
-    pd.testing.assert_frame_equal(nobody, plain)
-
-
-def test_the_best_on_dev_is_taken_and_ties_go_to_the_first():
-    found, chosen = combine("best", [FIRST, SECOND], [0.5, 0.9], 2)
-    assert chosen == 1 and found is SECOND
-    assert combine("best", [FIRST, SECOND], [0.9, 0.9], 2)[1] == 0

@@ -1,401 +1,198 @@
+"""What every head does, for every task: the conformance suite of heads and tasks."""
+
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from sklearn.metrics import recall_score
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import Fold, Trained
-from tokser.experiments.heads.mlp import groups
-from tokser.experiments.heads.mlp.batched import predict, refit_stack, train_stack
-from tokser.experiments.heads.mlp.model import initialise
-from tokser.experiments.heads.sklearn import search_baseline
-from tokser.experiments.search import num_models, search_layers, search_mlp
+from tokser.errors import SettingsError
+from tokser.experiments.classification import Classification
+from tokser.experiments.heads.registry import HEADS, find_head
+from tokser.experiments.regression import Regression
+from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import Split, make_splits
-from tokser.experiments.statistics.crossfit import HalfScores, halves_of
-from tokser.experiments.statistics.metrics import score
+from tokser.experiments.training_data import TrainingData
 
-CPU = torch.device("cpu")
-GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-3, 1e-2), hidden=(8, 6), epochs=4)
+GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-2,), hidden=(8, 6), epochs=4)
 CLASSES = ("anger", "neutral", "sadness")
+TASKS = {"classification": Classification(), "regression": Regression(("valence",))}
+CASES = [
+    (name, head)
+    for name, task in TASKS.items()
+    for head in HEADS
+    if task.loss in HEADS[head].losses
+]
 
 
-def search_logreg(functionals, labels, splits, **kwargs):
-    return search_baseline("logreg", functionals, labels, splits, GRID, seed=0, **kwargs)
+class Case:
+    """Four speakers, functionals that tell a little, and one head for one task."""
 
-
-class Corpus:
-    """Four speakers, three emotions, functionals that tell the emotions apart a little."""
-
-    def __init__(self) -> None:
+    def __init__(self, name: str, head: str) -> None:
         rng = np.random.default_rng(0)
+        self.task, self.head, self.name = TASKS[name], HEADS[head], head
         ids = pd.Index([f"utt{i:02d}" for i in range(48)], name="id")
-        labels = [CLASSES[i % 3] for i in range(48)]
-        centres = dict(zip(CLASSES, rng.normal(size=(3, 10)), strict=True))
-        values = [centres[label] + 1.1 * rng.normal(size=10) for label in labels]
-        self.functionals = pd.DataFrame(np.array(values, dtype=np.float32), index=ids)
-        self.table = pd.DataFrame(
+        labels = np.array([CLASSES[i % 3] for i in range(48)], dtype=object)
+        values = rng.normal(size=(3, 10))[np.arange(48) % 3] + 1.1 * rng.normal(size=(48, 10))
+        self.functionals = pd.DataFrame(values.astype(np.float32), index=ids)
+        table = pd.DataFrame(
             {"label": labels, "speaker": [f"s{i % 4}" for i in range(48)], "session": ""},
             index=ids,
         )
-        self.labels = self.table["label"]
-        self.splits = make_splits("speaker", self.table, seed=0)
+        self.speakers = table["speaker"]
+        self.splits = make_splits("speaker", table, seed=0)
+        valence = 3 + values[:, :3].sum(axis=1) * 0.4
+        self.target = table["label"] if self.task.labels(table) is not None else None
+        if self.target is None:
+            self.target = pd.Series(valence, index=ids)
 
-    def search(self, *, grid=GRID, functionals=None, splits=None, **kwargs):
-        return search_mlp(
+    def search(self, *, functionals=None, splits=None, target=None, grid=GRID, seed=0, **options):
+        data = TrainingData(
+            self.task,
             self.functionals if functionals is None else functionals,
-            self.labels,
+            self.target if target is None else target,
             self.splits if splits is None else splits,
             grid,
-            seed=0,
-            device=CPU,
-            **kwargs,
+            seed,
+            rounding=options.pop("rounding", None),
         )
+        return search(self.head, data, **options)
+
+    @property
+    def metric(self) -> str:
+        return f"dev_{self.task.tables.metric}"
+
+
+@pytest.fixture(params=CASES, ids=lambda case: "-".join(case), scope="module")
+def case(request) -> Case:
+    return Case(*request.param)
 
 
 @pytest.fixture(scope="module")
-def corpus() -> Corpus:
-    return Corpus()
+def result(case):
+    return case.search()
 
 
-@pytest.fixture(scope="module")
-def found(corpus):
-    return corpus.search()
+def test_every_test_utterance_is_predicted_once_with_its_own_target(case, result):
+    table = result.predictions
+    assert sorted(table["id"]) == sorted(case.functionals.index)
+    truth = next(name for name in ("label", "truth") if name in table)
+    for row in table.to_dict("records"):
+        assert row[truth] == case.target[row["id"]]
+        assert row["fold"] == case.speakers[row["id"]]
 
 
-def fake_training(monkeypatch, dev_uar):
-    """Let every model's dev UAR be what `dev_uar(fold, batch size, learning rate)` says."""
-
-    def train(folds, learning_rates, *, batch_size, hidden, num_classes, settings, seed, device):
-        del settings, seed, device
-        widths = (folds[0].train.shape[1], *hidden, num_classes)
-        seeds = [
-            (fold.number, batch_size, round(1e4 * rate))
-            for fold, rate in zip(folds, learning_rates, strict=True)
-        ]
-        told = [dev_uar(number, size, rate / 1e4) for number, size, rate in seeds]
-        halves = HalfScores(np.zeros((len(folds), 2)), np.ones((len(folds), 2, 3, 3), dtype=int))
-        epochs = np.ones(len(folds), dtype=np.int64)
-        stack = initialise(widths, seeds)
-        return Trained(stack, epochs, np.array(told), np.array([learning_rates]), halves)
-
-    monkeypatch.setattr(groups, "train_stack", train)
+def test_columns_are_those_of_the_tables(case, result):
+    tables = case.task.tables
+    assert set(result.trials) <= set(tables.grid.names)
+    known = {*tables.predictions.names, *(f"probability_{name}" for name in CLASSES)}
+    assert set(result.predictions) <= known
 
 
-def selected(found):
-    chosen = found.trials[found.trials["selected"]].set_index("fold")
-    return {
-        fold: (int(row["batch_size"]), float(row["learning_rate"]))
-        for fold, row in chosen.iterrows()
-    }
+def test_it_learns(case, result):
+    assert case.task.fold_score(result.predictions) > 0.4
 
 
-def test_every_point_of_every_fold_is_in_the_trials_once(corpus, found):
-    assert list(found.trials.columns) == [
-        "fold", "batch_size", "learning_rate", "hidden", "best_epoch", "dev_uar",
-        "dev_uar_crossfit", "selected", "num_constant",
-    ]  # fmt: skip
-    points = list(zip(*(found.trials[c] for c in found.trials.columns[:3]), strict=True))
-    assert len(points) == len(set(points)) == 16
-    assert num_models(corpus.splits, GRID) == 16 + 4  # each fold trains one again
-    assert num_models(corpus.splits, GRID, refit=False) == 16
-    assert (found.trials["num_constant"] == 0).all()
-    assert found.trials["best_epoch"].between(1, 4).all()
+def test_each_fold_selects_the_first_best_of_its_own_dev(case, result):
+    for _, trials in result.trials.groupby("fold"):
+        (selected,) = trials.index[trials["selected"]]
+        assert selected == trials[case.metric].idxmax()
+    crossfit = result.trials[f"{case.metric}_crossfit"]
+    assert crossfit.notna().tolist() == result.trials["selected"].tolist()
+    assert list(result.on_dev(case.metric)) == ["s0", "s1", "s2", "s3"] or case.name == "mlp"
 
 
-def test_each_fold_selects_the_best_of_its_own_dev(found):
-    for _, trials in found.trials.groupby("fold"):
-        (chosen,) = trials.index[trials["selected"]]
-        assert chosen == trials["dev_uar"].idxmax()
-
-
-def test_one_folds_dev_does_not_choose_for_another(corpus, monkeypatch):
-    best = {0: (4, 1e-2), 1: (16, 1e-3), 2: (4, 1e-3), 3: (16, 1e-2)}
-    fake_training(
-        monkeypatch, lambda number, size, rate: 0.4 + 0.1 * ((size, rate) == best[number])
-    )
-    assert selected(corpus.search()) == {f"s{number}": point for number, point in best.items()}
-
-
-def test_ties_go_to_the_first_in_the_order_of_the_grid(corpus, monkeypatch):
-    fake_training(monkeypatch, lambda number, size, rate: 0.5 * ((size, rate) != (4, 1e-3)))
-    assert set(selected(corpus.search()).values()) == {(4, 1e-2)}
-    grid = GRID.model_copy(update={"batch_sizes": (16, 4), "learning_rates": (1e-2, 1e-3)})
-    assert set(selected(corpus.search(grid=grid)).values()) == {(16, 1e-2)}
-
-
-def test_a_dev_uar_of_0_everywhere_still_selects(corpus, monkeypatch):
-    fake_training(monkeypatch, lambda number, size, rate: 0.0)
-    assert set(selected(corpus.search()).values()) == {(4, 1e-3)}
-
-
-def selected_trial(found, split):
-    return found.trials[(found.trials["fold"] == split.fold) & found.trials["selected"]].iloc[0]
-
-
-def scaled_parts(corpus, fitted, *parts):
-    """Functionals, scaled by those of `fitted`, and class numbers of each part."""
-    values = corpus.functionals.loc[list(fitted)].to_numpy(dtype=np.float64)
-    mean, scale = values.mean(axis=0), values.std(axis=0)
-    for part in parts:
-        ids = list(part)
-        numbers = [CLASSES.index(label) for label in corpus.labels.loc[ids]]
-        scaled = (corpus.functionals.loc[ids].to_numpy(dtype=np.float64) - mean) / scale
-        yield scaled.astype(np.float32), np.array(numbers)
-
-
-def probabilities_of(found, split):
-    own = found.predictions[found.predictions["fold"] == split.fold].set_index("id")
-    return own.loc[list(split.test), [f"probability_{name}" for name in CLASSES]]
-
-
-def train_again(corpus, found, number, split, settings=GRID):
-    """Train what a fold selected, on its train part, from its numbers alone."""
-    trial = selected_trial(found, split)
-    (train, labels), (dev, dev_labels) = scaled_parts(corpus, split.train, split.train, split.dev)
-    half = halves_of(split.dev, dev_labels.tolist())
-    return train_stack(
-        [Fold(number, train, labels, dev, dev_labels, half)],
-        [float(trial["learning_rate"])],
-        batch_size=int(trial["batch_size"]),
-        hidden=settings.hidden,
-        num_classes=3,
-        settings=settings,
-        seed=0,
-        device=CPU,
-    )
-
-
-def test_without_a_refit_predictions_come_from_the_best_epoch_of_the_selected_point(corpus, found):
+@pytest.mark.parametrize("refit", [True, False])
+def test_all_models_are_counted(case, result, refit):
     counts = []
-    plain = corpus.search(refit=False, on_models=counts.append)
-    assert sum(counts) == 16
-    pd.testing.assert_frame_equal(plain.trials, found.trials)
-    for number, split in enumerate(corpus.splits):
-        trained = train_again(corpus, plain, number, split)
-        assert trained.best_epoch[0] == selected_trial(plain, split)["best_epoch"]
-        ((test, _),) = scaled_parts(corpus, split.train, split.test)
-        expected = predict(trained.stack, torch.from_numpy(test)[None])[0]
-        np.testing.assert_allclose(probabilities_of(plain, split), expected, atol=1e-4)
+    again = case.search(refit=refit, on_models=counts.append)
+    assert sum(counts) == case.head.num_models(4, GRID, refit=refit)
+    assert len(again.trials) == case.head.num_models(4, GRID, refit=False)
+    pd.testing.assert_frame_equal(again.trials, result.trials)
 
 
-@pytest.mark.parametrize("form", ["stacked", "compiled"])
-def test_what_is_selected_is_trained_again_on_train_and_dev(monkeypatch, form):
-    """For as many epochs, with the learning rates that the plateau had brought about."""
-    monkeypatch.setattr(groups, "COMPILED_WORK", 0 if form == "compiled" else np.inf)
-    grid = GRID.model_copy(update={"epochs": 8, "plateau_patience": 1, "plateau_factor": 0.5})
-    corpus = Corpus()
-    corpus.functionals += 2 * np.random.default_rng(4).normal(size=(48, 10)).astype(np.float32)
-    found, fallen = corpus.search(grid=grid), 0
-    for number, split in enumerate(corpus.splits):
-        trial, known = selected_trial(found, split), [*split.train, *split.dev]
-        rates = train_again(corpus, found, number, split, grid).schedule(0)
-        assert len(rates) == trial["best_epoch"]
-        fallen += rates[-1] < rates[0]
-        (both, labels), (test, _) = scaled_parts(corpus, known, known, split.test)
-        none = np.empty(0, dtype=int)
-        stack = refit_stack(
-            [Fold(number, both, labels, both[:0], none, none)],
-            [rates],
-            batch_size=int(trial["batch_size"]),
-            hidden=grid.hidden,
-            num_classes=3,
-            settings=grid,
-            seed=0,
-            device=CPU,
-        )
-        expected = predict(stack, torch.from_numpy(test)[None])[0]
-        np.testing.assert_allclose(probabilities_of(found, split), expected, atol=1e-4)
-    assert fallen  # or the case would not tell a schedule from none
+def test_each_test_part_is_evaluated_once_with_the_selected_point(case, result):
+    evaluated = []
+    case.search(before_test=lambda split, params: evaluated.append((split.fold, params)))
+    selected = result.trials[result.trials["selected"]].set_index("fold")
+    assert [fold for fold, _ in evaluated] == ["s0", "s1", "s2", "s3"]
+    for fold, params in evaluated:
+        assert params == {name: selected.at[fold, name] for name in params}
 
 
-def test_the_score_by_halves_stands_beside_what_was_selected(corpus, found):
-    told = found.trials["dev_uar_crossfit"]
-    assert told.notna().tolist() == found.trials["selected"].tolist()
-    points = found.trials.drop_duplicates(["batch_size", "learning_rate"])
-    for number, split in enumerate(corpus.splits):
-        (train, labels), (dev, known) = scaled_parts(corpus, split.train, split.train, split.dev)
-        half = halves_of(split.dev, known.tolist())
-        guesses = []  # of every point, every epoch: that many models of one, two... epochs
-        for point in points.itertuples():
-            for epochs in range(1, GRID.epochs + 1):
-                # The last of so many epochs, whatever dev says: a refit on train.
-                none = np.empty(0, dtype=int)
-                stack = refit_stack(
-                    [Fold(number, train, labels, train[:0], none, none)],
-                    [[point.learning_rate] * epochs],
-                    batch_size=point.batch_size,
-                    hidden=GRID.hidden,
-                    num_classes=3,
-                    settings=GRID,
-                    seed=0,
-                    device=CPU,
-                )
-                guesses.append(predict(stack, torch.from_numpy(dev)[None])[0].argmax(axis=1))
-        together = np.empty(len(known), dtype=int)
-        for h in (0, 1):
-            mine = half == h
-            reached = [recall_score(known[mine], g[mine], average="macro") for g in guesses]
-            together[~mine] = guesses[int(np.argmax(reached))][~mine]
-        expected = recall_score(known, together, average="macro")
-        assert selected_trial(found, split)["dev_uar_crossfit"] == pytest.approx(expected)
-
-
-def test_columns_that_only_rounding_varies_reach_no_model(corpus, found):
-    blurred = corpus.functionals.copy()
-    blurred["noise"] = np.random.default_rng(0).uniform(-1, 1, len(blurred)).astype(np.float32)
-    blurred.loc[list(corpus.splits[0].test), "noise"] = 1e4
-    errors = pd.DataFrame(0.0, index=blurred.index, columns=blurred.columns).assign(noise=1.0)
-    first = corpus.splits[:1]
-    told = corpus.search(functionals=blurred, rounding=errors, splits=first)
-    assert (told.trials["num_constant"] == 1).all()
-    changed = blurred.assign(noise=np.float32(7))
-    same = corpus.search(functionals=changed, rounding=errors, splits=first)
-    pd.testing.assert_frame_equal(told.predictions, same.predictions)
-
-
-def test_every_test_utterance_is_predicted_once_with_its_own_label(corpus, found):
-    table = found.predictions
-    assert sorted(table["id"]) == sorted(corpus.table.index)
-    for row in table.itertuples():
-        assert row.label == corpus.labels[row.id]
-        assert row.fold == corpus.table.loc[row.id, "speaker"]
-
-
-@pytest.mark.parametrize("kind", ["mlp", "logreg"])
-def test_probabilities_are_named_by_class_sum_to_1_and_choose_the_prediction(corpus, found, kind):
-    if kind == "logreg":
-        found = search_logreg(corpus.functionals, corpus.labels, corpus.splits)
-    columns = [c for c in found.predictions if c.startswith("probability_")]
-    assert columns == [f"probability_{name}" for name in CLASSES]
-    np.testing.assert_allclose(found.predictions[columns].sum(axis=1), 1, rtol=1e-6)
-    best = found.predictions[columns].idxmax(axis=1).str.removeprefix("probability_")
-    assert best.tolist() == found.predictions["prediction"].tolist()
-
-
-def test_rows_are_joined_by_id(corpus, found):
-    shuffled = corpus.functionals.sample(frac=1, random_state=3)
-    again = corpus.search(functionals=shuffled)
-    pd.testing.assert_frame_equal(again.predictions, found.predictions)
-    pd.testing.assert_frame_equal(again.trials, found.trials)
-
-
-def test_small_groups_find_what_one_group_finds(corpus, found, monkeypatch):
-    monkeypatch.setattr(groups, "GROUP_BYTES", 3 * 5 * 4 * (10 * 8 + 8 * 6 + 6 * 3))
-    sizes = []
-    small = corpus.search(on_models=sizes.append)
-    again = small.trials.loc[small.trials["selected"], "batch_size"].value_counts()
-    refits = [min(3, n - i) for _, n in sorted(again.items()) for i in range(0, n, 3)]
-    assert sizes[:6] == [3, 3, 2, 3, 3, 2]
-    assert sorted(sizes[6:]) == sorted(refits)
-    pd.testing.assert_frame_equal(small.trials, found.trials)
-    pd.testing.assert_frame_equal(small.predictions, found.predictions, rtol=1e-4, atol=1e-5)
-
-
-def test_all_models_are_counted(corpus):
-    sizes = []
-    corpus.search(on_models=sizes.append)
-    assert sum(sizes) == num_models(corpus.splits, GRID)
-    assert sizes[:2] == [8, 8]  # as many groups as batch sizes
-    assert sum(sizes[2:]) == 4
-
-
-def test_each_fold_looks_at_its_test_once_with_the_selected_point(corpus, found):
-    looks = []
-    corpus.search(before_test=lambda split, chosen: looks.append((split.fold, chosen)))
-    points = selected(found)
-    assert looks == [
-        (split.fold, dict(zip(("batch_size", "learning_rate"), points[split.fold], strict=True)))
-        for split in corpus.splits
-    ]
-    assert all(isinstance(chosen["batch_size"], int) for _, chosen in looks)
-
-
-def test_the_test_part_is_not_touched_before_the_look_is_announced(corpus):
+def test_a_test_part_is_not_read_before_it_is_announced(case):
     class StopHereError(Exception):
         pass
 
-    def stop(split, chosen):
+    def stop(split, params):
         raise StopHereError
 
-    (split,) = corpus.splits[:1]
-    without = corpus.functionals.drop(index=list(split.test))
+    (split,) = case.splits[:1]
+    without = case.functionals.drop(index=list(split.test))
     with pytest.raises(StopHereError):
-        corpus.search(functionals=without, splits=[split], before_test=stop)
-    with pytest.raises(StopHereError):
-        search_logreg(without, corpus.labels, [split], before_test=stop)
+        case.search(functionals=without, splits=[split], before_test=stop)
 
 
-def test_test_values_do_not_reach_scaling_training_or_selection(corpus, found):
-    (split,) = corpus.splits[:1]
-    changed = corpus.functionals.copy()
+def test_test_values_do_not_reach_scaling_training_or_selection(case, result):
+    (split,) = case.splits[:1]
+    changed = case.functionals.copy()
     changed.loc[list(split.test)] = 1e6
-    again = corpus.search(functionals=changed, splits=[split])
-    own = found.trials[found.trials["fold"] == split.fold].reset_index(drop=True)
-    np.testing.assert_allclose(again.trials["dev_uar"], own["dev_uar"])
+    again = case.search(functionals=changed, splits=[split])
+    own = result.trials[result.trials["fold"] == split.fold].reset_index(drop=True)
+    np.testing.assert_allclose(again.trials[case.metric], own[case.metric])
     assert again.trials["selected"].tolist() == own["selected"].tolist()
 
 
-def test_a_class_that_only_test_has_is_never_predicted_right_and_breaks_nothing(corpus):
-    rare = corpus.splits[0].test[0]
-    labels = corpus.labels.copy()
-    labels[rare] = "fear"
-    for result in (
-        search_mlp(corpus.functionals, labels, corpus.splits[:1], GRID, seed=0, device=CPU),
-        search_logreg(corpus.functionals, labels, corpus.splits[:1]),
-    ):
-        row = result.predictions.set_index("id").loc[rare]
-        assert row["label"] == "fear" != row["prediction"]
+def test_rows_are_joined_by_id(case, result):
+    again = case.search(functionals=case.functionals.sample(frac=1, random_state=3))
+    pd.testing.assert_frame_equal(again.predictions, result.predictions)
+    pd.testing.assert_frame_equal(again.trials, result.trials)
 
 
-def test_both_learn(corpus, found):
-    by_logreg = search_logreg(corpus.functionals, corpus.labels, corpus.splits)
-    for table in (found.predictions, by_logreg.predictions):
-        assert score(table["label"].tolist(), table["prediction"].tolist()).uar > 0.5
+def test_columns_that_only_rounding_varies_reach_no_model(case):
+    first = case.splits[:1]
+    noise = np.random.default_rng(0).uniform(-1, 1, 48).astype(np.float32)
+    blurred = case.functionals.assign(noise=noise)
+    blurred.loc[list(first[0].test), "noise"] = 1e4
+    errors = pd.DataFrame(0.0, index=blurred.index, columns=blurred.columns).assign(noise=1.0)
+    found = case.search(functionals=blurred, rounding=errors, splits=first)
+    assert (found.trials["num_constant"] == 1).all()
+    changed = blurred.assign(noise=np.float32(7))
+    same = case.search(functionals=changed, rounding=errors, splits=first)
+    pd.testing.assert_frame_equal(found.predictions, same.predictions)
 
 
-def test_layers_are_found_together_as_each_is_found_alone(corpus, found):
-    rng = np.random.default_rng(4)
-    noise = corpus.functionals + rng.normal(size=corpus.functionals.shape).astype(np.float32)
-    looks = []
-    together = search_layers(
-        {"clear": corpus.functionals, "noisy": noise},
-        corpus.labels,
-        corpus.splits,
-        GRID,
-        seed=0,
-        device=CPU,
-        before_test=lambda *look: looks.append((look[0], look[1].fold)),
-    )
-    pd.testing.assert_frame_equal(together["clear"].trials, found.trials)
-    alone = corpus.search(functionals=noise)
-    pd.testing.assert_frame_equal(together["noisy"].trials, alone.trials)
-    pd.testing.assert_frame_equal(
-        together["noisy"].predictions, alone.predictions, rtol=1e-4, atol=1e-5
-    )
-    assert looks == [(layer, s.fold) for layer in ("clear", "noisy") for s in corpus.splits]
+def test_the_seed_matters_where_a_head_says_so(case, result):
+    other = case.search(seed=1)
+    is_same = other.predictions.equals(result.predictions)
+    assert is_same is not case.head.is_random
 
 
-def test_widths_are_an_axis_and_a_selected_one_is_told(corpus):
-    grid = GRID.model_copy(update={"hidden": ((8, 6), (), (12,))})
-    looks = []
-    found = corpus.search(grid=grid, before_test=lambda split, chosen: looks.append(chosen))
-    assert set(found.trials["hidden"]) == {"8-6", "linear", "12"}
-    assert len(found.trials) == num_models(corpus.splits, grid, refit=False) == 48
-    told = found.trials[found.trials["selected"]]
-    told = told.sort_values("fold")  # the order of the splits
-    assert [look["hidden"] for look in looks] == told["hidden"].tolist()
+def test_a_split_of_one_fold_will_do(case):
+    ids = case.functionals.index
+    whole = Split("random", tuple(ids[:24]), tuple(ids[24:32]), tuple(ids[32:]))
+    assert len(case.search(splits=[whole]).predictions) == 16
 
 
-def test_large_work_is_compiled_and_finds_the_same(corpus, found, monkeypatch):
-    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
-    counts = []
-    compiled = corpus.search(on_models=counts.append)
-    assert sum(counts) == num_models(corpus.splits, GRID)
-    pd.testing.assert_frame_equal(compiled.trials, found.trials)
-    pd.testing.assert_frame_equal(compiled.predictions, found.predictions, rtol=1e-4, atol=1e-5)
+def test_a_target_that_only_test_has_breaks_nothing(case):
+    rare = case.splits[0].test[0]
+    target = case.target.copy()
+    target[rare] = "fear" if case.task.loss == "cross-entropy" else 99.0
+    row = case.search(target=target, splits=case.splits[:1]).predictions.set_index("id").loc[rare]
+    assert row["prediction"] != target[rare]
 
 
-def test_a_split_of_one_fold_will_do(corpus):
-    whole = Split("random", *(tuple(corpus.table.index[i::3]) for i in range(3)))
-    assert len(corpus.search(splits=[whole]).predictions) == 16
+def test_probabilities_sum_to_1_and_decide_the_prediction(case, result):
+    columns = [c for c in result.predictions if c.startswith("probability_")]
+    if case.task.loss == "squared error":
+        assert columns == []
+        return
+    assert columns == [f"probability_{name}" for name in CLASSES]
+    np.testing.assert_allclose(result.predictions[columns].sum(axis=1), 1, rtol=1e-6)
+    best = result.predictions[columns].idxmax(axis=1).str.removeprefix("probability_")
+    assert best.tolist() == result.predictions["prediction"].tolist()
+
+
+@pytest.mark.parametrize(("task", "head"), [("regression", "svm"), ("classification", "ridge")])
+def test_a_head_that_cannot_minimise_the_loss_is_refused(task, head):
+    with pytest.raises(SettingsError, match=rf"expected a head for {task}: .*, got '{head}'"):
+        find_head(head, TASKS[task])

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from tokser.cli.failures import reports_errors
 from tokser.corpora.manifest import probe_recordings, read_manifest
 from tokser.errors import InputError, StoreMismatchError
-from tokser.stages.regress import _having
+from tokser.experiments.regression import Regression
 from tokser.store.manifest_difference import manifest_difference
 from tokser.store.reader import _is_part
 
@@ -58,14 +58,15 @@ def test_an_input_that_may_not_be_read_is_not_told_as_an_output(number):
 def test_what_is_no_number_is_shown(cells, got, remedy):
     table = pd.DataFrame({"valence": cells}, index=["a", "b"])
     with pytest.raises(InputError) as caught:
-        _having(table, ["valence"])
+        Regression(("valence",)).usable(table, splits_are_given=False)
     assert caught.value.got == got
     assert caught.value.remedy.startswith(remedy)
 
 
 def test_numbers_written_as_text_are_numbers():
     table = pd.DataFrame({"valence": ["3.5", "1e0"]}, index=["a", "b"])
-    assert list(_having(table, ["valence"])["valence"]) == [3.5, 1.0]
+    usable = Regression(("valence",)).usable(table, splits_are_given=False)
+    assert list(usable["valence"]) == [3.5, 1.0]
 
 
 def test_a_changed_label_names_its_utterance(stores):

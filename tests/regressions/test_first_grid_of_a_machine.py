@@ -7,8 +7,9 @@ import sys
 TRAIN = """
 import hashlib
 import numpy as np
-from tokser.experiments.grid import Fold, Point
-from tokser.experiments.heads.mlp.per_model import compile_apart, prepare, train_resident
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.mlp.fold import Fold
+from tokser.experiments.heads.mlp.per_model import compile_apart, prepare, train_per_model
 from tokser.config import GridSettings
 
 compile_apart()
@@ -16,11 +17,11 @@ rng = np.random.default_rng(0)
 values, labels = rng.normal(size=(200, 300)).astype(np.float32), np.arange(200) % 5
 fold = Fold(0, values[:150], labels[:150], values[150:], labels[150:], np.arange(50) % 2)
 settings = GridSettings(epochs=4)
-trained = train_resident(
+trained = train_per_model(
     prepare(fold, epochs=4, seed=0), Point(8, 5e-3, (128, 64, 32)), num_classes=5,
     settings=settings, seed=0,
 )
-print(hashlib.sha256(b"".join(part.numpy().tobytes() for part in trained.stack)).hexdigest())
+print(hashlib.sha256(b"".join(part.numpy().tobytes() for part in trained.parameters)).hexdigest())
 """
 
 

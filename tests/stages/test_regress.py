@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tokser.config import PoolSettings, RegressSettings
+from tokser.config import ClassifySettings, PoolSettings, RegressSettings
 from tokser.errors import InputError, SettingsError
 from tokser.experiments.statistics.metrics import ccc
+from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.stages.regress import regress
 
@@ -64,15 +65,8 @@ def test_scores_are_those_of_the_predictions(make_settings):
     # Both features by each regressor, and by the one that dev chooses.
     assert len(pd.read_csv(out / "comparisons.csv")) == 2 * 3
     assert scores["num_candidates"].value_counts().to_dict() == {1: 14, 2: 8, 4: 4}
-    looks = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
-    assert len(looks) == len(predictions.groupby([*keys, "fold"]))
-
-
-def test_a_second_call_does_nothing(make_settings):
-    out = regress(make_settings())
-    before = (out / "ledger.jsonl").read_bytes()
-    assert regress(make_settings()) == out
-    assert (out / "ledger.jsonl").read_bytes() == before
+    evaluations = [json.loads(line) for line in (out / "ledger.jsonl").read_text().splitlines()]
+    assert len(evaluations) == len(predictions.groupby([*keys, "fold"]))
 
 
 @pytest.mark.parametrize(
@@ -122,3 +116,30 @@ def test_its_audit_says_nothing_of_accuracy(make_settings):
     assert [text for text in audit["remarks"] if not text.startswith("content not compared")] == []
     assert "points_per_error" not in audit
     assert set(pd.read_parquet(out / "predictions.parquet")["stamp"]) == {"LEAKS SPEAKERS", ""}
+
+
+def test_emotion_labels_are_not_needed(make_settings, stores):
+    out = regress(make_settings(with_numbers(stores).assign(label="")))
+    assert set(pd.read_csv(out / "regression.csv")["n_test"]) == {4, 40}
+    assert "rarest" not in json.loads((out / "audit.json").read_text())["speaker"]
+
+
+@pytest.mark.parametrize(("subset", "num_test"), [("all", 40), ("labelled", 24)])
+def test_rated_utterances_without_a_label_are_used(make_settings, stores, subset, num_test, capsys):
+    table = with_numbers(stores)
+    table["label"] = table["label"].where(np.arange(40) % 5 < 3, "")
+    settings = make_settings(table, subset=subset, protocols=("speaker",))
+    out = regress(settings)
+    assert set(pd.read_csv(out / "regression.csv")["n_test"]) == {num_test}
+    told = {"out": settings.out.with_name("classes"), "classifiers": ("logreg",)}
+    common = {key: getattr(settings, key) for key in ("dataset", "store", "protocols", "device")}
+    classes = classify(ClassifySettings(**common, **told))
+    assert set(pd.read_csv(classes / "results.csv")["n_test"]) == {24}
+    assert "16 utterances have no label and are left out" in capsys.readouterr().err
+
+
+def test_rare_labels_are_no_reason_to_refuse_numbers(make_settings, stores, capsys):
+    table = with_numbers(stores)
+    table["label"] = ["rare"] * 3 + ["usual"] * 37
+    regress(make_settings(table, protocols=("random",)))
+    assert "not stratified by label, for there are rare (3)" in capsys.readouterr().err

@@ -39,9 +39,10 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
 @option(
     "--subset",
     topic="Corpus",
-    type=click.Choice(["all", "recognised"]),
+    type=click.Choice(["all", "recognised", "four-class"]),
     default_text="all",
-    help="EmoDB: all 535 recordings, or the 493 of the paper's Table 1.",
+    help="EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1. IEMOCAP: "
+    "all 10,039 rated turns, or the 5,531 of the four-class set.",
 )
 @option(
     "--table",

@@ -152,7 +152,7 @@ class RegressSettings(_ExperimentSettings):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Regressor": (
-            *("targets", "regressors", "grid", "grid.epochs", "grid.class_weights"),
+            *("targets", "subset", "regressors", "grid", "grid.epochs", "grid.class_weights"),
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
@@ -170,6 +170,9 @@ class RegressSettings(_ExperimentSettings):
         Option(name="--target", aliases=("--targets",), joined=",", metavar="NAME,..."),
     ] = ("valence", "arousal", "dominance")
     """Dimensions to predict."""
+    subset: Literal["all", "labelled"] = "all"
+    """Utterances. all: every one that has ratings; labelled: those that have an emotion label, too
+    (of IEMOCAP's 10,039 turns the 5,531 of the four-class set)."""
     regressors: Annotated[
         tuple[RegressorName, ...],
         Field(min_length=1),

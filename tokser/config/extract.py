@@ -56,8 +56,9 @@ class ExtractSettings(Settings):
         Option(name="--split", aliases=("--splits",), unset="all parts that are there"),
     ] = ()
     """Part of LibriSpeech, for instance train-clean-100."""
-    subset: Literal["all", "recognised"] = "all"
-    """EmoDB: all 535 recordings, or the 493 of the paper's Table 1."""
+    subset: Literal["all", "recognised", "four-class"] = "all"
+    """EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1. IEMOCAP: all
+    10,039 rated turns, or the 5,531 of the four-class set."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the stored numbers."""
     compression: Literal["none", "zstd", "blosc", "gzip"] = "none"

@@ -79,7 +79,7 @@ def _of_emodb(root: Path) -> Completeness:
 
 def _of_iemocap(root: Path) -> Completeness:
     known = known_of("iemocap")
-    turns = iemocap.list_turns(root)
+    turns = iemocap.list_turns(root, subset="four-class")
     lacks = [
         *_differences(turns, "session", known["sessions"], "Session{}: {:,} of {:,} utterances"),
         *_differences(turns, "label", known["labels"], "{}: {:,} of {:,} utterances"),

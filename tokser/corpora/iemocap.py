@@ -48,8 +48,10 @@ def recognises(root: Path) -> bool:
     return bool(_evaluations_in(root))
 
 
-def scan(root: Path) -> Manifest:
-    """List the utterances of IEMOCAP that have one of the four classes (5,531 in all).
+def scan(root: Path, *, subset: str = "all") -> Manifest:
+    """List the utterances of IEMOCAP that annotators rated (10,039 in all).
+
+    Those that have one of the four classes (5,531) are labelled, the others have an empty label.
 
     The letter after `SesNN` is the actor with the motion-capture markers; the speaker is the
     letter of the last field.
@@ -57,6 +59,7 @@ def scan(root: Path) -> Manifest:
     Args:
         root: The folder that holds `Session1` to `Session5`, or one that holds
             `IEMOCAP_full_release`.
+        subset: `all`, or `four-class`: those that are labelled.
 
     Returns:
         The manifest. Valence, arousal and dominance are means over the annotators, in [1, 5].
@@ -69,10 +72,10 @@ def scan(root: Path) -> Manifest:
         Paper, section 4.1 and Table 1.
     """
     _report_missing(root)
-    return probe_recordings("iemocap", root, list_turns(root))
+    return probe_recordings("iemocap", root, list_turns(root, subset=subset))
 
 
-def list_turns(root: Path) -> list[dict[str, Any]]:
+def list_turns(root: Path, *, subset: str = "all") -> list[dict[str, Any]]:
     """List the utterances of `scan` without opening recordings: rows of the manifest by column.
 
     Raises:
@@ -84,7 +87,7 @@ def list_turns(root: Path) -> list[dict[str, Any]]:
         turns, faults_here = _read_evaluation(path)
         faults += faults_here
         transcripts, files = _transcripts_of(path), _recordings_of(path)
-        used = (turn for turn in turns if turn.label in _LABELS)
+        used = (turn for turn in turns if subset == "all" or turn.label in _LABELS)
         rows += [_row(turn, path.parents[2], root, transcripts, files) for turn in used]
     if faults:
         raise CorpusError(
@@ -132,7 +135,7 @@ def _transcripts_of(evaluation: Path) -> dict[str, str]:
 
 
 def _read_evaluation(path: Path) -> tuple[list[_Turn], list[str]]:
-    """Return the labelled turns of a dialog, and what is wrong with the others."""
+    """Return the rated turns of a dialog, and what is wrong with the others."""
     turns, faults = [], []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if not line.startswith("["):  # a header, or what one annotator said
@@ -178,7 +181,7 @@ def _row(
         "session": session.name[-1],
         "language": "en",
         "transcript": transcripts.get(turn.id, ""),
-        "label": _LABELS[turn.label],
+        "label": _LABELS.get(turn.label, ""),
         "valence": turn.valence,
         "arousal": turn.arousal,
         "dominance": turn.dominance,

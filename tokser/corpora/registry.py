@@ -20,7 +20,8 @@ _HOW_TO_GET = MappingProxyType(
     }
 )
 """How each corpus is obtained."""
-_SUBSETS = ("all", "recognised")
+_SUBSETS = MappingProxyType({"recognised": "emodb", "four-class": "iemocap"})
+"""Corpus of each subset, beside `all`."""
 
 
 def class_names(dataset: str) -> tuple[str, ...]:
@@ -87,7 +88,8 @@ def scan_corpus(
         dataset: `librispeech`, `emodb` or `iemocap`.
         root: The corpus's own folder.
         splits: Parts of LibriSpeech; empty: all that are there.
-        subset: EmoDB: `all`, or the `recognised` recordings of the paper's Table 1.
+        subset: `all`; EmoDB: the `recognised` recordings of the paper's Table 1; IEMOCAP: the turns
+            of the `four-class` set.
 
     Returns:
         The manifest; recordings that cannot be read are its faults.
@@ -101,19 +103,17 @@ def scan_corpus(
     corpus = _corpus(dataset)
     if splits and corpus is not librispeech:
         raise _no_part("splits", ", ".join(splits), dataset, only="librispeech")
-    if subset not in _SUBSETS:
-        raise SettingsError(
-            "subset", expected=" or ".join(_SUBSETS), got=repr(subset), remedy="Choose one."
-        )
-    if subset != "all" and corpus is not emodb:
-        raise _no_part("subset", subset, dataset, only="emodb")
+    if subset not in ("all", *_SUBSETS):
+        known = " or ".join(("all", *_SUBSETS))
+        raise SettingsError("subset", expected=known, got=repr(subset), remedy="Choose one.")
+    if subset != "all" and _SUBSETS[subset] != dataset:
+        raise _no_part("subset", subset, dataset, only=_SUBSETS[subset])
     _check_root(dataset, root)
     if corpus is librispeech:
         return librispeech.scan(root, splits=splits)
     if corpus is emodb:
         return emodb.scan(root, subset=subset)
-    scanned: Manifest = corpus.scan(root)
-    return scanned
+    return iemocap.scan(root, subset=subset)
 
 
 def _corpus(dataset: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Columns that a training part leaves constant, told once for each feature and protocol."""
+"""Columns that a training part leaves constant, said once for each feature and protocol."""
 
 from collections.abc import Sequence
 
@@ -13,20 +13,20 @@ __all__ = ["ConstantColumns"]
 
 
 class ConstantColumns:
-    """Tells of columns that are left out of training because nothing but rounding varies them."""
+    """Says which columns are left out of training because nothing but rounding varies them."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[str, str]] = set()
+        self._said: set[tuple[str, str]] = set()
 
-    def tell(self, functionals: Functionals, protocol: str, folds: Sequence[Split]) -> None:
+    def say(self, functionals: Functionals, protocol: str, folds: Sequence[Split]) -> None:
         """Say how many columns of each term are constant, unless it has been said.
 
         Args:
             functionals: What is trained on.
             protocol: Name of the splits.
-            folds: They.
+            folds: The splits.
         """
-        if all((name, protocol) in self._told for name in functionals.widths):
+        if all((name, protocol) in self._said for name in functionals.widths):
             return
         constant = np.stack(
             [
@@ -38,9 +38,9 @@ class ConstantColumns:
         for name, width in functionals.widths.items():
             counts = constant[:, first : first + width].sum(axis=1)
             first += width
-            if counts.any() and (name, protocol) not in self._told:
+            if counts.any() and (name, protocol) not in self._said:
                 say(_message(name, width, counts.tolist(), protocol))
-            self._told.add((name, protocol))
+            self._said.add((name, protocol))
 
 
 def _message(name: str, width: int, counts: Sequence[int], protocol: str) -> str:

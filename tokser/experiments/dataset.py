@@ -1,4 +1,4 @@
-"""What experiments work on: labelled utterances, functionals by expression, splits, audits."""
+"""What an experiment works on: usable utterances, functionals by expression, splits, audits."""
 
 import functools
 from collections.abc import Sequence
@@ -25,9 +25,11 @@ from tokser.experiments.splits.plans import (
     audit_plans,
     plan_splits,
     warn_of_many_folds,
+    warn_of_untrained_classes,
 )
 from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
+from tokser.experiments.task import Task
 from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
@@ -38,14 +40,9 @@ from tokser.store import Store
 from tokser.store.rows_digest import rows_digest
 from tokser.store.schema import FUNCTIONALS
 
-__all__ = [
-    "Functionals",
-    "Material",
-    "choose",
-    "identities",
-    "load",
-    "setup_of",
-]
+__all__ = ["Dataset", "Functionals", "identities", "load", "read_expressions", "setup_of"]
+
+ExperimentSettings = ClassifySettings | RegressSettings
 
 
 class Functionals(NamedTuple):
@@ -63,19 +60,21 @@ class Functionals(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Material:
+class Dataset:
     """Everything that trains and tests.
 
     Attributes:
+        task: What is predicted.
         store: Where functionals come from.
-        utterances: Those that every feature has.
+        utterances: Those that every feature has, and whose targets are known.
         trained: The sums that classifiers are trained on.
-        combined: What is made of several of them: late fusions, choices by dev.
+        combined: What is made of several of them: averages, choices by dev.
         plans: Folds by protocol and seed.
-        audits: What is wrong with them, by protocol.
+        audits: What their parts share and lack, by protocol.
         by_speaker: Whether functionals are standardised by speaker.
     """
 
+    task: Task
     store: Store
     utterances: pd.DataFrame
     trained: tuple[Early, ...]
@@ -109,14 +108,13 @@ class Material:
         return speakers.where(speakers.ne(""), self.utterances.index.to_series())
 
 
-def choose(
-    store: Store, settings: ClassifySettings | RegressSettings, *, layer_choice: bool = True
-) -> list[Expression]:
+def read_expressions(store: Store, task: Task, settings: ExperimentSettings) -> list[Expression]:
     """Read the feature expressions; with them the choice among the layers of each encoder.
 
     Raises:
         StoreMismatchError: The store holds another dataset.
-        SettingsError: A feature is unknown or not pooled, or an expression has another form.
+        SettingsError: A feature is unknown or not pooled, an expression has another form, or is a
+            late fusion that the task has no use for.
     """
     if store.dataset != settings.dataset:
         raise StoreMismatchError(
@@ -137,13 +135,17 @@ def choose(
     for text in settings.features or ("*",):
         found += parse(text, store.pooled, functionals)
     found = list(dict.fromkeys(found))
-    members = [m for late in found if isinstance(late, Late) for m in late.members]
-    choices = layer_choices(found) if layer_choice else []
-    return list(dict.fromkeys([*found, *choices, *members]))
+    late = [expression for expression in found if isinstance(expression, Late)]
+    if not task.averages:
+        if late:
+            raise task.no_late_fusion(list(map(str, late)))
+        return found
+    members = [member for expression in late for member in expression.members]
+    return list(dict.fromkeys([*found, *layer_choices(found), *members]))
 
 
 def identities(
-    store: Store, expressions: Sequence[Expression], settings: ClassifySettings | RegressSettings
+    store: Store, expressions: Sequence[Expression], settings: ExperimentSettings
 ) -> dict[str, Any]:
     """Return what tells the inputs of one experiment from those of another."""
     terms = {t for e in expressions if isinstance(e, Early) for t in e.terms}
@@ -162,26 +164,27 @@ def identities(
 
 
 def load(
-    store: Store,
-    expressions: Sequence[Expression],
-    settings: ClassifySettings | RegressSettings,
-    utterances: pd.DataFrame,
-) -> Material:
-    """Check functionals and splits.
+    store: Store, task: Task, expressions: Sequence[Expression], settings: ExperimentSettings
+) -> Dataset:
+    """Check targets, functionals and splits.
 
     Args:
         store: Where functionals come from.
+        task: What is predicted.
         expressions: What is trained and combined.
         settings: Protocols, seeds, standardisation.
-        utterances: Those that have what is to be predicted.
 
     Raises:
-        InputError: Functionals are not finite, a speaker is unknown where speakers matter, or the
-            splits are not fit for training.
+        InputError: Targets are missing, functionals are not finite, a speaker is unknown where
+            speakers matter, or the splits are not fit for training.
     """
     trained = tuple(e for e in expressions if isinstance(e, Early))
-    kept = _having_all(store, utterances, trained)
-    plans = plan_splits(kept, settings, store.ids)
+    usable = task.usable(store.utterances, splits_are_given=settings.splits_file is not None)
+    kept = _having_all(store, usable, trained)
+    plans = plan_splits(kept, task, settings, store.ids)
+    labels = task.labels(kept)
+    if labels is not None:
+        warn_of_untrained_classes(plans, labels)
     by_speaker = settings.standardise == "speaker"
     unknown = list(kept.index[kept["speaker"].eq("")]) if by_speaker else []
     if unknown:
@@ -195,23 +198,22 @@ def load(
     kept = kept[kept.index.isin(used_ids(folds, set(kept.index)))]
     warn_of_many_folds(plans)
     combined = tuple(e for e in expressions if isinstance(e, Late))
-    audits = audit_plans(
-        plans, kept, store, predicts_classes=isinstance(settings, ClassifySettings)
-    )
-    return Material(store, kept, trained, combined, plans, audits, by_speaker)
+    audits = audit_plans(plans, kept, store, task)
+    return Dataset(task, store, kept, trained, combined, plans, audits, by_speaker)
 
 
-def setup_of(settings: ClassifySettings | RegressSettings) -> list[str]:
+def setup_of(task: Task, settings: ExperimentSettings) -> str:
     """Say in words what departs from the usual splits, scaling and training."""
     departures = {
         "standardised by speaker": settings.standardise == "speaker",
         "random split not stratified": _draws_unstratified(settings),
         "not refitted": not settings.refit,
     }
-    return [name for name, is_so in departures.items() if is_so]
+    names = [name for name, is_so in departures.items() if is_so]
+    return ", ".join([*names, *task.setup(settings.grid.model_dump())])
 
 
-def _draws_unstratified(settings: ClassifySettings | RegressSettings) -> bool:
+def _draws_unstratified(settings: ExperimentSettings) -> bool:
     drawn = settings.protocols or (() if settings.splits_file else DEFAULT_PROTOCOLS)
     return not settings.stratify and "random" in drawn
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from tokser.config import ClassifySettings, RegressSettings
 from tokser.errors import SettingsError
-from tokser.experiments.dataset import Material
+from tokser.experiments.dataset import Dataset, ExperimentSettings
 from tokser.experiments.ledger import LEDGER, Ledger, shared_ledger
 from tokser.progress import say
 from tokser.provenance import Stamp, digest_of, first_spelling
@@ -18,9 +17,7 @@ the file's content."""
 _CHOICES = ("classifiers", "regressors", "targets")
 
 
-def open_ledger(
-    settings: ClassifySettings | RegressSettings, stamp: Stamp, material: Material
-) -> Ledger:
+def open_ledger(settings: ExperimentSettings, stamp: Stamp, dataset: Dataset) -> Ledger:
     """Return the ledger of a run, and find the one that all runs on its store share.
 
     Raises:
@@ -42,7 +39,7 @@ def open_ledger(
     return Ledger(
         own,
         shared=shared,
-        run=run_digest(stamp, material),
+        run=run_digest(stamp, dataset),
         former=stamp.digest,
         earlier=earlier,
     )
@@ -58,7 +55,7 @@ def restore_ledger(out: Path, ledger: Ledger) -> None:
         sealed.put({LEDGER: ledger.lines()})
 
 
-def run_digest(stamp: Stamp, material: Material) -> str:
+def run_digest(stamp: Stamp, dataset: Dataset) -> str:
     """Return what tells a run from others: the digest of what it evaluates.
 
     That is stage, features, protocols, classifiers or regressors, grid, preparation, and the data
@@ -68,6 +65,6 @@ def run_digest(stamp: Stamp, material: Material) -> str:
         key: value for key, value in stamp.content["settings"].items() if key not in _NOT_CONTENT
     }
     settings |= {key: sorted(set(settings[key])) for key in _CHOICES if key in settings}
-    settings["features"] = sorted({str(e) for e in (*material.trained, *material.combined)})
-    settings["protocols"] = sorted(first_spelling("protocols", list(material.plans)))
+    settings["features"] = sorted({str(e) for e in (*dataset.trained, *dataset.combined)})
+    settings["protocols"] = sorted(first_spelling("protocols", list(dataset.plans)))
     return digest_of([stamp.content["stage"], settings, stamp.content["inputs"]])

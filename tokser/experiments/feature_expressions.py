@@ -21,9 +21,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import pandas as pd
-
 from tokser.errors import SettingsError, list_some, shortened
 
 __all__ = [
@@ -33,7 +30,6 @@ __all__ = [
     "How",
     "Late",
     "Term",
-    "combine",
     "layer_choices",
     "parse",
 ]
@@ -61,8 +57,8 @@ class Term:
     functionals: tuple[str, ...] = DEFAULT_FUNCTIONALS
 
     def __str__(self) -> str:
-        chosen = () if self.functionals == DEFAULT_FUNCTIONALS else self.functionals
-        return ":".join([self.feature, *chosen])
+        named = () if self.functionals == DEFAULT_FUNCTIONALS else self.functionals
+        return ":".join([self.feature, *named])
 
 
 @dataclass(frozen=True)
@@ -134,37 +130,6 @@ def layer_choices(expressions: Sequence[Expression]) -> list[Late]:
     return [Late("best", tuple(found)) for found in groups.values() if len(found) > 1]
 
 
-def combine(
-    how: How, members: Sequence[pd.DataFrame], dev_uar: Sequence[float], num_classes: int
-) -> tuple[pd.DataFrame, int | None]:
-    """Make one table of predictions out of those of a late expression's members, in one fold.
-
-    Args:
-        how: The form.
-        members: Predictions, columns id, label, prediction, probability_<class>...
-        dev_uar: UAR of each member on the fold's dev part.
-        num_classes: Chance is one over this.
-
-    Returns:
-        The predictions, joined by id, and the member that was chosen, if one was.
-    """
-    first = members[0]
-    if how == "best":
-        chosen = int(np.argmax(dev_uar))
-        return members[chosen], chosen
-    weights = np.ones(len(members))
-    if how == "weighted":
-        weights = np.maximum(np.asarray(dev_uar) - 1 / num_classes, 0)
-        weights = weights if weights.any() else np.ones(len(members))
-    columns = [column for column in first if column.startswith("probability_")]
-    tables = [table.set_index("id")[columns].loc[first["id"]].to_numpy() for table in members]
-    probabilities = np.average(tables, axis=0, weights=weights)
-    named = np.array([column.removeprefix("probability_") for column in columns], dtype=object)
-    combined = first.assign(prediction=named[probabilities.argmax(axis=1)])
-    combined[columns] = probabilities
-    return combined, None
-
-
 def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Early]:
     """Read one sum; wildcards make several of it."""
     choices = [_terms(part, known, functionals, whole) for part in _split(text, "+")]
@@ -183,8 +148,8 @@ def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: 
 def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Term]:
     if text.strip() in known:
         return [Term(text.strip(), functionals)]
-    name, *chosen = (part.strip() for part in text.split(":"))
-    if not name or "" in chosen or re.search(r"[()\s]", name):
+    name, *named = (part.strip() for part in text.split(":"))
+    if not name or "" in named or re.search(r"[()\s]", name):
         raise _wrong(whole, repr(text.strip()), "write names, `+`, `,` and mean(...) only")
     names = [found for pattern in _numbered(name, whole) for found in _matches(pattern, known)]
     if not names:
@@ -194,7 +159,7 @@ def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole:
             got=shortened(name),
             remedy="Name features that are pooled, or run `tokser pool`.",
         )
-    return [Term(found, tuple(chosen) or functionals) for found in dict.fromkeys(names)]
+    return [Term(found, tuple(named) or functionals) for found in dict.fromkeys(names)]
 
 
 def _numbered(name: str, whole: str) -> list[str]:

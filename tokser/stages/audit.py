@@ -3,23 +3,28 @@
 from collections.abc import Mapping
 
 from tokser.config import AuditSettings
+from tokser.experiments.classification import Classification
+from tokser.experiments.regression import Regression
 from tokser.experiments.splits.audit import Audit
 from tokser.experiments.splits.plans import audit_plans, plan_splits
+from tokser.experiments.task import Task
 from tokser.store import open_store
 
 __all__ = ["audit"]
 
 
 def audit(settings: AuditSettings) -> Mapping[str, Audit]:
-    """Check the splits of a store's utterances.
+    """Audit the splits of a store's utterances: of those with a label, where there are labels.
 
     Returns:
-        What was found, by protocol. A leak is no error: it is stamped on every table.
+        What each protocol shares and lacks. A leak is no error: it is stamped on every table.
 
     Raises:
         MissingInputError: There is no store, or no file of splits.
         InputError: The utterances or the file do not allow the splits.
     """
     store = open_store(settings.store, check=True)
-    plans = plan_splits(store.utterances, settings, store.ids)
-    return audit_plans(plans, store.utterances, store, threshold=settings.duplicate_threshold)
+    task: Task = Classification() if store.utterances["label"].ne("").any() else Regression(())
+    usable = task.usable(store.utterances, splits_are_given=settings.splits_file is not None)
+    plans = plan_splits(usable, task, settings, store.ids)
+    return audit_plans(plans, usable, store, task, threshold=settings.duplicate_threshold)

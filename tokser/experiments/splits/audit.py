@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tokser.experiments.classification import Classification
 from tokser.experiments.splits.content import Content
 from tokser.experiments.splits.near_duplicates import NearDuplicate
 from tokser.experiments.splits.protocols import Split
@@ -17,14 +18,16 @@ from tokser.experiments.splits.sharing import (
     used_ids,
     worst_shared,
 )
+from tokser.experiments.task import Task
 
 __all__ = ["Audit", "audit_splits"]
 
+_CLASSES: Task = Classification()
 _LEAST_DISCORDANT = 6
 """Utterances that two systems must differ in, all one way, before a sign test gives p < 5 %."""
 _SMALL_TEST = 100
 """Test utterances below which one error costs more than a point of accuracy."""
-_CLASSES = frozenset(
+_OF_CLASSES = frozenset(
     {"missing_classes", "points_per_error", "rarest", "num_rarest", "uar_points_per_error"}
     | {"points_to_tell_apart"}
 )
@@ -35,7 +38,7 @@ MANY_FOLDS = 100
 
 @dataclass(frozen=True)
 class Audit:
-    """What is wrong with the splits of one protocol.
+    """What the splits of one protocol share, lack, and are too small for.
 
     Attributes:
         leaks: What test shares with train or dev: `speakers`, `sessions`, `sentences`,
@@ -127,9 +130,9 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """Return the audit as plain values; without those on classes where none are predicted."""
-        told = {k: v for k, v in asdict(self).items() if self.predicts_classes or k not in _CLASSES}
-        del told["content_remarks"]
-        return told | {"stamp": self.stamp, "remarks": self.remarks}
+        left_out = {"content_remarks"} | (set() if self.predicts_classes else _OF_CLASSES)
+        plain = {key: value for key, value in asdict(self).items() if key not in left_out}
+        return plain | {"stamp": self.stamp, "remarks": self.remarks}
 
 
 def audit_splits(
@@ -139,7 +142,7 @@ def audit_splits(
     recordings: Mapping[str, str] | None = None,
     content: Content | None = None,
     num_seeds: int = 1,
-    predicts_classes: bool = True,
+    task: Task = _CLASSES,
 ) -> Audit:
     """Compare the parts of all folds.
 
@@ -150,7 +153,7 @@ def audit_splits(
         recordings: Checksum of each recording, by id; without it nothing is said of them.
         content: What a comparison of the recordings' activations found.
         num_seeds: How many seeds the folds are of.
-        predicts_classes: Whether classes are predicted, or numbers.
+        task: What is predicted; where it has no classes, nothing is said of them.
     """
     values: dict[str, pd.Series[str]] = {
         "speakers": utterances["speaker"],
@@ -173,16 +176,15 @@ def audit_splits(
     sizes = {
         part: [len(getattr(split, part)) for split in splits] for part in ("train", "dev", "test")
     }
-    labels = utterances["label"]
-    tested = labels.loc[[name for split in splits for name in split.test]].value_counts()
-    rarest = min(sorted(set(labels)), key=lambda name: int(tested.get(name, 0)))
-    num_test, num_rarest = sum(sizes["test"]) / num_seeds, tested.get(rarest, 0) / num_seeds
+    labels = task.labels(utterances)
+    num_test = sum(sizes["test"]) / num_seeds
+    rarest, num_rarest = ("", 0.0) if labels is None else _rarest(labels, splits, num_seeds)
     used = list(used_ids(splits, set(utterances.index)))
     return Audit(
         leaks=tuple(name for name, count in shared.items() if count),
         shared=shared,
         examples=examples,
-        missing_classes=missing_classes(folds, Groups.of(labels)),
+        missing_classes=() if labels is None else missing_classes(folds, Groups.of(labels)),
         parts={part: (min(counts), max(counts)) for part, counts in sizes.items()},
         num_folds=len(splits),
         num_test=round(num_test),
@@ -190,16 +192,23 @@ def audit_splits(
         points_per_error=100 / max(min(sizes["test"]), 1),
         rarest=rarest,
         num_rarest=round(num_rarest),
-        uar_points_per_error=100 / labels.nunique() / max(num_rarest, 1),
+        uar_points_per_error=0.0 if labels is None else 100 / labels.nunique() / max(num_rarest, 1),
         points_to_tell_apart=100 * _LEAST_DISCORDANT / max(num_test, 1),
         num_utterances=len(used),
         unknown_speakers=int(utterances["speaker"].loc[used].eq("").sum()),
-        predicts_classes=predicts_classes,
+        predicts_classes=labels is not None,
         near_duplicates=near,
         content={} if content is None else content.to_json(),
         content_remarks=() if content is None else content.remarks,
         folds_per_seed=len(splits) // num_seeds,
     )
+
+
+def _rarest(labels: "pd.Series[str]", splits: Sequence[Split], num_seeds: int) -> tuple[str, float]:
+    """Return the class with the fewest test utterances, and how many those are for a seed."""
+    tested = labels.loc[[name for split in splits for name in split.test]].value_counts()
+    rarest = min(sorted(set(labels)), key=lambda name: int(tested.get(name, 0)))
+    return rarest, tested.get(rarest, 0) / num_seeds
 
 
 def _alike(digests: "pd.Series[str]", shared: Sequence[str]) -> tuple[str, ...]:

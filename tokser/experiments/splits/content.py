@@ -1,4 +1,4 @@
-"""What an encoder hears in two recordings: nearly the same one, or the same speaker."""
+"""What activations tell of two recordings: nearly the same one, or the same speaker."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,11 +63,11 @@ class Content:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values, the pairs of the whole corpus among them."""
-        told: dict[str, Any] = {"feature": self.feature, "not_compared": self.not_compared}
+        plain: dict[str, Any] = {"feature": self.feature, "not_compared": self.not_compared}
         if self.duplicates is not None:
             found = self.duplicates
             named = found.named(range(min(len(found.first), MOST_NAMED)))
-            told |= {
+            plain |= {
                 "threshold": round(found.threshold, 4),
                 "spread": round(found.spread, 4),
                 "nearest_below": round(found.nearest_below, 4),
@@ -76,11 +76,11 @@ class Content:
                 "pairs": [list(pair) for pair in named],
             }
         speakers = self.speakers
-        told["speakers"] = {
+        plain["speakers"] = {
             "threshold": speakers.threshold,
             "nearest_below": round(speakers.nearest_below, 4),
             "num_compared": speakers.num_compared,
             "not_compared": speakers.not_compared,
             "pairs": [list(pair) for pair in speakers.pairs],
         }
-        return told
+        return plain

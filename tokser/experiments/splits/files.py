@@ -117,15 +117,15 @@ def _read_plan(name: str, folds: Any, known: frozenset[str], faults: list[str]) 
         names = [split.fold for split in found]
         twice = sorted({fold for fold in names if names.count(fold) > 1})
         if twice:
-            told = "" if seed is None else f" of seed {seed}"
-            faults.append(f"{name}: fold {list_some(twice)}{told} twice")
+            of_seed = "" if seed is None else f" of seed {seed}"
+            faults.append(f"{name}: fold {list_some(twice)}{of_seed} twice")
     return SplitPlan({seed: tuple(found) for seed, found in by_seed.items()})
 
 
 def _read_fold(where: str, fold: Any, known: frozenset[str], faults: list[str]) -> Split | None:
-    wrong = _wrong_form(fold)
-    if wrong:
-        faults.append(f"{where}: {wrong}")
+    fault = _fault_of_form(fold)
+    if fault:
+        faults.append(f"{where}: {fault}")
         return None
     parts = {part: fold.get(part, []) for part in _PARTS}
     before = len(faults)
@@ -149,8 +149,8 @@ def _read_fold(where: str, fold: Any, known: frozenset[str], faults: list[str]) 
     return Split(fold["fold"], train, dev, test, fold.get("dev_drawn", ""))
 
 
-def _wrong_form(fold: Any) -> str:
-    """Say what is wrong with the keys of a fold, or with what is no list; "" where nothing is."""
+def _fault_of_form(fold: Any) -> str:
+    """Name the fault in the keys of a fold; "" where there is none."""
     if not isinstance(fold, dict):
         return f"{type(fold).__name__} instead of an object"
     missing = [f"no `{key}`" for key in _KEYS if key not in fold]

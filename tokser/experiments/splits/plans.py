@@ -13,17 +13,25 @@ from tokser.experiments.splits.files import SplitPlan, read_splits
 from tokser.experiments.splits.protocols import Split, follows_seed, make_splits
 from tokser.experiments.splits.recordings import compare_content, recordings
 from tokser.experiments.splits.sharing import first_labels, untrained_labels, used_ids
+from tokser.experiments.task import Task
 from tokser.progress import say
 from tokser.sealed import SealedFolder
 from tokser.store import Store
 
-__all__ = ["DEFAULT_PROTOCOLS", "audit_plans", "plan_splits", "warn_of_many_folds"]
+__all__ = [
+    "DEFAULT_PROTOCOLS",
+    "audit_plans",
+    "plan_splits",
+    "warn_of_many_folds",
+    "warn_of_untrained_classes",
+]
 
 DEFAULT_PROTOCOLS = ("random", "speaker")
 
 
 def plan_splits(
     utterances: pd.DataFrame,
+    task: Task,
     settings: ClassifySettings | RegressSettings | AuditSettings,
     known: Sequence[str],
 ) -> dict[str, SplitPlan]:
@@ -31,6 +39,7 @@ def plan_splits(
 
     Args:
         utterances: Those that can be used.
+        task: What is predicted.
         settings: Protocols, file, seeds.
         known: Ids of all utterances; a file may name some that cannot be used, which are left out.
 
@@ -70,15 +79,16 @@ def plan_splits(
                     num_folds=settings.num_folds,
                     group_by=settings.group_by,
                     stratify=settings.stratify,
+                    task=task,
                 )
             )
             for seed in wanted
         }
         plans[protocol] = SplitPlan(by_seed)
-    for protocol, plan in plans.items():
-        _refuse_one_class(protocol, plan, utterances)
-        if isinstance(settings, ClassifySettings):
-            _say_what_train_lacks(protocol, plan, utterances["label"])
+    labels = task.labels(utterances)
+    if labels is not None:
+        for protocol, plan in plans.items():
+            _refuse_one_class(protocol, plan, labels)
     return plans
 
 
@@ -86,9 +96,9 @@ def audit_plans(
     plans: dict[str, SplitPlan],
     utterances: pd.DataFrame,
     store: Store,
+    task: Task,
     *,
     threshold: float | None = None,
-    predicts_classes: bool = True,
 ) -> dict[str, Audit]:
     """Audit the folds of every protocol, of all seeds together.
 
@@ -96,8 +106,8 @@ def audit_plans(
         plans: The folds.
         utterances: Those that they may use.
         store: Where recordings' checksums and activations are.
+        task: What is predicted; it tells which targets a part may lack.
         threshold: The least cosine of a near-duplicate; by default what suits the feature.
-        predicts_classes: Whether classes are predicted, or numbers.
     """
     checksums = recordings(store)
     content = compare_content(store, threshold=threshold, checksums=checksums)
@@ -108,7 +118,7 @@ def audit_plans(
             recordings=checksums,
             content=content,
             num_seeds=len(plan.by_seed),
-            predicts_classes=predicts_classes,
+            task=task,
         )
         for protocol, plan in plans.items()
     }
@@ -196,20 +206,23 @@ def _with_dev(where: str, plan: SplitPlan, utterances: pd.DataFrame, first: int)
     return SplitPlan(found)
 
 
-def _say_what_train_lacks(protocol: str, plan: SplitPlan, labels: "pd.Series[str]") -> None:
+def warn_of_untrained_classes(plans: dict[str, SplitPlan], labels: "pd.Series[str]") -> None:
     """Say which classes are tested and not trained, so that they are never predicted."""
     by_id = dict(zip(labels.index, labels, strict=True))
-    lacking = [
-        f"{', '.join(absent)} (fold {split.fold})"
-        for split in plan.every_fold()
-        if (absent := untrained_labels(split, by_id))
-    ]
-    if lacking:
-        say(f"protocol {protocol}: train lacks {list_some(lacking)}, which test has: always missed")
+    for protocol, plan in plans.items():
+        lacking = [
+            f"{', '.join(absent)} (fold {split.fold})"
+            for split in plan.every_fold()
+            if (absent := untrained_labels(split, by_id))
+        ]
+        if lacking:
+            say(
+                f"protocol {protocol}: train lacks {list_some(lacking)}, which test has: "
+                "always missed"
+            )
 
 
-def _refuse_one_class(protocol: str, plan: SplitPlan, utterances: pd.DataFrame) -> None:
-    labels = utterances["label"]
+def _refuse_one_class(protocol: str, plan: SplitPlan, labels: "pd.Series[str]") -> None:
     by_id = dict(zip(labels.index, labels, strict=True))
     bare = {name for name, label in by_id.items() if label == ""}
     folds = plan.every_fold()

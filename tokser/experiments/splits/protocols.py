@@ -8,11 +8,15 @@ import pandas as pd
 from sklearn.model_selection import train_test_split
 
 from tokser.errors import InputError, SettingsError, list_some
+from tokser.experiments.classification import Classification
 from tokser.experiments.splits.sentences import sentences_of
+from tokser.experiments.task import Task
+from tokser.progress import say
 
 __all__ = ["PROTOCOLS", "Split", "follows_seed", "make_splits"]
 
 PROTOCOLS = ("random", "speaker", "fixed", "text", "kfold")
+_CLASSES: Task = Classification()
 _LEAST_RANDOM = 10
 """Utterances of which 70:20:10 leaves at least one in each part."""
 _MANY_SPEAKERS = 8
@@ -49,8 +53,9 @@ def make_splits(
     num_folds: int = 5,
     group_by: str = "speaker",
     stratify: bool = True,
+    task: Task = _CLASSES,
 ) -> list[Split]:
-    """Cut labelled utterances into folds.
+    """Cut usable utterances into folds.
 
     No part of a fold shares speakers with another, outside `random` and `kfold` by sentence.
 
@@ -67,6 +72,8 @@ def make_splits(
         num_folds: Of `kfold`.
         group_by: What `kfold` keeps together: `speaker`, `session` or `sentence`.
         stratify: Whether each part of `random` has its share of every class.
+        task: Where it has classes, nobody may lack one, and there are two at least; where it has
+            none, labels only stratify, as far as there are enough of each.
 
     Raises:
         SettingsError: There is no such protocol.
@@ -78,9 +85,9 @@ def make_splits(
     table = utterances.sort_index()
     # Ids as plain objects: thousands of folds share them instead of holding copies.
     table.index = table.index.astype(object)
-    _check_labels(table)
+    _check_labels(task.labels(table))
     if protocol == "random":
-        return [_random_split(table, seed, stratify=stratify)]
+        return [_random_split(table, seed, _strata(table, task) if stratify else None)]
     if protocol == "speaker":
         return _leave_group_out(table)
     if protocol == "fixed":
@@ -102,10 +109,18 @@ def follows_seed(protocol: str) -> bool:
     return protocol in ("random", "kfold")
 
 
-def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
+def _strata(table: pd.DataFrame, task: Task) -> "pd.Series[str] | None":
+    """Return what the random split is stratified by; None: nothing.
+
+    Without classes to predict, labels that too few utterances have are no reason to refuse.
+    """
+    labels = task.labels(table)
     counts = table["label"].value_counts()
-    rare = [f"{label} ({count})" for label, count in counts.items() if count < 10]
-    if stratify and rare:
+    rare = [f"{label or 'no label'} ({n})" for label, n in counts.items() if n < _LEAST_RANDOM]
+    if rare and labels is None:
+        say(f"protocol random: not stratified by label, for there are {list_some(rare)}")
+        return None
+    if rare:
         raise InputError(
             "protocol random",
             expected="at least 10 utterances of every class for a stratified 70:20:10 split",
@@ -113,6 +128,10 @@ def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
             remedy="Leave the rare classes out, draw with --no-stratify, or use the protocol "
             "`speaker`.",
         )
+    return table["label"]
+
+
+def _random_split(table: pd.DataFrame, seed: int, labels: "pd.Series[str] | None") -> Split:
     if len(table) < _LEAST_RANDOM:
         raise InputError(
             "protocol random",
@@ -120,7 +139,6 @@ def _random_split(table: pd.DataFrame, seed: int, *, stratify: bool) -> Split:
             got=str(len(table)),
             remedy="Give splits of your own with --splits.",
         )
-    labels = table["label"] if stratify else None
     num_test, num_dev = -(-len(table) // 10), round(len(table) * 0.2)
     rest, test = _draw(list(table.index), labels, num_test, seed)
     train, dev = _draw(rest, labels, num_dev, seed)
@@ -242,8 +260,11 @@ def _cut(
     return Split(str(fold), train, dev, test)
 
 
-def _check_labels(table: pd.DataFrame) -> None:
-    unlabelled = list(table.index[table["label"].eq("") | table["label"].isna()])
+def _check_labels(labels: "pd.Series[str] | None") -> None:
+    """Refuse labels that are missing, or all alike, where they are predicted."""
+    if labels is None:
+        return
+    unlabelled = list(labels.index[labels.eq("") | labels.isna()])
     if unlabelled:
         raise InputError(
             "labels",
@@ -251,7 +272,7 @@ def _check_labels(table: pd.DataFrame) -> None:
             got=f"none for {list_some(unlabelled)}",
             remedy="Classify a corpus with emotion labels (EmoDB, IEMOCAP).",
         )
-    classes = sorted(table["label"].unique())
+    classes = sorted(labels.unique())
     if len(classes) < 2:
         raise InputError(
             "labels",

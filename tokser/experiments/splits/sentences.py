@@ -1,4 +1,4 @@
-"""What is said, told apart by its words alone."""
+"""Which utterances say the same sentence, by the words alone."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""One speaker under two names, told by how alike the voices of two names are."""
+"""One speaker under two names: names whose voices are alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

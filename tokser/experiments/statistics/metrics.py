@@ -26,7 +26,7 @@ class Scores:
 
     Attributes:
         uar: Mean recall over the classes that occur in the truth (macro recall).
-        accuracy: Share of right predictions; what the report prints as F1 (micro-F1).
+        accuracy: Share of right predictions; what the paper prints as F1 (micro-F1).
         macro_f1: Mean F1 over those classes.
         weighted_f1: Mean F1 weighted by how often a class occurs.
         num_test: Utterances that were scored.
@@ -42,7 +42,7 @@ class Scores:
 def score(truth: Sequence[str], predictions: Sequence[str]) -> Scores:
     """Score predictions, [utterances] each.
 
-    Source: report, section 4.3.
+    Source: paper, section 4.3.
     """
     confusion = confusion_of(truth, predictions, sorted({*truth, *predictions}))
     return Scores(

@@ -3,10 +3,11 @@ import pytest
 import torch
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import Fold, Point
-from tokser.experiments.heads.mlp.batched import predict, refit_stack, train_stack
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.mlp.batched import predict, refit_batched, train_batched
+from tokser.experiments.heads.mlp.fold import Fold
 
-from .alone import (
+from .one_model import (
     SEED,
     assert_parameters_alike,
     assert_trained_alike,
@@ -22,7 +23,7 @@ fold = make_fold
 
 
 def train(folds, rates, batch_size, settings=SETTINGS):
-    return train_stack(
+    return train_batched(
         folds,
         rates,
         batch_size=batch_size,
@@ -77,7 +78,7 @@ def test_a_refit_follows_each_models_own_rates_for_its_own_epochs(weighted):
     settings = SETTINGS.model_copy(update={"class_weights": weighted})
     folds = [fold(0, 61, 0), fold(1, 33, 0), fold(2, 50, 0)]
     rates = [(1e-2,), (1e-3, 1e-3, 1e-4, 1e-4), (5e-3, 5e-4)]
-    stack = refit_stack(
+    stack = refit_batched(
         folds, rates, batch_size=8, hidden=settings.hidden, num_classes=CLASSES,
         settings=settings, seed=SEED, device=CPU,
     )  # fmt: skip
@@ -91,17 +92,17 @@ def test_a_model_does_not_depend_on_its_neighbours():
     alone = train(folds[1:], [5e-3], 8)
     among = train([*folds, folds[1]], [1e-3, 5e-3, 1e-3], 8)
     assert alone.best_epoch[0] == among.best_epoch[1]
-    for single, stacked in zip(alone.stack, among.stack, strict=True):
+    for single, stacked in zip(alone.parameters, among.parameters, strict=True):
         torch.testing.assert_close(single[0], stacked[1], rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_call_gives_the_same_bytes():
     first, second = (train([fold(0, 30, 10)], [1e-2], 8) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.stack, second.stack, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters, second.parameters, strict=True))
 
 
 def test_what_comes_back_holds_no_gradients():
-    assert not any(p.requires_grad for p in train([fold(0, 9, 4)], [1e-3], 4).stack)
+    assert not any(p.requires_grad for p in train([fold(0, 9, 4)], [1e-3], 4).parameters)
 
 
 def test_the_first_of_equally_good_epochs_is_kept():
@@ -113,13 +114,15 @@ def test_the_first_of_equally_good_epochs_is_kept():
     assert trained.dev_uar[0] == 1.0
     early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})
     sooner = train([easy], [1e-2], 4, early)
-    assert all(torch.equal(a, b) for a, b in zip(trained.stack, sooner.stack, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(trained.parameters, sooner.parameters, strict=True)
+    )
     assert trained.best_epoch[0] < SETTINGS.epochs
 
 
 def test_predictions_are_probabilities():
     trained = train([fold(0, 30, 10), fold(1, 30, 10)], [1e-3, 1e-3], 8)
-    found = predict(trained.stack, torch.randn(2, 5, FEATURES))
+    found = predict(trained.parameters, torch.randn(2, 5, FEATURES))
     assert found.shape == (2, 5, CLASSES)
     assert (found >= 0).all()
     np.testing.assert_allclose(found.sum(axis=-1), 1, rtol=1e-6)

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -6,40 +7,44 @@ import pytest
 import torch
 
 from tokser.config import GridSettings
+from tokser.experiments.classification import Classification
+from tokser.experiments.grid import Point
 from tokser.experiments.heads.mlp import groups
 from tokser.experiments.heads.mlp.groups import (
-    Selected,
+    Member,
+    TrainedModel,
+    model_bytes,
     plan_groups,
     plan_refits,
     train_group,
     train_groups,
 )
-from tokser.experiments.search import search_layers
+from tokser.experiments.heads.mlp.model import initialise
+from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import make_splits
-from tokser.experiments.training_data import Material, Member
+from tokser.experiments.training_data import TrainingData
 
 GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-3, 1e-2), hidden=(8, 6), epochs=3)
 CLASSES = ("anger", "neutral", "sadness")
 
 
-def make_material(grid=GRID) -> Material:
+def make_data(grid=GRID) -> TrainingData:
     rng = np.random.default_rng(0)
     ids = pd.Index([f"utt{i:02d}" for i in range(48)], name="id")
     labels = [CLASSES[i % 3] for i in range(48)]
     table = pd.DataFrame(
         {"label": labels, "speaker": [f"s{i % 4}" for i in range(48)], "session": ""}, index=ids
     )
-    layers = [
-        pd.DataFrame(rng.normal(size=(48, 10)).astype(np.float32), index=ids) for _ in range(2)
-    ]
+    functionals = pd.DataFrame(rng.normal(size=(48, 10)).astype(np.float32), index=ids)
     splits = make_splits("speaker", table, seed=0)
-    return Material(layers, [None] * 2, table["label"], splits, grid, 0, torch.device("cpu"))
+    return TrainingData(Classification(), functionals, table["label"], splits, grid, seed=0)
 
 
-@pytest.fixture(params=["stacked", "compiled"])
-def material(request, monkeypatch) -> Material:
+@pytest.fixture(params=["batched", "compiled"])
+def data(request, monkeypatch) -> TrainingData:
     monkeypatch.setattr(groups, "COMPILED_WORK", 0 if request.param == "compiled" else np.inf)
-    return make_material()
+    return make_data()
 
 
 def same(first, second):
@@ -52,71 +57,71 @@ def same(first, second):
     for member, model in first.best.items():
         peer = second.best[member]
         assert model.learning_rates == peer.learning_rates
-        assert all(torch.equal(a, b) for a, b in zip(model.stack, peer.stack, strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(model.parameters, peer.parameters, strict=True)
+        )
 
 
-def some_selected(material):
-    """A point and a schedule for each layer and fold, as if dev had selected it."""
+def some_selected(data):
+    """A point and a schedule for each fold, as if dev had selected it."""
     return {
-        Member(table, fold, (table + fold) % 4): Selected([], (1e-2,) * (1 + fold))
-        for table in range(2)
-        for fold in range(4)
+        Member(fold, (1 + fold) % 4): TrainedModel([], (1e-2,) * (1 + fold)) for fold in range(4)
     }
 
 
-def test_every_model_is_in_one_group(material):
-    members = [member for group in plan_groups(material) for member in group.members]
-    assert len(members) == len(set(members)) == 2 * 4 * 4
+def test_every_model_is_in_one_group(data):
+    members = [member for group in plan_groups(data) for member in group.members]
+    assert len(members) == len(set(members)) == 4 * 4
 
 
-def test_what_was_selected_is_in_one_refit_with_its_own_rates(material):
-    selected, planned = some_selected(material), plan_refits(material, some_selected(material))
+def test_what_was_selected_is_in_one_refit_with_its_own_rates(data):
+    selected, planned = some_selected(data), plan_refits(data, some_selected(data))
     told = [pair for g in planned for pair in zip(g.members, g.learning_rates, strict=True)]
-    assert len(told) == len(selected) == 8
+    assert len(told) == len(selected) == 4
     assert dict(told) == {member: model.learning_rates for member, model in selected.items()}
     assert all(group.is_refit for group in planned)
-    assert not any(group.is_refit for group in plan_groups(material))
+    assert not any(group.is_refit for group in plan_groups(data))
 
 
-def test_stacked_models_share_shape_and_batch_size(monkeypatch):
+def test_batched_models_share_shape_and_batch_size(monkeypatch):
     grid = GRID.model_copy(update={"hidden": ((8, 6), ())})
-    material = make_material(grid)
-    monkeypatch.setattr(groups, "GROUP_BYTES", 5 * groups.stack_bytes(material.points, 10, 3))
-    planned = plan_groups(material)
+    data = make_data(grid)
+    monkeypatch.setattr(groups, "GROUP_BYTES", 5 * groups.model_bytes(data.points, 10, 3))
+    planned = plan_groups(data)
     for group in planned:
-        points = [material.points[member.point] for member in group.members]
+        points = [data.points[member.point] for member in group.members]
         assert len({(point.batch_size, point.hidden) for point in points}) == 1
     assert max(len(group.members) for group in planned if not group.is_compiled) >= 5
-    narrow = [g for g in planned if material.points[g.members[0].point].hidden == ()]
+    narrow = [g for g in planned if data.points[g.members[0].point].hidden == ()]
     assert len(narrow[0].members) > 5  # smaller models, larger groups
 
 
 def test_compiling_is_for_work_that_repays_it():
-    material = make_material()
-    assert not any(group.is_compiled for group in plan_groups(material))
-    wide = pd.DataFrame(np.zeros((48, 100_000), np.float32), index=material.labels.index)
+    data = make_data()
+    assert not any(group.is_compiled for group in plan_groups(data))
+    wide = pd.DataFrame(np.zeros((48, 100_000), np.float32), index=data.target.index)
     grid = GRID.model_copy(update={"epochs": 300})
-    large = Material([wide], [None], material.labels, material.splits, grid, 0, material.device)
+    large = replace(data, functionals=wide, grid=grid)
     assert all(group.is_compiled for group in plan_groups(large))
 
 
-def test_a_group_trained_on_its_own_in_another_process_has_the_same_bits(material):
-    planned = [*plan_groups(material), *plan_refits(material, some_selected(material))]
-    together = list(train_groups(material, planned, lambda count: None))
+def test_a_group_trained_on_its_own_in_another_process_has_the_same_bits(data):
+    planned = [*plan_groups(data), *plan_refits(data, some_selected(data))]
+    together = list(train_groups(data, planned, lambda count: None))
     assert [group for group, _ in together] == planned
     for group, outcome in together:
-        sent = pickle.loads(pickle.dumps((material, group)))
+        sent = pickle.loads(pickle.dumps((data, group)))
         received = pickle.loads(pickle.dumps(train_group(*sent)))
         same(outcome, received)
 
 
 def test_threads_do_not_matter(monkeypatch):
     monkeypatch.setattr(groups, "COMPILED_WORK", 0)
-    material = make_material()
+    data = make_data()
     found = []
     for num_threads in (1, 3):
         torch.set_num_threads(num_threads)
-        found.append(list(train_groups(material, plan_groups(material), lambda count: None)))
+        found.append(list(train_groups(data, plan_groups(data), lambda count: None)))
         assert torch.get_num_threads() == num_threads
     for (_, first), (_, second) in zip(*found, strict=True):
         same(first, second)
@@ -135,37 +140,42 @@ class Elsewhere:
             yield item, pickle.loads(pickle.dumps(function(own)))
 
 
-def test_a_search_spread_over_workers_finds_the_same_bytes(material):
-    names = {"a": material.tables[0], "b": material.tables[1]}
-    rest = (material.labels, material.splits, material.grid)
-    options = {"seed": 0, "device": material.device}
+def test_a_search_spread_over_workers_finds_the_same_bytes(data):
     counts, workers = [], Elsewhere()
-    here = search_layers(names, *rest, **options)
-    there = search_layers(names, *rest, **options, workers=workers, on_models=counts.append)
-    assert sum(counts) == 2 * 4 * (4 + 1)
-    assert len(workers.sent) > len(plan_groups(material))  # refits are sent, too
-    for name in names:
-        pd.testing.assert_frame_equal(here[name].trials, there[name].trials, check_exact=True)
-        pd.testing.assert_frame_equal(
-            here[name].predictions, there[name].predictions, check_exact=True
-        )
+    here = search(HEADS["mlp"], data)
+    there = search(HEADS["mlp"], data, workers=workers, on_models=counts.append)
+    assert sum(counts) == 4 * (4 + 1)
+    assert len(workers.sent) > len(plan_groups(data))  # refits are sent, too
+    pd.testing.assert_frame_equal(here.trials, there.trials, check_exact=True)
+    pd.testing.assert_frame_equal(here.predictions, there.predictions, check_exact=True)
 
 
-def test_a_worker_gets_the_tables_of_its_group_alone(monkeypatch):
+def test_without_a_compiler_the_batched_trainer_takes_all(monkeypatch, capsys):
     monkeypatch.setattr(groups, "COMPILED_WORK", 0)
-    material = make_material()
-    group = plan_groups(material)[-1]
-    assert [len(table) for table in material.part(group.members).tables] == [0, 48]
+    data = make_data()
+    assert all(group.is_compiled for group in plan_groups(data))
+    groups._has_compiler.cache_clear()
+    monkeypatch.setattr(groups, "find_spec", lambda name: None)
+    for _ in range(2):
+        assert not any(group.is_compiled for group in plan_groups(data))
+    groups._has_compiler.cache_clear()
+    assert capsys.readouterr().err.count("numba is not installed: the batched trainer") == 1
 
 
 def test_an_error_in_a_thread_comes_out_and_ends_the_others(monkeypatch):
-    from tokser.experiments.heads.mlp import per_model as resident
+    from tokser.experiments.heads.mlp import per_model
 
     def fail(*args, **kwargs):
         raise RuntimeError("broken")
 
     monkeypatch.setattr(groups, "COMPILED_WORK", 0)
-    monkeypatch.setattr(resident, "train_resident", fail)
-    material = make_material()
+    monkeypatch.setattr(per_model, "train_per_model", fail)
+    data = make_data()
     with pytest.raises(RuntimeError, match="broken"):
-        list(train_groups(material, plan_groups(material), lambda count: None))
+        list(train_groups(data, plan_groups(data), lambda count: None))
+
+
+def test_bytes_are_those_of_five_copies_of_the_weights():
+    parameters = initialise((10, 8, 4, 3), [(0,)])
+    weights = sum(p.numel() for p in parameters if p.shape[1] > 1)
+    assert model_bytes([Point(4, 1e-3, (8, 4)), Point(4, 1e-3, ())], 10, 3) == 5 * 4 * weights

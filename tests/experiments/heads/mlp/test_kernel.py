@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from tokser.experiments.heads.mlp import kernel
-from tokser.experiments.heads.mlp.kernel import LANES, gather
+from tokser.experiments.heads.mlp.kernel import gather
+from tokser.experiments.heads.mlp.tiles import LANES
 
 RNG = np.random.default_rng(0)
 

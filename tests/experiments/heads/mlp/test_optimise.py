@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tokser.experiments.heads.mlp.optimise import Plateau, StackedAdam
+from tokser.experiments.heads.mlp.optimise import BatchedAdam, Plateau
 
 RATES = (1e-3, 5e-3, 1e-2)
 
@@ -24,7 +24,7 @@ def test_it_is_torchs_adam_for_each_model_and_leaves_idle_models_where_they_are(
     rows = torch.randn(3, 17)
     alone = [row.clone().requires_grad_() for row in rows]
     peers = [torch.optim.Adam([row], lr=lr) for row, lr in zip(alone, RATES, strict=True)]
-    adam = StackedAdam(rows)
+    adam = BatchedAdam(rows)
     for number in range(30):
         gradients = torch.randn_like(rows)
         is_active = [True, number % 3 != 2, number < 10]
@@ -38,7 +38,7 @@ def test_it_is_torchs_adam_for_each_model_and_leaves_idle_models_where_they_are(
 
 def test_a_learning_rate_may_change_between_steps():
     rows = torch.zeros(2, 1)
-    adam = StackedAdam(rows)
+    adam = BatchedAdam(rows)
     step(adam, [[1.0], [1.0]], [0.1, 0.1], [True, True])
     step(adam, [[1.0], [1.0]], [0.1, 0.0], [True, True])
     torch.testing.assert_close(rows.ravel(), torch.tensor([-0.2, -0.1]))
@@ -46,7 +46,7 @@ def test_a_learning_rate_may_change_between_steps():
 
 def test_an_idle_model_does_not_hear_of_what_lies_in_its_gradients():
     rows = torch.zeros(2, 1)
-    adam = StackedAdam(rows)
+    adam = BatchedAdam(rows)
     step(adam, [[1.0], [float("nan")]], [0.1, 0.1], [True, False])
     step(adam, [[1.0], [1.0]], [0.1, 0.2], [True, True])
     torch.testing.assert_close(rows.ravel(), torch.tensor([-0.2, -0.2]))

@@ -7,16 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import Fold, Point
-from tokser.experiments.heads.mlp.batched import train_stack
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.mlp.batched import train_batched
+from tokser.experiments.heads.mlp.fold import Fold
 from tokser.experiments.heads.mlp.per_model import (
     prepare,
-    refit_resident,
-    train_resident,
+    refit_per_model,
+    train_per_model,
     workspace_bytes,
 )
 
-from .alone import (
+from .one_model import (
     SEED,
     assert_parameters_alike,
     assert_trained_alike,
@@ -30,7 +31,7 @@ SETTINGS = GridSettings(epochs=6, plateau_patience=1)
 
 def train(fold, point, settings=SETTINGS, classes=3):
     prepared = prepare(fold, epochs=settings.epochs, seed=SEED)
-    return train_resident(prepared, point, num_classes=classes, settings=settings, seed=SEED)
+    return train_per_model(prepared, point, num_classes=classes, settings=settings, seed=SEED)
 
 
 @pytest.mark.parametrize("hidden", [(8, 7, 6), (128, 64, 32), (200,), (16, 48), ()])
@@ -65,7 +66,7 @@ def test_a_refit_follows_the_rates_that_it_is_given(hidden):
     fold, point, rates = make_fold(0, 61, 0), Point(8, 1.0, hidden), (1e-2, 1e-2, 1e-3)
     own = SETTINGS.model_copy(update={"class_weights": True})
     prepared = prepare(fold, epochs=len(rates), seed=SEED)
-    stack = refit_resident(prepared, point, rates, num_classes=3, settings=own, seed=SEED)
+    stack = refit_per_model(prepared, point, rates, num_classes=3, settings=own, seed=SEED)
     assert_parameters_alike(stack, 0, refit_alone(fold, point, rates, own))
 
 
@@ -82,7 +83,7 @@ def test_it_is_the_plain_form(num_train, num_dev, features, hidden, batch_size, 
     fold = make_fold(number, num_train, num_dev, features=features, classes=4)
     few = SETTINGS.model_copy(update={"epochs": 2})
     found = train(fold, Point(batch_size, 1e-3, hidden), few, classes=4)
-    expected = train_stack(
+    expected = train_batched(
         [fold],
         [1e-3],
         batch_size=batch_size,
@@ -97,7 +98,7 @@ def test_it_is_the_plain_form(num_train, num_dev, features, hidden, batch_size, 
     assert found.schedule(0) == expected.schedule(0)
     np.testing.assert_array_equal(found.halves.reached, expected.halves.reached)
     np.testing.assert_array_equal(found.halves.others, expected.halves.others)
-    for mine, plain in zip(found.stack, expected.stack, strict=True):
+    for mine, plain in zip(found.parameters, expected.parameters, strict=True):
         assert mine.shape == plain.shape
         torch.testing.assert_close(mine, plain, rtol=1e-4, atol=1e-5)
 
@@ -106,7 +107,7 @@ def test_it_is_the_plain_form(num_train, num_dev, features, hidden, batch_size, 
 def test_of_two_values_it_is_the_plain_form_up_to_what_rounding_does(number):
     """A LayerNorm of two leaves +1 and -1: its gradient is rounding, and Adam follows it."""
     fold, few = make_fold(number, 25, 46, features=2, classes=4), GridSettings(epochs=2)
-    found = train(fold, Point(2, 1e-3, (2,)), few, classes=4).stack
+    found = train(fold, Point(2, 1e-3, (2,)), few, classes=4).parameters
     nudged = replace(fold, train=fold.train * np.float32(1 + 2e-7))
     plain, moved = (train_plain(one, few) for one in (fold, nudged))
     rounding = max(float((a - b).abs().max()) for a, b in zip(plain, moved, strict=True))
@@ -117,14 +118,14 @@ def test_of_two_values_it_is_the_plain_form_up_to_what_rounding_does(number):
 
 def train_plain(fold, own):
     told = {"batch_size": 2, "hidden": (2,), "num_classes": 4, "settings": own, "seed": SEED}
-    return train_stack([fold], [1e-3], **told, device=torch.device("cpu")).stack
+    return train_batched([fold], [1e-3], **told, device=torch.device("cpu")).parameters
 
 
 def test_the_same_call_gives_the_same_bytes_and_leaves_the_fold_alone():
     fold, point = make_fold(0, 61, 20), Point(8, 1e-2, (20, 10))
     kept = [values.copy() for values in (fold.train, fold.train_labels, fold.dev, fold.dev_labels)]
     first, second = train(fold, point), train(fold, point)
-    assert all(torch.equal(a, b) for a, b in zip(first.stack, second.stack, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters, second.parameters, strict=True))
     for before, after in zip(
         kept, (fold.train, fold.train_labels, fold.dev, fold.dev_labels), strict=True
     ):
@@ -140,7 +141,9 @@ def test_the_first_of_equally_good_epochs_is_kept():
     assert trained.dev_uar[0] == 1.0
     early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})
     sooner = train(easy, Point(4, 1e-2, (8,)), early)
-    assert all(torch.equal(a, b) for a, b in zip(trained.stack, sooner.stack, strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(trained.parameters, sooner.parameters, strict=True)
+    )
 
 
 def test_what_a_thread_holds_is_bounded_by_the_batch():

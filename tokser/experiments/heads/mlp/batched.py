@@ -1,4 +1,4 @@
-"""Models of one shape and batch size, trained in the same steps: the plain form of `resident`.
+"""Models of one shape and batch size, trained in the same steps: the plain form of `per_model`.
 
 It runs on a GPU, and where the work is too little to compile anything for.
 """
@@ -12,17 +12,17 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import Fold, Trained, class_importance, sample_order
+from tokser.experiments.heads.mlp.fold import Fold, Trained, class_importance, sample_order
 from tokser.experiments.heads.mlp.gradients import write_gradients
-from tokser.experiments.heads.mlp.model import Stack, flatten, forward, initialise, unflatten
-from tokser.experiments.heads.mlp.optimise import Plateau, StackedAdam
+from tokser.experiments.heads.mlp.model import Parameters, flatten, forward, initialise, unflatten
+from tokser.experiments.heads.mlp.optimise import BatchedAdam, Plateau
 from tokser.experiments.statistics.crossfit import CrossFit
 from tokser.experiments.statistics.metrics import uar_from_confusion
 
-__all__ = ["predict", "refit_stack", "train_stack"]
+__all__ = ["predict", "refit_batched", "train_batched"]
 
 
-def train_stack(
+def train_batched(
     folds: Sequence[Fold],
     learning_rates: Sequence[float],
     *,
@@ -48,7 +48,7 @@ def train_stack(
         seed: With fold and epoch it decides weights and order.
         device: Where it runs.
 
-    Source: report, section 4.3.
+    Source: paper, section 4.3.
     """
     run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device)
     # Half h and class c are the label h * classes + c: one count serves both halves.
@@ -60,7 +60,7 @@ def train_stack(
         factor=settings.plateau_factor,
         patience=settings.plateau_patience,
     )
-    best = [parameter.clone() for parameter in run.stack]
+    best = [parameter.clone() for parameter in run.parameters]
     best_epoch, best_uar = np.zeros(len(folds), dtype=np.int64), np.full(len(folds), -1.0)
     halves, schedule = CrossFit(uar_from_confusion), []
     patience = settings.early_stopping or settings.epochs
@@ -70,18 +70,18 @@ def train_stack(
             break
         schedule.append(plateau.learning_rates)
         run.train_epoch(epoch, plateau.learning_rates.tolist(), goes_on)
-        counts = _count_guesses(run.stack, dev, num_classes)
+        counts = _count_guesses(run.parameters, dev, num_classes)
         halves.add_epoch(counts, goes_on)
         dev_uar = np.where(goes_on, uar_from_confusion(counts.sum(axis=1)), -1.0)
         plateau.step(dev_uar)
         is_better = dev_uar > best_uar
         best_uar = np.where(is_better, dev_uar, best_uar)
         best_epoch = np.where(is_better, epoch, best_epoch)
-        _copy_models(best, run.stack, is_better)
+        _copy_models(best, run.parameters, is_better)
     return Trained(best, best_epoch, best_uar, np.stack(schedule), halves.best)
 
 
-def refit_stack(
+def refit_batched(
     folds: Sequence[Fold],
     learning_rates: Sequence[Sequence[float]],
     *,
@@ -91,7 +91,7 @@ def refit_stack(
     settings: GridSettings,
     seed: int,
     device: torch.device,
-) -> Stack:
+) -> Parameters:
     """Train models without a dev part: for given epochs, each by its given learning rate.
 
     Args:
@@ -112,13 +112,13 @@ def refit_stack(
     for epoch in range(1, int(lengths.max()) + 1):
         rates = [own[min(epoch, len(own)) - 1] for own in learning_rates]
         run.train_epoch(epoch, rates, epoch <= lengths)
-    return run.stack
+    return run.parameters
 
 
-def predict(stack: Stack, inputs: Float[Tensor, "models batch features"]) -> np.ndarray:
+def predict(parameters: Parameters, inputs: Float[Tensor, "models batch features"]) -> np.ndarray:
     """Return class probabilities, [models, batch, classes]."""
     with torch.inference_mode():
-        probabilities = forward(stack, inputs).softmax(dim=-1)
+        probabilities = forward(parameters, inputs).softmax(dim=-1)
     return np.asarray(probabilities.cpu().numpy())
 
 
@@ -198,7 +198,7 @@ class _Run:
         widths = (folds[0].train.shape[1], *hidden, num_classes)
         drawn = initialise(widths, [(seed, fold.number) for fold in folds])
         rows = flatten(drawn).to(device)
-        self.stack = unflatten(rows, drawn)
+        self.parameters = unflatten(rows, drawn)
         importance = [
             class_importance(fold.train_labels, num_classes, is_balanced=settings.class_weights)
             for fold in folds
@@ -209,7 +209,7 @@ class _Run:
             importance,
             device,
         )
-        self._adam = StackedAdam(rows)
+        self._adam = BatchedAdam(rows)
         self._folds, self._batch_size, self._seed = folds, batch_size, seed
 
     def train_epoch(self, epoch: int, rates: Sequence[float], goes_on: np.ndarray) -> None:
@@ -221,21 +221,21 @@ class _Run:
             goes_on: Which models it moves.
         """
         order = _padded([sample_order(self._seed, fold, epoch) for fold in self._folds])
-        gradients = unflatten(self._adam.gradients, self.stack)
+        gradients = unflatten(self._adam.gradients, self.parameters)
         size, part = self._batch_size, self._train
         for first in range(0, order.shape[1], size):
             num_chosen = np.where(goes_on, np.clip(part.sizes - first, 0, size), 0)
             batch = part.take(order[:, first : first + size], num_chosen)
-            write_gradients(gradients, self.stack, batch.inputs, batch.labels, batch.weights)
+            write_gradients(gradients, self.parameters, batch.inputs, batch.labels, batch.weights)
             self._adam.step(rates, (num_chosen > 0).tolist())
 
 
 def _count_guesses(
-    stack: Stack, dev: _Batch, num_classes: int
+    parameters: Parameters, dev: _Batch, num_classes: int
 ) -> Int64[np.ndarray, "models 2 truth guess"]:
     """Count guesses by model, half of dev, true and guessed class."""
     with torch.inference_mode():
-        guesses = forward(stack, dev.inputs).argmax(dim=-1)
+        guesses = forward(parameters, dev.inputs).argmax(dim=-1)
     models = torch.arange(len(guesses), device=guesses.device)[:, None]
     cells = (models * 2 * num_classes + dev.labels) * num_classes + guesses
     num_cells = len(guesses) * 2 * num_classes * num_classes
@@ -244,7 +244,7 @@ def _count_guesses(
     return found
 
 
-def _copy_models(target: Stack, source: Stack, is_chosen: np.ndarray) -> None:
-    chosen = torch.from_numpy(np.flatnonzero(is_chosen)).to(source[0].device)
+def _copy_models(target: Parameters, source: Parameters, is_better: np.ndarray) -> None:
+    models = torch.from_numpy(np.flatnonzero(is_better)).to(source[0].device)
     for kept, parameter in zip(target, source, strict=True):
-        kept[chosen] = parameter[chosen]
+        kept[models] = parameter[models]

@@ -1,4 +1,4 @@
-"""Gradients of stacked classifiers, written straight to where the optimiser reads them.
+"""Gradients of many classifiers, written straight to where the optimiser reads them.
 
 Written out, because autograd's books and newly allocated gradients cost as much as the
 arithmetic itself where batches are small.
@@ -9,14 +9,14 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from tokser.experiments.heads.mlp.model import Block, Stack, run_blocks
+from tokser.experiments.heads.mlp.model import Block, Parameters, run_blocks
 
 __all__ = ["write_gradients"]
 
 
 def write_gradients(
-    gradients: Stack,
-    stack: Stack,
+    gradients: Parameters,
+    parameters: Parameters,
     inputs: Float[Tensor, "models batch features"],
     labels: Int64[Tensor, "models batch"],
     weights: Float[Tensor, "models batch"],
@@ -26,28 +26,28 @@ def write_gradients(
     L = sum_i w_i (-log softmax(y_i)[label_i]), so dL/dy_i = w_i (softmax(y_i) - onehot_i).
 
     Args:
-        gradients: Where they go, of the shapes of `stack`.
-        stack: Parameters of the models.
+        gradients: Where they go, of the shapes of `parameters`.
+        parameters: Parameters of the models.
         inputs: Standardised functionals.
         labels: Class numbers.
         weights: w, what each utterance counts; 0 for padding.
     """
-    blocks = run_blocks(stack, inputs)
+    blocks = run_blocks(parameters, inputs)
     hidden = blocks[-1].outputs if blocks else inputs
-    logits = torch.baddbmm(stack[-1], hidden, stack[-2])
+    logits = torch.baddbmm(parameters[-1], hidden, parameters[-2])
     truth = functional.one_hot(labels, logits.shape[-1])
     error = (logits.softmax(dim=-1) - truth) * weights[..., None]
     _write_linear(gradients[-2:], hidden, error)
-    weight = stack[-2]
+    weight = parameters[-2]
     for number in reversed(range(len(blocks))):
         own = slice(4 * number, 4 * number + 4)
         error = torch.bmm(error, weight.transpose(1, 2))
-        error = _through_block(gradients[own], blocks[number], stack[own][2], error)
-        weight = stack[own][0]
+        error = _through_block(gradients[own], blocks[number], parameters[own][2], error)
+        weight = parameters[own][0]
 
 
 def _through_block(
-    gradients: Stack,
+    gradients: Parameters,
     block: Block,
     gain: Float[Tensor, "models 1 narrow"],
     error: Float[Tensor, "models batch narrow"],
@@ -71,7 +71,7 @@ def _through_block(
 
 
 def _write_linear(
-    gradients: Stack,
+    gradients: Parameters,
     inputs: Float[Tensor, "models batch wide"],
     error: Float[Tensor, "models batch narrow"],
 ) -> None:

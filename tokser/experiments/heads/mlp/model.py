@@ -1,4 +1,4 @@
-"""The report's feedforward classifier, many of them side by side along a leading axis."""
+"""The paper's feedforward classifier, many of them side by side along a leading axis."""
 
 import itertools
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Block", "Stack", "flatten", "forward", "initialise", "run_blocks", "unflatten"]
+__all__ = ["Block", "Parameters", "flatten", "forward", "initialise", "run_blocks", "unflatten"]
 
-Stack = list[Tensor]
+Parameters = list[Tensor]
 """Parameters of P models, each [P, ...]: per block weight, bias, gain, shift; last weight, bias."""
 
 _EPSILON = 1e-5
@@ -34,7 +34,7 @@ class Block(NamedTuple):
     outputs: Float[Tensor, "models batch narrow"]
 
 
-def initialise(widths: Sequence[int], seeds: Sequence[Sequence[int]]) -> Stack:
+def initialise(widths: Sequence[int], seeds: Sequence[Sequence[int]]) -> Parameters:
     """Draw the parameters of one model per seed, as `torch.nn.Linear` would.
 
     Args:
@@ -42,49 +42,51 @@ def initialise(widths: Sequence[int], seeds: Sequence[Sequence[int]]) -> Stack:
         seeds: What each model's numbers are drawn from; equal seeds give equal models.
 
     Returns:
-        The stack, on the CPU.
+        The parameters, on the CPU.
     """
     models = [_one_model(widths, _generator(seed)) for seed in seeds]
     return [torch.stack(parameters) for parameters in zip(*models, strict=True)]
 
 
-def flatten(stack: Stack) -> Float[Tensor, "models parameters"]:
+def flatten(parameters: Parameters) -> Float[Tensor, "models parameters"]:
     """Copy each model's parameters into one row."""
-    return torch.cat([parameter.flatten(1) for parameter in stack], dim=1)
+    return torch.cat([parameter.flatten(1) for parameter in parameters], dim=1)
 
 
-def unflatten(rows: Float[Tensor, "models parameters"], like: Stack) -> Stack:
+def unflatten(rows: Float[Tensor, "models parameters"], like: Parameters) -> Parameters:
     """Cut rows into parameters of the shapes of `like`; they share the rows' memory."""
     pieces = torch.split(rows, [parameter[0].numel() for parameter in like], dim=1)
     return [piece.view(p.shape) for piece, p in zip(pieces, like, strict=True)]
 
 
 def forward(
-    stack: Stack, inputs: Float[Tensor, "models batch features"]
+    parameters: Parameters, inputs: Float[Tensor, "models batch features"]
 ) -> Float[Tensor, "models batch classes"]:
     """Apply blocks of [Linear, LayerNorm, ReLU] and a last Linear, each model to its inputs.
 
     Args:
-        stack: Parameters of the models.
+        parameters: Parameters of the models.
         inputs: Standardised functionals.
 
     Returns:
         Logits.
 
-    Source: report, section 4.3. Departs: the widths 128, 64, 32 are the first author's habit,
-    the report gives none.
+    Source: paper, section 4.3. Departs: the widths 128, 64, 32 are the first author's habit,
+    the paper gives none.
     """
-    blocks = run_blocks(stack, inputs)
+    blocks = run_blocks(parameters, inputs)
     hidden = blocks[-1].outputs if blocks else inputs
-    return torch.baddbmm(stack[-1], hidden, stack[-2])
+    return torch.baddbmm(parameters[-1], hidden, parameters[-2])
 
 
-def run_blocks(stack: Stack, inputs: Float[Tensor, "models batch features"]) -> list[Block]:
+def run_blocks(
+    parameters: Parameters, inputs: Float[Tensor, "models batch features"]
+) -> list[Block]:
     """Apply all blocks, and keep what each of them computes."""
     blocks: list[Block] = []
     hidden = inputs
-    for first in range(0, len(stack) - 2, 4):
-        weight, bias, gain, shift = stack[first : first + 4]
+    for first in range(0, len(parameters) - 2, 4):
+        weight, bias, gain, shift = parameters[first : first + 4]
         linear = torch.baddbmm(bias, hidden, weight)
         centred = linear - linear.mean(dim=-1, keepdim=True)
         scale = (centred.square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt()

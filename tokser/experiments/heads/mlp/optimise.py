@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Plateau", "StackedAdam"]
+__all__ = ["BatchedAdam", "Plateau"]
 
 
-class StackedAdam:
+class BatchedAdam:
     """torch's own Adam, one parameter for each model: its row.
 
     The fused kernel passes over memory once, three to five times faster than the same

@@ -1,6 +1,6 @@
 """One model trained to its end by one core, compiled, out of the core's own cache.
 
-Point for point the training of `stacked.train_stack`; several threads each train a model of their
+Point for point the training of `batched.train_batched`; several threads each train a model of their
 own, so what comes out does not depend on how many they are.
 """
 
@@ -12,15 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int64
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import Fold, Point, Trained, class_importance, sample_order
-from tokser.experiments.heads.mlp import kernel
-from tokser.experiments.heads.mlp.kernel import LANES, ROWS, Workspace
-from tokser.experiments.heads.mlp.model import Stack, initialise
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.mlp import kernel, tiles, workspace
+from tokser.experiments.heads.mlp.fold import Fold, Trained, class_importance, sample_order
+from tokser.experiments.heads.mlp.model import Parameters, initialise
 from tokser.experiments.heads.mlp.optimise import Plateau
+from tokser.experiments.heads.mlp.workspace import (
+    DEV_ROWS,
+    make_workspace,
+    padded_width,
+    read_parameters,
+    write_parameters,
+)
 from tokser.experiments.statistics.crossfit import CrossFit
 from tokser.experiments.statistics.metrics import uar_from_confusion
 
@@ -28,14 +34,11 @@ __all__ = [
     "Prepared",
     "compile_apart",
     "prepare",
-    "refit_resident",
-    "train_resident",
+    "refit_per_model",
+    "train_per_model",
     "warm_up",
     "workspace_bytes",
 ]
-
-_DEV_ROWS = 64
-"""Utterances of dev that are evaluated at a time."""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,14 @@ def compile_apart() -> None:
     the cache cannot be written, every process compiles, and all of them agree.
     """
     folder = Path(kernel.train_epoch.stats.cache_path or "")  # type: ignore[attr-defined]
-    source = Path(kernel.__file__).stat().st_mtime
+    sources = [Path(str(module.__file__)) for module in (kernel, tiles, workspace)]
+    changed = max(path.stat().st_mtime for path in sources)
     if not folder.is_dir() and not _can_make(folder):
         return
     compiled = [path.stat().st_mtime for path in folder.glob("kernel.train_epoch-*.nbi")]
-    if max(compiled, default=0.0) < source:
+    if max(compiled, default=0.0) < changed:
+        for index in folder.glob("kernel.*.nbi"):  # numba minds the time of kernel.py alone
+            index.unlink(missing_ok=True)
         command = f"from {__name__} import warm_up; warm_up()"
         subprocess.run([sys.executable, "-c", command], check=True)
 
@@ -80,7 +86,7 @@ def warm_up() -> None:
     fold = Fold(0, values, labels, values, labels, labels)
     settings = GridSettings(batch_sizes=(4,), learning_rates=(1e-3,), hidden=(3,), epochs=1)
     prepared = prepare(fold, epochs=1, seed=0)
-    train_resident(prepared, Point(4, 1e-3, (3,)), num_classes=2, settings=settings, seed=0)
+    train_per_model(prepared, Point(4, 1e-3, (3,)), num_classes=2, settings=settings, seed=0)
 
 
 def _can_make(folder: Path) -> bool:
@@ -97,10 +103,10 @@ def prepare(fold: Fold, *, epochs: int, seed: int) -> Prepared:
     return Prepared(fold, _padded(fold.train), _padded(fold.dev), np.stack(orders))
 
 
-def train_resident(
+def train_per_model(
     prepared: Prepared, point: Point, *, num_classes: int, settings: GridSettings, seed: int
 ) -> Trained:
-    """Train one model, see `stacked.train_stack`; most of it without Python's lock.
+    """Train one model, see `batched.train_batched`; most of it without Python's lock.
 
     Args:
         prepared: Its fold.
@@ -109,7 +115,7 @@ def train_resident(
         settings: Epochs, plateau, class weights, early stopping.
         seed: With fold and epoch it decides weights and order.
 
-    Source: report, section 4.3.
+    Source: paper, section 4.3.
     """
     fold = prepared.fold
     run = _Run(prepared, point, num_classes=num_classes, settings=settings, seed=seed)
@@ -125,7 +131,7 @@ def train_resident(
         schedule.append(plateau.learning_rates)
         run.train_epoch(epoch, float(plateau.learning_rates[0]))
         counts = np.zeros((2 * num_classes, num_classes), dtype=np.int64)
-        kernel.count_guesses(run.work, prepared.dev, truth, counts, _DEV_ROWS)
+        kernel.count_guesses(run.work, prepared.dev, truth, counts, DEV_ROWS)
         by_half = counts.reshape(1, 2, num_classes, num_classes)
         halves.add_epoch(by_half)
         dev_uar = uar_from_confusion(by_half.sum(axis=1))
@@ -134,7 +140,7 @@ def train_resident(
             best_epoch, best_uar = epoch, float(dev_uar[0])
             best[:] = run.work.state[0]
     return Trained(
-        run.stack(best),
+        run.parameters(best),
         np.array([best_epoch]),
         np.array([best_uar]),
         np.stack(schedule),
@@ -142,7 +148,7 @@ def train_resident(
     )
 
 
-def refit_resident(
+def refit_per_model(
     prepared: Prepared,
     point: Point,
     learning_rates: Sequence[float],
@@ -150,8 +156,8 @@ def refit_resident(
     num_classes: int,
     settings: GridSettings,
     seed: int,
-) -> Stack:
-    """Train one model without a dev part, see `stacked.refit_stack`.
+) -> Parameters:
+    """Train one model without a dev part, see `batched.refit_batched`.
 
     Args:
         prepared: Its fold, prepared for as many epochs.
@@ -164,13 +170,15 @@ def refit_resident(
     run = _Run(prepared, point, num_classes=num_classes, settings=settings, seed=seed)
     for epoch, rate in enumerate(learning_rates, start=1):
         run.train_epoch(epoch, rate)
-    return run.stack(run.work.state[0])
+    return run.parameters(run.work.state[0])
 
 
 def workspace_bytes(num_features: int, num_classes: int, point: Point, num_train: int) -> int:
     """Return what one thread holds while it trains a model, its data aside."""
     widths = (num_features, *point.hidden, num_classes)
-    work = _workspace(widths, min(point.batch_size, num_train), np.ones(num_classes, np.float32))
+    work = make_workspace(
+        widths, min(point.batch_size, num_train), np.ones(num_classes, np.float32)
+    )
     return sum(int(array.nbytes) for array in (*work, work.state[0]))
 
 
@@ -193,9 +201,9 @@ class _Run:
         importance = class_importance(
             fold.train_labels, num_classes, is_balanced=settings.class_weights
         )
-        self.work = _workspace(widths, self._batch_size, importance)
+        self.work = make_workspace(widths, self._batch_size, importance)
         self._drawn = initialise(widths, [(seed, fold.number)])
-        _write_parameters(self.work, self._drawn)
+        write_parameters(self.work, self._drawn)
         self._num_steps = 0
 
     def train_epoch(self, epoch: int, rate: float) -> None:
@@ -210,84 +218,13 @@ class _Run:
             rate,
         )
 
-    def stack(self, row: Float32[np.ndarray, " parameters"]) -> Stack:
+    def parameters(self, row: Float32[np.ndarray, " parameters"]) -> Parameters:
         """Copy parameters out of a row as they lie in memory."""
-        return _read_parameters(row, self.work.layout, self._drawn)
-
-
-def _workspace(
-    widths: Sequence[int], batch_size: int, importance: Float32[np.ndarray, " classes"]
-) -> Workspace:
-    """Reserve all memory of a training; what is padding stays 0."""
-    layers = []
-    wide, place, before = _whole(widths[0]), 0, 0
-    for narrow in widths[1:]:
-        padded = _whole(narrow)
-        vectors = place + wide * padded
-        layers.append((wide, narrow, padded, place, vectors, before))
-        wide, place, before = padded, vectors + 3 * padded, before + padded
-    rows = -(-max(batch_size, _DEV_ROWS) // ROWS) * ROWS
-    features = _whole(widths[0])
-    turned = max((wide * padded for wide, _, padded, *_ in layers[1:]), default=0)
-    by_sample, by_feature = (
-        kernel.FEW_SAMPLES * (features + 2 * LANES),
-        features * (rows + 3 * LANES),
-    )
-    return Workspace(
-        state=_zeros(3 * place).reshape(3, place),
-        layout=np.array(layers, dtype=np.int64),
-        gathered=_zeros(max(by_sample, by_feature)),
-        normed=_zeros(rows * before),
-        outputs=_zeros(rows * before),
-        errors=_zeros(rows * before),
-        scales=_zeros(rows * len(layers)),
-        vectors=_zeros(3 * before),
-        turned=_zeros(turned),
-        importance=importance,
-    )
-
-
-def _write_parameters(work: Workspace, stack: Stack) -> None:
-    for own, values in zip(_cut(work.state[0], work.layout, stack), stack, strict=True):
-        own[...] = values[0].numpy()
-
-
-def _read_parameters(
-    row: Float32[np.ndarray, " parameters"],
-    layout: Int64[np.ndarray, "layers columns"],
-    like: Stack,
-) -> Stack:
-    return [torch.from_numpy(own[None].copy()) for own in _cut(row, layout, like)]
-
-
-def _cut(
-    row: Float32[np.ndarray, " parameters"],
-    layout: Int64[np.ndarray, "layers columns"],
-    like: Stack,
-) -> list[np.ndarray]:
-    """Return views of one model's parameters, without what pads them, in the order of `like`."""
-    views = []
-    for wide, _, padded, weights, vectors, _ in layout.tolist():
-        views.append(row[weights : weights + wide * padded].reshape(wide, padded))
-        views += list(row[vectors : vectors + 3 * padded].reshape(3, 1, padded))
-    shapes = [parameter.shape[1:] for parameter in like]
-    return [view[:wide, :narrow] for view, (wide, narrow) in zip(views, shapes, strict=False)]
+        return read_parameters(row, self.work.layout, self._drawn)
 
 
 def _padded(values: Float32[np.ndarray, "rows features"]) -> np.ndarray:
     rows, features = values.shape
-    padded = np.zeros((rows + 1, _whole(features)), dtype=np.float32)
+    padded = np.zeros((rows + 1, padded_width(features)), dtype=np.float32)
     padded[:rows, :features] = values
     return padded
-
-
-def _whole(width: int) -> int:
-    """Round a width up to whole vectors."""
-    return -(-width // LANES) * LANES
-
-
-def _zeros(count: int) -> np.ndarray:
-    """Return zeros that begin where a line of the cache does."""
-    raw = np.zeros(count + LANES, dtype=np.float32)
-    first = -(raw.ctypes.data // raw.itemsize) % LANES
-    return raw[first : first + count]

@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import recall_score
 from torch import nn
 
-from tokser.experiments.grid import Fold, class_importance, sample_order
+from tokser.experiments.heads.mlp.fold import Fold, class_importance, sample_order
 from tokser.experiments.heads.mlp.model import initialise
 
 SEED = 5
@@ -107,7 +107,7 @@ def assert_trained_alike(trained, model, expected, *, tolerance=1e-5):
     assert abs(trained.dev_uar[model] - expected.dev_uar) < 1e-12
     assert trained.best_epoch[model] == expected.best_epoch
     assert trained.schedule(model) == pytest.approx(expected.rates[: expected.best_epoch])
-    assert_parameters_alike(trained.stack, model, expected.parameters, tolerance=tolerance)
+    assert_parameters_alike(trained.parameters, model, expected.parameters, tolerance=tolerance)
     reached, others = trained.halves.reached[model], trained.halves.others[model]
     for half, (uar, guesses) in enumerate(expected.halves):
         assert abs(reached[half] - uar) < 1e-12

@@ -11,12 +11,23 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.sklearn import BASELINES, num_fits, search_baseline
+from tokser.experiments.classification import Classification
+from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.statistics.metrics import score
+from tokser.experiments.training_data import TrainingData
 
 GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-3, 1e-2), hidden=(8, 6), epochs=5)
 CLASSES = ("anger", "neutral", "sadness")
+BASELINES = ("logreg", "svm", "mlp-sklearn")
+
+
+def search_baseline(name, functionals, labels, splits, grid, *, seed, rounding=None, **options):
+    data = TrainingData(
+        Classification(), functionals, labels, splits, grid, seed, rounding=rounding
+    )
+    return search(HEADS[name], data, **options)
 
 
 class Corpus:
@@ -45,29 +56,6 @@ class Corpus:
 @pytest.fixture(scope="module")
 def corpus():
     return Corpus()
-
-
-@pytest.mark.parametrize("classifier", BASELINES)
-def test_every_fold_is_predicted_with_probabilities_and_selects_once(corpus, classifier):
-    looks, models = [], []
-    found = corpus.search(
-        classifier,
-        before_test=lambda split, chosen: looks.append((split.fold, chosen)),
-        on_models=models.append,
-    )
-    assert sorted(found.predictions["id"]) == sorted(corpus.functionals.index)
-    probabilities = found.predictions[[f"probability_{name}" for name in CLASSES]]
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
-    guesses = probabilities.to_numpy().argmax(axis=1)
-    assert found.predictions["prediction"].tolist() == [CLASSES[i] for i in guesses]
-    assert sum(models) == num_fits(classifier, corpus.splits, GRID) == len(found.trials) + 4
-    assert found.trials["dev_uar_crossfit"].notna().tolist() == found.trials["selected"].tolist()
-    for fold, trials in found.trials.groupby("fold"):
-        (chosen,) = trials.index[trials["selected"]]
-        assert trials["dev_uar"].max() == trials.loc[chosen, "dev_uar"]
-        assert chosen == trials["dev_uar"].idxmax(), fold
-    assert [fold for fold, _ in looks] == [split.fold for split in corpus.splits]
-    assert score(*(found.predictions[c].tolist() for c in ("label", "prediction"))).uar > 0.45
 
 
 def test_logistic_regression_is_that_of_scikit_learn_on_train_and_dev(corpus):
@@ -165,7 +153,7 @@ def test_without_a_refit_dev_is_not_trained_on(corpus):
         expected = make_pipeline(StandardScaler(), model or SVC(C=chosen["C"], break_ties=True))
         guesses = expected.fit(values, labels).predict(test_values)
         assert found.predictions["prediction"].tolist() == guesses.tolist()
-        assert sum(counts) == len(found.trials) == num_fits(name, [split], GRID, refit=False)
+        assert sum(counts) == len(found.trials) == HEADS[name].num_models(1, GRID, refit=False)
 
 
 def test_the_svm_is_scored_by_halves_of_dev(corpus):

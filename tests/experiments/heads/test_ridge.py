@@ -7,12 +7,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.regression import REGRESSORS, num_regressions, search_regressor
+from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.regression import Regression
+from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import make_splits
 from tokser.experiments.statistics.metrics import ccc
+from tokser.experiments.training_data import TrainingData
 
 GRID = GridSettings(batch_sizes=(8,), learning_rates=(1e-2,), hidden=(8,), epochs=15)
 PENALTIES = (1, 10, 100, 1_000, 10_000, 100_000)
+
+
+def search_regressor(name, functionals, target, splits, grid, *, seed, **options):
+    data = TrainingData(Regression(("valence",)), functionals, target, splits, grid, seed)
+    return search(HEADS[name], data, **options)
 
 
 @pytest.fixture(scope="module")
@@ -24,26 +32,6 @@ def corpus():
     table = pd.DataFrame({"label": ["a", "b"] * 40, "session": ""}, index=ids)
     splits = make_splits("speaker", table.assign(speaker=[f"s{i % 4}" for i in range(80)]), seed=0)
     return pd.DataFrame(values, index=ids), pd.Series(target, index=ids), splits
-
-
-@pytest.mark.parametrize("regressor", REGRESSORS)
-def test_every_fold_is_predicted_and_selects_by_its_own_dev(corpus, regressor):
-    functionals, target, splits = corpus
-    looks, models = [], []
-    found = search_regressor(
-        regressor, functionals, target, splits, GRID, seed=0,
-        on_models=models.append, before_test=lambda split, chosen: looks.append(split.fold),
-    )  # fmt: skip
-    assert sorted(found.predictions["id"]) == sorted(functionals.index)
-    truth = found.predictions.set_index("id")["truth"]
-    pd.testing.assert_series_equal(truth.sort_index(), target.rename("truth"), check_names=False)
-    assert looks == [split.fold for split in splits]
-    assert sum(models) == num_regressions(regressor, splits, GRID) == len(found.trials) + 4
-    assert found.trials["dev_ccc_crossfit"].notna().tolist() == found.trials["selected"].tolist()
-    for _, trials in found.trials.groupby("fold"):
-        (chosen,) = trials.index[trials["selected"]]
-        assert chosen == trials["dev_ccc"].idxmax()
-    assert ccc(*(found.predictions[c].to_numpy() for c in ("truth", "prediction"))) > 0.7
 
 
 @pytest.mark.parametrize("refit", [True, False])

@@ -1,0 +1,193 @@
+"""One experiment from a store to a folder of results, whatever the task.
+
+Read the expressions, check targets, features and splits, train what is not trained yet, combine,
+score, write. Every finished unit is kept in `parts/`, so the same call goes on where it was
+stopped; a test part is written into the ledger before it is predicted.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tokser.device import resolve_device
+from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
+from tokser.experiments.constant_columns import ConstantColumns
+from tokser.experiments.dataset import (
+    Dataset,
+    ExperimentSettings,
+    Functionals,
+    identities,
+    load,
+    read_expressions,
+    setup_of,
+)
+from tokser.experiments.evaluations import open_ledger, restore_ledger
+from tokser.experiments.feature_expressions import Early
+from tokser.experiments.heads.head import Head, Workers
+from tokser.experiments.heads.registry import find_head
+from tokser.experiments.ledger import LEDGER, Ledger
+from tokser.experiments.scoring import make_rows
+from tokser.experiments.search import SearchResult, search
+from tokser.experiments.splits.files import format_splits
+from tokser.experiments.splits.protocols import Split
+from tokser.experiments.task import Task
+from tokser.experiments.training_data import TrainingData
+from tokser.experiments.units import Unit, plan_units, run_units
+from tokser.progress import say
+from tokser.provenance import Stamp
+from tokser.sealed import SealedFolder
+from tokser.store import open_store
+
+__all__ = ["run_experiment"]
+
+
+def run_experiment(
+    task: Task,
+    settings: ExperimentSettings,
+    heads: Sequence[str],
+    workers: AbstractContextManager[Workers | None] | None = None,
+) -> Path:
+    """Score every feature expression under every protocol, for every target, with every head.
+
+    Args:
+        task: What is predicted.
+        settings: Store, features, protocols, grid, folder.
+        heads: Names of what is trained.
+        workers: Processes that networks are trained by, entered when training begins.
+
+    Returns:
+        The output folder: the task's tables, `splits.json`, `audit.json`, `ledger.jsonl`, and
+        `provenance.json` last.
+
+    Raises:
+        StoreMismatchError: The store holds another dataset.
+        SettingsError: An expression is wrong, a feature unknown or not pooled, or `out` holds other
+            results.
+        InputError: Targets, functionals or splits are not fit for training, or the shared ledger
+            is damaged.
+    """
+    command = task.tables.command
+    by_name = {name: find_head(name, task) for name in dict.fromkeys(heads)}
+    store = open_store(settings.store, check=settings.check)
+    expressions = read_expressions(store, task, settings)
+    inputs = identities(store, expressions, settings)
+    later = task.later_settings.items()
+    content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
+    stamp = Stamp(command, content, inputs)
+    if stamp.marks(settings.out):
+        say(f"{command}: already in {settings.out}")
+        return settings.out
+    stamp.require_own(settings.out)
+    is_network = any(head.is_network for head in by_name.values())
+    device = str(resolve_device(settings.device)) if is_network else "cpu"
+    dataset = load(store, task, expressions, settings)
+    seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
+    ledger = open_ledger(settings, stamp, dataset)
+    with stamp.claim(settings.out):
+        restore_ledger(settings.out, ledger)
+        with workers or nullcontext() as entered:
+            runner = _Runner(dataset, settings, by_name, ledger, device, entered)
+            label = f"{command} {settings.dataset}"
+            run_units(units, task.tables, settings.out, label, runner.num_models, runner.run)
+        trained = trained_outcomes(units, task, settings.out)
+        combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
+        _write(dataset, settings, [*trained, *combined])
+        stamp.write(settings.out)
+    return settings.out
+
+
+class _Runner:
+    """Runs units."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: ExperimentSettings,
+        heads: dict[str, Head],
+        ledger: Ledger,
+        device: str,
+        workers: Workers | None,
+    ) -> None:
+        self._dataset, self._settings, self._heads = dataset, settings, heads
+        self._ledger, self._device, self._workers = ledger, device, workers
+        self._early = {str(early): early for early in dataset.trained}
+        self._held: tuple[Early, Functionals] | None = None
+        self._constant = ConstantColumns()
+
+    def num_models(self, unit: Unit) -> int:
+        """Count the models that a unit trains."""
+        num_folds = len(self._splits(unit))
+        settings = self._settings
+        return self._heads[unit.head].num_models(num_folds, settings.grid, refit=settings.refit)
+
+    def run(self, unit: Unit, on_models: Callable[[int], None]) -> SearchResult:
+        """Train and test one unit."""
+
+        def before_test(split: Split, params: dict[str, Any]) -> None:
+            key = unit.named(self._dataset.task.tables)
+            dataset = self._settings.dataset
+            self._ledger.record(split, dataset=dataset, **key, configuration=params)
+
+        functionals = self._functionals(self._early[unit.features])
+        splits = self._splits(unit)
+        self._constant.say(functionals, unit.protocol, splits)
+        data = TrainingData(
+            task=self._dataset.task,
+            functionals=functionals.values,
+            target=self._dataset.utterances[unit.target],
+            splits=splits,
+            grid=self._settings.grid,
+            seed=unit.seed,
+            device=self._device,
+            rounding=functionals.rounding,
+        )
+        return search(
+            self._heads[unit.head],
+            data,
+            refit=self._settings.refit,
+            on_models=on_models,
+            before_test=before_test,
+            workers=self._workers,
+        )
+
+    def _splits(self, unit: Unit) -> tuple[Split, ...]:
+        return self._dataset.plans[unit.protocol].folds(unit.seed)
+
+    def _functionals(self, early: Early) -> Functionals:
+        """Read functionals, or return those read last: the units of a sum follow each other."""
+        if self._held is None or self._held[0] != early:
+            self._held = (early, self._dataset.functionals(early))
+        return self._held[1]
+
+
+def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Outcome]) -> None:
+    """Write the files that users read."""
+    task, tables = dataset.task, dataset.task.tables
+    setup = setup_of(task, settings)
+    name, seed = settings.dataset, settings.seed
+    rows = make_rows(outcomes, dataset, name=name, setup=setup, seed=seed)
+    files = {table.file: table.content(table.frame(own)) for table, own in rows.items()}
+    predictions, trials = [], []
+    for outcome in outcomes:
+        key: dict[str, Any] = {"dataset": name, **outcome.unit.named(tables)}
+        key["stamp"] = dataset.audits[outcome.unit.protocol].stamp
+        predictions.append(outcome.predictions.assign(**key))
+        if outcome.trials is not None:
+            trials.append(tables.grid.ordered(outcome.trials.assign(**key)))
+    audits = {protocol: audit.to_json() for protocol, audit in dataset.audits.items()}
+    files |= {
+        tables.grid.file: tables.grid.content(pd.concat(trials, ignore_index=True)),
+        tables.predictions.file: tables.predictions.content(
+            pd.concat(predictions, ignore_index=True)
+        ),
+        "splits.json": format_splits(dataset.plans).encode(),
+        "audit.json": json.dumps(audits, indent=1, ensure_ascii=False).encode(),
+    }
+    sealed = SealedFolder(settings.out)
+    sealed.put(files)
+    sealed.note(LEDGER)

@@ -1,0 +1,80 @@
+"""What a head is: what is trained on features. One interface, one file for each."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from tokser.config import GridSettings
+from tokser.experiments.task import Loss
+from tokser.experiments.training_data import TrainingData
+
+__all__ = ["FittedFold", "Head", "Workers"]
+
+
+@runtime_checkable
+class Workers(Protocol):
+    """What hands tasks to other processes, and yields each item with its result."""
+
+    def map(self, task: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        """Call `task` with every item somewhere, in any order."""
+
+
+class FittedFold(NamedTuple):
+    """What came of one fold.
+
+    Attributes:
+        params: The selected point, as the ledger names it.
+        trials: A row of each point, in the order of the grid, see `SearchResult.trials`.
+        predict: Makes outputs for utterances by id: probabilities [ids, classes], or numbers [ids].
+    """
+
+    params: dict[str, Any]
+    trials: list[dict[str, Any]]
+    predict: Callable[[Sequence[str]], np.ndarray]
+
+
+class Head(ABC):
+    """Fits the points of a grid on each fold, selects one by dev, and predicts.
+
+    Attributes:
+        losses: What it can minimise; a task's loss is among them.
+        is_random: Whether its result depends on the seed.
+        is_network: Whether it is trained on a device, and by workers.
+        lists_points_first: Whether trials are listed point by point, and not fold by fold: means
+            over folds are summed in that order, and their last digit depends on it.
+    """
+
+    losses: ClassVar[frozenset[Loss]]
+    is_random: ClassVar[bool] = True
+    is_network: ClassVar[bool] = False
+    lists_points_first: ClassVar[bool] = False
+
+    @abstractmethod
+    def num_points(self, grid: GridSettings) -> int:
+        """Count the points that each fold tries."""
+
+    def num_models(self, num_folds: int, grid: GridSettings, *, refit: bool = True) -> int:
+        """Count the models that a search trains."""
+        return num_folds * (self.num_points(grid) + refit)
+
+    @abstractmethod
+    def fit(
+        self,
+        data: TrainingData,
+        *,
+        refit: bool,
+        on_models: Callable[[int], None],
+        workers: Workers | None,
+    ) -> Generator[FittedFold, None, None]:
+        """Yield each fold, in order, with what its own dev part selected.
+
+        The first point that is best on dev is selected; a network counts at its best epoch.
+
+        Args:
+            data: What it is trained on; nothing of a test part is read before it is predicted.
+            refit: Whether what is selected is trained again, on train and dev together.
+            on_models: Called with the number of models trained since the last call.
+            workers: Processes that networks are trained by; none: this one.
+        """

@@ -1,0 +1,263 @@
+"""Heads of scikit-learn, fold by fold: fit every candidate on train, select by dev, fit again."""
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Shaped
+from threadpoolctl import threadpool_limits
+
+from tokser.config import GridSettings
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.head import FittedFold, Head, Workers
+from tokser.experiments.statistics.crossfit import (
+    CrossFit,
+    HalfScores,
+    crossfit_score,
+    halves_of,
+)
+from tokser.experiments.task import TargetScale, Task
+from tokser.experiments.training_data import TrainingData
+from tokser.functionals.standardise import Standardiser
+
+__all__ = ["Candidate", "Part", "PerFoldHead", "network_candidate"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a split, standardised by what a model is fitted on.
+
+    Attributes:
+        values: Functionals, [utterances, features].
+        target: Labels, or numbers on train's scale, [utterances].
+    """
+
+    values: Float32[np.ndarray, "utterances features"]
+    target: Shaped[np.ndarray, " utterances"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One point of a search.
+
+    Attributes:
+        params: Its columns in the table of trials, for instance `C`.
+        epochs: Yields the model after each epoch of training on a part, the same object each time;
+            once, where a model has no epochs.
+        has_epochs: Whether there are several to choose among.
+    """
+
+    params: dict[str, Any]
+    epochs: Callable[[Part], Iterator[Any]]
+    has_epochs: bool = False
+
+    @classmethod
+    def of(cls, params: dict[str, Any], model: Any) -> "Candidate":
+        """Return a candidate without epochs: a copy of the model is fitted."""
+
+        def fit(train: Part) -> Iterator[Any]:
+            yield copy.deepcopy(model).fit(train.values, train.target)
+
+        return cls(params, fit)
+
+
+class PerFoldHead(Head):
+    """A head whose folds are fitted one after the other, on one thread."""
+
+    @abstractmethod
+    def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
+        """Return what each fold tries."""
+
+    @abstractmethod
+    def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
+        """Return probabilities by `model.classes_`, or numbers."""
+
+    def fit(
+        self,
+        data: TrainingData,
+        *,
+        refit: bool,
+        on_models: Callable[[int], None],
+        workers: Workers | None,
+    ) -> Generator[FittedFold, None, None]:
+        """Fit, select and refit one fold at a time; workers are of no use here."""
+        candidates = self.candidates(data.task, data.grid, data.seed)
+        # A fit takes 20 ms on one thread, and 40 times as long on two that wait for each other.
+        with threadpool_limits(limits=1):
+            for fold in range(len(data.splits)):
+                ids = data.fitted_ids(fold)
+                scaled = _Scaled.by(ids, data)
+                dev = _Dev.of(scaled, data.splits[fold].dev, self.outputs)
+                train = scaled.part(ids)
+                fitted = [_fit(one, train, dev, data.grid, on_models) for one in candidates]
+                best = max(range(len(fitted)), key=lambda i: (fitted[i].score, -i))
+                num_constant = int(scaled.scaling.is_constant.sum())
+                trials = _trials(candidates, fitted, best, data.task, num_constant)
+                model, selected = fitted[best].model, candidates[best]
+                if refit:
+                    ids = data.fitted_ids(fold, with_dev=True)
+                    scaled = _Scaled.by(ids, data)
+                    epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
+                    *_, model = epochs
+                    on_models(1)
+                predict = partial(_predict, model, scaled, self.outputs)
+                yield FittedFold(selected.params, trials, predict)
+
+
+def network_candidate(
+    network: type[Any],
+    point: Point,
+    *,
+    seed: int,
+    options: Callable[[Part], Mapping[str, Any]] = lambda train: {},
+) -> Candidate:
+    """Return a network of scikit-learn, which has epochs.
+
+    Args:
+        network: `MLPClassifier` or `MLPRegressor`.
+        point: Batch size, learning rate and widths.
+        seed: Of weights and order.
+        options: What `partial_fit` gets besides, by what is fitted on.
+    """
+
+    def train_on(train: Part) -> Iterator[Any]:
+        model = network(
+            hidden_layer_sizes=point.hidden,
+            batch_size=min(point.batch_size, len(train.target)),
+            learning_rate_init=point.learning_rate,
+            alpha=0.0,
+            random_state=seed,
+        )
+        more = options(train)
+        while True:
+            yield model.partial_fit(train.values, train.target, **more)
+
+    return Candidate(point.params, train_on, has_epochs=True)
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """Makes parts of ids, on the scale of a training part."""
+
+    data: TrainingData
+    scaling: Standardiser
+    target_scale: TargetScale | None
+
+    @classmethod
+    def by(cls, ids: Sequence[str], data: TrainingData) -> "_Scaled":
+        known = data.targets(ids).to_numpy()
+        return cls(data, data.scaling(ids), data.task.target_scale(known))
+
+    def part(self, ids: Sequence[str]) -> Part:
+        values = self.scaling.apply(self.data.rows(ids))
+        if self.target_scale is None:
+            return Part(values, self.data.targets(ids).to_numpy(dtype=object))
+        return Part(values, self.target_scale.apply(self.data.targets(ids).to_numpy(np.float64)))
+
+
+@dataclass(frozen=True)
+class _Dev:
+    """How models are measured on dev: sums of each half, [2, ...]."""
+
+    sums: Callable[[Any], np.ndarray]
+    task: Task
+
+    @classmethod
+    def of(
+        cls,
+        scaled: _Scaled,
+        ids: Sequence[str],
+        outputs: Callable[[Any, np.ndarray], np.ndarray],
+    ) -> "_Dev":
+        task, classes = scaled.data.task, scaled.data.classes
+        dev = scaled.part(ids)
+        half = halves_of(ids, dev.target.tolist())
+
+        def sums(model: Any) -> np.ndarray:
+            guess = task.decide(_by_class(model, outputs(model, dev.values), classes), classes)
+            return np.stack(
+                [task.sums(dev.target[half == h], guess[half == h], classes) for h in (0, 1)]
+            )
+
+        return cls(sums, task)
+
+
+class _Fitted(NamedTuple):
+    """A candidate at the first epoch that is best on dev."""
+
+    model: Any
+    best_epoch: int
+    score: float
+    halves: HalfScores
+
+
+def _fit(
+    candidate: Candidate,
+    train: Part,
+    dev: _Dev,
+    grid: GridSettings,
+    on_models: Callable[[int], None],
+) -> _Fitted:
+    """Fit a candidate, and keep the first epoch that is best on dev, and on each half of it."""
+    score, patience = dev.task.score, grid.early_stopping
+    halves = CrossFit(score)
+    best_score, best_epoch, best_model = -np.inf, 0, None
+    for epoch, model in enumerate(islice(candidate.epochs(train), grid.epochs), start=1):
+        sums = dev.sums(model)
+        halves.add_epoch(sums[None])
+        reached = float(score(sums.sum(axis=0)[None])[0])
+        if reached > best_score:
+            kept = copy.deepcopy(model) if candidate.has_epochs else model
+            best_score, best_epoch, best_model = reached, epoch, kept
+        if patience and epoch - best_epoch >= patience:
+            break
+    on_models(1)
+    return _Fitted(best_model, best_epoch, best_score, halves.best)
+
+
+def _trials(
+    candidates: Sequence[Candidate],
+    fitted: Sequence[_Fitted],
+    best: int,
+    task: Task,
+    num_constant: int,
+) -> list[dict[str, Any]]:
+    metric = f"dev_{task.tables.metric}"
+    crossfit = crossfit_score([one.halves for one in fitted], task.score)
+    return [
+        {
+            **candidate.params,
+            "best_epoch": one.best_epoch if candidate.has_epochs else None,
+            metric: one.score,
+            f"{metric}_crossfit": crossfit if number == best else np.nan,
+            "selected": number == best,
+            "num_constant": num_constant,
+        }
+        for number, (candidate, one) in enumerate(zip(candidates, fitted, strict=True))
+    ]
+
+
+def _predict(
+    model: Any,
+    scaled: _Scaled,
+    outputs: Callable[[Any, np.ndarray], np.ndarray],
+    ids: Sequence[str],
+) -> np.ndarray:
+    values = scaled.scaling.apply(scaled.data.rows(ids))
+    found = _by_class(model, outputs(model, values), scaled.data.classes)
+    return found if scaled.target_scale is None else scaled.target_scale.undo(found)
+
+
+def _by_class(model: Any, outputs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Put probabilities in the order of all classes; one that training lacked gets 0."""
+    if not classes:
+        return outputs
+    probabilities = np.zeros((len(outputs), len(classes)))
+    places = [classes.index(str(name)) for name in model.classes_]
+    probabilities[:, places] = outputs
+    return probabilities

@@ -1,0 +1,121 @@
+"""What is trained, scored and kept together, and how it goes on where it was stopped."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tokser.errors import DamagedFileError
+from tokser.experiments.feature_expressions import Early
+from tokser.experiments.heads.head import Head
+from tokser.experiments.results import TaskTables
+from tokser.experiments.search import SearchResult
+from tokser.experiments.splits.files import SplitPlan
+from tokser.experiments.task import Task
+from tokser.progress import progress_bar, say
+from tokser.provenance import digest_of, first_spelling
+from tokser.sealed import SealedFolder
+
+__all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
+
+
+class Unit(NamedTuple):
+    """One sum of features and one target under one protocol, by one head, with one seed."""
+
+    features: str
+    protocol: str
+    target: str
+    head: str
+    seed: int
+
+    def named(self, tables: TaskTables) -> dict[str, Any]:
+        """Return the columns that tell it from others in the tables of its task, in order."""
+        columns = {
+            "features": self.features,
+            "protocol": self.protocol,
+            "target": self.target,
+            tables.head: self.head,
+            "seed": self.seed,
+        }
+        return {name: columns[name] for name in tables.unit}
+
+
+def plan_units(
+    trained: Sequence[Early],
+    plans: Mapping[str, SplitPlan],
+    task: Task,
+    heads: Mapping[str, Head],
+    seeds: Sequence[int],
+) -> Iterator[Unit]:
+    """Yield the units of an experiment.
+
+    A head that draws nothing, under splits that follow no seed, is run for the first seed alone.
+
+    Args:
+        trained: The sums of features.
+        plans: Splits by protocol.
+        task: Its targets.
+        heads: By name.
+        seeds: The seeds that are asked for.
+    """
+    for features in trained:
+        for protocol, plan in plans.items():
+            for target in task.targets:
+                for name, head in heads.items():
+                    needed = seeds if plan.follows_seed or head.is_random else seeds[:1]
+                    for seed in needed:
+                        yield Unit(str(features), protocol, target, name, seed)
+
+
+def run_units(
+    units: Sequence[Unit],
+    tables: TaskTables,
+    out: Path,
+    label: str,
+    count: Callable[[Unit], int],
+    run: Callable[[Unit, Callable[[int], None]], SearchResult],
+) -> None:
+    """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models."""
+    sealed = SealedFolder(out)
+    pending = _pending(units, tables, sealed)
+    if not pending:
+        return
+    with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
+        for unit in pending:
+            result = run(unit, bar.advance)
+            contents = map(parquet_bytes, (result.predictions, result.trials))
+            sealed.put(dict(zip(_part_files(unit, tables), contents, strict=True)))
+
+
+def _pending(units: Sequence[Unit], tables: TaskTables, sealed: SealedFolder) -> list[Unit]:
+    """Return the units without whole files, and tell which files are damaged."""
+    try:
+        listed = set(sealed.listed())
+    except DamagedFileError:
+        return list(units)
+    names = [name for unit in units for name in _part_files(unit, tables) if name in listed]
+    faults = sealed.faults(names)
+    for name, fault in faults.items():
+        say(f"{sealed.folder / name} {fault}: what it holds is trained again")
+    whole = listed - faults.keys()
+    return [unit for unit in units if not whole.issuperset(_part_files(unit, tables))]
+
+
+def read_unit(unit: Unit, tables: TaskTables, out: Path) -> SearchResult:
+    """Read what a unit that was run has left."""
+    files = _part_files(unit, tables)
+    return SearchResult(*(pd.read_parquet(out / name) for name in files))
+
+
+def parquet_bytes(table: pd.DataFrame) -> bytes:
+    """Return a table as the bytes of a Parquet file."""
+    return bytes(table.to_parquet(index=False))
+
+
+def _part_files(unit: Unit, tables: TaskTables) -> tuple[str, str]:
+    """Where predictions and trials are kept in the folder."""
+    key = unit.named(tables)
+    key["protocol"] = first_spelling("protocols", unit.protocol)
+    name = digest_of(list(key.values()))[:16]
+    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"
