@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokser.byte_bar import byte_bar
+from tokser.progress import byte_bar
 from tokser.store import Compression, open_store
 from tokser.store.convert import convert_store, num_bytes_to_convert
 

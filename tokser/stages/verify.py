@@ -1,6 +1,6 @@
 """Verify that a store is undamaged."""
 
-from tokser.byte_bar import byte_bar
+from tokser.progress import byte_bar
 from tokser.store import Verification, num_bytes_to_verify, open_store, verify_store
 
 __all__ = ["verify"]
