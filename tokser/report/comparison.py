@@ -137,6 +137,7 @@ def published_table(
     published = {row.features: row for row in published_scores(dataset)}
     if not published:
         return None
+    num_test = NUM_TEST.get(dataset, 0)
     metrics = scores.task.metrics[:2]  # UAR and accuracy are all that the paper prints
     ours = representatives(scores, teachers)
     figures = tuple(Column(metric.name, "number") for metric in metrics)
@@ -160,8 +161,8 @@ def published_table(
         rows.append(tuple(cells))
     notes = (
         "The paper (Idiap-RR-07-2025) prints micro-F1 as F1, which is accuracy. Its accuracies are "
-        f"multiples of 1/{NUM_TEST.get(dataset, 0)}: one random split with that many test "
-        "utterances, whose speakers are in the training set, too.",
+        f"multiples of 1/{num_test}: one random split with {num_test} test utterances, whose "
+        "speakers are in the training set, too.",
         "Where several rows here match one of the paper's, the row selected on dev in each fold "
         "is shown; without one, the last layer.",
         *remarks,
