@@ -37,7 +37,7 @@ def pipeline_of(words: list[str]):
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_everything_that_the_report_ran_is_run(dataset):
+def test_everything_that_the_paper_ran_is_run(dataset):
     pipeline = load_pipeline(REPOSITORY / "pipelines" / f"reproduce-{dataset}.yaml")
     mine = [e for e in pipeline.extract if e.dataset == dataset]
     encoders = {name: e.layers for e in mine for name in e.encoders}

@@ -28,8 +28,7 @@ from tokser.errors import (
 from tokser.pretrain.checkpoint import load_aligner
 from tokser.pretrain.metrics import read_metrics
 from tokser.pretrain.module import AlignerModule
-from tokser.report.parse import parse_metrics
-from tokser.report.results import Run
+from tokser.report.inputs import Run, parse_metrics
 from tokser.report.runs import summarise
 from tokser.sealed import SealedFolder
 from tokser.stages.pretrain import pretrain

@@ -52,9 +52,9 @@ def show(table: "Table") -> None:
 
 def show_results(folders: Sequence[Path], regressions: Sequence[Path] = ()) -> None:
     """Print the scores of results folders, and of those of `tokser regress`."""
-    from tokser.terminal import regression_table, results_tables
+    from tokser.terminal import results_tables
 
-    for table in [*results_tables(folders), *map(regression_table, regressions)]:
+    for table in results_tables([*folders, *regressions]):
         show(table)
 
 
