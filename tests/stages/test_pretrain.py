@@ -642,7 +642,7 @@ class TestFormerRuns:
 
     @pytest.mark.parametrize("option", ["global_queries", "seeds"])
     def test_the_listener_has_the_bytes_of_the_former_one(self, toy, tmp_path, option):
-        options = {"rank": 2, option: 2}
+        options = {"rank": 2, option: 2, "dropout": 0}
         settings = toy.settings(
             tmp_path / "listener", epochs=2, variant="listener", options=options
         )
