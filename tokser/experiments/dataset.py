@@ -34,7 +34,7 @@ from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.provenance import sha256_of_file
 from tokser.store import FeatureName, Store
 from tokser.store.rows_digest import rows_digest
@@ -242,5 +242,5 @@ def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]
         kept = kept.intersection(table.index)
     lost = utterances.index.difference(kept)
     if len(lost):
-        say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
+        warn(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
     return utterances.loc[kept]
