@@ -105,7 +105,7 @@ def test_compiling_is_for_work_that_repays_it():
     assert all(group.is_compiled for group in plan_groups(large))
 
 
-def test_a_group_trained_on_its_own_in_another_process_has_the_same_bits(data):
+def test_a_group_in_another_process_has_the_same_bits(data):
     planned = [*plan_groups(data), *plan_refits(data, some_selected(data))]
     together = list(train_groups(data, planned, lambda count: None))
     assert [group for group, _ in together] == planned
