@@ -48,7 +48,7 @@ def test_a_folder_that_another_process_works_in_is_refused(tmp_path):
     stamp = Stamp("pretrain", {"epochs": 3}, {})
     with (
         stamp.claim(tmp_path / "run"),
-        pytest.raises(RunError, match="no other pretrain at work there"),
+        pytest.raises(RunError, match="no other pretrain that writes there"),
         Stamp("pretrain", {"epochs": 3}, {}).claim(tmp_path / "run"),
     ):
         pass

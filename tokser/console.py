@@ -5,15 +5,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from tokser.plain_text import plain
-from tokser.redaction import redacted
+from tokser.plain_text import shown
 
-__all__ = ["PlainConsole", "shown"]
-
-
-def shown(text: object) -> str:
-    """Return a text as it may be printed."""
-    return plain(redacted(str(text)))
+__all__ = ["PlainConsole"]
 
 
 class PlainConsole(Console):

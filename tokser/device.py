@@ -43,10 +43,10 @@ def resolve_device(name: str) -> "torch.device":
 
 
 def suited_batch_seconds(device: "torch.device") -> float:
-    """Return how much audio a forward pass had best hold, in seconds.
+    """Return how much audio one batch should hold, in seconds.
 
     Products of one window fill a processor's cores, and what lies between them its caches; a GPU
-    wants more.
+    needs more.
     """
     return 30.0 if device.type == "cpu" else 240.0
 
@@ -54,13 +54,13 @@ def suited_batch_seconds(device: "torch.device") -> float:
 def keep_to_one_thread() -> None:
     """Keep torch's own loops in the calling thread to that thread; other threads are left alone.
 
-    Threads that read ahead would otherwise each bring a team, and the encoder's would wait for
-    them at every step.
+    Threads that prefetch would otherwise each start a team of threads, and the encoder's would wait
+    for them at every step. The setting is the calling thread's own: the process keeps its number.
     """
     import torch
     from threadpoolctl import threadpool_limits
 
-    torch.get_num_threads()  # the first look, of a thread, sets its number
+    torch.get_num_threads()  # the first call in a thread sets its number
     threadpool_limits(1, user_api="openmp")
 
 
@@ -68,8 +68,8 @@ def keep_to_one_thread() -> None:
 def one_thread() -> Iterator[None]:
     """Keep torch to one CPU thread while the block runs.
 
-    Small pieces of work gain little from more, and on a busy machine torch's threads wait for
-    each other many times longer than the work takes.
+    Small computations gain little from more, and on a busy machine torch's threads wait for
+    each other many times longer than the computation takes.
     """
     import torch
 

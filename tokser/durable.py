@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under another name, forced to the disk, renamed."""
+"""Files that are complete or not there: written under another name, forced to the disk, renamed."""
 
 import hashlib
 import os

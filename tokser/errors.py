@@ -38,7 +38,7 @@ class TokserError(Exception):
         where: The file, option or utterance at fault.
         expected: What would have been right.
         got: What was found instead.
-        remedy: One imperative sentence that mends it.
+        remedy: One imperative sentence that says how to correct it.
     """
 
     exit_code = 1
@@ -49,7 +49,7 @@ class TokserError(Exception):
         super().__init__(f"{self.where}: expected {self.expected}, got {self.got}. {self.remedy}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # A worker process hands its error over by pickle, which knows no keyword arguments.
+        # A worker process sends its error by pickle, which knows no keyword arguments.
         return _again, (type(self), self.where, self.expected, self.got, self.remedy)
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class AudioError(InputError):
 
 
 class CheckpointError(InputError):
-    """A model folder or a run lacks weights, or holds others than asked for."""
+    """A model folder or a run lacks weights, or has others than the settings name."""
 
 
 class RunError(TokserError, RuntimeError):
@@ -116,7 +116,7 @@ class StoreMismatchError(StoreError, ValueError):
 
 
 class StoreIncompleteError(StoreError):
-    """A shard that was asked for is not in the journal."""
+    """A shard that is needed is not in the journal."""
 
     exit_code = 2
 

@@ -18,12 +18,12 @@ def acquire(lock: FileLock, timeout_s: float, *, remedy: str) -> None:
     """Take a lock.
 
     Args:
-        lock: The lock, not held, in a folder that exists.
-        timeout_s: How long to wait for who holds it; negative: for as long as it takes.
+        lock: The lock, free, in a folder that exists.
+        timeout_s: How long to wait for its owner; negative: for as long as it takes.
         remedy: What to do where files cannot be locked.
 
     Raises:
-        Timeout: Somebody else holds it.
+        Timeout: Another process has it.
         RunError: The disk has no file locks.
         OSError: The folder cannot be written.
     """

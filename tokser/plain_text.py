@@ -2,7 +2,9 @@
 
 import re
 
-__all__ = ["one_line", "plain"]
+from tokser.redaction import redacted
+
+__all__ = ["one_line", "plain", "shown"]
 
 _ESCAPES = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # colours, cursor
@@ -28,3 +30,8 @@ def plain(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the same, with one space for every stretch of white space, line feeds included."""
     return " ".join(plain(text).split())
+
+
+def shown(text: object) -> str:
+    """Return a text as it may be printed: no escape sequences, and no secrets of addresses."""
+    return plain(redacted(str(text)))

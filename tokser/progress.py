@@ -9,7 +9,7 @@ then.
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +21,7 @@ __all__ = [
     "LOGGER",
     "Task",
     "bars_shown",
+    "byte_bar",
     "console",
     "has_bars",
     "progress_bar",
@@ -98,7 +99,7 @@ def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
         TimeRemainingColumn,
     )
 
-    from tokser.console import shown
+    from tokser.plain_text import shown
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -134,3 +135,23 @@ class _Lines:
             self._spoke = now
             seconds = now - self._started
             say(f"{self._label}: {self._done}/{self._total} {self._unit} in {seconds:.1f} s")
+
+
+_MB = 10**6
+
+
+@contextmanager
+def byte_bar(description: str, *, total: int, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show progress over `total` bytes, `done` of them earlier; yields a function to add bytes."""
+    with progress_bar(description, total=max(1, total // _MB), unit="MB") as bar:
+        num_bytes = 0
+
+        def count(more: int) -> None:
+            nonlocal num_bytes
+            before = num_bytes // _MB
+            num_bytes += more
+            if num_bytes // _MB > before:
+                bar.advance(num_bytes // _MB - before)
+
+        count(done)
+        yield count

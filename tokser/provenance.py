@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, RunError, SettingsError
 from tokser.file_locks import acquire
-from tokser.progress import say
+from tokser.progress import say, warn
 from tokser.redaction import redacted_values
 from tokser.sealed import INDEX, SealedFolder
 
@@ -128,7 +128,7 @@ class Stamp:
         return _digest_of_stamp(self.content)
 
     def marks(self, folder: Path) -> bool:
-        """Tell whether `folder` was finished by this very stage, settings and inputs.
+        """Return whether this very stage, with these settings and inputs, completed `folder`.
 
         Every file that the index lists must be as it was written; damaged files are named, and
         the folder does not count as finished.
@@ -148,9 +148,9 @@ class Stamp:
                 return False
             faults = sealed.faults()
         except DamagedFileError:
-            return False  # told where the index begins anew
+            return False  # reported where the index begins anew
         for name, fault in faults.items():
-            say(f"{sealed.folder / name} {fault}: it is made again")
+            warn(f"{sealed.folder / name} {fault}: it is made again")
         return not faults
 
     def require_own(self, folder: Path) -> None:
@@ -170,7 +170,7 @@ class Stamp:
 
         Raises:
             SettingsError: The folder holds something else; nothing in it is changed.
-            RunError: Another process is at work there, or the disk has no file locks.
+            RunError: Another process writes there, or the disk has no file locks.
         """
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{folder.resolve()}.lock")
@@ -179,8 +179,8 @@ class Stamp:
         except Timeout as error:
             raise RunError(
                 folder,
-                expected=f"no other {self.content['stage']} at work there",
-                got="one that holds its lock",
+                expected=f"no other {self.content['stage']} that writes there",
+                got="one that has its lock",
                 remedy="Wait until it is done, or name another folder with --out.",
             ) from error
         try:
@@ -195,14 +195,14 @@ class Stamp:
         sealed = SealedFolder(folder)
         if sealed.made_of != self.digest:
             if sealed.is_sealed:
-                say(f"{folder / INDEX} is damaged or gone: the folder's files are made again")
+                warn(f"{folder / INDEX} is damaged or gone: the folder's files are made again")
             sealed.begin(self.digest)
         if not sealed.is_whole(CLAIM_NAME):
             text = _canonical(self.content | {"checksums": INDEX}, indent=2)
             sealed.put({CLAIM_NAME: text.encode()})
 
     def _foreign(self, folder: Path) -> str:
-        """Say what a folder holds that this stamp did not begin; empty if it may write there."""
+        """Return what a folder has that this stamp did not begin; empty if it may write there."""
         made_of = SealedFolder(folder).made_of
         if made_of == self.digest:
             return ""

@@ -1,4 +1,4 @@
-"""Work on many machines, by Dask: connect to a cluster or start one, and hand tasks out.
+"""Work on many machines, by Dask: connect to a cluster or start one, and distribute tasks.
 
 Nothing here is imported, and Dask is not needed, until `workers` is called.
 """
@@ -23,7 +23,7 @@ from tokser.errors import (
     TokserError,
     shortened,
 )
-from tokser.progress import say
+from tokser.progress import say, warn
 from tokser.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ RETRIES = 2
 """How often a task that failed is tried again; what is wrong with the input is not."""
 
 MIN_WAITING = 64
-"""Tasks handed out before they can run, at least: workers that join find some."""
+"""Tasks submitted before they can run, at least: workers that join find some."""
 
 SUBMIT_S = 120.0
 """How long a batch system may take to queue a job."""
@@ -52,7 +52,7 @@ _PROGRAMS = {"slurm": ("sbatch", "scancel"), "sge": ("qsub", "qdel"), "pbs": ("q
 
 
 class ClusterSettings(Settings):
-    """A cluster file: what is asked of a batch system, or processes of this machine."""
+    """A cluster file: what a batch system is to start, or processes of this machine."""
 
     kind: Literal["local", "slurm", "sge", "pbs"]
     jobs: Few = 1
@@ -82,7 +82,7 @@ def workers(scheduler: str | None, cluster: Path | None) -> "Iterator[Workers]":
     """Reach the workers of a cluster while the block runs.
 
     Args:
-        scheduler: Address of a Dask scheduler, such as `tcp://node1:8786`; it goes on running.
+        scheduler: Address of a Dask scheduler, such as `tcp://node1:8786`; it keeps running.
         cluster: Cluster file; its jobs are queued here and cancelled at the end.
 
     Raises:
@@ -128,11 +128,11 @@ def require_dask() -> None:
 
 
 class Workers:
-    """Processes, on any number of machines, that tasks can be handed to."""
+    """Processes, on any number of machines, that run tasks."""
 
     def __init__(self, client: "Client") -> None:
         self._client = client
-        self._introduce()
+        self._check_workers()
 
     @property
     def num_threads(self) -> int:
@@ -148,7 +148,7 @@ class Workers:
     ) -> Iterator[tuple[Item, Result]]:
         """Run a task on every item, and yield each with its result as it gets done.
 
-        What a lost worker was doing is done again by another, so a task must bear to be run
+        What a lost worker was doing is done again by another, so a task must be safe to run
         twice. A few more items are taken than there are threads; the rest wait here.
 
         Args:
@@ -166,8 +166,8 @@ class Workers:
         finally:
             run.cancel()
 
-    def _introduce(self) -> None:
-        """Tell where the dashboard is and who is there; refuse other versions of tokser."""
+    def _check_workers(self) -> None:
+        """Report the dashboard and the workers; refuse other versions of tokser."""
         found = self._client.run(_tokser_version, on_error="return")
         here = _tokser_version()
         others = {address: v for address, v in found.items() if v != here}
@@ -184,7 +184,7 @@ class Workers:
         if found:
             say(f"Dask: {len(found)} workers, {self.num_threads} threads")
         else:
-            say("Dask: no worker yet; work begins when the first is there")
+            say("Dask: no worker yet, waiting for the first")
 
 
 class _Run(Generic[Item, Result]):
@@ -205,19 +205,19 @@ class _Run(Generic[Item, Result]):
         self._tries: dict[Future[Result], int] = {}
 
     def results(self) -> Iterator[tuple[Item, Result]]:
-        self._hand_out()
+        self._submit()
         while self._under_way:
             future = next(self._done)
             if self._is_done(future):
                 yield self._under_way.pop(future), future.result()
                 self._tries.pop(future)
-                self._hand_out()
+                self._submit()
 
     def cancel(self) -> None:
         self._client.cancel(list(self._under_way), force=True)
         self._under_way.clear()
 
-    def _hand_out(self) -> None:
+    def _submit(self) -> None:
         most = max(MIN_WAITING, 2 * sum(self._client.nthreads().values()))
         while len(self._under_way) < most:
             try:
@@ -229,7 +229,7 @@ class _Run(Generic[Item, Result]):
             self._done.add(future)
 
     def _is_done(self, future: "Future[Result]") -> bool:
-        """Tell whether there is a result; what failed is tried again, or raised."""
+        """Return whether there is a result; what failed is tried again, or raised."""
         from distributed import CancelledError, KilledWorker
 
         try:
@@ -260,7 +260,7 @@ class _Run(Generic[Item, Result]):
                 remedy="See the workers' logs.",
             ) from error
         self._tries[future] += 1
-        say(f"Dask: a task is tried again after {type(error).__name__}: {error}")
+        warn(f"Dask: a task is tried again after {type(error).__name__}: {error}")
         future.retry()
         self._done.add(future)
         return False
@@ -325,7 +325,7 @@ def _queued(settings: ClusterSettings) -> Any:
 
     kind = getattr(dask_jobqueue, _KINDS[settings.kind])
     queued: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-    cluster = kind(**{"job_cls": _telling(kind.job_cls, queued)} | settings.options)
+    cluster = kind(**{"job_cls": _reporting(kind.job_cls, queued)} | settings.options)
     try:
         cluster.scale(jobs=settings.jobs)
         for _ in range(settings.jobs):
@@ -337,8 +337,8 @@ def _queued(settings: ClusterSettings) -> Any:
     return cluster
 
 
-def _telling(job: Any, queued: "queue.SimpleQueue[Exception | None]") -> Any:
-    """Return a class of jobs that tells how queueing went; Dask would only log a failure."""
+def _reporting(job: Any, queued: "queue.SimpleQueue[Exception | None]") -> Any:
+    """Return a class of jobs that reports how queueing went; Dask would only log a failure."""
     from distributed.core import Status
 
     async def start(self: Any) -> None:

@@ -9,8 +9,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from tokser.console import shown
 from tokser.errors import list_some
+from tokser.plain_text import shown
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
@@ -33,7 +33,6 @@ __all__ = [
     "findings_table",
     "provenance_table",
     "recomputed_table",
-    "regression_table",
     "results_tables",
     "store_table",
     "summary_table",
@@ -217,9 +216,9 @@ def recomputed_table(found: "Sequence[Recomputed]") -> Table:
     table = Table("feature", "utterances", "largest relative distance", "not the same")
     for name in dict.fromkeys(one.feature for one in found):
         here = [one for one in found if one.feature == name]
-        unlike = [one.utterance for one in here if not one.is_same]
+        changed = [one.utterance for one in here if not one.is_same]
         largest = max(one.distance for one in here)
-        table.add_row(name, str(len(here)), f"{largest:.1e}", list_some(unlike))
+        table.add_row(name, str(len(here)), f"{largest:.1e}", list_some(changed))
     return table
 
 
@@ -288,87 +287,12 @@ def _stamped(stamp: str, text: str) -> Text:
 
 
 def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
-    """Show the scores of each results folder, two protocols side by side, in percent."""
+    """Show the scores of each results folder, two protocols side by side."""
+    from tokser.report.renderers.terminal import render_terminal
+    from tokser.report.summary import summary_tables
+
     for folder in folders:
-        results = pd.read_csv(folder / "summary.csv", keep_default_na=False)
-        protocols = list(results["protocol"].unique())
-        for first in range(0, len(protocols), 2):
-            yield _results_table(results, protocols[first : first + 2])
-
-
-def _results_table(results: pd.DataFrame, protocols: Sequence[str]) -> Table:
-    classifiers = results["classifier"].unique()
-    title = f"{results['dataset'].iloc[0]}, {' and '.join(classifiers)}, in percent"
-    setup = results["setup"].iloc[0]
-    table = Table(title=f"{title}, {setup}" if setup else title, box=box.SIMPLE_HEAD)
-    parts = {p: results[results["protocol"] == p] for p in protocols}
-    stamps = {
-        p: str(next(filter(None, part["stamp"]), "")).split(", ") for p, part in parts.items()
-    }
-    above = "\n" * (2 + max(map(len, stamps.values())))
-    table.add_column(f"{above}features", overflow="fold")
-    for protocol, part in parts.items():
-        stamp = "\n".join(stamps[protocol])
-        heading = f"{protocol}\nn = {part['n_test'].iloc[0]}\n"
-        room = "\n" * (above.count("\n") - heading.count("\n") - stamp.count("\n"))
-        styled = Text.assemble(shown(heading), (shown(stamp), "red"), f"{room}UAR [95 %]")
-        table.add_column(styled, justify="right", no_wrap=True)
-        table.add_column(f"{above}acc", justify="right", no_wrap=True)
-    for (features, classifier), part in results.groupby(["features", "classifier"], sort=False):
-        by_protocol = part.set_index("protocol")
-        cells = [c for p in protocols for c in _score_cells(by_protocol, p)]
-        name = f"{features} ({classifier})" if len(classifiers) > 1 else str(features)
-        table.add_row(name, *cells)
-    table.caption = "\n".join(_headline(results, protocol) for protocol in protocols)
-    return table
-
-
-def _headline(results: pd.DataFrame, protocol: str) -> str:
-    """Tell the score that test had no say in, beside chance."""
-    mine = results[results["protocol"] == protocol]
-    chance = f"chance {100 * float(mine['uar_chance'].iloc[0]):.1f}"
-    widest = mine.loc[mine["num_candidates"].astype(int).idxmax()]
-    if len(mine) > 1 and int(widest["num_candidates"]) == 1:
-        return f"{protocol}: {chance}; the highest row is no estimate"
-    uar, _ = _score_cells(widest.to_frame().T.set_index("protocol"), protocol)
-    how = f", what dev chose of {widest['num_candidates']} in each fold" if len(mine) > 1 else ""
-    return f"{protocol}: UAR {uar}{how}; {chance}"
-
-
-def regression_table(folder: Path) -> Table:
-    """Show the concordance of each target under each protocol."""
-    results = pd.read_csv(folder / "regression.csv", keep_default_na=False)
-    table = Table(title=f"{results['dataset'].iloc[0]}, concordance (CCC)", box=box.SIMPLE_HEAD)
-    table.add_column("features", overflow="fold")
-    for heading in ("target", "by", "protocol", "seed"):
-        table.add_column(heading)
-    for heading in ("CCC", "95 %", "n"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("")
-    for _, row in results.iterrows():
-        ends = [row["ccc_low"], row["ccc_high"]]
-        spread = "none" if "" in ends else "..".join(f"{float(end):.3f}" for end in ends)
-        names = [str(row[key]) for key in ("features", "target", "regressor", "protocol", "seed")]
-        table.add_row(
-            *names,
-            f"{row['ccc']:.3f}",
-            spread,
-            str(row["n_test"]),
-            Text(shown(row["stamp"]), "red"),
-        )
-    return table
-
-
-def _score_cells(by_protocol: pd.DataFrame, protocol: str) -> list[str]:
-    if protocol not in by_protocol.index:
-        return ["", ""]
-    row = by_protocol.loc[protocol]
-    uar = f"{100 * float(row['uar']):.1f}"
-    if row["uar_low"] == "":
-        uar += " (no interval)"
-    else:
-        uar += f" [{100 * float(row['uar_low']):4.1f}, {100 * float(row['uar_high']):5.1f}]"
-    return [uar, f"{100 * float(row['accuracy']):.1f}"]
+        yield from map(render_terminal, summary_tables(folder))
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -169,7 +169,7 @@ def _differences(folder: Path) -> str:
     """Say which layers differ by the paired tests of logistic regression."""
     table = pd.read_csv(folder / "comparisons.csv")
     told = []
-    for protocol, name in (("speaker", "for unheard speakers"), ("random", "on the random split")):
+    for protocol, name in (("speaker", "for unseen speakers"), ("random", "on the random split")):
         mine = table[(table["protocol"] == protocol) & (table["classifier"] == "logreg")]
         mine = mine[mine["first"].isin(LAYERS) & mine["second"].isin(LAYERS)]
         num = int((mine["p_adjusted"] <= 0.05).sum())

@@ -67,7 +67,7 @@ def test_classify_takes_expressions_grids_seeds_and_shows_intervals(store, tmp_p
         "mean(whisper-tiny/layer-1..2:mean)",
         "best(whisper-tiny/layer-1:mean + whisper-tiny/layer-2:mean, whisper-tiny/layer-1..2:mean)",
     }
-    assert "what dev chose of 3 in each fold; chance" in " ".join(result.output.split())
+    assert "selected on dev in each fold among 3; chance" in " ".join(result.output.split())
     assert set(summary["seeds"]) == {"0 1"}
     assert len(pd.read_csv(out / "results.csv")) == 2 * len(summary)
 
@@ -96,7 +96,7 @@ def test_regress_predicts_all_three_dimensions(store, tmp_path):
         *("--features", "whisper-tiny/layer-*", "--protocol", "speaker"),
     )
     assert result.exit_code == 0, result.output
-    assert "concordance (CCC)" in result.output
+    assert "CCC [95 %]" in result.output
     assert set(pd.read_csv(out / "regression.csv")["target"]) == {"valence", "arousal", "dominance"}
 
 

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 
+import grimp
 import pytest
 
 HEAVY = ("torch", "transformers", "zarr", "pandas", "lightning", "sklearn", "matplotlib")
@@ -35,3 +37,14 @@ def test_experiments_load_no_encoder():
 
 def test_extraction_loads_no_dask_by_itself():
     assert not loaded_after("import tokser.stages.extract") & {"dask", "distributed"}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    graph = grimp.build_graph("tokser", cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names the cycle
+
+
+def test_help_loads_no_command_and_no_settings():
+    found = loaded_after("from tokser.cli import main; main(['--help'], standalone_mode=False)")
+    assert not found & {"pydantic", "rich", "yaml"}

@@ -81,7 +81,7 @@ def test_the_wheel_holds_the_package_and_what_is_shipped(built):
         path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "tokser").rglob("*.py")
     }
     assert own <= names
-    assert {"tokser/py.typed", "tokser/report/page.html.jinja"} <= names
+    assert {"tokser/py.typed", "tokser/report/templates/page.html.jinja"} <= names
     assert not [name for name in names if name.startswith(("tests/", "docs/"))]
 
 

@@ -37,7 +37,7 @@ def pipeline_of(words: list[str]):
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_everything_that_the_report_ran_is_run(dataset):
+def test_everything_that_the_paper_ran_is_run(dataset):
     pipeline = load_pipeline(REPOSITORY / "pipelines" / f"reproduce-{dataset}.yaml")
     mine = [e for e in pipeline.extract if e.dataset == dataset]
     encoders = {name: e.layers for e in mine for name in e.encoders}
@@ -103,10 +103,10 @@ def test_splits_precision_and_places_can_be_told():
 
 
 def test_the_synthetic_form_names_the_encoders_that_are_built_for_it(monkeypatch, tmp_path):
-    from tokser.testing import material
+    from tokser.testing import demo_material
 
-    monkeypatch.setattr(material, "synthesise", lambda out: None)
-    monkeypatch.setattr(material, "_transcripts", lambda corpora: ["Guten Tag"])
+    monkeypatch.setattr(demo_material, "write_demo_corpora", lambda out: None)
+    monkeypatch.setattr(demo_material, "_transcripts", lambda corpora: ["Guten Tag"])
     write_reproduction_material(tmp_path)
     built = {folder.name for folder in (tmp_path / "encoders").iterdir()}
     made, emodb = commands("reproduce-emodb", "SYNTHETIC=1")

@@ -222,11 +222,11 @@ def test_a_layer_of_a_padded_window_has_the_same_bits_alone(tiny, precision):
 def test_all_layers_come_out_of_one_forward(tiny, name):
     encoder = load(tiny, name)
     given = [noise(8_000)] if name in SPEECH else encoder.tokenize(["a man said"])
-    passes = []
-    handle = encoder._model.register_forward_pre_hook(lambda *_: passes.append(1))
+    batches = []
+    handle = encoder._model.register_forward_pre_hook(lambda *_: batches.append(1))
     encoder.encode(given, parse_layers(encoder, "all"))
     handle.remove()
-    assert len(passes) == 1
+    assert len(batches) == 1
     if name in TEXT:
         assert encoder._model.get_input_embeddings().weight.dtype == torch.float32
 
@@ -264,7 +264,7 @@ def test_provenance_names_model_weights_and_precision(tiny, name):
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])
 def test_fp16_is_refused_on_a_processor(tiny, name):
-    with pytest.raises(SettingsError, match=r"fp32 or bf16 on a CPU.*Choose --precision bf16"):
+    with pytest.raises(SettingsError, match=r"fp32 or bf16 on a CPU.*Use --precision bf16"):
         load_encoder(str(tiny / name), revision=None, device=CPU, precision="fp16")
 
 
@@ -341,7 +341,8 @@ def test_long_waveforms_are_cut_into_windows_that_overlap(tiny, name, monkeypatc
         np.testing.assert_array_equal(between[layer], whole[layer])
         np.testing.assert_array_equal(again[layer], found[layer])
     normalised = encoder._normalised(long)
-    states = encoder._forward(normalised[None, 25 * 320 : 74 * 320 + 400], [49 * 320 + 400], [2])
+    rows = normalised[None, 25 * 320 : 74 * 320 + 400]
+    states = encoder._hidden_states(rows, [49 * 320 + 400], [2])
     np.testing.assert_array_equal(found[2][38:63], states[2][0, 13:38])
 
 

@@ -5,17 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from click.testing import CliRunner
 
 import tokser
 from tokser.cli import main
-from tokser.config import ExtractSettings, PoolSettings
+from tokser.config import AlignSettings, ExtractSettings, PoolSettings
 from tokser.corpora.manifest import read_manifest
 from tokser.encoders.bert import BertTextEncoder
 from tokser.encoders.whisper import WhisperSpeechEncoder
+from tokser.errors import StoreIncompleteError
+from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
+from tokser.pretrain.variants import build_aligner
+from tokser.stages.align import align
 from tokser.stages.extract import extract
 from tokser.stages.pool import pool
-from tokser.store import verify_store
+from tokser.store import Store, num_bytes_to_verify, open_store, verify_store
 
 WORDS = ["so ist das", "und dann noch mehr davon", "das ist neu", "ja", "dann ist es so"]
 
@@ -111,6 +116,94 @@ def test_only_new_and_corrected_utterances_are_encoded(corpus, tiny, suffix, mon
                 atol=2e-2,
             )
     assert extract(live).num_encoded == 0
+
+
+def aligner_for(store: Store, folder: Path) -> Path:
+    """Write an untrained aligner for the features of a store."""
+    features = {
+        "speech": "tiny-whisper/layer-2",
+        "queries": "tiny-bert/word",
+        "teacher": "tiny-bert/contextual",
+    }
+    dims = store[features["teacher"]].dim, store[features["speech"]].dim
+    description = AlignerDescription(
+        name=folder.name,
+        variant="paper",
+        text_dim=dims[0],
+        speech_dim=dims[1],
+        special_tokens=True,
+        features=features,
+        provenance={role: store[name].provenance for role, name in features.items()},
+        best_epoch=1,
+        scores={},
+    )
+    torch.manual_seed(0)
+    save_aligner(folder, build_aligner("paper", *dims, 1, {}).state_dict(), description)
+    return folder
+
+
+def align_and_pool(store: str, run: Path) -> Store:
+    align(AlignSettings(store=store, checkpoint=run, device="cpu"))
+    pool(PoolSettings(store=store, functionals=("max",)))
+    return open_store(store, check=True)
+
+
+DERIVED = ("run/aligned", "functionals/run/aligned", "functionals/tiny-whisper/layer-2@max")
+
+
+def rows_of(store: Store) -> dict[tuple[str, str], np.ndarray]:
+    return {(name, id_): store[name][id_].copy() for name in DERIVED for id_ in store.ids}
+
+
+def derived_files(folder: Path) -> dict[Path, bytes]:
+    """All files of the derived groups but their documents, which count the parts."""
+    groups = [folder / "run", folder / "functionals" / "run", folder / "functionals" / "tiny-bert"]
+    files = [file for group in groups for file in group.rglob("*") if file.is_file()]
+    documents = [group / name for group in groups for name in ("zarr.json", "group.json")]
+    return {file: file.read_bytes() for file in files if file not in documents}
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])
+def test_align_and_pool_compute_only_what_a_grown_store_lacks(corpus, tiny, suffix):
+    live = settings(corpus, tiny, suffix)
+    extract(live)
+    run = aligner_for(tokser.open_store(live.store), corpus / "run")
+    before = align_and_pool(live.store, run)
+    old, files = rows_of(before), derived_files(Path(live.store))
+    write(corpus, [(f"u{n}", n, WORDS[n], "ab"[n % 2]) for n in (0, 2, 3, 1, 4)])
+    extract(live)
+    grown = tokser.open_store(live.store)
+    assert [grown[name].is_complete for name in DERIVED] == [False] * 3
+    with pytest.raises(StoreIncompleteError, match="Run the same `tokser align` again"):
+        grown["run/aligned"]["u4"]
+    store = align_and_pool(live.store, run)
+    assert store["run/aligned"].ids == store.ids == ["u0", "u2", "u3", "u1", "u4"]
+    found = rows_of(store)
+    assert {key: rows.tobytes() for key, rows in found.items() if key in old} == {
+        key: rows.tobytes() for key, rows in old.items()
+    }
+    assert derived_files(Path(live.store)).items() >= files.items()
+    fresh = settings(corpus, tiny, suffix, store=str(corpus / f"fresh{suffix}"))
+    extract(fresh)
+    wanted = rows_of(align_and_pool(fresh.store, run))
+    for key, rows in wanted.items():
+        np.testing.assert_allclose(found[key].astype(float), rows.astype(float), atol=2e-2)
+    assert not verify_store(store).outdated
+    counted: list[int] = []
+    assert verify_store(store, counted.append).is_whole
+    assert sum(counted) == num_bytes_to_verify(store)
+
+
+def test_a_lookup_of_a_grown_store_has_a_record_per_utterance(corpus, tiny):
+    live = settings(corpus, tiny, ".zarr")
+    extract(live)
+    write(corpus, [(f"u{n}", n, WORDS[n], "ab"[n % 2]) for n in (0, 2, 3, 1, 4)])
+    extract(live)
+    store = tokser.open_store(live.store)
+    word = store["tiny-bert/word"]
+    assert list(word.records()) == store.ids
+    assert word.is_complete
+    assert {id_: len(word[id_]) for id_ in word.ids} == word.lengths.to_dict()
 
 
 def test_removal_from_the_command_line(corpus, tiny):

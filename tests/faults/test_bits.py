@@ -230,9 +230,7 @@ def test_a_flipped_bit_is_noticed_named_and_never_read(originals, form, tmp_path
 
 
 @pytest.mark.parametrize("byte", [0, 1, 7])
-def test_a_damaged_length_in_the_table_of_utterances_keeps_no_reader_busy(
-    originals, tmp_path, byte
-):
+def test_a_damaged_text_length_does_not_hang_a_reader(originals, tmp_path, byte):
     """HDF5 walks through its heap of texts by their lengths, which it does not check."""
     original = Original(originals[".h5", "none"])
     heap = (original.path / "utterances.h5").read_bytes()
@@ -244,7 +242,7 @@ def test_a_damaged_length_in_the_table_of_utterances_keeps_no_reader_busy(
 
 
 @pytest.mark.parametrize("form", [(".zarr", "none"), (".h5", "none")], ids=lambda form: form[0])
-def test_letters_that_a_flip_makes_no_text_are_damage_as_any_other(originals, tmp_path, form):
+def test_a_flip_that_breaks_utf8_is_damage(originals, tmp_path, form):
     original = Original(originals[form])
     key = "whisper-tiny/zarr.json" if form[0] == ".zarr" else "whisper-tiny/group.json"
     content = (original.path / key).read_bytes()

@@ -141,7 +141,7 @@ def test_a_shard_is_on_the_disk_before_its_entry(stores, monkeypatch):
     assert entry.startswith("whisper-tiny/layer-2/journal/")
 
 
-def test_a_shard_that_is_cut_while_it_is_mapped_is_an_error_not_a_crash(stores, tmp_path):
+def test_a_shard_cut_while_mapped_is_an_error_not_a_crash(stores, tmp_path):
     table = stores.manifest(40)
     plan = planned(stores, table)
     fill_some(stores, table, plan, None)

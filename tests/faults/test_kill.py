@@ -56,7 +56,7 @@ def test_killed_at_random_moments_the_store_ends_the_same(whole, counts):
 WRITES = range(1, 60) if FULL else range(1, 12, 3)
 
 
-def test_killed_in_the_middle_of_any_write_the_store_ends_the_same(whole):
+def test_a_kill_within_any_write_ends_in_the_same_store(whole):
     """The first writes lay the store down: a window that random moments seldom meet."""
     reference, _, settings, store = whole
     wanted = contents(reference)
@@ -107,9 +107,7 @@ main()
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_stops_the_command_with_a_message_and_it_goes_on(
-    tmp_path, corpus, encoders, number, monkeypatch
-):
+def test_a_signal_stops_with_a_message_and_resumes(tmp_path, corpus, encoders, number, monkeypatch):
     monkeypatch.setattr("tokser.store.layout.CHUNK_BYTES", 65_536)
     settings = settings_for(tmp_path / "emodb.zarr", corpus, encoders[:1])
     call = [sys.executable, "-c", SLOW_EXTRACTION, "extract", "--dataset", "emodb"]

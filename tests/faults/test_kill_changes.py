@@ -47,7 +47,7 @@ def drop(path: str) -> None:
 
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
 @pytest.mark.parametrize("change", [update, remove, drop])
-def test_killed_in_the_middle_of_a_write_the_same_command_finishes(tmp_path, suffix, change):
+def test_a_kill_within_a_write_is_finished_by_a_rerun(tmp_path, suffix, change):
     stores = StoreFactory(tmp_path, suffix)
     table = stores.manifest(8)
     plan = stores.plan(table, features={"layer-1": 3, "layer-2": 3}, shard_bytes=1_500)

@@ -19,7 +19,7 @@ from tokser.config import (
 from tokser.errors import TokserError
 from tokser.experiments.ledger import LEDGER
 from tokser.provenance import STAMP_NAME
-from tokser.report.results import read_inputs
+from tokser.report.inputs import read_inputs
 from tokser.sealed import INDEX, SealedFolder
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool

@@ -26,7 +26,7 @@ def store(stores):
     return open_store(opened.path)
 
 
-def test_rows_are_the_functionals_of_the_utterance_that_the_id_names(store):
+def test_rows_are_joined_by_id(store):
     found = design_matrix(store, ["wavlm-tiny/layer-1", "whisper-tiny/layer-2"])
     assert found.X.shape == (11, 2 * (8 + 5))
     assert found.X.dtype == np.float32
@@ -79,7 +79,7 @@ def test_features_of_two_widths_are_no_one_array(store):
         data_array(store, ["whisper-tiny/layer-1", "wavlm-tiny/layer-1"])
 
 
-def test_a_name_that_matches_nothing_is_refused_with_those_there_are(store):
+def test_a_pattern_without_match_lists_the_features(store):
     with pytest.raises(SettingsError, match=r"whisper-tiny/layer-1.*got 'whisper-tiny/layer-9'"):
         design_matrix(store, "whisper-tiny/layer-9")
 

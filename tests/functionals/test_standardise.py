@@ -42,7 +42,7 @@ def test_columns_that_float32_alone_can_spread_are_constant():
 
 
 @pytest.mark.parametrize(("spread", "is_constant"), [(0.99, True), (1.01, False)])
-def test_what_rounding_explains_is_left_out_and_what_is_wider_is_not(spread, is_constant):
+def test_columns_explained_by_rounding_are_left_out(spread, is_constant):
     rounding = np.full((4, 2), 1e-3)
     train = np.array([[5.0, -1.0]]) + spread * 1e-3 * np.array([[1, 1], [-1, -1], [1, -1], [-1, 1]])
     scaling = Standardiser.fit(train, rounding)
@@ -88,7 +88,7 @@ def test_a_speaker_with_one_utterance_becomes_0():
     assert (scaled == 0).all(axis=None)
 
 
-def test_rounding_is_scaled_with_each_speaker_and_what_it_explains_is_0():
+def test_rounding_is_scaled_with_each_speaker():
     """Of two sentences, each constant but for rounding: what training holds of one is constant."""
     rng = np.random.default_rng(0)
     ids = [f"u{i}" for i in range(24)]

@@ -47,7 +47,7 @@ def outputs_and_gradients(form, tensors, lengths, **kwargs):
     scale=st.sampled_from([1.0, 0.25]),
 )
 @settings(max_examples=25, deadline=None)
-def test_the_fast_form_has_the_outputs_and_every_gradient_of_the_plain_one(
+def test_reassociated_attention_equals_plain_attention(
     dtype, tolerance, seed, lengths, num_heads, head_dim, speech_dim, scale
 ):
     tensors, lengths = case(seed, lengths, num_heads * head_dim, speech_dim, dtype)
@@ -87,7 +87,7 @@ def test_both_forms_are_the_equations_of_each_utterance_alone(seed, lengths, num
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("num_heads", [1, 4])
-def test_in_bfloat16_the_fast_form_is_as_near_the_truth_as_the_plain_one(seed, num_heads):
+def test_bfloat16_errors_are_those_of_the_plain_form(seed, num_heads):
     exact, lengths = case(seed, [(12, 40), (9, 25), (1, 7)], 32, 24, torch.float64)
     options = {"num_heads": num_heads, "scale": num_heads**0.5 / 32**0.5}
     truth = outputs_and_gradients(plain, exact, lengths, **options)
@@ -98,7 +98,7 @@ def test_in_bfloat16_the_fast_form_is_as_near_the_truth_as_the_plain_one(seed, n
             assert float((a.double() - b).norm() / b.norm()) < 0.05
 
 
-def test_speech_as_it_is_stored_is_cast_to_the_type_of_the_queries():
+def test_stored_speech_is_cast_to_the_type_of_the_queries():
     (queries, speech, *_), lengths = case(0, [(3, 7), (2, 4)], 5, 5, torch.float32)
     stored = speech.detach().half()
     found = attend(queries, stored, *lengths)
@@ -106,7 +106,7 @@ def test_speech_as_it_is_stored_is_cast_to_the_type_of_the_queries():
     torch.testing.assert_close(found, attend(queries, stored.float(), *lengths), rtol=0, atol=0)
 
 
-def test_under_autocast_products_are_made_in_bfloat16_and_gradients_come_back_in_float32():
+def test_autocast_products_bfloat16_gradients_float32():
     (queries, speech, *_), lengths = case(0, [(30, 70), (20, 41)], 5, 5, torch.float32)
     stored = speech.detach().half()
     with torch.autocast("cpu", torch.bfloat16):

@@ -17,7 +17,7 @@ def random_maps(num_tokens, num_frames, seed=0):
     return torch.from_numpy(maps), *lengths
 
 
-def test_entropy_is_that_of_each_token_over_the_log_of_its_frames():
+def test_entropy_is_per_token_over_the_log_of_its_frames():
     maps, tokens, frames = random_maps([3, 2], [9, 5])
     found = entropy(maps, tokens, frames)
     expected = [
@@ -28,7 +28,7 @@ def test_entropy_is_that_of_each_token_over_the_log_of_its_frames():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_entropy_is_one_for_flat_attention_and_zero_for_one_frame():
+def test_flat_attention_has_entropy_one_and_one_frame_zero():
     maps = torch.stack([torch.full((4,), 0.25), torch.eye(4)[2]])[None]
     found = entropy(maps, torch.tensor([2]), torch.tensor([4]))
     assert found.tolist() == pytest.approx([1, 0])
@@ -45,7 +45,7 @@ def test_diagonality_is_spearmans_of_index_and_attended_time():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_who_follows_the_speech_has_one_who_goes_back_minus_one_and_who_does_not_care_zero():
+def test_monotonicity_is_a_rank_correlation():
     forward = torch.eye(5)
     maps = torch.stack([forward, forward.flip(0), torch.full((5, 5), 0.2)])
     lengths = torch.tensor([5, 5, 5])

@@ -31,11 +31,11 @@ def test_utterances_need_speech_and_text(make_pairs):
     assert make_pairs().ids() == ["a", "b", "silent"]
 
 
-def test_without_special_tokens_one_that_has_no_other_is_left_out(make_pairs):
+def test_without_special_tokens_empty_texts_are_left_out(make_pairs):
     assert make_pairs(special_tokens=False).ids() == ["a", "b"]
 
 
-def test_no_common_utterance_is_an_error_that_says_what_to_extract(make_pairs):
+def test_no_common_utterance_says_what_to_extract(make_pairs):
     with pytest.raises(InputError, match=r"speech and a transcript, got none\. Extract"):
         make_pairs({"x": 3}, {"y": 3}).ids()
 
@@ -76,7 +76,7 @@ def test_mismatched_speech_keeps_the_text(make_pairs):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("feature", ["speech", "queries", "teacher"])
-def test_a_row_that_is_not_finite_names_the_feature_and_the_utterance(make_pairs, feature, bad):
+def test_a_row_not_finite_names_feature_and_utterance(make_pairs, feature, bad):
     pairs = make_pairs()
     source = pairs.speech[0] if feature == "speech" else getattr(pairs, feature)
     source.by_id["b"][1, 0] = bad

@@ -68,7 +68,7 @@ def unchecked_run(run):
 
 
 @pytest.mark.parametrize("name", ["aligner.safetensors", "aligner.json"])
-def test_a_changed_byte_is_an_error_that_names_the_file_and_what_repairs_it(run, name):
+def test_a_changed_byte_names_the_file_and_the_repair(run, name):
     file = run[0] / name
     content = bytearray(file.read_bytes())
     content[-9] ^= 1
@@ -78,7 +78,7 @@ def test_a_changed_byte_is_an_error_that_names_the_file_and_what_repairs_it(run,
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "shape", "bytes"])
-def test_weights_that_do_not_fit_are_an_error_that_names_the_file(unchecked_run, change):
+def test_weights_that_do_not_fit_name_the_file(unchecked_run, change):
     folder = unchecked_run
     file = folder / "aligner.safetensors"
     weights = load_file(file)

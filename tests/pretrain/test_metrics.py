@@ -18,6 +18,6 @@ from tokser.pretrain.metrics import HEADLINE, best_epoch
         ([], None),
     ],
 )
-def test_the_best_is_the_first_trained_epoch_that_no_other_exceeds(rates, best):
+def test_the_best_epoch_is_the_first_of_the_highest(rates, best):
     rows = [{"epoch": epoch, HEADLINE: rate} for epoch, rate in enumerate(rates)]
     assert best_epoch(rows) == best_epoch(rows[::-1]) == best

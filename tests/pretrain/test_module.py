@@ -45,9 +45,7 @@ def test_a_lone_token_is_an_error_that_names_its_utterance(module, make_batch):
         module.training_step(make_batch([1]), 0)
 
 
-def test_a_loss_that_is_not_finite_names_the_utterances_of_the_batch(
-    module, make_batch, monkeypatch
-):
+def test_a_loss_not_finite_names_the_utterances(module, make_batch, monkeypatch):
     monkeypatch.setattr(AlignerModule, "current_epoch", 4)
     with torch.no_grad():
         module.aligner.w_v.fill_(math.nan)
@@ -78,7 +76,7 @@ def test_a_validation_forgets_the_one_before(module, make_batch):
     assert found[0] == pytest.approx(found[1], rel=0, abs=0, nan_ok=True)  # too few for intervals
 
 
-def test_the_mean_loss_is_that_since_the_last_call_and_nan_without_training(module, make_batch):
+def test_the_mean_loss_covers_steps_since_the_last_call(module, make_batch):
     assert math.isnan(module.mean_train_loss())
     losses = [float(module.training_step(make_batch([3, 2], seed=s), 0).detach()) for s in (0, 1)]
     assert module.mean_train_loss() == pytest.approx(sum(losses) / 2)
@@ -91,7 +89,7 @@ def test_the_optimiser_is_adam_at_the_rate_that_was_set(module):
     assert [group["lr"] for group in optimizer.param_groups] == [1e-3]
 
 
-def test_the_text_only_control_is_trained_beside_and_changes_nothing(make_batch, monkeypatch):
+def test_the_text_only_baseline_does_not_change_the_aligner(make_batch, monkeypatch):
     weights = {}
     for text_only in (False, True):
         torch.manual_seed(0)

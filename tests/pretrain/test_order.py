@@ -14,7 +14,7 @@ from tokser.pretrain.order import bucketed_batches, in_order, part_of, shard_bat
     epoch=st.integers(0, 99),
 )
 @settings(max_examples=50, deadline=None)
-def test_an_epoch_has_every_utterance_once_in_batches_of_the_size(count, batch_size, seed, epoch):
+def test_an_epoch_has_every_utterance_once(count, batch_size, seed, epoch):
     ids = [f"u{i}" for i in range(count)]
     lengths = {name: place for place, name in enumerate(ids)}
     batches = bucketed_batches(ids, lengths, batch_size=batch_size, seed=seed, epoch=epoch)
@@ -84,7 +84,7 @@ def test_shard_by_shard_an_epoch_has_every_utterance_once(
     assert batches == shard_batches(ids, lengths, shard_of, **options)
 
 
-def test_shard_by_shard_few_shards_are_read_at_a_time_and_they_are_mixed():
+def test_shard_order_mixes_a_few_shards_at_a_time():
     ids, lengths, shard_of = corpus(12, 40)
     batches = shard_batches(ids, lengths, shard_of, batch_size=8, seed=0, epoch=0, shards_at_once=3)
     seen = [[shard_of[name] for name in batch] for batch in batches]
@@ -96,7 +96,7 @@ def test_shard_by_shard_few_shards_are_read_at_a_time_and_they_are_mixed():
 
 
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=6), num_ranks=st.integers(1, 4))
-def test_the_parts_of_processes_are_disjoint_complete_and_as_many(sizes, num_ranks):
+def test_shares_of_processes_are_disjoint_and_complete(sizes, num_ranks):
     batches = [[f"b{b}u{i}" for i in range(size)] for b, size in enumerate(sizes)]
     ids = sorted(name for batch in batches for name in batch)
     if len(ids) < num_ranks:

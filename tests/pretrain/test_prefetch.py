@@ -8,7 +8,7 @@ from tokser.pretrain.prefetch import AHEAD, Prefetch
 PLAN = [["a"], ["b"], ["c"], ["d"], ["e"], ["f"]]
 
 
-def test_it_hands_out_every_batch_in_order_read_on_another_thread():
+def test_batches_come_in_order_from_another_thread():
     threads = set()
 
     def read(ids):
@@ -31,7 +31,7 @@ def test_it_reads_a_few_batches_ahead_and_no_more():
     stream.close()
 
 
-def test_its_state_is_the_batches_handed_out_and_another_goes_on_with_the_next():
+def test_a_restored_prefetch_continues_with_the_next_batch():
     stream = Prefetch(lambda epoch: PLAN, list, lambda: 3)
     items = iter(stream)
     assert [next(items), next(items)] == PLAN[:2]
@@ -49,7 +49,7 @@ def test_the_state_of_an_epoch_that_is_over_begins_the_next():
     assert next(iter(stream)) == ["4-a"]
 
 
-def test_an_error_of_the_reader_reaches_the_trainer_and_the_thread_ends():
+def test_an_error_of_the_reader_is_raised_in_the_loop():
     def read(ids):
         raise ValueError(ids)
 

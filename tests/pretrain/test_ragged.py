@@ -6,7 +6,7 @@ from tokser.pretrain.ragged import as_padded, as_ragged, row_mask
 
 
 @given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5))
-def test_padding_keeps_every_row_at_its_place_and_comes_off_again(lengths):
+def test_padding_round_trips(lengths):
     rows = torch.randn(sum(lengths), 3)
     padded = as_padded(rows, torch.tensor(lengths))
     assert padded.shape == (len(lengths), max(lengths), 3)

@@ -87,7 +87,7 @@ def both(inputs, tmp_path_factory):
 
 
 @pytest.mark.parametrize("loss", [gathered_loss, local_loss])
-def test_two_processes_have_the_loss_and_the_gradients_of_one_with_the_joined_batch(both, loss):
+def test_two_processes_have_the_loss_and_gradients_of_one(both, loss):
     value, aligner, found = both
     for rank in found:
         torch.testing.assert_close(rank[loss.__name__]["loss"], value)

@@ -25,7 +25,7 @@ def without_each(matched, name):
     return np.array([matched[name][unit_of_token != unit].mean() for unit in range(4)])
 
 
-def test_a_rate_is_that_of_the_tokens_and_its_interval_leaves_units_out(matched):
+def test_a_rate_has_a_jackknife_interval_over_units(matched):
     found = count_matches(matched, NUM_TOKENS, UNITS).rate("rate", "first")
     expected = jackknife(
         matched["first"].mean(), without_each(matched, "first"), scale="share", num_observations=17
@@ -60,7 +60,7 @@ def test_fewer_than_four_units_have_no_interval(matched):
         ("a b c d -", [0, 1, 2, 3, 4]),  # one is unknown
     ],
 )
-def test_units_are_speakers_where_all_are_known_and_there_are_four(speakers, numbers):
+def test_units_are_speakers_if_four_or_more_are_known(speakers, numbers):
     ids = ["u4", "u0", "u1", "u2", "u3"]
     told = pd.Series([s.strip("-") for s in speakers.split()], index=ids)
     units = dev_units(ids, pd.concat([pd.Series({"train": "z"}), told]))

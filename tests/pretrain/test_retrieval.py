@@ -23,7 +23,7 @@ def tokens(seed: int, count: int, dim: int = 6, noise: float = 1.0):
 
 @given(seed=st.integers(0, 2**16), count=st.integers(6, 60), block_rows=st.integers(1, 70))
 @settings(max_examples=25, deadline=None)
-def test_scores_are_those_of_scikit_learns_neighbours_whatever_the_block(seed, count, block_rows):
+def test_scores_equal_scikit_learns_neighbours(seed, count, block_rows):
     student, teacher = tokens(seed, count)
     neighbours = NearestNeighbors(n_neighbors=count, metric="cosine", algorithm="brute")
     order = neighbours.fit(teacher.numpy()).kneighbors(student.numpy(), return_distance=False)
@@ -48,7 +48,7 @@ def test_no_block_holds_more_rows_than_it_may(monkeypatch):
     assert max(seen) == 8
 
 
-def test_a_student_that_says_the_same_everywhere_matches_nothing_by_ties():
+def test_a_constant_student_matches_nothing():
     _, teacher = tokens(0, 20)
     assert retrieve(torch.zeros_like(teacher), teacher).match_rate == 0
     assert ranks(torch.zeros_like(teacher), teacher).tolist() == [20] * 20
@@ -89,7 +89,7 @@ def test_within_an_utterance_only_its_own_tokens_are_looked_at(seed, counts):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("block_rows", [1, 7, 64, 1024])
-def test_of_two_equal_teacher_tokens_each_stands_in_the_others_way(dtype, block_rows):
+def test_equal_teacher_tokens_tie(dtype, block_rows):
     # A matrix product may round equal columns by an ulp apart; a tie must stay one.
     g = torch.Generator().manual_seed(0)
     once = torch.randn(333, 96, generator=g).to(dtype)
@@ -132,7 +132,7 @@ def said(sentences: list[str], dim: int = 16):
         (["ab", "ab", "ac", "ac", "ac", "a"], (3 + 2 + 3) / 11),
     ],
 )
-def test_no_map_of_a_query_exceeds_the_upper_bound_and_one_reaches_it(sentences, attainable):
+def test_the_upper_bound_of_query_maps_is_reached(sentences, attainable):
     queries, teacher = said(sentences)
     assert query_upper_bound(queries, teacher) == pytest.approx(attainable)
     assert query_upper_bound(queries, teacher, find_equal(teacher)) == pytest.approx(attainable)

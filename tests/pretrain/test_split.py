@@ -19,13 +19,13 @@ def parts(splits, speakers, **kwargs):
     return split_train_dev(utterances, list(utterances.index), **options)
 
 
-def test_a_corpus_that_names_its_parts_is_split_so_and_test_is_neither():
+def test_named_parts_are_kept_and_test_is_unused():
     splits = ["train-clean-100", "dev-clean", "test-clean", "train-other-500", "dev-other"]
     assert parts(splits, list("abcde")) == (["u0", "u3"], ["u1", "u4"])
 
 
 @pytest.mark.parametrize("splits", [None, [""] * 12, ["train-clean-100"] * 12])
-def test_without_a_dev_part_whole_speakers_are_held_out_the_same_for_a_seed(splits):
+def test_without_dev_part_speakers_are_held_out_by_seed(splits):
     speakers = list("abcdabcdabcd")
     train, dev = parts(splits, speakers)
     assert sorted(train + dev) == sorted(f"u{i}" for i in range(12))

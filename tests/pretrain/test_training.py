@@ -83,9 +83,7 @@ def handlers():
 
 
 @pytest.mark.parametrize("act", [interrupt, terminate])
-def test_a_stop_is_a_stop_and_the_next_call_ends_as_if_there_had_been_none(
-    data, tmp_path, monkeypatch, handlers, act
-):
+def test_a_resumed_run_ends_as_one_without_stop(data, tmp_path, monkeypatch, handlers, act):
     whole = run(data, tmp_path / "whole")
     with monkeypatch.context() as patch:
         in_step(patch, 1, act)
@@ -97,7 +95,7 @@ def test_a_stop_is_a_stop_and_the_next_call_ends_as_if_there_had_been_none(
     assert cut.best.read_bytes() == whole.best.read_bytes()
 
 
-def test_a_run_that_was_moved_while_stopped_still_knows_its_best_epoch(data, tmp_path, monkeypatch):
+def test_a_moved_run_keeps_its_best_epoch(data, tmp_path, monkeypatch):
     score = AlignerModule.on_validation_epoch_end
 
     def fall(self):
@@ -163,7 +161,7 @@ def test_the_table_tells_the_documented_scores(data, tmp_path):
     assert table["epoch"].tolist() == [0, 1, 2]
 
 
-def test_a_loss_that_is_not_finite_names_the_epoch_and_the_utterances(data, tmp_path, monkeypatch):
+def test_a_loss_not_finite_names_epoch_and_utterances(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "tokser.pretrain.ranks.token_contrastive_loss",
         lambda student, teacher, temperature: student.sum() * float("nan"),
@@ -207,7 +205,7 @@ def test_weights_that_are_kept_are_those_of_the_epoch(data, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
-def test_a_stop_within_an_epoch_costs_no_step_and_ends_in_the_very_same_weights(
+def test_a_stop_within_an_epoch_ends_in_the_same_weights(
     data, tmp_path, monkeypatch, handlers, schedule
 ):
     options = {"save_steps": 1, "schedule": schedule, "warmup_steps": 1, "epochs": 3}
@@ -273,9 +271,7 @@ def test_training_stops_early_where_nothing_gets_better(data, tmp_path, monkeypa
     assert pd.read_csv(history.table)["epoch"].tolist() == [0, 1, 2, 3]
 
 
-def test_in_bfloat16_products_are_in_bfloat16_weights_are_not_and_it_learns(
-    data, tmp_path, monkeypatch
-):
+def test_bfloat16_products_with_float32_weights_learn(data, tmp_path, monkeypatch):
     dtypes = set()
     attend = attention.attend
 

@@ -66,7 +66,7 @@ def test_scores_are_those_of_all_batches_together(part):
 
 
 @torch.no_grad()
-def test_a_sentence_that_was_read_twice_does_not_lower_the_upper_bound(part):
+def test_repeated_sentences_do_not_lower_the_upper_bound(part):
     batch = part(1)
     validation = Validation(nothing)
     for _ in range(3):
@@ -124,7 +124,7 @@ def test_a_student_that_is_not_finite_asks_which_row_is_at_fault(part):
 
 
 @torch.no_grad()
-def test_attention_is_looked_at_for_a_limited_number_of_utterances(part, monkeypatch):
+def test_attention_is_measured_on_a_limited_number(part, monkeypatch):
     monkeypatch.setattr("tokser.pretrain.validation._MOST_MAPS", 3)
     aligner, seen = PaperAligner(4, 6), []
     monkeypatch.setattr(

@@ -32,7 +32,7 @@ def doubled(inputs):
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-def test_the_fast_form_has_the_outputs_and_gradients_of_the_plain_one(variant, inputs, layers):
+def test_the_fast_form_equals_the_plain_form(variant, inputs, layers):
     aligner = build(variant, layers)
     given = doubled(inputs(TOKENS, FRAMES, layers=layers))
     found = {}
@@ -49,7 +49,7 @@ def test_the_fast_form_has_the_outputs_and_gradients_of_the_plain_one(variant, i
         torch.testing.assert_close(fast_gradients[name], expected, rtol=1e-6, atol=1e-8)
 
 
-def test_an_utterance_gets_the_same_tokens_whoever_else_is_in_the_batch(variant, inputs):
+def test_other_utterances_of_the_batch_do_not_matter(variant, inputs):
     aligner = build(variant).eval()
     given = doubled(inputs(TOKENS, FRAMES))
     alone = given._replace(
@@ -61,7 +61,7 @@ def test_an_utterance_gets_the_same_tokens_whoever_else_is_in_the_batch(variant,
     torch.testing.assert_close(aligner(alone), aligner(given)[:3])
 
 
-def test_the_attention_map_sums_to_one_over_frames_and_is_zero_on_padding(variant, inputs):
+def test_the_attention_map_sums_to_one_over_frames(variant, inputs):
     maps = build(variant).attention_map(doubled(inputs([3, 2], [7, 2]))).detach()
     assert maps.shape == (2, 3, 7)
     torch.testing.assert_close(maps[0].sum(-1), torch.ones(3, dtype=torch.float64))
@@ -116,7 +116,7 @@ def test_the_scaled_aligner_divides_by_the_root_of_the_width(inputs):
     torch.testing.assert_close(scaled(given), paper(given))
 
 
-def test_attention_starts_nearly_flat_on_activations_as_large_as_those_of_whisper(inputs):
+def test_attention_starts_nearly_flat_on_large_activations(inputs):
     torch.manual_seed(0)
     aligner = build_aligner("paper", 768, 512, 1, {})
     given = inputs([20], [300], 768, 512)
@@ -152,7 +152,7 @@ class Independent(nn.Module):
         return a.norm_out(x + a.feed_forward(x))
 
 
-def test_the_sunder_aligner_is_torchs_attention_with_residuals_and_norms(inputs):
+def test_the_sunder_aligner_equals_torchs_attention_block(inputs):
     aligner = build("sunder")
     given = doubled(inputs(TOKENS, FRAMES))
     student = aligner(given).split(TOKENS)

@@ -13,8 +13,8 @@ from tokser.cli.failures import reports_errors
 from tokser.corpora.manifest import probe_recordings, read_manifest
 from tokser.errors import InputError, StoreMismatchError
 from tokser.experiments.regression import Regression
+from tokser.store.feature_name import FeatureName
 from tokser.store.manifest_difference import manifest_difference
-from tokser.store.reader import _is_part
 
 ROW = dict.fromkeys(("speaker", "sex", "session", "language", "transcript", "label"), "")
 
@@ -91,5 +91,5 @@ def test_a_difference_names_columns_and_utterances():
 
 
 def test_functionals_of_a_name_with_an_at_sign_are_found():
-    assert _is_part("wavlm@v2/layer-6@std")
-    assert not _is_part("wavlm@v2/layer-6")
+    assert FeatureName.parse("wavlm@v2/layer-6@std").functional == "std"
+    assert FeatureName.parse("wavlm@v2/layer-6").functional == ""

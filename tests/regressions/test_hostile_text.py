@@ -19,8 +19,10 @@ from tokser.plain_text import one_line, plain
 from tokser.progress import say
 from tokser.report.attention import draw_attention
 from tokser.report.confusion import Confusion
-from tokser.report.matrix import confusion_matrix
-from tokser.report.typeset import Number, Table, typeset
+from tokser.report.confusion_figure import confusion_matrix
+from tokser.report.renderers import render_table
+from tokser.report.renderers.html import render_html
+from tokser.report.table import Column, ColumnGroup, Number, Table
 
 HOSTILE = (
     "[/x]",
@@ -117,13 +119,14 @@ FORMULAS = ("=1+1", "+cmd|x", "-2+3", "@SUM(A1)", "\t=1", "\x1b[31m=1")
 CELLS = (*HOSTILE, *FORMULAS, "a|b", "$x$ & <b>", "*", "[0.5]", "line\nbreak", "a & b \\ #1_%~^{}")
 
 
-def exhibit():
-    rows = tuple((text, Number(-0.5), -3) for text in CELLS)
-    return Table("t", CELLS[0], ("=features", "UAR", "n"), rows, notes=("a\nb", "=1"))
+def hostile_table():
+    rows = tuple((text, Number(-0.5, digits=2, scale=1), -3) for text in CELLS)
+    columns = (Column("=features"), Column("UAR", "number"), Column("n", "number"))
+    return Table("t", CELLS[0], (ColumnGroup(columns),), rows, notes=("a\nb", "=1"))
 
 
 def test_csv_of_the_report_has_no_formulas_and_numbers_stay_numbers():
-    rows = list(csv.reader(io.StringIO(typeset(exhibit(), "csv"))))
+    rows = list(csv.reader(io.StringIO(render_table(hostile_table(), "csv"))))
     assert rows[0] == ["'=features", "UAR", "n"]
     cells = dict(zip(CELLS, rows[1:], strict=False))
     assert [cells[text][0] for text in FORMULAS] == [
@@ -135,12 +138,13 @@ def test_csv_of_the_report_has_no_formulas_and_numbers_stay_numbers():
 
 
 def test_a_text_that_is_a_number_stays_one():
-    text = typeset(Table("t", "t", ("p",), (("-1.5e-3",), ("+2",), ("-x",))), "csv")
+    groups = (ColumnGroup((Column("p"),)),)
+    text = render_table(Table("t", "t", groups, (("-1.5e-3",), ("+2",), ("-x",))), "csv")
     assert text == "p\n-1.5e-3\n+2\n'-x\n"
 
 
 def test_markdown_keeps_each_row_on_one_line_with_nothing_live():
-    lines = typeset(exhibit(), "md").splitlines()
+    lines = render_table(hostile_table(), "md").splitlines()
     rows = [line for line in lines if line.startswith("| ")][2:]
     assert len(rows) == len(CELLS)
     for row in rows:
@@ -150,12 +154,18 @@ def test_markdown_keeps_each_row_on_one_line_with_nothing_live():
 
 
 def test_latex_rows_begin_with_no_argument_and_hold_no_control_characters():
-    text = typeset(exhibit(), "latex")
+    text = render_table(hostile_table(), "latex")
     assert not CONTROL.search(text)
     assert not re.search(r"(rule|\\\\)\s*[\[*]", text)
     assert r"    {}[/x] & -0.50 & -3 \\" in text
     assert r"a \& b \textbackslash{} \#1\_\%\textasciitilde{}\textasciicircum{}\{\} &" in text
     assert text.count(r"\\" + "\n") == len(CELLS) + 1
+
+
+def test_html_holds_text_as_text():
+    html = render_html(hostile_table())
+    assert "$x$ &amp; &lt;b&gt;" in html
+    assert "<b>" not in html
 
 
 def test_figures_hold_labels_as_text():

@@ -7,7 +7,7 @@ import pytest
 from tokser.corpora.tables.emobox import read_emobox
 from tokser.corpora.tables.json_lines import read_json_lines
 from tokser.errors import ManifestError
-from tokser.report.parse import parse_lines
+from tokser.report.json_files import parse_lines
 
 # The others that `str.splitlines` cuts at are not allowed in JSON unless they are escaped.
 CUT_BY_PYTHON = ["\u2028", "\u2029", "\u0085"]

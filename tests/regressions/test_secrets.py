@@ -12,7 +12,7 @@ from tokser.errors import SettingsError
 from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.redaction import redacted, redacted_values
-from tokser.report.parse import parse_object
+from tokser.report.json_files import parse_object
 
 
 @pytest.mark.parametrize(

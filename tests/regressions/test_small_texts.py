@@ -9,9 +9,9 @@ from tokser.config import ClassifySettings, SweepSettings
 from tokser.errors import SettingsError
 from tokser.experiments.feature_expressions import parse
 from tokser.pipeline import load_pipeline
+from tokser.pretrain.sweep import runs_of
 from tokser.provenance import STAMP_NAME, Stamp
 from tokser.scheduling import load_cluster
-from tokser.stages.sweep import runs_of
 from tokser.yaml_file import parse_yaml
 
 KNOWN = [f"whisper-base/layer-{number}" for number in range(7)] + ["bert/contextual"]

@@ -5,7 +5,7 @@ import pytest
 from tokser.corpora.manifest import probe_recordings, read_manifest
 from tokser.corpora.tables.delimited import read_delimited
 from tokser.errors import InputError, ManifestError
-from tokser.report.parse import parse_comparisons
+from tokser.experiments.results import CLASSIFICATION
 
 SAID = "I don’t know – “really” … 5 €"  # noqa: RUF001
 TABLE = f"path,label,transcript\r\na.wav,x,{SAID}\r\n"
@@ -107,7 +107,7 @@ def test_a_folder_is_no_manifest(tmp_path):
 
 
 @pytest.mark.parametrize("character", ["\u2028", "\u0085", "\x0b"])
-def test_a_report_counts_a_table_s_lines_by_line_feeds_only(tmp_path, character):
+def test_lines_of_results_end_at_line_feeds_only(tmp_path, character):
     path = tmp_path / "comparisons.csv"
     path.write_text(f"first{character},second\n", encoding="utf-8")
-    assert parse_comparisons(path, ()).empty
+    assert CLASSIFICATION.comparisons.read(path).empty

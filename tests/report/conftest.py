@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from tokser.experiments.statistics.metrics import ccc
+from tokser.report.inputs import read_inputs
+from tokser.report.merge import merge_scores
 
 EMOTIONS = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
 AUDIT = {
@@ -54,26 +56,28 @@ class Folders:
         folder = self.root / name
         folder.mkdir(parents=True)
         rng = np.random.default_rng(len(features) + seed)
-        scores, predictions, grid = [], [], []
+        scores, predictions, confusion, grid = [], [], [], []
         for position, feature in enumerate(features):
             for protocol in protocols:
                 for classifier in classifiers:
                     key = {"features": feature, "protocol": protocol, "classifier": classifier}
                     hit = 0.55 + 0.35 * (position + 1) / len(features)
                     hit += 0.04 * (protocol == "random")
-                    told = self._predictions(rng, hit, key, labels)
-                    predictions.append(told)
-                    scores.append(self._score(told, key, dataset, seed))
+                    made = self._predictions(rng, hit, key, labels)
+                    predictions.append(made)
+                    confusion.append(self._confusion(made, key, dataset, labels))
+                    scores.append(self._score(made, key, dataset, seed))
                     grid += self._grid(hit, key, dataset)
         pd.DataFrame(scores).to_csv(folder / "results.csv", index=False)
         self._summary(scores, seed).to_csv(folder / "summary.csv", index=False)
         self._comparisons(scores).to_csv(folder / "comparisons.csv", index=False)
         self._choices(scores, features).to_csv(folder / "choices.csv", index=False)
+        pd.concat(confusion).to_csv(folder / "confusion.csv", index=False)
         pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
         pd.DataFrame(grid).to_csv(folder / "grid.csv", index=False)
         audit = {protocol: AUDIT[protocol] for protocol in protocols}
         (folder / "audit.json").write_text(json.dumps(audit))
-        (folder / "ledger.jsonl").write_text("".join(self._looks(scores)))
+        (folder / "ledger.jsonl").write_text("".join(self._evaluations(scores)))
         settings = {
             "dataset": dataset,
             "store": "stores/emodb.zarr",
@@ -94,21 +98,27 @@ class Folders:
         table["label"], table["prediction"] = truth, guess
         return table.assign(**{f"probability_{label}": 1 / len(labels) for label in labels})
 
-    def _score(self, told, key, dataset, seed) -> dict[str, object]:
-        hits = told["label"] == told["prediction"]
-        uar = hits.groupby(told["label"]).mean().mean()
+    def _confusion(self, predictions, key, dataset, labels) -> pd.DataFrame:
+        counts = pd.crosstab(predictions["label"], predictions["prediction"])
+        counts = counts.reindex(index=sorted(labels), columns=sorted(labels), fill_value=0)
+        table = counts.stack().rename("count").reset_index()
+        return table.assign(dataset=dataset, **key, setup="", num_seeds=1)
+
+    def _score(self, predictions, key, dataset, seed) -> dict[str, object]:
+        hits = predictions["label"] == predictions["prediction"]
+        uar = hits.groupby(predictions["label"]).mean().mean()
         leaky = key["protocol"] == "random"
         return {
             "dataset": dataset,
             **key,
             "setup": "",
             "uar": uar,
-            "uar_chance": 1 / told["label"].nunique(),
+            "uar_chance": 1 / predictions["label"].nunique(),
             "accuracy": hits.mean(),
             "macro_f1": uar - 0.004,
             "weighted_f1": uar - 0.002,
             "num_candidates": 3 if key["features"].startswith("best(") else 1,
-            "n_test": len(told),
+            "n_test": len(predictions),
             "num_folds": 1 if leaky else 10,
             "leaks": "speakers sentences" if leaky else "sentences",
             "seed": seed,
@@ -129,9 +139,9 @@ class Folders:
         for a, b in itertools.combinations(scores, 2):
             if (a["protocol"], a["classifier"]) == (b["protocol"], b["classifier"]):
                 difference = a["uar"] - b["uar"]
-                told = [a["dataset"], a["protocol"], a["classifier"], "", a["features"]]
+                key = [a["dataset"], a["protocol"], a["classifier"], "", a["features"]]
                 ends = [difference - 0.02, difference + 0.03, 0.002, 0.012, "", "speaker", 10, ""]
-                rows.append([*told, b["features"], difference, *ends])
+                rows.append([*key, b["features"], difference, *ends])
         return pd.DataFrame(rows, columns=columns)
 
     def _choices(self, scores, features) -> pd.DataFrame:
@@ -149,7 +159,7 @@ class Folders:
         columns = [*keys, "fold", "chosen", "chosen_classifier", "dev_uar", "stamp"]
         return pd.DataFrame(rows, columns=columns)
 
-    def _looks(self, scores) -> list[str]:
+    def _evaluations(self, scores) -> list[str]:
         names = ("dataset", "features", "protocol", "classifier", "seed")
         return [
             json.dumps({"when": "2025-08-01T12:00:00", "fold": str(f)} | {k: row[k] for k in names})
@@ -168,7 +178,7 @@ class Folders:
 
     def regression(
         self,
-        name: str = "iemocap-dimensions",
+        name: str = "iemocap-dimensional",
         *,
         features: Sequence[str] = ("whisper-base/layer-2", "whisper-base/layer-10"),
         protocols: Sequence[str] = ("random", "speaker"),
@@ -182,9 +192,9 @@ class Folders:
             for protocol, target in itertools.product(protocols, targets):
                 key = {"features": feature, "protocol": protocol, "target": target}
                 key |= {"regressor": "ridge", "seed": 0}
-                told = self._estimates(rng, 0.3 + 0.5 * position / len(features), key)
-                predictions.append(told)
-                scores.append(self._agreement(told, key))
+                made = self._numbers(rng, 0.3 + 0.5 * position / len(features), key)
+                predictions.append(made)
+                scores.append(self._agreement(made, key))
         pd.DataFrame(scores).to_csv(folder / "regression.csv", index=False)
         comparisons = [
             {k: a[k] for k in ("dataset", "protocol", "target", "regressor", "setup")}
@@ -198,21 +208,21 @@ class Folders:
         pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
         (folder / "audit.json").write_text(json.dumps({p: AUDIT[p] for p in protocols}))
         names = ("dataset", "features", "protocol", "target", "regressor", "seed")
-        looks = [{"fold": "1"} | {k: row[k] for k in names} for row in scores]
-        (folder / "ledger.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
+        lines = [json.dumps({"fold": "1"} | {k: row[k] for k in names}) + "\n" for row in scores]
+        (folder / "ledger.jsonl").write_text("".join(lines))
         settings = {"dataset": "iemocap", "store": "stores/iemocap.zarr", "out": str(folder)}
         self._provenance(folder, "regress", settings | {"targets": list(targets)})
         return folder
 
-    def _estimates(self, rng, listens, key) -> pd.DataFrame:
+    def _numbers(self, rng, slope, key) -> pd.DataFrame:
         num = 54 if key["protocol"] == "random" else 535
         truth = rng.integers(2, 11, size=num) / 2
-        guess = 3 + listens * (truth - 3) + rng.normal(scale=0.3, size=num)
+        guess = 3 + slope * (truth - 3) + rng.normal(scale=0.3, size=num)
         table = pd.DataFrame({"id": [f"utt{i:03d}" for i in range(num)]}).assign(**key)
         return table.assign(fold=1, truth=truth, prediction=guess)
 
-    def _agreement(self, told, key) -> dict[str, object]:
-        concordance = ccc(told["truth"].to_numpy(), told["prediction"].to_numpy())
+    def _agreement(self, predictions, key) -> dict[str, object]:
+        concordance = ccc(predictions["truth"].to_numpy(), predictions["prediction"].to_numpy())
         leaky = key["protocol"] == "random"
         return {
             "dataset": "iemocap",
@@ -222,9 +232,9 @@ class Folders:
             "num_candidates": 1,
             "ccc_low": concordance - 0.05,
             "ccc_high": concordance + 0.04,
-            "pearson": told["truth"].corr(told["prediction"]),
+            "pearson": predictions["truth"].corr(predictions["prediction"]),
             "rmse": 0.71,
-            "n_test": len(told),
+            "n_test": len(predictions),
             "num_folds": 1 if leaky else 5,
             "num_units": 10,
             "leaks": "speakers" if leaky else "",
@@ -273,3 +283,10 @@ class Folders:
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path)
+
+
+def scores_of(*folders: Path, target: str = "") -> pd.DataFrame:
+    """Return the merged scores of folders of one task, for one target."""
+    read = read_inputs(folders).experiments
+    merged = merge_scores([one.folder for one in read], [one.scores for one in read])
+    return merged[merged["target"] == target]

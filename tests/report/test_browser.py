@@ -1,17 +1,17 @@
-"""The page as people see it: in Chromium, on a phone and on a desk, by day and by night."""
+"""The page in Chromium: on a phone and on a desk, in light and in dark mode."""
 
 import shutil
 
 import pytest
 
 from tokser.config import ReportSettings
+from tokser.report.inputs import read_inputs
 from tokser.report.page import render
-from tokser.report.results import read_inputs
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
-    reason="NO CHROMIUM HERE (apt-get install chromium): the page was not looked at",
+    reason="NO CHROMIUM HERE (apt-get install chromium): the page is not tested in a browser",
 )
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -117,7 +117,7 @@ def _note(url: str, complaints: list[str]) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_it_fits_its_text_is_legible_and_nothing_is_asked_of_the_network(opened, width, scheme):
+def test_the_page_fits_and_its_text_is_legible(opened, width, scheme):
     page = opened(width, scheme)
     assert page.title() == "Frozen encoders"
     assert page.evaluate(OVERFLOWING) == []
@@ -127,7 +127,7 @@ def test_it_fits_its_text_is_legible_and_nothing_is_asked_of_the_network(opened,
     assert (night == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_figures_are_drawn_and_pictures_are_there(opened):
+def test_figures_and_pictures_are_shown(opened):
     page = opened("desk", "light")
     sizes = page.evaluate(
         "() => [...document.querySelectorAll('figure svg')].map(e => e.clientWidth)"
@@ -139,7 +139,7 @@ def test_figures_are_drawn_and_pictures_are_there(opened):
     assert picture.get_attribute("alt") == "Attention of utt001. Four tokens"
 
 
-def test_keys_reach_what_scrolls_and_opens(opened):
+def test_keys_reach_links_and_details(opened):
     page = opened("phone", "light")
     page.keyboard.press("Tab")
     assert page.evaluate("() => document.activeElement.tagName") == "A"
@@ -149,7 +149,7 @@ def test_keys_reach_what_scrolls_and_opens(opened):
     assert first.evaluate("e => e.parentElement.open")
 
 
-def test_it_prints_on_white_even_at_night(opened):
+def test_the_page_prints_on_white_in_dark_mode(opened):
     page = opened("desk", "dark")
     page.emulate_media(media="print")
     ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")

@@ -5,12 +5,9 @@ from click.testing import CliRunner
 
 from tokser.cli import main
 from tokser.config import ClassifySettings, PretrainSettings, RegressSettings
-from tokser.report.commands import (
-    classify_command,
-    pretrain_command,
-    regress_command,
-    row_command,
-)
+from tokser.experiments.results import CLASSIFICATION, REGRESSION
+from tokser.report.commands import command_of, row_command
+from tokser.report.scores import Configuration
 
 PLAIN = {"dataset": "emodb", "store": "stores/a b.zarr", "out": "results/emodb"}
 GRID = {"batch_sizes": (4, 8), "learning_rates": (1e-3, 0.05), "epochs": 7, "hidden": (16,)}
@@ -46,9 +43,9 @@ def understood(command: str, monkeypatch, stage: str):
 @pytest.mark.parametrize(
     "settings", [PLAIN, PLAIN | {"grid": GRID}, PLAIN | MANY], ids=["plain", "grid", "many"]
 )
-def test_a_classify_command_means_the_settings_it_was_made_of(settings, monkeypatch):
+def test_classify_commands_mean_their_settings(settings, monkeypatch):
     expected = ClassifySettings.parse(settings, where="here")
-    command = classify_command(expected.model_dump(mode="json"))
+    command = command_of("classify", expected.model_dump(mode="json"))
     found = understood(command, monkeypatch, "tokser.stages.classify.classify")
     together = ", ".join(expected.features)
     assert ", ".join(found.features) == together
@@ -63,9 +60,9 @@ def test_a_classify_command_means_the_settings_it_was_made_of(settings, monkeypa
         {"refit": False, "grid": GRID, "regressors": ("mlp-sklearn",)},
     ],
 )
-def test_a_regress_command_means_the_settings_it_was_made_of(changes, monkeypatch):
+def test_regress_commands_mean_their_settings(changes, monkeypatch):
     expected = RegressSettings.parse(PLAIN | changes, where="here")
-    command = regress_command(expected.model_dump(mode="json"))
+    command = command_of("regress", expected.model_dump(mode="json"))
     assert understood(command, monkeypatch, "tokser.stages.regress.regress") == expected
 
 
@@ -78,28 +75,39 @@ def test_a_regress_command_means_the_settings_it_was_made_of(changes, monkeypatc
         {"precision": "bf16", "schedule": "cosine", "warmup_steps": 9, "clip_norm": 1.0},
     ],
 )
-def test_a_pretrain_command_means_the_settings_it_was_made_of(changes, monkeypatch):
+def test_pretrain_commands_mean_their_settings(changes, monkeypatch):
     expected = PretrainSettings(store="libri.zarr", out="runs/x", **changes)
-    command = pretrain_command(expected.model_dump(mode="json"))
+    command = command_of("pretrain", expected.model_dump(mode="json"))
     assert understood(command, monkeypatch, "tokser.stages.pretrain.pretrain") == expected
 
 
-def test_a_row_has_a_folder_of_its_own_and_nothing_but_itself():
-    command = row_command(PLAIN | MANY, "mean(a/x, b/y + c/z)", "svm", ["kfold"])
-    words = shlex.split(command)
+def row(features, classifier):
+    return Configuration(features, classifier, "0", "", features)
+
+
+def test_a_row_has_a_folder_of_its_own():
+    found = row("mean(a/x, b/y + c/z)", "svm")
+    words = shlex.split(row_command(CLASSIFICATION, PLAIN | MANY, "", found, ["kfold"]))
     assert words[words.index("--features") + 1] == "mean(a/x, b/y + c/z)"
     assert words[words.index("--out") + 1] == "again/mean-a-x-b-y-c-z-svm"
     assert words[words.index("--protocol") + 1] == "kfold"
 
 
-def test_a_choice_among_classifiers_is_made_again_by_naming_them():
-    command = row_command(PLAIN, "best(a/layer-0..3)", "best(mlp, svm)", ["speaker"])
-    words = shlex.split(command)
+def test_a_row_of_predicted_numbers_has_its_target():
+    words = shlex.split(row_command(REGRESSION, PLAIN, "valence", row("a/x", "ridge"), ["speaker"]))
+    assert words[:2] == ["tokser", "regress"]
+    assert words[words.index("--target") + 1] == "valence"
+    assert words[words.index("--out") + 1] == "again/a-x-ridge-valence"
+
+
+def test_a_selection_among_classifiers_names_them():
+    found = row("best(a/layer-0..3)", "best(mlp, svm)")
+    words = shlex.split(row_command(CLASSIFICATION, PLAIN, "", found, ["speaker"]))
     assert words[words.index("--classifier") + 1] == "mlp,svm"
 
 
-def test_what_no_command_can_say_is_not_said():
-    assert classify_command({"dataset": "emodb"}) is None
-    assert classify_command(PLAIN | {"grid": {"hidden": ((8,), (16, 8))}}) is None
-    assert pretrain_command({}) is None
-    assert regress_command({"dataset": "iemocap"}) is None
+def test_settings_without_options_have_no_command():
+    assert command_of("classify", {"dataset": "emodb"}) is None
+    assert command_of("classify", PLAIN | {"grid": {"hidden": ((8,), (16, 8))}}) is None
+    assert command_of("pretrain", {}) is None
+    assert command_of("regress", {"dataset": "iemocap"}) is None

@@ -1,5 +1,5 @@
+from tokser.report.inputs import read_inputs
 from tokser.report.maps import attention_maps
-from tokser.report.results import read_inputs
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg"><title>Map</title><desc> 4 tokens </desc>'

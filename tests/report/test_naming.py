@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tokser.report import naming
 
 
-def test_a_choice_by_dev_has_the_name_that_all_its_members_share():
+def test_a_selection_has_the_name_of_all_its_members():
     teachers = {"mono-base": "bert-base-uncased/contextual", "mono-large": "bert/contextual"}
     teachers |= {"multi-base": "bert-base-multilingual-cased/contextual"}
     both = "best(mono-base/aligned, mono-large/aligned)"
@@ -27,7 +27,7 @@ def test_any_names_can_be_sorted(names):
     assert sorted(sorted(names, key=naming.natural_key)) == sorted(names)
 
 
-def test_the_speaker_disjoint_protocol_stands_first_and_the_leaking_one_last():
+def test_unseen_speakers_come_first_and_the_random_split_last():
     assert naming.order_protocols(["random", "fixed", "speaker"]) == ["speaker", "fixed", "random"]
 
 

@@ -1,12 +1,13 @@
 from tokser.config import ReportSettings
 from tokser.pipeline import load_pipeline
+from tokser.report.inputs import read_inputs
 from tokser.report.rerun import rerun_pipeline
-from tokser.report.results import read_inputs
 
 
 def test_the_pipeline_can_be_run_and_has_the_same_settings(folders, tmp_path):
     inputs = read_inputs([folders.results(), folders.regression()], [folders.run()])
-    folder, run, regression = (kind[0].folder for kind in inputs)
+    folder, regression = (one.folder for one in inputs.experiments)
+    (run,) = (one.folder for one in inputs.runs)
     settings = ReportSettings(results=(folder, regression), runs=(run,), title="Töne")
     file = tmp_path / "again.yaml"
     file.write_text(rerun_pipeline(settings, inputs), encoding="utf-8")

@@ -89,7 +89,7 @@ def test_without_the_tokenizer_tokens_are_numbers(place, drawn, tmp_path, monkey
         attention(store, folder / "run", "03a01Fa", tmp_path / "map.png", tokenizer="elsewhere")
 
 
-def test_what_is_no_picture_or_no_utterance_is_refused(place, tmp_path):
+def test_no_picture_or_no_utterance_is_refused(place, tmp_path):
     folder, store = place
     with pytest.raises(SettingsError, match=r"ends in \.png, \.svg, \.pdf, got \.docx"):
         attention(store, folder / "run", "03a01Fa", tmp_path / "map.docx")
@@ -98,7 +98,7 @@ def test_what_is_no_picture_or_no_utterance_is_refused(place, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_aligner_with_a_mix_of_layers_and_full_queries_aligns_a_store(place):
+def test_mixed_layers_and_full_queries_align_a_store(place):
     folder, store = place
     assert align(AlignSettings(store=store, checkpoint=folder / "run", device="cpu")) == (
         "run/aligned"

@@ -58,7 +58,7 @@ def test_scores_and_page_lie_at_the_top(demo):
     )
     assert results["uar"].between(0, 1).all()
     page = (out / "report.html").read_text()
-    assert "IEMOCAP: arousal, dominance, valence" in page
+    assert "IEMOCAP: dimensional emotion" in page
     assert "scores mean nothing" in page
     assert "LEAKS SPEAKERS" in page
 

@@ -17,7 +17,7 @@ def store(stores):
     return stores.sealed()
 
 
-def test_every_feature_gets_a_file_and_the_folder_says_what_made_it(store, tmp_path):
+def test_every_feature_gets_a_file_and_a_stamp(store, tmp_path):
     done = export(str(store.path), str(tmp_path / "out"), format="parquet")
     assert done.paths == {FEATURE: tmp_path / "out" / f"{FEATURE}.parquet"}
     table = pd.read_parquet(done.paths[FEATURE])

@@ -240,7 +240,7 @@ def test_a_shard_that_is_gone_is_refused(source, shard_file, tmp_path):
         convert_store(str(source.path), str(tmp_path / "copy.zarr"))
 
 
-def test_a_damaged_manifest_is_refused_before_anything_is_written(source, stores, tmp_path):
+def test_a_damaged_manifest_is_refused_before_a_write(source, stores, tmp_path):
     name = "manifest/c/0" if stores.suffix == ".zarr" else "utterances.h5"
     content = bytearray((stores.path / name).read_bytes())
     content[len(content) // 2] ^= 1
@@ -260,8 +260,8 @@ def test_an_unfinished_source_is_refused(source, entry_file, tmp_path):
 def test_rows_that_change_while_copied_are_invalidated(source, tmp_path, monkeypatch):
     read = convert.read_shard
 
-    def read_badly(store, layer, shard):
-        for place, rows in enumerate(read(store, layer, shard)):
+    def read_badly(layer, shard):
+        for place, rows in enumerate(read(layer, shard)):
             yield rows + 1 if layer.name == SPEECH and place == 0 else rows
 
     monkeypatch.setattr(convert, "read_shard", read_badly)
@@ -281,9 +281,7 @@ class TestOneFormat:
         with pytest.raises(SettingsError, match="another place than the source"):
             convert_store(str(source.path), f"{tmp_path}/{place}")
 
-    def test_a_compression_of_the_other_format_is_refused_before_anything_is_written(
-        self, source, tmp_path
-    ):
+    def test_a_compression_of_another_format_is_refused(self, source, tmp_path):
         with pytest.raises(SettingsError, match="out of none, gzip, got zstd"):
             convert_store(str(source.path), str(tmp_path / "copy.h5"), compression="zstd")
         assert not (tmp_path / "copy.h5").exists()

@@ -115,7 +115,7 @@ class PowerCut(BaseException):
 
 
 @pytest.mark.parametrize("name", [GROUP, f"{GROUP}/layer-2"])
-def test_a_kill_at_any_step_leaves_what_the_same_command_finishes(stores, store, name, monkeypatch):
+def test_a_kill_at_any_step_is_finished_by_a_rerun(stores, store, name, monkeypatch):
     wanted = stores.folder / f"wanted{stores.suffix}"
     shutil.copytree(store.path, wanted)
     drop_from_store(str(wanted), name)
@@ -160,7 +160,7 @@ def test_a_group_without_a_shard_is_planned_anew(stores):
     assert verify_store(store).is_whole
 
 
-def test_a_feature_without_a_shard_is_planned_anew_beside_one_that_has(stores):
+def test_an_uncommitted_feature_is_planned_anew(stores):
     table = stores.manifest(9)
     one = stores.plan(table, features={"layer-1": 8})
     with stores.writer(table) as writer:
@@ -201,7 +201,7 @@ def test_who_planned_before_a_drop_commits_nothing_after_it(stores):
             stores.fill(group, plan)
 
 
-def test_pool_and_convert_leave_out_what_holds_nothing_and_say_so(stores, capsys):
+def test_pool_and_convert_skip_uncommitted_features(stores, capsys):
     table, plan = stores.manifest(9), stores.plan(stores.manifest(9))
     with stores.writer(table) as writer:
         stores.fill(writer.plan_group(plan), plan)
@@ -216,7 +216,7 @@ def test_pool_and_convert_leave_out_what_holds_nothing_and_say_so(stores, capsys
     assert open_store(stores.path).groups == (GROUP, FUNCTIONALS)
 
 
-def test_a_name_that_is_none_is_refused_before_anything_is_written(stores):
+def test_an_invalid_name_is_refused_before_a_write(stores):
     table = stores.manifest(4)
     store = stores.sealed(table)
     before = files(store)

@@ -18,7 +18,7 @@ from tokser.store.export.folder import new_folder
 from tokser.store.export.huggingface import write_dataset
 from tokser.store.export.npz import write_npz
 from tokser.store.export.parquet import write_parquet
-from tokser.store.export.pieces import choose_layers, pieces
+from tokser.store.export.pieces import pieces, select_layers
 
 SPEECH = "whisper-tiny/layer-2"
 QUARANTINED = "utt003"
@@ -210,23 +210,23 @@ class TestChoice:
     """Which features are meant."""
 
     def test_all_by_default(self, store):
-        names = [layer.name for layer in choose_layers(store, (), functionals=False)]
+        names = [layer.name for layer in select_layers(store, (), functionals=False)]
         assert names == store.features
-        names = [layer.name for layer in choose_layers(store, (), functionals=True)]
+        names = [layer.name for layer in select_layers(store, (), functionals=True)]
         assert names == [f"functionals/{SPEECH}"]
 
     def test_an_unknown_feature_lists_those_there_are(self, store):
         with pytest.raises(SettingsError, match="whisper-tiny/layer-2, bert/word, got nonsense"):
-            choose_layers(store, ["nonsense"], functionals=False)
+            select_layers(store, ["nonsense"], functionals=False)
 
     def test_functionals_that_are_not_there_name_the_stage(self, store):
         with pytest.raises(StoreIncompleteError, match=r"none of bert/word. Run `tokser pool`"):
-            choose_layers(store, ["bert/word"], functionals=True)
+            select_layers(store, ["bert/word"], functionals=True)
 
     def test_an_unfinished_feature_is_refused(self, store, entry_file):
         entry_file(shard=0).unlink()
         with pytest.raises(StoreIncompleteError, match="missing: 0"):
-            choose_layers(open_store(store.path), [SPEECH], functionals=False)
+            select_layers(open_store(store.path), [SPEECH], functionals=False)
 
 
 class TestFolder:

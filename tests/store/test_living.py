@@ -114,7 +114,7 @@ def assert_holds(stores, table):
                 np.testing.assert_allclose(functionals.loc[one][: len(mean)], mean, atol=1e-2)
 
 
-def test_a_corrected_label_is_a_new_version_and_no_row_is_touched(stores):
+def test_a_corrected_label_changes_the_table_alone(stores):
     table = living(stores)
     before = open_store(stores.path)
     rows = {p: p.read_bytes() for p in stores.path.rglob("*") if "rows" in p.parts and p.is_file()}
@@ -147,7 +147,7 @@ def test_a_store_that_never_changed_stays_of_format_1(stores):
     assert not {"parts", "numbered"} & set(store.backend.read_document("bert"))
 
 
-def test_a_corrected_transcript_is_computed_again_and_nothing_else(stores):
+def test_only_a_corrected_transcript_is_computed_again(stores):
     table = living(stores)
     table.loc["utt005", "transcript"] = "something longer than before"
     done = update_store(str(stores.path), text_of(table))
@@ -179,7 +179,7 @@ def grown(stores, table, number):
     return more.astype({"num_samples": int})
 
 
-def test_new_utterances_are_appended_and_the_others_stay_where_they_are(stores):
+def test_new_utterances_are_appended_and_others_stay(stores):
     table = living(stores)
     before = {
         path: path.read_bytes()
@@ -203,7 +203,7 @@ def test_new_utterances_are_appended_and_the_others_stay_where_they_are(stores):
     np.testing.assert_array_equal(copy["bert/word"]["utt010"], store["bert/word"]["utt010"])
 
 
-def test_a_manifest_that_is_not_the_stores_is_refused_with_what_differs(stores):
+def test_another_manifest_is_refused_with_the_differences(stores):
     table = living(stores)
     other = table.copy()
     other.loc["utt001", "label"] = "joy"
@@ -366,7 +366,7 @@ def killed_at(stores, start, step, work, monkeypatch) -> bool:
     return False
 
 
-def test_a_removal_that_is_killed_is_finished_by_the_same_command(stores, monkeypatch, counts):
+def test_a_killed_removal_is_finished_by_a_rerun(stores, monkeypatch, counts):
     table, gone, secrets = lived(stores)
     start = stores.folder / "start"
     shutil.copytree(stores.path, start)

@@ -127,7 +127,7 @@ def test_a_packed_shard_is_not_mapped_and_read_only(stores):
 
 @settings(max_examples=15, deadline=None)
 @given(plan=plans(), data=st.data())
-def test_a_shard_with_chunks_in_another_order_is_read_through_the_library(plan, data):
+def test_shards_with_reordered_chunks_are_read_by_the_library(plan, data):
     with tempfile.TemporaryDirectory() as folder:
         store, written = _write(plan, Path(folder) / "toy.zarr")
         layout, spec = store[FEATURE].layout, plan.features["layer-2"]

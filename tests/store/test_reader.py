@@ -84,7 +84,7 @@ def test_a_shard_deleted_or_cut_short_is_an_error_not_zeros(stores, shard_file, 
         store["whisper-tiny/layer-2"]["utt000"]
 
 
-def test_a_quarantined_utterance_gives_its_reason_and_leaves_the_ids(stores):
+def test_a_quarantined_utterance_has_a_reason_and_no_id(stores):
     table = stores.manifest(4)
     plan = stores.plan(table)
     with stores.writer(table) as writer:

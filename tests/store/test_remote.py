@@ -180,7 +180,7 @@ def test_an_object_deleted_or_cut_short_is_an_error_not_zeros(remote_stores, dam
 
 
 @uncompressed
-def test_a_changed_object_is_noticed_by_verify_and_by_checked_reads(remote_stores):
+def test_a_changed_object_is_found_by_verify_and_reads(remote_stores):
     store = remote_stores.sealed()
     objects, key = store.backend.objects, shard_key(store)
     data = bytearray(objects.get(key))
@@ -216,7 +216,7 @@ def test_nothing_and_something_else_are_no_store(s3_bucket):
 
 
 @uncompressed
-def test_a_bucket_that_does_not_exist_is_named_before_anything_is_written(remote_stores):
+def test_a_missing_bucket_is_named_before_a_write(remote_stores):
     remote_stores.bucket = "s3://no-such-bucket"
     with (
         pytest.raises(RunError, match=r"s3://no-such-bucket.*NoSuchBucket.*Make the bucket first"),
@@ -377,9 +377,7 @@ def test_parts_of_a_shard_that_break_off_are_sent_again(remote_stores, proxy):
 
 @uncompressed
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-def test_a_server_that_is_gone_is_a_clear_error_soon_and_the_run_goes_on_later(
-    remote_stores, proxy, monkeypatch, how
-):
+def test_a_lost_server_is_an_error_and_the_run_resumes(remote_stores, proxy, monkeypatch, how):
     monkeypatch.setenv(TIMEOUT_VARIABLE, "0.5")
     table = remote_stores.manifest(12)
     plan = remote_stores.plan(table, shard_bytes=1_000)
@@ -524,7 +522,7 @@ def test_a_store_on_a_web_server_is_read_and_verified(local_stores, serve):
 
 
 @uncompressed
-def test_a_web_server_that_sends_whole_files_only_is_told_from_damage(local_stores, serve):
+def test_a_server_without_ranges_is_no_damage(local_stores, serve):
     table = local_stores.manifest(3)
     local_stores.sealed(table, large(local_stores, table))
     store = open_store(serve(Plain))

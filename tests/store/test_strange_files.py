@@ -55,7 +55,7 @@ def no_device(file: Path) -> None:
 
 
 @pytest.mark.parametrize("becomes", [no_folder, no_pipe, no_device])
-def test_whatever_lies_in_the_place_of_any_file_there_is_a_sentence_and_no_hang(path, becomes):
+def test_anything_in_place_of_a_file_is_a_clear_error(path, becomes):
     files = [p for p in sorted(path.rglob("*")) if p.is_file() and "layer-2" not in str(p)]
     seen = set()
     for file in files:

@@ -161,9 +161,7 @@ def test_reading_with_checks_refuses_rows_that_changed(stores, shard_file):
     assert refused
 
 
-def test_a_shard_that_the_disk_does_not_give_is_damage_and_the_rest_is_looked_at(
-    stores, monkeypatch
-):
+def test_an_unreadable_shard_is_damage_and_the_rest_is_verified(stores, monkeypatch):
     store = stores.sealed()
     real = type(store.backend.objects).get_range
 

@@ -115,7 +115,7 @@ def test_what_another_writer_committed_is_not_done_again(stores):
         assert all(claim.features == [] for claim in claims)
 
 
-def test_a_plan_that_another_process_is_changing_says_what_holds_it(stores, monkeypatch):
+def test_a_locked_plan_names_the_lock(stores, monkeypatch):
     monkeypatch.setattr("tokser.store.locks.PATIENCE_S", 0.1)
     table = stores.manifest()
     stores.sealed(table)

@@ -29,7 +29,7 @@ def classify(given: dict[str, Any], *, workspace: Path | None, as_json: bool) ->
     settings = experiment_places(given, workspace, "")
     out = run(ClassifySettings.parse(settings, where="tokser classify"))
     if as_json:
-        print_json(results_json(out, "summary.csv"))
+        print_json(results_json(out))
         return
     show_results([out])
     tell(f"results -> {out}")

@@ -90,7 +90,7 @@ def reports_errors(command: Command) -> Command:
 
 
 def _is_of_loader(error: OSError) -> bool:
-    """Tell whether a library could not be loaded by the system: such an error has no number."""
+    """Return whether a library could not be loaded by the system: such an error has no number."""
     return "shared object" in str(error) or "DLL" in str(error)
 
 
@@ -104,7 +104,7 @@ def _broken_installation(error: Exception) -> str:
 
 
 def _not_encodable(error: UnicodeEncodeError) -> str:
-    """Say why a name cannot be handed to the system: its locale, or the name itself."""
+    """Say why a name cannot be passed to the system: its locale, or the name itself."""
     encoding = sys.getfilesystemencoding()
     name = ascii(error.object[max(error.start - 20, 0) : error.end + 20])
     if encoding.lower() not in ("utf-8", "utf8"):

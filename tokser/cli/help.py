@@ -27,7 +27,7 @@ class TopicOption(click.Option):
         declarations: Names, as click takes them.
         topic: Heading under which help shows it.
         hidden_names: Spellings that are understood and not shown.
-        default_text: What holds where it is not given.
+        default_text: What applies if it is not given.
         is_joined: Whether one text holds all its values, also in the environment.
         arguments: Of `click.Option`.
     """
@@ -159,7 +159,7 @@ class TopicGroup(_Topics, click.Group):
 def verbosity_options() -> list[click.Option]:
     """Return `-v` and `-q`, which every command takes, before its name and after it."""
 
-    def chosen(level: str) -> Any:
+    def sets(level: str) -> Any:
         def choose(ctx: click.Context, param: click.Parameter, is_given: bool) -> None:
             if is_given:
                 choose_verbosity(level)
@@ -171,14 +171,14 @@ def verbosity_options() -> list[click.Option]:
         TopicOption(
             ["-v", "--verbose"],
             topic=_LAST_TOPIC,
-            callback=chosen("verbose"),
+            callback=sets("verbose"),
             help="Show details and times.",
             **shared,
         ),
         TopicOption(
             ["-q", "--quiet"],
             topic=_LAST_TOPIC,
-            callback=chosen("quiet"),
+            callback=sets("quiet"),
             help="Show warnings and errors alone.",
             **shared,
         ),

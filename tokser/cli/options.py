@@ -119,7 +119,7 @@ def settings_of(
 
 
 def _key(one: Described) -> str:
-    """Return the name of the keyword under which click hands a value over."""
+    """Return the name of the keyword under which click passes a value."""
     return one.field.replace(".", "__")
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tokser.console import shown
+from tokser.plain_text import shown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,23 +52,20 @@ def show(table: "Table") -> None:
 
 def show_results(folders: Sequence[Path], regressions: Sequence[Path] = ()) -> None:
     """Print the scores of results folders, and of those of `tokser regress`."""
-    from tokser.terminal import regression_table, results_tables
+    from tokser.terminal import results_tables
 
-    for table in [*results_tables(folders), *map(regression_table, regressions)]:
+    for table in results_tables([*folders, *regressions]):
         show(table)
 
 
-def results_json(folder: Path, table: str) -> dict[str, Any]:
-    """Return the folder of some results, and the rows of one of its tables.
+def results_json(folder: Path) -> dict[str, Any]:
+    """Return a folder of results, and its scores: over seeds where there is such a table."""
+    from tokser.experiments.results import tables_in
 
-    Args:
-        folder: The results.
-        table: Name of the file, such as `summary.csv`.
-    """
-    import pandas as pd
-
-    rows = pd.read_csv(folder / table, dtype={"stamp": str, "setup": str})
-    return {"out": str(folder), "results": rows.to_dict("records")}
+    tables = tables_in(folder)
+    table = tables.summary or tables.scores
+    rows = table.read(folder / table.file).astype(object)
+    return {"out": folder, "results": rows.where(rows.notna(), None).to_dict("records")}
 
 
 def exit_if_quarantined(quarantined: Mapping[str, Mapping[str, str]]) -> None:

@@ -22,7 +22,7 @@ def regress(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> 
     settings = experiment_places(given, workspace, "-dimensions")
     out = run(RegressSettings.parse(settings, where="tokser regress"))
     if as_json:
-        print_json(results_json(out, "regression.csv"))
+        print_json(results_json(out))
         return
     show_results([], [out])
     tell(f"results -> {out}")

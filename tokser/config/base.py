@@ -12,10 +12,10 @@ from tokser.errors import SettingsError, shortened
 __all__ = ["FORMER_PROTOCOLS", "PROTOCOL_ALIASES", "VARIANT_ALIASES", "Settings"]
 
 VARIANT_ALIASES = {"report": "paper"}
-"""Former names of aligner variants; settings hold the present name."""
+"""Former names of aligner variants; settings have the present name."""
 
 PROTOCOL_ALIASES = {"loso": "speaker"}
-"""Other names of protocols; settings hold the second name."""
+"""Other names of protocols; settings have the second name."""
 FORMER_PROTOCOLS = {"report": "random"}
 """What protocols were called in earlier versions: options, pipelines, files of splits and tables of
 results that say so are read."""

@@ -54,7 +54,7 @@ class _SplitSettings(Settings):
     protocols: _Protocols = ()
     """Protocols of the split. random: 70:20:10, leaks speakers; speaker (or loso): leave one
     speaker or session out; fixed: one published split by speakers; text: as speaker, and no
-    sentence of test in train; kfold: whole groups dealt into folds."""
+    sentence of test in train; kfold: complete groups distributed over folds."""
     splits_file: _SplitsFile = None
     """Splits by id instead of protocols: a splits.json of another results folder, or what `tokser
     manifest emobox --splits-out` wrote. A fold without dev gets one from train."""

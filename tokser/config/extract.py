@@ -80,8 +80,8 @@ class ExtractSettings(Settings):
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
     scheduler: Scheduler = None
-    """Address of a Dask scheduler whose workers do the work; they need to see the same paths.
+    """Address of a Dask scheduler whose workers run the encoders; they need to see the same paths.
     Needs tokser[cluster]."""
     cluster: Cluster = None
     """Cluster file (Slurm, SGE, PBS; see pipelines/clusters): its jobs are queued and do the
-    work. Needs tokser[cluster]."""
+    encoders. Needs tokser[cluster]."""

@@ -29,13 +29,13 @@ class Option:
         off: Name that switches a setting off; by default `--no-NAME`.
         metavar: Stands for the value in the help text.
         kind: What the shell completes: files, folders, or names of corpora.
-        unset: What holds where nothing is given, in words, if the default does not say it; begins
+        unset: What applies if nothing is given, in words, if the default does not say it; begins
             with `auto` if it is found at run time.
         joined: What stands between several values in one text; empty: the option is repeated.
-        splits: Whether such a text is split at commas here, or understood as a whole later.
+        splits: Whether such a text is split at commas here, or parsed later.
         bare: Value that the option stands for when it is given without one.
-        given: Value that a command line takes where nothing is given; a pipeline does not.
-        key: Key within the option of the settings that hold it, such as `lr` within `--grid`.
+        given: Value that a command line uses if nothing is given; a pipeline does not.
+        key: Key within the option of the enclosing settings, such as `lr` within `--grid`.
         alone: Whether a setting of nested settings is an option of its own, too.
         is_argument: Whether it is named by its place alone, without an option.
         shown: Whether there is an option at all.
@@ -71,8 +71,8 @@ class Described:
         help: What it does, with its unit.
         value: Type of one value: bool, int, float, Path, str, or nested settings.
         choices: Names that a value may have; empty: any.
-        is_several: Whether it holds several values.
-        is_mapping: Whether it holds values by key.
+        is_several: Whether it has several values.
+        is_mapping: Whether it has values by key.
         is_required: Whether it has no default.
         default: The setting's own.
     """
@@ -92,7 +92,7 @@ class Described:
 
     @property
     def default_text(self) -> str:
-        """Say what holds where nothing is given; empty where something must be."""
+        """Return what applies if nothing is given; empty if something must be."""
         if self.option.given:
             return self.option.given
         if self.option.unset:
@@ -114,7 +114,7 @@ class Written(Protocol):
 
     @classmethod
     def from_text(cls, text: str | None) -> dict[str, Any]:
-        """Return the settings that a text stands for, or that hold where none is given."""
+        """Return the settings that a text stands for, or the default ones."""
 
     def to_text(self) -> str:
         """Return the text; empty for what a command line takes where nothing is given."""

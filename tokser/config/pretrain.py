@@ -102,7 +102,7 @@ class PretrainSettings(Settings):
     save_steps: Positive = 500
     """Steps between two saved states within an epoch: what a kill costs."""
     resume: Annotated[bool, Option(off="--restart")] = True
-    """Continue a run that was stopped, or begin it anew."""
+    """Resume a run that was stopped, or start it again from the beginning."""
     track: tuple[Literal["wandb", "mlflow"], ...] = ()
     """Tracker besides metrics.csv and TensorBoard: Weights & Biases (WANDB_MODE=offline works) or
     MLflow (MLFLOW_TRACKING_URI)."""

@@ -1,4 +1,4 @@
-"""BERT and its kin: word-embedding rows as queries T, final-layer activations as teacher B."""
+"""BERT and its relatives: word-embedding rows as queries T, the last layer as teacher B."""
 
 import functools
 from collections.abc import Sequence
@@ -20,9 +20,10 @@ from transformers import (
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import Activations, StoredDtype
 from tokser.encoders.batch_shapes import fixed_shape_batches
-from tokser.encoders.checkpoint import Checkpoint, load_weights, quiet_transformers
+from tokser.encoders.checkpoint import Checkpoint, quiet_transformers
 from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.model_files import load_tokenizer, reading
+from tokser.encoders.weights import load_weights
 from tokser.errors import CheckpointError, list_some
 from tokser.provenance import digest_of
 

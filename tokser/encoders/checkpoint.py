@@ -1,4 +1,4 @@
-"""Frozen weights from a hub id or a local folder: all of them, or an error."""
+"""A model folder: from a hub id, or a local one; what its files are, and their digests."""
 
 import contextlib
 import json
@@ -6,27 +6,18 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any
 
 from tokser.errors import CheckpointError, MissingInputError, list_some
 from tokser.names import Name
 from tokser.provenance import digest_of, sha256_of_file
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
-__all__ = ["Checkpoint", "find_checkpoint", "load_weights", "quiet_transformers"]
+__all__ = ["Checkpoint", "find_checkpoint", "quiet_transformers"]
 
 _SAFE, _PICKLED = "model*.safetensors", "pytorch_model*.bin"
 _SMALL = ["*.json", "*.txt", "*.model"]
-
 _MOST_LAYERS = 1_000
 """Of any frozen encoder; a damaged config may name more than memory holds."""
-
-_HARMLESS = 10**8
-"""Weights that may be allocated before loading says which are missing."""
-
-ModelT = TypeVar("ModelT", bound="PreTrainedModel")
 
 
 @dataclass(frozen=True)
@@ -99,81 +90,6 @@ def find_checkpoint(source: str, revision: str | None = None) -> Checkpoint:
             remedy="Copy the weights into this folder.",
         )
     return found
-
-
-def load_weights(
-    model_class: type[ModelT],
-    checkpoint: Checkpoint,
-    *,
-    prefix: str = "",
-    **options: Any,
-) -> ModelT:
-    """Build a model from a checkpoint, in fp32, frozen, in evaluation mode.
-
-    Args:
-        model_class: Class of the part that is used; the checkpoint may hold more.
-        checkpoint: The model folder.
-        prefix: Pattern of a prefix of the checkpoint's weight names, for instance
-            `model.encoder.`, which is dropped while loading.
-        options: Further arguments of the model's constructor, and settings of its configuration.
-
-    Raises:
-        CheckpointError: A weight is missing, or has another shape than the config says.
-    """
-    import torch
-
-    from tokser.encoders.model_files import reading
-
-    mapping = {rf"^{prefix}": ""} if prefix else None
-    _check_size(model_class, checkpoint, options)
-    with quiet_transformers(), reading(checkpoint, "weights that can be read"):
-        found: Any = model_class.from_pretrained(
-            checkpoint.folder,
-            key_mapping=mapping,
-            output_loading_info=True,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,  # reported below, with the missing ones
-            **options,
-        )
-    model, loaded = found
-    missing = sorted(loaded["missing_keys"])
-    mismatched = sorted(str(fault[0]) for fault in loaded["mismatched_keys"])
-    if missing or mismatched:
-        total = len(model.state_dict())
-        raise CheckpointError(
-            checkpoint.folder,
-            expected=f"all {total} weights of {model_class.__name__}",
-            got=f"{len(missing)} missing, {len(mismatched)} with another shape "
-            f"({list_some(missing + mismatched)})",
-            remedy="The checkpoint is incomplete or belongs to another model: fetch it again.",
-        )
-    return cast(ModelT, model.requires_grad_(False).eval())
-
-
-def _check_size(
-    model_class: type[ModelT], checkpoint: Checkpoint, options: Mapping[str, Any]
-) -> None:
-    """Refuse a config of a model that its files cannot hold, before memory is allocated for it."""
-    import torch
-
-    from tokser.encoders.model_files import reading
-
-    expected = "a config.json that fits its weights"
-    with quiet_transformers(), reading(checkpoint, expected), torch.device("meta"):
-        config_class: Any = model_class.config_class
-        config, _ = config_class.from_pretrained(
-            checkpoint.folder, return_unused_kwargs=True, **options
-        )
-        num_weights = sum(weight.numel() for weight in model_class(config).parameters())
-    num_bytes = sum(file.stat().st_size for file in checkpoint.weight_files)
-    if num_weights > num_bytes + _HARMLESS:
-        raise CheckpointError(
-            checkpoint.folder,
-            expected=expected,
-            got=f"a config of {num_weights:,} weights and {num_bytes:,} bytes of weights",
-            remedy="The config is damaged or belongs to another model: fetch it again.",
-        )
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ class LogMel:
         padded = pad(pad(waveforms, (0, needed - given)), (_FFT // 2, _FFT // 2), "reflect")
         window, filters = self._constants(waveforms.device)
         frames = padded.unfold(1, _FFT, HOP)[:, :-1]
-        # Faster than torch.stft on a processor, whose frames then lie across memory.
+        # Faster than torch.stft on a processor, where its frames are strided.
         spectrum = torch.fft.rfft(frames * window)
         energies = (spectrum.real.square() + spectrum.imag.square()) @ filters
         mel = energies.clamp_(min=_FLOOR).log10_().transpose(1, 2)

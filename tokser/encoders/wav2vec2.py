@@ -21,12 +21,13 @@ from transformers import (
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import LAST, Activations, StoredDtype
 from tokser.encoders.batch_shapes import group_near_equal
-from tokser.encoders.checkpoint import Checkpoint, load_weights
+from tokser.encoders.checkpoint import Checkpoint
 from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import Span, conv_frames, conv_min_samples, overlapping
 from tokser.encoders.model_files import load_normaliser
 from tokser.encoders.per_utterance import PerUtterance
 from tokser.encoders.wavlm_attention import fuse_attention
+from tokser.encoders.weights import load_weights
 
 __all__ = ["Wav2Vec2SpeechEncoder"]
 
@@ -127,7 +128,7 @@ class Wav2Vec2SpeechEncoder:
         return self.forward(self.prepare(waveforms), layers).fetch()
 
     def prepare(self, inputs: Sequence[NDArray[np.float32]]) -> "Waveforms":
-        """Normalise waveforms as the model wants them, whole; those of one window side by side."""
+        """Normalise whole waveforms as in training, and pad those of one window together."""
         normalised = [self._normalised(waveform) for waveform in inputs]
         is_long = [len(self._spans(len(waveform))) > 1 for waveform in inputs]
         given = [one for one, long in zip(normalised, is_long, strict=True) if not long]
@@ -149,7 +150,7 @@ class Wav2Vec2SpeechEncoder:
         ]
         together: dict[int, torch.Tensor] = {}
         if prepared.padded is not None:
-            together = self._forward(prepared.padded, short, layers)
+            together = self._hidden_states(prepared.padded, short, layers)
         if not prepared.long:
             states = together
         else:
@@ -159,10 +160,10 @@ class Wav2Vec2SpeechEncoder:
             states = {i: pad_sequence([one[i] for one in found], True) for i in layers}
         return DeviceOutput(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
 
-    def _forward(
+    def _hidden_states(
         self, padded: torch.Tensor, samples: Sequence[int], layers: Sequence[int]
     ) -> dict[int, torch.Tensor]:
-        """Return [waveforms, frames, dim] by layer of waveforms side by side."""
+        """Return [waveforms, frames, dim] by layer of a batch of padded waveforms."""
         frames = [self.num_frames(length) for length in samples]
         self._model.feature_extractor.lengths = samples
         self._model.encoder.pos_conv_embed.lengths = frames
@@ -185,7 +186,7 @@ class Wav2Vec2SpeechEncoder:
         for span in self._spans(len(waveform)):
             first = span.first * self._hop
             after = (span.after - 1) * self._hop + self.min_samples
-            states = self._forward(waveform[None, first:after], [after - first], layers)
+            states = self._hidden_states(waveform[None, first:after], [after - first], layers)
             kept = slice(span.keep_first - span.first, span.keep_after - span.first)
             for layer, found in states.items():
                 parts[layer].append(found[0, kept].clone())
@@ -210,8 +211,8 @@ class Waveforms(NamedTuple):
     """Waveforms ready for the model."""
 
     padded: torch.Tensor | None
-    """[waveforms, samples] of those of one window, zeros behind the end of each."""
+    """[waveforms, samples] of those of one window, zeros after the end of each."""
     long: list[torch.Tensor]
-    """[samples] of each other."""
+    """[samples] of each longer one."""
     samples: list[int]
-    """Length of each, of either kind."""
+    """Length of each waveform of the batch."""

@@ -14,7 +14,7 @@ def fuse_attention(model: WavLMModel) -> None:
     """Let every block attend by `scaled_dot_product_attention`.
 
     transformers goes by PyTorch's older function, which writes out all attention weights, and
-    warns of a mask beside the bias.
+    warns about a mask in addition to the bias.
     """
     blocks: Any = model.encoder.layers
     for block in blocks:

@@ -15,10 +15,11 @@ from tokser.config import ContextName
 from tokser.encoders.arithmetic import Arithmetic
 from tokser.encoders.base import Activations, StoredDtype
 from tokser.encoders.batch_shapes import group_near_equal
-from tokser.encoders.checkpoint import Checkpoint, load_weights
+from tokser.encoders.checkpoint import Checkpoint
 from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import WHISPER_FRAME_SAMPLES, whisper_frames, windows
 from tokser.encoders.log_mel import HOP, LogMel
+from tokser.encoders.weights import load_weights
 
 __all__ = ["WhisperSpeechEncoder"]
 

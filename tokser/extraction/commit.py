@@ -31,7 +31,7 @@ MAX_BATCHES = 64
 MAX_BYTES = 128 * 2**20
 """Of outputs that were not fetched yet; two batches are always accepted."""
 GIVE_BACK_S = 0.5
-"""Shortest time between two returns of freed memory: pages that are fetched anew cost time."""
+"""Shortest time between two returns of freed memory: allocating it again costs time."""
 
 
 class Committer:

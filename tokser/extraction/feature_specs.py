@@ -8,7 +8,7 @@ from tokser.encoders.base import StoredDtype
 __all__ = ["TOKEN_IDS", "WORD", "FeatureSpecs"]
 
 TOKEN_IDS, WORD = "token_ids", "word"
-"""Features of a text encoder beside its layers."""
+"""Features of a text encoder in addition to its layers."""
 
 
 @dataclass(frozen=True)

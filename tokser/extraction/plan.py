@@ -182,7 +182,7 @@ def in_store_order(manifest: Manifest, address: str) -> Manifest:
         return manifest
     try:
         table, ids = manifest.table, open_store(address).ids
-    except CorruptStoreError:  # the extraction itself writes anew what can be
+    except CorruptStoreError:  # the writer repairs it where it can
         return manifest
     if not set(ids) <= set(table.index):
         return manifest

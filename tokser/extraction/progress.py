@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from tokser.console import shown
+from tokser.plain_text import shown
 from tokser.progress import console, has_bars, say
 
 __all__ = ["LINE_EVERY_S", "ExtractionProgress", "ProgressReporter", "report_progress"]

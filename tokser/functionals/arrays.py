@@ -57,7 +57,7 @@ def design_matrix(
 
     Raises:
         SettingsError: There is no such feature or functional.
-        InputError: No utterance has a label, and only such are asked for.
+        InputError: No utterance has a label, and `labelled` is set.
     """
     names = _written_out(store, features)
     tables = [read_functionals(store, name, functionals) for name in names]

@@ -1,4 +1,4 @@
-"""What is told of an utterance's rows: moments, extremes and quantiles over frames or tokens."""
+"""Functionals of an utterance's rows: moments, extremes and quantiles over frames or tokens."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tokser.errors import SettingsError
 __all__ = ["MOMENTS", "check_functionals", "mean_std", "pool_rows"]
 
 MOMENTS = ("mean", "std")
-"""The report's functionals, which every pooled feature has."""
+"""The paper's functionals, which every pooled feature has."""
 
 _QUANTILE = re.compile(r"q(\d{1,2}(?:\.\d+)?)")
 
@@ -27,7 +27,7 @@ def mean_std(rows: Num[np.ndarray, "rows dim"]) -> Float32[np.ndarray, " twice_d
     Returns:
         [2 * dim].
 
-    Source: report, section 4.2. Departs: the report does not say which standard deviation.
+    Source: paper, section 4.2. Departs: the paper does not say which standard deviation.
     """
     wide = rows.astype(np.float64)
     return np.concatenate([wide.mean(axis=0), wide.std(axis=0)]).astype(np.float32)

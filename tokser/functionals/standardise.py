@@ -76,9 +76,9 @@ def fit_by_id(
         rounding: Of the table, the same index and columns; see `Standardiser.fit`.
         ids: The training part.
     """
-    chosen = list(ids)
-    errors = None if rounding is None else rounding.loc[chosen].to_numpy()
-    return Standardiser.fit(table.loc[chosen].to_numpy(), errors)
+    train_ids = list(ids)
+    errors = None if rounding is None else rounding.loc[train_ids].to_numpy()
+    return Standardiser.fit(table.loc[train_ids].to_numpy(), errors)
 
 
 def standardise_by_speaker(
@@ -90,7 +90,7 @@ def standardise_by_speaker(
     speakers of whom many recordings are at hand. Training-only scaling follows as ever.
 
     Rounding is scaled with what it blurs. Of z = (x - m) / s, errors up to d in x, m and s make
-    (2 + |z|) d / s: so what does not vary in the training part alone can still be told.
+    (2 + |z|) d / s: so what does not vary in the training part alone is still recognised.
 
     Args:
         table: [utterances, features], index = id.

@@ -1,4 +1,4 @@
-"""The functionals of a feature as one table, whichever of them are asked for."""
+"""The functionals of a feature as one table, in any selection."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def stored_name(feature: str, functional: str) -> str:
 def read_functionals(
     store: Store, feature: str, functionals: Sequence[str] = MOMENTS
 ) -> pd.DataFrame:
-    """Read functionals side by side, in the order asked for.
+    """Read functionals side by side, in the order of their names in the call.
 
     Args:
         store: The store.

@@ -1,1 +1,1 @@
-"""The cross-attention aligner: text tokens query speech frames, held against BERT."""
+"""The cross-attention aligner: text tokens attend to speech frames, trained to match BERT."""

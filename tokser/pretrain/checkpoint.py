@@ -88,13 +88,14 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
         say(f"{folder}: without {INDEX}: not checked")
     description = _read_description(folder / _DESCRIPTION)
     try:
-        aligner = build_aligner(
-            description.variant,
-            description.text_dim,
-            description.speech_dim,
-            len(description.speech),
-            description.options,
-        )
+        with torch.random.fork_rng(devices=[]):  # weights are drawn at random, then replaced
+            aligner = build_aligner(
+                description.variant,
+                description.text_dim,
+                description.speech_dim,
+                len(description.speech),
+                description.options,
+            )
         aligner.load_state_dict(load_file(folder / WEIGHTS))
     except (RuntimeError, SafetensorError, SettingsError) as error:
         raise CheckpointError(

@@ -19,7 +19,7 @@ def best_epoch(rows: Iterable[Mapping[Any, Any]]) -> int | None:
     """Return the first of the epochs from 1 on whose match rate no other exceeds.
 
     The untrained aligner, epoch 0, is never the best. Of equals the first is: it took the least
-    training, and no later epoch can take its place in a run that goes on.
+    training, and no later epoch can take its place when a run is resumed.
 
     Args:
         rows: Rows of `metrics.csv`, in any order: at least `epoch` and `dev_match_rate`.

@@ -1,4 +1,17 @@
-"""Batches read ahead by a thread of their own, from any place of an epoch on."""
+"""Prefetch: a thread reads the next batches while one is trained on, from any batch of an epoch.
+
+One reader thread takes the batches of the plan in order and keeps `AHEAD` of them ready; the
+training loop takes them in the same order. The position that is saved, (epoch, batches done),
+counts what the loop was given, not what the thread has read: a run that resumes reads the batches
+that were prefetched and never trained on again. When the loop stops early (an error, Ctrl-C, the
+end of a validation), the generator's `finally` cancels what is not begun and waits for the batch
+that is being read.
+
+What must never happen: that a batch is skipped or repeated (a resumed run would end in other
+weights), that an error of the reader is lost (`result()` raises it in the loop), that the thread
+outlives its iterator (it would read from a store that was closed), or that it uses more than one
+core (it would take them from the matrix products).
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -10,21 +23,18 @@ from tokser.device import keep_to_one_thread
 __all__ = ["Prefetch"]
 
 AHEAD = 2
-"""Batches that are read while one is trained on; so many are in memory besides."""
+"""Batches that are ready or being read while one is trained on."""
 
 Item = TypeVar("Item")
 
 
 class Prefetch(Generic[Item]):
-    """The batches of an epoch, as a data loader of Lightning's.
-
-    Its state, the epoch and the batches of it that were handed out, goes into Lightning's
-    checkpoints; a stream that is given it goes on with the next batch.
+    """The batches of an epoch, as a data loader whose state Lightning keeps in checkpoints.
 
     Args:
         plan: Utterances of every batch of an epoch, which is counted from 0.
         read: Reads the utterances of a batch; called on another thread.
-        epoch: Tells the epoch that is to be read next.
+        epoch: Returns the epoch that is to be read next.
     """
 
     def __init__(
@@ -48,7 +58,7 @@ class Prefetch(Generic[Item]):
             epoch, done = self._resume
             self._resume = None
         batches = self._batches(epoch)
-        # What was done of an epoch that is over: the next one begins.
+        # The saved position is at the end of an epoch, or of another one: begin the present one.
         if done >= len(batches) or epoch != self._epoch():
             epoch, done = self._epoch(), 0
             batches = self._batches(epoch)
@@ -68,12 +78,12 @@ class Prefetch(Generic[Item]):
             pool.shutdown(cancel_futures=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the stream is."""
+        """Return the epoch, and how many of its batches were trained on."""
         epoch, done = self._at
         return {"epoch": epoch, "batches_done": done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue with the next batch."""
         self._resume = self._at = (int(state["epoch"]), int(state["batches_done"]))
 
     def _submit(

@@ -7,7 +7,9 @@ before anything is written. Of several processes only the first writes; the othe
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -86,7 +88,7 @@ def _describe(
     store: Store,
     roles: dict[str, str],
     pairs: Pairs,
-    best: dict[str, float],
+    best: Mapping[str, Any],
 ) -> AlignerDescription:
     return AlignerDescription(
         name=name,

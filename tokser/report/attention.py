@@ -28,7 +28,7 @@ def draw_attention(
     title: str,
     out: Path,
 ) -> None:
-    """Draw where each token listens.
+    """Draw which frames each token attends to.
 
     Args:
         weights: [tokens, frames]; rows sum to 1.
@@ -37,7 +37,7 @@ def draw_attention(
         title: Shown above.
         out: File; its ending decides the format.
 
-    Source: report, section 4.3, Figure 4.
+    Source: paper, section 4.3, Figure 4.
     """
     height = 1.6 + 0.19 * min(len(tokens), _MOST_LABELS)
     style: Any = {"svg.hashsalt": "tokser", "font.size": 9, "text.parse_math": False}

@@ -1,24 +1,22 @@
-"""What each protocol shares between its parts, and how often its test sets were evaluated."""
+"""What each protocol's training and test sets share, by the audits of the splits."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tokser.report.naming import order_protocols, protocol_meaning
-from tokser.report.results import Experiment
+from tokser.report.inputs import Experiment
+from tokser.report.naming import protocol_meaning, protocol_title
+from tokser.report.table import Cell, Column, ColumnGroup, Number, Table, Text
 
-__all__ = ["Evaluations", "Verdict", "count_evaluations", "meaning", "verdicts"]
+__all__ = ["Verdict", "audit_table", "meaning", "near_duplicate_tables", "verdicts"]
 
 _STRATIFIED = {
-    True: "It is stratified: each part has its share of every emotion. The paper's was not: on "
-    "EmoDB it prints 29.63 % accuracy at 14.29 % UAR, which is 16 of 54 test utterances of one "
-    "emotion, where a stratified split has 13. --no-stratify draws without.",
-    False: "It is not stratified (--no-stratify), as the paper's was not.",
+    True: "The split is stratified by emotion. The paper's was not: on EmoDB it prints 29.63 % "
+    "accuracy at 14.29 % UAR, that is 16 of 54 test utterances of one emotion, where a stratified "
+    "split has 13. Use --no-stratify for such a split.",
+    False: "The split is not stratified (--no-stratify), as in the paper.",
 }
-
-_CONFIGURATION = ("features", "classifier", "target", "regressor", "seed", "fold")
-"""What tells evaluations apart, the fold last."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Verdict:
     facts: tuple[Mapping[str, Any], ...]
     """Whatever else the audits found, one entry per differing audit."""
     is_stratified: tuple[bool, ...] = ()
-    """Whether the split was, of each kind of folder; empty where a file of splits does not tell."""
+    """Whether the split was, of each kind of folder; empty where a file of splits does not say."""
 
     @property
     def knows_speakers(self) -> bool:
@@ -40,52 +38,32 @@ class Verdict:
         return "SPEAKERS UNKNOWN" not in self.stamp
 
     @property
-    def parts_speakers(self) -> bool:
-        """Whether nobody who is tested was heard in training."""
+    def separates_speakers(self) -> bool:
+        """Whether no test speaker is in the training set."""
         return "speakers" not in self.leaks and self.knows_speakers
 
 
-@dataclass(frozen=True)
-class Evaluations:
-    """How often the test sets of one protocol were evaluated."""
-
-    folder: str
-    protocol: str
-    num_evaluations: int
-    num_configurations: int
-    """Different configurations among them."""
-    num_repeated: int
-    """Evaluations of a fold that the same configuration had evaluated before."""
-    other_runs: int
-    """Runs that evaluate something else and had evaluated a test set that overlaps with one of
-    these, at most over these."""
-    other_evaluations: int | None
-    """Evaluations by those runs, at most over these test sets; None where nobody counted them."""
-    overlap: float | None
-    """Share of a test set that other runs had evaluated, at most; None where nobody compared."""
-
-
 def meaning(protocol: str, verdict: Verdict) -> str:
-    """Say in a few sentences what the scores of a protocol stand for, by what the audits found."""
+    """Describe in a few sentences how to read the scores of a protocol, from its audits."""
     found = [protocol_meaning(protocol)]
     if protocol == "random":
         found += [_STRATIFIED[kind] for kind in sorted(verdict.is_stratified, reverse=True)]
     if not verdict.knows_speakers:
         found.append(
-            "Who speaks is not known of every utterance: whether the people who are tested are "
-            "heard in training, too, cannot be told."
+            "Some utterances have no speaker: whether test speakers are also in the training set "
+            "is unknown."
         )
     if "speakers" in verdict.leaks:
         found.append(
-            "The people who are tested are heard in training, too: these scores say how well "
-            "known voices are recognised, and overstate what a new speaker would get."
+            "Test speakers are also in the training set: these scores overstate the performance on "
+            "new speakers."
         )
-    elif verdict.parts_speakers:
-        found.append("Nobody who is tested was heard in training.")
+    elif verdict.separates_speakers:
+        found.append("No test speaker is in the training set.")
     if "recordings" in verdict.leaks:
-        found.append("Some recordings are both in training and in test.")
+        found.append("Some recordings are in both the training and the test set.")
     if "sentences" in verdict.leaks:
-        found.append("The same sentences are spoken in training and in test.")
+        found.append("The same sentences occur in the training and the test set.")
     return " ".join(filter(None, found))
 
 
@@ -99,72 +77,105 @@ def verdicts(protocols: Sequence[str], results: Sequence[Experiment]) -> dict[st
     Returns:
         A verdict for each protocol. One that no audit covers is judged by its scores.
     """
-    found = {}
-    for protocol in protocols:
-        audits = [r.audit[protocol] for r in results if protocol in r.audit]
-        leaks = [str(leak) for audit in audits for leak in _as_list(audit["leaks"])]
-        stamps = [str(audit["stamp"]) for audit in audits]
-        for folder in results:
-            rows = folder.scores[folder.scores["protocol"] == protocol]
-            leaks += [leak for text in rows["leaks"].unique() for leak in text.split()]
-            stamps += [str(s) for s in rows["stamp"].unique()] if "stamp" in rows else []
-        leaks = list(dict.fromkeys(leaks))
-        is_stratified = [_is_stratified(folder) for folder in results if _draws(folder, protocol)]
-        stamp = ", ".join(dict.fromkeys(one for s in stamps for one in s.split(", ") if one))
-        facts = [{k: v for k, v in a.items() if k not in ("leaks", "stamp")} for a in audits]
-        different = {json.dumps(fact, sort_keys=True): fact for fact in facts if fact}
-        found[protocol] = Verdict(
-            stamp or ("LEAKS SPEAKERS" if "speakers" in leaks else ""),
-            tuple(leaks),
-            tuple(different.values()),
-            tuple(dict.fromkeys(is_stratified)),
-        )
-    return found
+    return {protocol: _verdict(protocol, results) for protocol in protocols}
 
 
-def count_evaluations(results: Sequence[Experiment]) -> list[Evaluations]:
-    """Count the lines of every folder's ledger, by protocol."""
-    found = []
+def _verdict(protocol: str, results: Sequence[Experiment]) -> Verdict:
+    audits = [folder.audit[protocol] for folder in results if protocol in folder.audit]
+    leaks = [str(leak) for audit in audits for leak in _as_list(audit["leaks"])]
+    stamps = [str(audit["stamp"]) for audit in audits]
     for folder in results:
-        by_protocol: dict[str, list[Mapping[str, Any]]] = {}
-        for line in folder.evaluations:
-            by_protocol.setdefault(str(line.get("protocol", "")), []).append(line)
-        for protocol in order_protocols(by_protocol):
-            lines = by_protocol[protocol]
-            keys = [tuple(str(line.get(k, "")) for k in _CONFIGURATION) for line in lines]
-            found.append(
-                Evaluations(
-                    folder=str(folder.folder),
-                    protocol=protocol,
-                    num_evaluations=len(lines),
-                    num_configurations=len({key[:-1] for key in keys}),
-                    num_repeated=len(keys) - len(set(keys)),
-                    other_runs=int(_most(lines, "other_runs") or 0),
-                    other_evaluations=_whole(_most(lines, "other_evaluations")),
-                    overlap=_most(lines, "overlap"),
-                )
-            )
-    return found
+        rows = folder.scores[folder.scores["protocol"] == protocol]
+        leaks += [leak for text in rows["leaks"].unique() for leak in text.split()]
+        stamps += [str(s) for s in rows["stamp"].unique()] if "stamp" in rows else []
+    leaks = list(dict.fromkeys(leaks))
+    stamp = ", ".join(dict.fromkeys(one for s in stamps for one in s.split(", ") if one))
+    facts = [{k: v for k, v in a.items() if k not in ("leaks", "stamp")} for a in audits]
+    different = {json.dumps(fact, sort_keys=True): fact for fact in facts if fact}
+    is_stratified = [
+        bool(folder.settings.get("stratify", True))
+        for folder in results
+        if _draws(folder, protocol)
+    ]
+    return Verdict(
+        stamp or ("LEAKS SPEAKERS" if "speakers" in leaks else ""),
+        tuple(leaks),
+        tuple(different.values()),
+        tuple(dict.fromkeys(is_stratified)),
+    )
 
 
-def _most(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:
-    return max((float(line[key]) for line in lines if key in line), default=None)
+def audit_table(found: Mapping[str, Verdict], name: str, caption: str) -> Table:
+    """Show what the sets of each protocol share and miss; the audits' remarks are the notes."""
+    facts = [(p, verdict, one) for p, verdict in found.items() for one in verdict.facts or ({},)]
+    columns = (
+        Column("Protocol"), Column("Verdict"), Column("Test shares with train or dev"),
+        Column("Smallest test set", "number"), Column("Points per error", "number"),
+        Column("Missing classes"),
+    )  # fmt: skip
+    remarks = [
+        f"{protocol_title(protocol)}: {remark}."
+        for protocol, _, one in facts
+        for remark in one.get("remarks", ())
+    ]
+    rows = tuple(_audit_row(*one) for one in facts)
+    return Table(name, caption, (ColumnGroup(columns),), rows, notes=tuple(remarks))
 
 
-def _whole(number: float | None) -> int | None:
-    return None if number is None else int(number)
+def near_duplicate_tables(found: Mapping[str, Verdict], prefix: str, title: str) -> list[Table]:
+    """Show recordings in test that are nearly the same as one in train or dev, by protocol."""
+    return [
+        _near_duplicate_table(protocol, facts, prefix, title)
+        for protocol, verdict in found.items()
+        for facts in verdict.facts
+        if facts.get("near_duplicates")
+    ]
+
+
+def _near_duplicate_table(
+    protocol: str, facts: Mapping[str, Any], prefix: str, title: str
+) -> Table:
+    content = facts["content"]
+    columns = (Column("Recording"), Column("Near-duplicate"), Column("Cosine", "number"))
+    return Table(
+        f"{prefix}-near-duplicates-{protocol}",
+        f"{title}: near-duplicates, {protocol_title(protocol).lower()}",
+        (ColumnGroup(columns),),
+        tuple(
+            (first, second, Number(float(cosine), scale=1, digits=3))
+            for first, second, cosine in facts["near_duplicates"]
+        ),
+        notes=(
+            f"Recordings in test with a cosine of at least {content['threshold']:.2f} to one in "
+            f"train or dev, in {content['feature']}; at most "
+            f"{facts['shared']['near-duplicates']} in a fold. The cosines of all other pairs of "
+            f"the corpus are at most {content['nearest_below']:.2f}.",
+        ),
+    )
+
+
+def _audit_row(protocol: str, verdict: Verdict, facts: Mapping[str, Any]) -> tuple[Cell, ...]:
+    shared = facts.get("shared", {})
+    leaks = ", ".join(f"{shared.get(leak, '')} {leak}".strip() for leak in verdict.leaks)
+    nothing = "none" if verdict.knows_speakers else "none known"
+    missing = facts.get("missing_classes")
+    points = facts.get("points_per_error")
+    return (
+        protocol_title(protocol),
+        Text(verdict.stamp, "stamp") if verdict.stamp else "no speaker leakage",
+        leaks or nothing,
+        facts.get("smallest_test"),
+        None if points is None else Number(float(points), scale=1),
+        None if missing is None else "; ".join(missing) or "none",
+    )
 
 
 def _draws(folder: Experiment, protocol: str) -> bool:
-    """Tell whether a folder's splits of a protocol were drawn, and not read from a file."""
-    if protocol not in set(folder.scores["protocol"]):
+    """Return whether a folder's splits of a protocol into classes were drawn, not read."""
+    if folder.tables.classes is None or protocol not in set(folder.scores["protocol"]):
         return False
     from_file = folder.settings.get("splits_file") is not None
     return not from_file or protocol in (folder.settings.get("protocols") or ())
-
-
-def _is_stratified(folder: Experiment) -> bool:
-    return bool(folder.settings.get("stratify", True))
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -1,15 +1,15 @@
-"""Which label is taken for which other one."""
+"""The confusion matrix of one configuration."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tokser.report.tables import Configuration
+from tokser.report.scores import Configuration
+from tokser.report.table import Cell, Column, ColumnGroup, Share, Table
 
-__all__ = ["Confusion", "confusion_of"]
+__all__ = ["Confusion", "confusion_of", "confusion_table"]
 
 
 @dataclass(frozen=True)
@@ -29,37 +29,49 @@ class Confusion:
         totals = self.counts.sum(axis=1, keepdims=True)
         return np.asarray(self.counts / np.maximum(totals, 1), dtype=np.float64)
 
-    def rows(self) -> Iterator[tuple[str, int, list[tuple[str, int, float]]]]:
-        """Yield label, number of its utterances, and (prediction, count, share) of its cells."""
-        for label, counts, shares in zip(self.labels, self.counts, self.shares, strict=True):
-            cells = zip(self.labels, counts.tolist(), shares.tolist(), strict=True)
-            yield label, int(counts.sum()), list(cells)
+    @property
+    def totals(self) -> list[int]:
+        """Utterances of each label."""
+        return [int(total) for total in self.counts.sum(axis=1)]
 
 
 def confusion_of(
-    predictions: pd.DataFrame, configuration: Configuration, protocol: str
+    table: pd.DataFrame, configuration: Configuration, protocol: str
 ) -> Confusion | None:
-    """Count the labels and predictions of one configuration under one protocol.
+    """Read the counts of one configuration under one protocol, over all folds and seeds.
 
     Args:
-        predictions: Predictions of that configuration's results folder.
-        configuration: Features and classifier.
+        table: `confusion.csv` of that configuration's results folder.
+        configuration: Features, classifier and setup.
         protocol: Name of the protocol.
 
     Returns:
-        The counts over all folds, labels in alphabetic order; None without predictions.
+        Labels in alphabetic order; None where the table does not have this configuration.
     """
-    mine = predictions[
-        (predictions["features"] == configuration.features)
-        & (predictions["classifier"] == configuration.classifier)
-        & (predictions["protocol"] == protocol)
-    ]
-    if mine.empty:
+    key = ("features", "classifier", "setup")
+    own = table["protocol"] == protocol
+    for column in key:
+        own &= table[column] == getattr(configuration, column)
+    if not own.any():
         return None
-    labels = sorted({*mine["label"].astype(str), *mine["prediction"].astype(str)})
-    position = {label: i for i, label in enumerate(labels)}
-    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
-    rows = mine["label"].astype(str).map(position)
-    columns = mine["prediction"].astype(str).map(position)
-    np.add.at(counts, (rows.to_numpy(dtype=int), columns.to_numpy(dtype=int)), 1)
-    return Confusion(tuple(labels), counts)
+    counts = table[own].pivot_table(
+        index="label", columns="prediction", values="count", aggfunc="sum", fill_value=0
+    )
+    labels = sorted({*counts.index, *counts.columns})
+    square = counts.reindex(index=labels, columns=labels, fill_value=0)
+    return Confusion(tuple(labels), square.to_numpy(dtype=np.int64))
+
+
+def confusion_table(confusion: Confusion, name: str, caption: str) -> Table:
+    """Show labels down, predictions across; each cell is a count and its share of the row."""
+    rows: list[tuple[Cell, ...]] = []
+    for label, counts, shares, total in zip(
+        confusion.labels, confusion.counts, confusion.shares, confusion.totals, strict=True
+    ):
+        cells = [Share(int(n), float(share)) for n, share in zip(counts, shares, strict=True)]
+        rows.append((label, *cells, total))
+    columns = (
+        Column("Label"), *(Column(label, "share") for label in confusion.labels),
+        Column("n", "number"),
+    )  # fmt: skip
+    return Table(name, caption, (ColumnGroup(columns),), tuple(rows))

@@ -1,4 +1,4 @@
-"""The figures of the page: leaks, UAR over layers, estimates of dimensions, pretraining."""
+"""The figures of the page: speaker leakage, layer curves, predicted numbers, pretraining."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from tokser.report.naming import protocol_title, signed
+from tokser.report.layers import LayerCurve
+from tokser.report.leakage import Leakage
+from tokser.report.naming import protocol_title
 from tokser.report.svg import COLOURS, INK, MUTED, PAPER, Drawing, draw
-from tokser.report.tables import Layers, Leak
+from tokser.report.tasks import Metric
 
-__all__ = ["Tenths", "agreement", "convergence", "layer_curve", "leak_sizes", "validation"]
+__all__ = ["Tenths", "agreement", "convergence", "layer_curve", "leakage_figure", "validation"]
 
 _PROTOCOLS = {
     "speaker": (COLOURS[0], "o"),
@@ -30,42 +32,48 @@ _OTHER = (COLOURS[4], "v")
 _Dashes = Literal["-", "--", ":", "-."]
 _LINE_LETTERS = 66
 """Letters that fit side by side in a legend."""
-_NEAR_CHANCE = 15
-"""Percentage points."""
+_NEAR_CHANCE = 0.15
+"""Fraction of the score's range: chance is drawn where curves come as near."""
 _ROW = 34
-"""Height of one configuration in the figure of leaks: its name, and its line below."""
+"""Height of one configuration in the figure of leakage: its name, and its line below."""
 
 
-def leak_sizes(
-    dataset: str, leaks: Sequence[Leak], stamps: Mapping[str, str] = MappingProxyType({})
+def leakage_figure(
+    title: str,
+    metric: Metric,
+    leakage: Sequence[Leakage],
+    stamps: Mapping[str, str] = MappingProxyType({}),
 ) -> Drawing:
-    """Draw, for every configuration, UAR with speakers shared and with speakers apart.
+    """Draw, for every configuration, the score with speakers shared and with unseen speakers.
 
     Args:
-        dataset: Name of the dataset, for the title.
-        leaks: At least one.
+        title: Dataset and target.
+        metric: The score.
+        leakage: At least one.
         stamps: Of the protocols that have one, for the legend.
 
     Returns:
         Inline SVG.
     """
     texts = [
-        f"{x.label}: {100 * x.speaker:.1f} % to {100 * x.random:.1f} % ({signed(x.points)})"
-        for x in leaks
+        f"{x.label}: {metric.text(x.speaker)} to {metric.text(x.random)} ({_difference(metric, x)})"
+        for x in leakage
     ]
     return draw(
-        lambda axes: _paint_leaks(axes, leaks, stamps),
-        height=_ROW * len(leaks) + 84,
-        title=f"{dataset}: UAR on unheard speakers, and on the random split",
+        lambda axes: _paint_leakage(axes, metric, leakage, stamps),
+        height=_ROW * len(leakage) + 84,
+        title=f"{title}: {metric.name} on unseen speakers and on the random split",
         description="; ".join(texts),
     )
 
 
-def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -> None:
-    rows = np.arange(len(leaks))[::-1]
+def _paint_leakage(
+    axes: Axes, metric: Metric, leakage: Sequence[Leakage], stamps: Mapping[str, str]
+) -> None:
+    rows = np.arange(len(leakage))[::-1]
     ends = {
-        "speaker": 100 * np.array([x.speaker for x in leaks]),
-        "random": 100 * np.array([x.random for x in leaks]),
+        "speaker": metric.scale * np.array([x.speaker for x in leakage]),
+        "random": metric.scale * np.array([x.random for x in leakage]),
     }
     axes.hlines(rows, ends["speaker"], ends["random"], color=MUTED, linewidth=2, zorder=1)
     for protocol, values in ends.items():
@@ -75,23 +83,27 @@ def _paint_leaks(axes: Axes, leaks: Sequence[Leak], stamps: Mapping[str, str]) -
             label=_stamped(protocol, stamps),
         )  # fmt: skip
     low, high = min(map(np.min, ends.values())), max(map(np.max, ends.values()))
-    span = max(high - low, 5.0)
+    span = max(high - low, 0.05 * metric.scale)
     axes.set_xlim(low - 0.06 * span, high + 0.24 * span)
-    axes.set_ylim(-0.5, len(leaks) - 0.2)
-    for row, leak in zip(rows, leaks, strict=True):
+    axes.set_ylim(-0.5, len(leakage) - 0.2)
+    for row, one in zip(rows, leakage, strict=True):
         axes.annotate(
-            _shortened(leak.label), (0, row + 0.28), xycoords=("axes fraction", "data"),
+            _shortened(one.label), (0, row + 0.28), xycoords=("axes fraction", "data"),
             va="bottom", size=11,
         ).set_in_layout(False)  # fmt: skip
         axes.annotate(
-            signed(leak.points), (100 * max(leak.random, leak.speaker), row), (9, 0),
+            _difference(metric, one), (metric.scale * max(one.random, one.speaker), row), (9, 0),
             textcoords="offset points", va="center", weight="bold", size=11,
         )  # fmt: skip
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(visible=True, axis="x")
-    axes.set_xlabel("UAR [%], difference in points")
+    axes.set_xlabel(f"{metric.axis}, and the difference")
     _legend(axes)
+
+
+def _difference(metric: Metric, one: Leakage) -> str:
+    return str(metric.number(one.difference, is_difference=True))
 
 
 def _shortened(label: str) -> str:
@@ -101,90 +113,93 @@ def _shortened(label: str) -> str:
 
 
 def layer_curve(
-    dataset: str,
-    curve: Layers,
+    title: str,
+    metric: Metric,
+    curve: LayerCurve,
     chance: float,
     stamps: Mapping[str, str] = MappingProxyType({}),
 ) -> Drawing:
-    """Draw UAR over the layers of one encoder, a line per protocol, a band of 95 % intervals.
+    """Draw a score over the layers of one encoder: a line per protocol, a band of 95 % intervals.
 
-    Dotted: the UAR on dev; a ring is the larger, the more folds' dev parts chose the layer.
+    Dotted: the score on dev. A ring is the larger, the more folds' dev sets selected the layer.
 
     Args:
-        dataset: Name of the dataset, for the title.
+        title: Dataset and target.
+        metric: The score.
         curve: Scores of at least two layers.
-        chance: UAR of the best constant guess, as a fraction; shown where the curves come near it.
+        chance: What the best constant prediction scores; drawn where the curves come near it.
         stamps: Of the protocols that have one, for the legend.
 
     Returns:
         Inline SVG.
     """
     texts = []
-    for protocol, uar in curve.uar.items():
-        pairs = zip(curve.layers[protocol], uar, strict=True)
-        points = ", ".join(f"layer {layer} {100 * value:.1f} %" for layer, value in pairs)
+    for protocol, values in curve.values.items():
+        pairs = zip(curve.layers[protocol], values, strict=True)
+        points = ", ".join(f"layer {layer} {metric.text(value)}" for layer, value in pairs)
         texts.append(f"{_stamped(protocol, stamps)}: {points}")
-        if chosen := curve.chosen[protocol]:
-            folds = ", ".join(f"layer {layer} in {count}" for layer, count in chosen.items())
-            texts.append(f"of {sum(chosen.values())} folds, dev chooses {folds}")
+        if selected := curve.selected[protocol]:
+            folds = ", ".join(f"layer {layer} in {count}" for layer, count in selected.items())
+            texts.append(f"of {sum(selected.values())} folds, dev selects {folds}")
 
     def paint(axes: Axes) -> None:
-        for protocol in curve.uar:
-            _paint_layers(axes, curve, protocol, _stamped(protocol, stamps))
+        for protocol in curve.values:
+            _paint_layers(axes, metric.scale, curve, protocol, _stamped(protocol, stamps))
         # Far below the curves, the line would only flatten them.
-        if axes.get_ylim()[0] - 100 * chance < _NEAR_CHANCE:
-            axes.axhline(100 * chance, color=MUTED, ls=":", lw=1.6, label="Chance")
+        if axes.get_ylim()[0] - metric.scale * chance < _NEAR_CHANCE * metric.scale:
+            axes.axhline(metric.scale * chance, color=MUTED, ls=":", lw=1.6, label="Chance")
         axes.set_xlabel("Layer (0: embedding output)")
-        axes.set_ylabel("UAR [%]")
+        axes.set_ylabel(metric.axis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=13, min_n_ticks=1))
         _legend(axes)
 
-    title = f"{dataset}: UAR over the layers of {curve.label}"
-    return draw(paint, height=290, title=title, description="; ".join(texts))
+    heading = f"{title}: {metric.name} over the layers of {curve.label}"
+    return draw(paint, height=290, title=heading, description="; ".join(texts))
 
 
-def _paint_layers(axes: Axes, curve: Layers, protocol: str, label: str) -> None:
+def _paint_layers(axes: Axes, scale: float, curve: LayerCurve, protocol: str, label: str) -> None:
     colour, marker = _PROTOCOLS.get(protocol, _OTHER)
-    layers, uar = np.array(curve.layers[protocol]), 100 * np.array(curve.uar[protocol])
-    axes.plot(layers, uar, marker=marker, color=colour, label=label)
-    dev, band = 100 * np.array(curve.dev_uar[protocol]), 100 * np.array(curve.interval[protocol])
+    layers, values = np.array(curve.layers[protocol]), scale * np.array(curve.values[protocol])
+    axes.plot(layers, values, marker=marker, color=colour, label=label)
+    dev = scale * np.array(curve.dev[protocol])
+    band = scale * np.array(curve.intervals[protocol])
     if np.isfinite(dev).any():
         axes.plot(layers, dev, color=colour, linestyle=":", linewidth=1.4)
     if np.isfinite(band).any():
         axes.fill_between(layers, band[:, 0], band[:, 1], color=colour, alpha=0.14, lw=0)
-    chosen = curve.chosen[protocol]
-    for layer, count in chosen.items():
-        share = count / sum(chosen.values())
+    selected = curve.selected[protocol]
+    for layer, count in selected.items():
+        share = count / sum(selected.values())
         axes.plot(
-            layer, uar[list(layers).index(layer)], "o", markersize=9 + 9 * share,
+            layer, values[list(layers).index(layer)], "o", markersize=9 + 9 * share,
             markerfacecolor="none", markeredgecolor=colour, markeredgewidth=1.4,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Tenths:
-    """Estimates of one dimension, averaged over tenths of the test utterances by their truth."""
+    """Predicted numbers, averaged over tenths of the test utterances by their annotation."""
 
     label: str
     truth: NDArray[np.float64]
-    """Mean truth of each tenth, ascending."""
+    """Mean annotation of each tenth, ascending."""
     mean: NDArray[np.float64]
-    """Mean estimate of each."""
+    """Mean prediction of each."""
     std: NDArray[np.float64]
-    """Standard deviation of the estimates of each."""
+    """Standard deviation of the predictions of each."""
 
 
 def agreement(
-    dataset: str,
+    title: str,
     target: str,
     curves: Mapping[str, Tenths],
     stamps: Mapping[str, str] = MappingProxyType({}),
 ) -> Drawing:
-    """Draw estimates against the truth, a line per protocol, a band of one std, the diagonal.
+    """Draw predictions over annotations: a line per protocol, a band of one std, the diagonal.
 
     Args:
-        dataset: Name of the dataset, for the title.
-        target: The dimension.
+        title: Name of the dataset.
+        target: What is predicted, for instance `valence`.
         curves: By protocol; at least one.
         stamps: Of the protocols that have one, for the legend.
 
@@ -201,19 +216,18 @@ def agreement(
             axes.fill_between(curve.truth, *band, color=colour, alpha=0.14, lw=0)
         truths = np.concatenate([curve.truth for curve in curves.values()])
         ends = [truths.min(), truths.max()]
-        axes.plot(ends, ends, color=MUTED, ls=":", lw=1.6, label="As annotated")
-        axes.set_xlabel(f"{target.capitalize()} as annotated")
-        axes.set_ylabel(f"{target.capitalize()} as estimated")
+        axes.plot(ends, ends, color=MUTED, ls=":", lw=1.6, label="Perfect agreement")
+        axes.set_xlabel(f"{target.capitalize()}, annotated")
+        axes.set_ylabel(f"{target.capitalize()}, predicted")
         _legend(axes)
 
     texts = [
-        f"{_stamped(protocol, stamps)}, {curve.label}: estimates from {curve.mean[0]:.2f} where "
-        f"{curve.truth[0]:.2f} was annotated to {curve.mean[-1]:.2f} where "
-        f"{curve.truth[-1]:.2f} was"
+        f"{_stamped(protocol, stamps)}, {curve.label}: predictions from {curve.mean[0]:.2f} for "
+        f"annotations of {curve.truth[0]:.2f} to {curve.mean[-1]:.2f} for {curve.truth[-1]:.2f}"
         for protocol, curve in curves.items()
     ]
-    title = f"{dataset}: {target} as estimated and as annotated"
-    return draw(paint, height=290, title=title, description="; ".join(texts))
+    heading = f"{title}: {target}, predicted and annotated"
+    return draw(paint, height=290, title=heading, description="; ".join(texts))
 
 
 def convergence(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
@@ -225,7 +239,7 @@ def convergence(metrics: Mapping[str, pd.DataFrame]) -> Drawing:
     Returns:
         Inline SVG.
 
-    Source: report, section 4.3, Figure 2.
+    Source: paper, section 4.3, Figure 2.
     """
     return _over_epochs(
         metrics,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from tokser.report.results import Run
+from tokser.report.inputs import Run
 
 __all__ = ["AttentionMap", "attention_maps"]
 
@@ -15,9 +15,9 @@ _SVG = "{http://www.w3.org/2000/svg}"
 
 @dataclass(frozen=True)
 class AttentionMap:
-    """A picture of where the tokens of an utterance listen.
+    """A picture of the frames that the tokens of an utterance attend to.
 
-    Source: report, section 5, Figure 4.
+    Source: paper, section 5, Figure 4.
     """
 
     run: str
@@ -38,13 +38,13 @@ def attention_maps(runs: Sequence[Run]) -> list[AttentionMap]:
                 content = path.read_bytes()
                 text = base64.b64encode(content).decode()
                 address = f"data:{_KINDS[path.suffix]};base64,{text}"
-                told = _told(content) if path.suffix == ".svg" else ""
-                alternative = told or f"Attention map of the run {run.name}, {path.stem}"
+                described = _described(content) if path.suffix == ".svg" else ""
+                alternative = described or f"Attention map of the run {run.name}, {path.stem}"
                 found.append(AttentionMap(run.name, path.stem, address, alternative))
     return found
 
 
-def _told(svg: bytes) -> str:
+def _described(svg: bytes) -> str:
     """Return the title and the description of an SVG picture; empty where it has none."""
     try:
         root = ElementTree.fromstring(svg)

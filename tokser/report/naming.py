@@ -1,4 +1,4 @@
-"""How features, datasets and protocols are named to a reader, and in which order they stand."""
+"""Names and order of features, datasets and protocols in the report."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,18 +18,18 @@ __all__ = [
 _LAYER = re.compile(r"(?P<group>.+)/layer-(?P<layer>\d+)")
 _DATASETS = {"emodb": "EmoDB", "iemocap": "IEMOCAP", "librispeech": "LibriSpeech"}
 _TITLES = {
-    "speaker": "Unheard speakers",
+    "speaker": "Unseen speakers",
     "random": "Random split",
     "fixed": "Fixed split",
-    "text": "Unheard speakers and sentences",
-    "kfold": "Folds of groups",
+    "text": "Unseen speakers and sentences",
+    "kfold": "Group k-fold",
 }
 _MEANINGS = {
-    "speaker": "Each speaker (IEMOCAP: each session) is left out in turn.",
-    "random": "A random 70:20:10 split.",
-    "fixed": "One published split by speakers (IEMOCAP: by sessions), the same for everybody.",
-    "text": "As unheard speakers, and the sentences are parted between training and test, too.",
-    "kfold": "Whole groups, speakers unless told otherwise, are dealt into folds.",
+    "speaker": "Leave one speaker out (IEMOCAP: one session).",
+    "random": "A random 70:20:10 split, as in the paper.",
+    "fixed": "One published split by speakers (IEMOCAP: by sessions).",
+    "text": "Leave one speaker out (IEMOCAP: one session), and no sentence is in both sets.",
+    "kfold": "Cross-validation over whole groups: speakers, unless --group-by names another.",
 }
 
 
@@ -70,7 +70,7 @@ def layer_of(features: str) -> tuple[str, int] | None:
 
 
 def published_label(features: str, teachers: Mapping[str, str]) -> str | None:
-    """Return the name under which the report's Table 3 lists a feature.
+    """Return the name under which the paper's Table 3 lists a feature.
 
     Args:
         features: Name of the feature in the store.
@@ -78,13 +78,13 @@ def published_label(features: str, teachers: Mapping[str, str]) -> str | None:
 
     Returns:
         For instance `Whisper` or `Ours (Multi)`; `Ours` where the run's text encoder is not
-        known; None where the report has nothing of the kind. A choice by dev among features that
-        share a name has that name.
+        known; None where the paper has no such row. A selection on dev among features that share a
+        name has that name.
     """
-    chosen = features.removeprefix("best(").removesuffix(")")
-    if any(mark in chosen for mark in "+(:"):  # a fusion, or other functionals
+    members = features.removeprefix("best(").removesuffix(")")
+    if any(mark in members for mark in "+(:"):  # a fusion, or other functionals
         return None
-    labels = {_label(member.strip(), teachers) for member in chosen.split(",")}
+    labels = {_label(member.strip(), teachers) for member in members.split(",")}
     return labels.pop() if len(labels) == 1 else None
 
 

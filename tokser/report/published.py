@@ -1,4 +1,4 @@
-"""What the report published (Tables 1, 2 and 3), and what is known about it."""
+"""What the paper published (Tables 1, 2 and 3), and what is known about it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,45 +33,45 @@ COUNTS: Mapping[str, Mapping[str, int]] = MappingProxyType(
         ),
     }
 )
-"""Utterances by label, in the report's order. Source: report, section 4.1, Table 1."""
+"""Utterances by label, in the paper's order. Source: paper, section 4.1, Table 1."""
 
 COUNT_REMARKS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "emodb": (
-            "The report counts 493: the recordings that at least 80 % of the listeners recognised "
-            "and 60 % found natural (--subset recognised). EmoDB as published holds 535, and the "
+            "The paper counts 493: recordings whose emotion at least 80 % of the raters recognised "
+            "and 60 % rated as natural (--subset recognised). EmoDB has 535 recordings, and the "
             "accuracies of Table 3 are multiples of 1/54, that is 10 % of 535: they are from all.",
-            "What the report prints as Disappointed is EmoDB's Ekel, disgust.",
+            "The paper's label Disappointed is EmoDB's Ekel, disgust.",
         ),
         "iemocap": (
-            "The report speaks of five classes and lists four: happy and excited are one.",
+            "The paper mentions five classes and lists four: happy and excited are merged.",
         ),
     }
 )
 """What a reader of Table 1 must know, by dataset."""
 
 NUM_TEST = {"emodb": 54, "iemocap": 554}
-"""Utterances in the report's test part: 10 % of 535 and of 5,531, which its scores reveal."""
+"""Utterances in the paper's test set: 10 % of 535 and of 5,531, which its scores reveal."""
 
 _SLIP = (
     "This row repeats the EmoDB Whisper row digit by digit, and 90.74 % is no multiple of 1/554: "
-    "a slip of the report."
+    "an error in the paper."
 )
-_CHANCE = "A UAR of 14.29 % is 1/7: what giving every utterance the same label scores."
+_CHANCE = "A UAR of 14.29 % is 1/7, which any constant prediction scores."
 
 
 @dataclass(frozen=True)
 class PublishedScore:
-    """One row of the report's Table 3.
+    """One row of the paper's Table 3.
 
-    Source: report, section 5, Table 3. Departs: what the table calls F1 is named accuracy.
+    Source: paper, section 5, Table 3. Departs: what the table calls F1 is named accuracy.
     """
 
     dataset: str
     features: str
-    """The report's name of the features, for instance `Ours (Multi)`."""
+    """The paper's name of the features, for instance `Ours (Multi)`."""
     accuracy: float
-    """What the report prints as F1: micro-F1, that is accuracy; in percent."""
+    """What the paper prints as F1: micro-F1, that is accuracy; in percent."""
     uar: float
     """Unweighted average recall, in percent."""
     remark: str = ""
@@ -95,9 +95,9 @@ PUBLISHED = (
 
 @dataclass(frozen=True)
 class PublishedGrid:
-    """A row of the report's Table 2.
+    """A row of the paper's Table 2.
 
-    Source: report, section 4.3, Table 2.
+    Source: paper, section 4.3, Table 2.
     """
 
     classifier: str
@@ -115,5 +115,5 @@ GRIDS = (
 
 
 def published_scores(dataset: str) -> tuple[PublishedScore, ...]:
-    """Return the report's rows for one dataset, in its order; none for a dataset it lacks."""
+    """Return the paper's rows for one dataset, in its order; none where it has none."""
     return tuple(row for row in PUBLISHED if row.dataset == dataset)

@@ -9,16 +9,21 @@ import pandas as pd
 
 from tokser.plain_text import plain
 from tokser.pretrain.metrics import HEADLINE, best_epoch
-from tokser.report.results import Run
+from tokser.report import figures
+from tokser.report.inputs import Run
+from tokser.report.svg import Drawing
+from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
 __all__ = [
     "METRICS",
     "SETTINGS",
     "RunSummary",
     "names_of",
+    "pretraining_figures",
+    "runs_table",
     "summarise",
+    "summarise_all",
     "teachers_of",
-    "watched",
 ]
 
 METRICS = {
@@ -66,7 +71,7 @@ class RunSummary:
     intervals: Mapping[str, tuple[float, float]]
     """By metric, its 95 % interval at the best epoch, where there is one."""
     interval_units: str
-    """What they rest on, for instance `8 speakers`; empty where there is none."""
+    """What they are over, for instance `8 speakers`; empty where there is none."""
     untrained: float | None
     """Dev match rate before the first step, where it was measured."""
 
@@ -95,6 +100,56 @@ def summarise(name: str, run: Run) -> RunSummary:
     )
 
 
+def summarise_all(runs: Sequence[Run]) -> list[RunSummary]:
+    """Condense runs, under unique names."""
+    return [summarise(name, run) for name, run in zip(names_of(runs), runs, strict=True)]
+
+
+def runs_table(runs: Sequence[RunSummary]) -> Table:
+    """Show a column for each run, a row for each setting and score."""
+    rows: list[tuple[Cell, ...]] = [
+        *(
+            (name, *(run.settings[key] or "default" for run in runs))
+            for key, name in SETTINGS.items()
+        ),
+        ("Loss, first to last epoch", *map(_losses, runs)),
+        ("Best epoch", *map(_best, runs)),
+    ]
+    for key, name in METRICS.items():
+        if any(key in run.at_best for run in runs):
+            rows.append(
+                (name, *(_number(run.at_best.get(key), run.intervals.get(key)) for run in runs))
+            )
+    if any(run.interval_units for run in runs):
+        rows.append(("Intervals over", *(run.interval_units for run in runs)))
+    rows.append(("Match rate, untrained attention", *(_number(run.untrained) for run in runs)))
+    columns = (Column("Run"), *(Column(run.name, "number") for run in runs))
+    notes = (
+        "Dev scores in percent at the best epoch: the first trained epoch with the highest match "
+        "rate, whose weights the run kept. In brackets: 95 % intervals over speakers, or over "
+        "utterances where speakers are unknown or fewer than four.",
+        "Mismatched speech actively misleads the aligner, so the gain over it is larger than the "
+        "gain over no speech: read it together with the gain over the text-only baseline.",
+    )
+    return Table(
+        "pretraining", "Pretraining runs", (ColumnGroup(columns),), tuple(rows), notes=notes
+    )
+
+
+def _losses(run: RunSummary) -> Cell:
+    if run.first_loss is None or run.last_loss is None:
+        return None
+    return f"{run.first_loss:.3g} to {run.last_loss:.3g}"
+
+
+def _best(run: RunSummary) -> Cell:
+    return None if run.best_epoch is None else f"{run.best_epoch} of {run.num_epochs}"
+
+
+def _number(value: float | None, ends: tuple[float, float] | None = None) -> Cell:
+    return None if value is None else Number(value, *(ends or ()))
+
+
 def teachers_of(runs: Sequence[Run]) -> dict[str, str]:
     """Return the name of the text encoder that each run was aligned to, where it says so."""
     found = {run.name: _setting(run, "text") for run in runs}
@@ -102,13 +157,13 @@ def teachers_of(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
-    """Name runs by their folders; by their whole paths where two folders are named alike."""
+    """Name runs by their folders; by their whole paths where two folders have the same name."""
     names = [run.name for run in runs]
-    alike = len(set(names)) < len(names)
-    return [plain(str(run.folder) if alike else run.name) for run in runs]
+    are_ambiguous = len(set(names)) < len(names)
+    return [plain(str(run.folder) if are_ambiguous else run.name) for run in runs]
 
 
-def watched(metrics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _validated(metrics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the metrics of the runs whose match rate was measured."""
     return {
         name: table
@@ -118,7 +173,7 @@ def watched(metrics: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def _setting(run: Run, key: str) -> object:
-    """Look a setting up; what was found by itself stands in the provenance's inputs."""
+    """Look a setting up; the value that a default stands for is in the provenance's inputs."""
     value = run.settings.get(key)
     if value in (None, ""):
         value = run.provenance.get("inputs", {}).get(key)
@@ -135,7 +190,7 @@ def _intervals(best: Mapping[Hashable, Any]) -> dict[str, tuple[float, float]]:
 
 
 def _units(best: Mapping[Hashable, Any]) -> str:
-    """Say what intervals rest on."""
+    """Say what intervals are over."""
     num_speakers = best.get("dev_num_speakers", 0)
     if num_speakers > 0:
         return f"{num_speakers:.0f} speakers"
@@ -147,3 +202,12 @@ def _untrained(metrics: pd.DataFrame) -> float | None:
         return None
     before = metrics[metrics["train_loss"].isna() & metrics["dev_match_rate"].notna()]
     return None if before.empty else float(before["dev_match_rate"].iloc[0])
+
+
+def pretraining_figures(runs: Sequence[Run]) -> dict[str, Drawing]:
+    """Return the loss curves, and the validation curves where there are any, by name of file."""
+    metrics = {name: run.metrics for name, run in zip(names_of(runs), runs, strict=True)}
+    found = {"convergence": figures.convergence(metrics)} if metrics else {}
+    if seen := _validated(metrics):
+        found["validation"] = figures.validation(seen)
+    return found

@@ -1,15 +1,15 @@
-"""Where each token of an utterance listens, as a picture."""
+"""The attention weights of an utterance, as a picture."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tokser.errors import InputError, SettingsError, TokserError
+from tokser.errors import SettingsError, TokserError
+from tokser.pretrain.align import attention_of
 from tokser.pretrain.checkpoint import load_aligner
 from tokser.progress import say
-from tokser.stages.align import pairs_of
-from tokser.store import Store, open_store
+from tokser.store import FeatureName, Store, open_store
 
 __all__ = ["FORMATS", "attention"]
 
@@ -33,8 +33,8 @@ def attention(
         utterance: Id of an utterance.
         out: Picture to write: .png, .svg or .pdf.
         tokenizer: Model whose tokenizer writes the tokens out; by default the one that the store's
-            text was extracted with. Where there is none, tokens are their numbers.
-        check: Hold what is read from the store against its checksums.
+            text was extracted with. Where there is none, tokens are shown by number.
+        check: Verify the checksums of what is read from the store.
 
     Returns:
         `out`.
@@ -44,37 +44,18 @@ def attention(
         InputError: The utterance has no speech or no text.
         StoreMismatchError: A feature was made by another model than at training.
     """
-    if out.suffix.lower() not in FORMATS:
-        raise SettingsError(
-            f"--out {out}",
-            expected=f"a name that ends in {', '.join(FORMATS)}",
-            got=out.suffix or "no ending",
-            remedy="Name a picture.",
-        )
+    _require_picture(out)
     aligner, description = load_aligner(checkpoint)
     store = open_store(store_path, check=check)
-    pairs, _ = pairs_of(store, description)
-    store.position(utterance)  # raises where there is none
-    if utterance not in pairs.ids():
-        raise InputError(
-            f"{store_path}, {utterance}",
-            expected="an utterance with speech and a transcript",
-            got="one without, or set aside at extraction",
-            remedy="`tokser store info` lists what was set aside.",
-        )
-    batch = pairs.gather([utterance])
-    with torch.inference_mode():
-        weights = aligner.attention_map(batch.inputs)[0]
-    pairs.require_finite(batch)
+    weights = attention_of(store, aligner, description, utterance)
 
     from tokser.report.attention import draw_attention
 
     row = store.utterances.loc[utterance]
+    tokens = _tokens(store, description.features["teacher"], utterance, tokenizer)
     draw_attention(
-        weights.numpy(),
-        tokens=_tokens(store, description.features["teacher"], utterance, tokenizer)[
-            slice(None) if description.special_tokens else slice(1, -1)
-        ],
+        weights,
+        tokens=tokens if description.special_tokens else tokens[1:-1],
         duration_s=float(row["num_samples"]) / float(row["sampling_rate_hz"]),
         title=f"{utterance}, {description.name} ({description.variant})",
         out=out,
@@ -82,11 +63,20 @@ def attention(
     return out
 
 
+def _require_picture(out: Path) -> None:
+    if out.suffix.lower() not in FORMATS:
+        raise SettingsError(
+            f"--out {out}",
+            expected=f"a name that ends in {', '.join(FORMATS)}",
+            got=out.suffix or "no ending",
+            remedy="Name a picture.",
+        )
+
+
 def _tokens(store: Store, teacher: str, utterance: str, tokenizer: str | None) -> list[str]:
-    """Write the tokens of an utterance out; their numbers, where the tokenizer is not at hand."""
-    group = teacher.rpartition("/")[0]
-    name = f"{group}/token_ids"
-    ids: Any = store[name][utterance]
+    """Write the tokens of an utterance out; their numbers, where there is no tokenizer."""
+    group = FeatureName.parse(teacher).group
+    ids: Any = store[str(FeatureName(group, "token_ids"))][utterance]
     source = tokenizer or store.group(group).source
     try:
         from tokser.encoders import load_encoder

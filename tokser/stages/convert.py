@@ -1,28 +1,26 @@
-"""Copy a store into another format or packing."""
+"""Copy a store into another format or compression."""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tokser.progress import progress_bar
+from tokser.progress import byte_bar
 from tokser.store import Compression, open_store
 from tokser.store.convert import convert_store, num_bytes_to_convert
 
 __all__ = ["Conversion", "convert"]
 
-_MB = 10**6
-
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a call of `convert` left behind.
+    """What a call of `convert` wrote.
 
     Attributes:
         store: Folder or URL of the copy.
         features: Names of the features in it.
-        num_bytes: Bytes of rows that were compared, not packed.
+        num_bytes: Bytes of rows that were compared, uncompressed.
         seconds: How long that took.
-        quarantined: Reasons, by id, of the utterances that had been set aside.
+        quarantined: Reasons, by id, of the quarantined utterances.
     """
 
     store: str
@@ -35,31 +33,24 @@ class Conversion:
 def convert(
     source: str, target: str, *, compression: Compression = "none", features: Sequence[str] = ()
 ) -> Conversion:
-    """Copy a store; the same call again goes on where it was stopped.
+    """Copy a store; the same call again resumes where it was stopped.
 
     Args:
         source: Folder or URL of the store.
         target: Folder or URL of the copy; its suffix decides the format.
-        compression: Packing of the copy's rows.
+        compression: Of the copy's rows.
         features: Which to copy, with their functionals; all by default.
 
     Raises:
         InputError: Source and target overlap, or there is no such store, feature or compression.
-        StoreError: The source is damaged or not whole, or the target holds something else.
+        StoreError: The source is damaged or incomplete, or the target holds something else.
         RunError: The target cannot be written to.
     """
     start = time.perf_counter()
     total = num_bytes_to_convert(open_store(source), features)
-    with progress_bar(f"convert {source}", total=max(total // _MB, 1), unit="MB") as bar:
-        num_bytes = 0
-
-        def count(more: int) -> None:
-            nonlocal num_bytes
-            bar.advance((num_bytes + more) // _MB - num_bytes // _MB)
-            num_bytes += more
-
+    with byte_bar(f"convert {source}", total=total) as count:
         copy = convert_store(
             source, target, compression=compression, features=features, on_bytes=count
         )
     seconds = time.perf_counter() - start
-    return Conversion(target, tuple(copy.features), num_bytes, seconds, copy.quarantined)
+    return Conversion(target, tuple(copy.features), total, seconds, copy.quarantined)

@@ -29,7 +29,7 @@ def demo(out: Path) -> PipelineResult:
     Raises:
         SettingsError: The folder holds other things.
     """
-    from tokser.report.tables import merge_results
+    from tokser.report.merge import merge_results
 
     write_demo_corpora(out)
     build_demo_encoders(out)

@@ -47,7 +47,7 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
 
     Args:
         workspace: Folder of stores, runs and results.
-        corpora: Folders of corpora, or that hold such folders; empty: the usual places.
+        corpora: Folders of corpora, or that contain such folders; empty: the usual places.
     """
     return [
         Finding("Python", "ok", sys.version.split()[0]),
@@ -72,7 +72,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _torchaudio() -> Finding:
-    """Torchaudio loads only beside the torch of its own release and CUDA version."""
+    """Torchaudio loads only with the torch of its own release and CUDA version."""
     what = "torch and torchaudio"
     try:
         torch, torchaudio = metadata.version("torch"), metadata.version("torchaudio")

@@ -48,7 +48,7 @@ def manifest_of_table(
         out: The manifest, which `tokser extract --manifest` takes.
         naming: How columns and labels are called in the table.
         splits_out: `emobox`: file of its folds, which `tokser classify --splits` takes; where no
-            file of folds is among the tables, they are looked for beside the dataset's own.
+            file of folds is among the tables, those next to the dataset's own are read.
 
     Raises:
         InputError: `root` or a table is missing, or malformed, or has no folds to write.
@@ -91,7 +91,7 @@ def _fold_files(kind: TableKind, tables: Sequence[str], naming: Naming | None) -
     if not found and paths and all(path.is_file() for path in paths):
         raise MissingInputError(
             "--splits-out",
-            expected="files of folds such as cafe_train_fold_1.jsonl among the tables, beside "
+            expected="files of folds such as cafe_train_fold_1.jsonl among the tables, next to "
             "them, or in folders fold_1, fold_2, ...",
             got=f"none for {list_some([path.name for path in paths])}",
             remedy="Name them with --table, or leave --splits-out out.",

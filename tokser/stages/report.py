@@ -8,16 +8,14 @@ from tokser.config import ReportSettings
 from tokser.errors import InputError
 from tokser.progress import say
 from tokser.provenance import write_atomically
-from tokser.report.results import read_inputs
+from tokser.report.inputs import read_inputs
 
 if TYPE_CHECKING:
-    from tokser.report.results import Inputs
+    from tokser.report.inputs import Inputs
 
 __all__ = ["report"]
 
 _PAGE = "report.html"
-_TABLES = {"latex": ".tex", "csv": ".csv", "md": ".md"}
-"""Suffixes of the formats of tables; those of figures are their names."""
 
 
 def report(settings: ReportSettings) -> list[Path]:
@@ -40,8 +38,8 @@ def report(settings: ReportSettings) -> list[Path]:
     files = _files(settings, inputs, page)
     for path, render in files:
         write_atomically(path, render())
-    told = str(out) if only_page else f"{len(files)} files in {out}"
-    say(f"report: {len(inputs.experiments)} results, {len(inputs.runs)} runs -> {told}")
+    where = str(out) if only_page else f"{len(files)} files in {out}"
+    say(f"report: {len(inputs.experiments)} results, {len(inputs.runs)} runs -> {where}")
     return [path for path, _ in files]
 
 
@@ -50,25 +48,23 @@ def _files(
 ) -> list[tuple[Path, Callable[[], bytes]]]:
     """List the files to write, each with what makes its content."""
     # Matplotlib is needed only from here on.
-    from tokser.report.dimensions import find_dimensions
-    from tokser.report.exhibits import figures_of, tables_of
+    from tokser.report.catalogue import figures_of, tables_of
     from tokser.report.page import render
+    from tokser.report.renderers import TABLE_FORMATS, render_table
     from tokser.report.sections import find_sections
-    from tokser.report.typeset import typeset
 
     found: list[tuple[Path, Callable[[], bytes]]] = []
     if "html" in settings.formats:
         found.append((page, lambda: render(settings, inputs).encode()))
     others = [form for form in dict.fromkeys(settings.formats) if form != "html"]
     sections = find_sections(inputs) if others else []
-    dimensions = find_dimensions(inputs.regressions) if others else []
     for form in others:
         if form == "latex" or form == "csv" or form == "md":
-            for table in tables_of(sections, dimensions):
-                path = page.parent / f"{table.name}{_TABLES[form]}"
-                found.append((path, lambda t=table, f=form: typeset(t, f).encode()))  # type: ignore[misc]
+            for table in tables_of(sections, inputs):
+                path = page.parent / f"{table.name}{TABLE_FORMATS[form][0]}"
+                found.append((path, lambda t=table, f=form: render_table(t, f).encode()))  # type: ignore[misc]
         else:
-            for name, figure in figures_of(sections, dimensions, inputs.runs).items():
+            for name, figure in figures_of(sections, inputs.runs).items():
                 path = page.parent / f"{name}.{form}"
                 found.append((path, lambda d=figure, f=form: d.render(f)))  # type: ignore[misc]
     return found

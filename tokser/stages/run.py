@@ -12,7 +12,7 @@ class PipelineResult:
     """What a pipeline left behind.
 
     Attributes:
-        quarantined: Reasons, by store and id, of the utterances that were set aside.
+        quarantined: Reasons, by store and id, of the quarantined utterances.
         results: Output folders of `classify`.
         regressions: Output folders of `regress`.
         report: The report's page, if the pipeline makes one.

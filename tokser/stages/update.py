@@ -1,4 +1,4 @@
-"""A store's utterances change: corrected columns, or utterances that have to go."""
+"""Changes of a store's utterances: corrected columns, and removal."""
 
 from pathlib import Path
 

@@ -1,4 +1,17 @@
-"""Which process computes which shard: each is claimed under its lock."""
+"""The claim protocol: which process computes which shard.
+
+Any number of processes, on machines that share a disk, work through the same shards without a
+coordinator. Each takes the next shard whose lock it gets without waiting, then reads in the journal
+what the shard lacks, and only then computes. A shard that is locked goes to the end of the queue:
+by the time it comes round again, its holder has committed it, and it lacks nothing, or its holder
+has died, the system has freed the lock, and it is computed here. So every shard is computed once,
+and no death of a process stops the others.
+
+What must never happen: that the journal is read before the lock is held (two processes would
+compute the same shard), that a claim is released before its shard is committed (likewise), or that
+a claim outlives its block (other processes would wait for ever). Locks save work; what is
+written is right without them, for a commit replaces a shard and its entry as a whole.
+"""
 
 import contextlib
 import time
@@ -11,7 +24,7 @@ from typing import NamedTuple
 __all__ = ["Claim", "Claims"]
 
 POLL_S = 0.5
-"""How often a process looks again at shards that others are computing."""
+"""How often a process tries again to take shards that others are computing."""
 
 
 class Claim(NamedTuple):
@@ -19,7 +32,7 @@ class Claim(NamedTuple):
 
     Attributes:
         shard: Its number.
-        features: What it lacks; empty if another process has written it in the meantime.
+        features: What it lacks; empty if another process has committed it in the meantime.
     """
 
     shard: int
@@ -29,8 +42,7 @@ class Claim(NamedTuple):
 class Claims:
     """Shards to be computed, taken one after the other; several may be held at once.
 
-    Shards that another process is computing come last: when it has committed them, with nothing
-    left to do, or, should it die, to be computed here. Leaving the block releases all.
+    Leaving the block releases all.
 
     Args:
         shards: Numbers of the shards.

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tokser.errors import CorruptStoreError, SettingsError, StoreMismatchError, list_some
 from tokser.store.address import backend_at, is_remote
-from tokser.store.choice import choose_features
 from tokser.store.documents import damaged_files
 from tokser.store.feature_name import FeatureName
 from tokser.store.group_writer import GroupWriter
@@ -18,6 +17,7 @@ from tokser.store.lookup_layer import LookupLayer
 from tokser.store.parted_layer import PartedLayer, stored_parts
 from tokser.store.reader import Store, open_store
 from tokser.store.schema import Compression, GroupPlan
+from tokser.store.selection import select_features
 from tokser.store.shards import read_shard
 from tokser.store.writer import StoreWriter
 
@@ -34,7 +34,7 @@ def convert_store(
     features: Sequence[str] = (),
     on_bytes: OnBytes = lambda count: None,
 ) -> Store:
-    """Copy a store; shards that the target has already are kept, so the same call goes on.
+    """Copy a store; shards that the target has already are kept, so the same call resumes.
 
     Shards are cut as in the source, so that every feature stays the same feature: what was made
     from it, and a later `extract` or `pool`, fit the copy as they fit the original.
@@ -52,7 +52,7 @@ def convert_store(
     Raises:
         SettingsError: Source and target overlap, or the source has no such feature, or the
             target's format no such compression.
-        StoreIncompleteError: A feature is not whole.
+        StoreIncompleteError: A feature is incomplete.
         CorruptStoreError: The source is damaged; nothing of that shard is written.
         StoreMismatchError: The target holds something else.
         RunError: The target cannot be written to.
@@ -60,13 +60,13 @@ def convert_store(
     _refuse_overlap(source, target)
     _refuse_compression(target, compression)
     store = open_store(source, check=True)
-    chosen = [FeatureName.parse(name) for name in _choose(store, features)]
-    _refuse_damaged(store, chosen)
-    for name in chosen:
+    selected = [FeatureName.parse(name) for name in _select(store, features)]
+    _refuse_damaged(store, selected)
+    for name in selected:
         store[str(name)].require_complete()
     with StoreWriter.reopen(store, at=target) as writer:
         for group in store.groups:
-            names = [name for name in chosen if name.group_key == group]
+            names = [name for name in selected if name.group_key == group]
             if names:
                 _convert_group(store, group, names, writer, compression, on_bytes)
     return open_store(target)
@@ -78,7 +78,7 @@ def num_bytes_to_convert(store: Store, features: Sequence[str] = ()) -> int:
     Raises:
         SettingsError: The store has no such feature.
     """
-    layers = [store[name] for name in _choose(store, features, tell=False)]
+    layers = [store[name] for name in _select(store, features, tell=False)]
     return sum(
         layer.layout.num_rows * layer.spec.row_bytes
         for layer in layers
@@ -115,20 +115,20 @@ def _refuse_compression(target: str, compression: Compression) -> None:
         )
 
 
-def _choose(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
+def _select(store: Store, features: Sequence[str], *, tell: bool = True) -> list[str]:
     """Name everything to be copied: features, the integers of lookups, functionals."""
     alone = [name for name in store.pooled if name not in store.features]
     with_rows = [name for name in features if name not in alone]
-    chosen = choose_features(store, with_rows, tell=tell) if with_rows or not features else []
-    for name in tuple(chosen):
+    selected = select_features(store, with_rows, tell=tell) if with_rows or not features else []
+    for name in tuple(selected):
         layer = store[name]
         if isinstance(layer, LookupLayer):
-            chosen.append(layer.integers.name)
-        chosen += _functionals(store, name)
+            selected.append(layer.integers.name)
+        selected += _functionals(store, name)
     for name in alone:
         if not features or name in features:
-            chosen.append(str(FeatureName.parse(name).functionals()))
-    return list(dict.fromkeys(chosen))
+            selected.append(str(FeatureName.parse(name).functionals()))
+    return list(dict.fromkeys(selected))
 
 
 def _functionals(store: Store, feature: str) -> list[str]:
@@ -138,10 +138,10 @@ def _functionals(store: Store, feature: str) -> list[str]:
     return [str(name) for name in sorted(own, key=lambda name: bool(name.functional))]
 
 
-def _refuse_damaged(store: Store, chosen: Sequence[FeatureName]) -> None:
+def _refuse_damaged(store: Store, selected: Sequence[FeatureName]) -> None:
     """Raise if a small file is damaged: it would be copied with a digest that makes it right."""
     files = dict(store.attributes.files)
-    for group in {name.group_key for name in chosen}:
+    for group in {name.group_key for name in selected}:
         files |= store.group(group).files
     damaged = damaged_files(store.backend, files)
     if not damaged:

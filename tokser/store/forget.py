@@ -1,4 +1,4 @@
-"""Take groups and features out of a store: out of its documents first, then from the disk."""
+"""Documents of a store: write them, and remove groups and features from them, then from disk."""
 
 from collections.abc import Sequence
 

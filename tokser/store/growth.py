@@ -1,4 +1,15 @@
-"""Let a group grow: what it lacks of the table, or has of an older version, becomes a new part."""
+"""Appending: what a group lacks of the table, or has of an older version, becomes a new part.
+
+A part is a group within the group (`<group>/parts/2`): its own layout, shards and journal, and the
+numbers of its utterances, for the utterances that the group lacked when the part was planned. An
+utterance's rows are those of the last part that holds its number. The part is laid down completely
+(layout, numbers, descriptions of features) before the group's document counts it: a call that was
+stopped before that leaves a folder that the next call deletes.
+
+What must never happen: a change to the layout, the shards or the journal of an earlier part; a part
+that the document counts and whose files are not all there; rows of two parts for one utterance
+where the earlier one is read; a part for utterances that were removed.
+"""
 
 from typing import Any
 
@@ -28,7 +39,7 @@ def pack_plan(plan: GroupPlan) -> Layout:
 def create_group(
     backend: Backend, plan: GroupPlan, root: RootAttributes, numbers: NDArray[np.int64] | None
 ) -> tuple[GroupAttributes, Layout]:
-    """Lay down a group, or a part of one, without its features.
+    """Write a group, or a part of one, without its features.
 
     Args:
         backend: The store.

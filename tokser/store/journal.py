@@ -1,6 +1,16 @@
-"""The journal: which shards of a feature are whole, with a checksum per utterance.
+"""The journal: which shards of a feature are committed, with a checksum per utterance.
 
-A shard exists when its entry is here; what lies on disk without an entry does not count.
+An entry is written after its shard's file is on the disk, in one atomic replacement, and is the
+only thing that makes the shard exist: a file without an entry does not count, whatever it holds,
+and is written again. An entry carries a digest of itself, the identity of its feature (manifest,
+provenance, layout, dtype), the size and digest of the file, and the checksum of each utterance's
+rows. So a reader can tell a shard that is pending from one that was lost, and rows of this feature
+from rows of another that lies at the same place. Invalidating a shard goes the other way round:
+the entry first, then the file.
+
+What must never happen: an entry before its shard is on the disk, a shard rewritten with other rows
+under an old entry, or rows returned for which there is no entry. Libraries return zeros for a
+missing file; only the journal tells.
 """
 
 import json
@@ -33,7 +43,7 @@ class Record:
     Attributes:
         checksum: xxh3-64 (hex) of its rows.
         recording: What was encoded; with an empty digest for text.
-        reason: Why it was set aside, None if it was not.
+        reason: Why it is quarantined; None if it is not.
     """
 
     checksum: str
@@ -50,7 +60,7 @@ class JournalEntry:
         identity: Digest of what the feature is, see `Layer.identity`.
         first_utterance: Position of its first utterance in the manifest.
         checksums: xxh3-64 (hex) of each utterance's rows, in order; of nothing if it has no rows.
-        quarantined: Reasons, by id, of the utterances that were set aside.
+        quarantined: Reasons, by id, of the quarantined utterances.
         num_bytes: Size of the shard's file.
         file_digest: xxh3-64 (hex) of the shard's file.
         recordings: xxh3-64 (hex) of each recording that was encoded, in order; empty for text.
@@ -80,7 +90,7 @@ class JournalEntry:
 
 
 def parse_entry(text: str, *, shard: int, identity: str, where: str) -> JournalEntry:
-    """Read an entry back.
+    """Parse an entry.
 
     Raises:
         CorruptStoreError: It is damaged, or belongs to another shard, feature or store.

@@ -36,7 +36,7 @@ class Layout:
     def num_rows(self) -> int:
         """Rows of the flat arrays: to the end of the last utterance, gaps included."""
         ends = self.row_starts + self.row_lengths
-        return max(int(ends.max()), 1) if len(ends) else 0  # one, where all were set aside
+        return max(int(ends.max()), 1) if len(ends) else 0  # one shard if all are quarantined
 
     @property
     def num_shards(self) -> int:

@@ -1,4 +1,4 @@
-"""Who writes what: one process at a time changes a store's plan, or computes a shard."""
+"""Locks of a store: one process at a time changes its plan, or computes a shard."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

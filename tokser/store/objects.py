@@ -101,7 +101,7 @@ class LocalObjects:
             if regular_size(path) is None:
                 return None
             return Path(path).read_bytes()
-        except FileNotFoundError:  # it went away between the two looks
+        except FileNotFoundError:  # it was removed between the two calls
             return None
         except OSError as error:
             raise _unreadable(path, error) from error

@@ -1,4 +1,4 @@
-"""Whether numbers are all finite, from their bits: for float16, isfinite takes 16 times as long."""
+"""The overflow audit: whether numbers are all finite, from their bits (16 times faster)."""
 
 from typing import Any
 

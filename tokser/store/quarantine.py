@@ -1,4 +1,4 @@
-"""Utterances that a store has quarantined, whether it keeps their rows or functionals alone."""
+"""Utterances that a store has in quarantine, of rows and of functionals alone."""
 
 from contextlib import suppress
 
@@ -12,7 +12,7 @@ __all__ = ["all_quarantined"]
 def all_quarantined(store: Store) -> dict[str, str]:
     """Return reasons, by id, of the utterances that some feature or its functionals quarantined.
 
-    Functionals that are damaged tell none; `verify` names the damage, and `pool` repairs it.
+    Damaged functionals are skipped; `verify` names the damage, and `pool` repairs it.
     """
     found: dict[str, str] = {}
     for array in store.arrays:

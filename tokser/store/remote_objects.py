@@ -23,7 +23,7 @@ TIMEOUT_VARIABLE = "TOKSER_REMOTE_TIMEOUT_S"
 
 _TIMEOUT_S = 60.0
 _AT_ONCE = 16
-"""Small objects asked for at the same time."""
+"""Small objects requested at the same time."""
 
 _PART_BYTES = 8 * 2**20
 _PARTS_AT_ONCE = 4
@@ -141,14 +141,14 @@ class RemoteObjects:
             return None
 
     def keys_under(self, prefix: str) -> list[str]:
-        """List the objects whose keys go on after a slash."""
+        """List the objects whose keys continue after a slash."""
         start = f"{prefix}/" if prefix else ""
         with self.reached(prefix):
             listed = self._obstore.list(self.bucket, prefix=start or None)
             return [str(entry["path"]).removeprefix(start) for page in listed for entry in page]
 
     def delete(self, prefix: str) -> None:
-        """Remove an object, or all whose keys go on after a slash."""
+        """Remove an object, or all whose keys continue after a slash."""
         self._refuse_if_read_only()
         with self._written(prefix):
             listed = self._obstore.list(self.bucket, prefix=f"{prefix}/")

@@ -1,4 +1,18 @@
-"""Take utterances out of a store for good: their rows, checksums, transcripts and names."""
+"""Removal of utterances from a store for good: their rows, checksums, transcripts and names.
+
+The root's document first names what is being removed. From then on nobody can open the store or
+commit a shard to it, and the same call, after any stop, does the rest; every step may be repeated.
+Shards that hold removed utterances are written anew with zeros in their place, under new entries;
+lookup tables lose the rows that no remaining token needs; every version of the utterance table is
+written without them; leftovers of killed writers are deleted. The last write is the root's: it
+drops the mark and notes the numbers that were removed, which are never given again. The rows of
+all other utterances stay where they are.
+
+What must never happen: that the mark is dropped while a trace remains (a row, a checksum, a
+transcript, a file that no document names), that a reader who opened the store before is given
+zeros as rows (readers compare the entry again when a file was replaced), or that a commit that was
+under way brings removed rows back (`GroupWriter.commit` reads the root again).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,7 +49,7 @@ __all__ = ["Removed", "remove_from_store"]
 
 @dataclass(frozen=True)
 class Removed:
-    """What a removal came to.
+    """What a removal did.
 
     Attributes:
         num_utterances: Utterances that were removed, or would be.
@@ -55,8 +69,7 @@ def remove_from_store(
 ) -> Removed:
     """Remove utterances; rows of the others stay where they are.
 
-    The store's root says first what is being removed; until all is done, nobody can open the
-    store, and the same call goes on with a removal that was stopped.
+    A removal that was stopped is finished first.
 
     Args:
         address: Folder or URL of the store.
@@ -81,16 +94,16 @@ def remove_from_store(
             if not _still_there(backend, root, speaker, ids):
                 return done
         store = Store(backend)
-        chosen = _choose(store, speaker, ids)
-        numbers = root.numbers[[store.position(name) for name in chosen]]
+        selected = _select(store, speaker, ids)
+        numbers = root.numbers[[store.position(name) for name in selected]]
         if dry_run:
             count = sum(
                 len(_shards(part, numbers)) * len(store.group(group).features)
                 for group in store.groups
                 for part in store.parts(group)
             )
-            return Removed(len(chosen), count)
-        removing = Removing(ids=tuple(chosen), numbers=tuple(numbers.tolist()))
+            return Removed(len(selected), count)
+        removing = Removing(ids=tuple(selected), numbers=tuple(numbers.tolist()))
         marked = root.changed(removing=removing)
         write_root(backend, marked)
         try:
@@ -98,32 +111,32 @@ def remove_from_store(
         except StoreLockedError:
             write_root(backend, root)
             raise
-        return Removed(len(chosen), finished + _finish(backend, marked))
+        return Removed(len(selected), finished + _finish(backend, marked))
 
 
 def _still_there(
     backend: Backend, root: RootAttributes, speaker: str | None, ids: Sequence[str]
 ) -> bool:
-    """Tell whether anything is left of what is asked for, after a removal was finished."""
+    """Tell whether anything is left of what is to be removed, after a removal was finished."""
     table = cells(backend.manifest_text(root.version))
     return any(name in table.index for name in ids) or (
         speaker is not None and bool(table["speaker"].eq(speaker).any())
     )
 
 
-def _choose(store: Store, speaker: str | None, ids: Sequence[str]) -> list[str]:
+def _select(store: Store, speaker: str | None, ids: Sequence[str]) -> list[str]:
     table = cells(store.manifest_text)
-    chosen = (
+    selected = (
         list(dict.fromkeys(ids))
         if speaker is None
         else list(table.index[table["speaker"] == speaker])
     )
-    unknown = [name for name in chosen if name not in table.index]
-    if unknown or not chosen or len(chosen) == len(table):
+    unknown = [name for name in selected if name not in table.index]
+    if unknown or not selected or len(selected) == len(table):
         got = f"no utterance of speaker {speaker!r}" if speaker is not None else "none"
         if unknown:
             got = f"ids that it does not have: {list_some(unknown)}"
-        elif chosen:
+        elif selected:
             got = "all of them"
         raise SettingsError(
             store.path,
@@ -131,11 +144,11 @@ def _choose(store: Store, speaker: str | None, ids: Sequence[str]) -> list[str]:
             got=got,
             remedy="Correct --speaker or --ids; to remove everything, remove the store itself.",
         )
-    return chosen
+    return selected
 
 
 def _finish(backend: Backend, root: RootAttributes) -> int:
-    """Do what the root says is being removed; every step may be done twice."""
+    """Remove what the root says is being removed; every step may be repeated."""
     removing = root.removing
     if removing is None:
         return 0
@@ -146,7 +159,7 @@ def _finish(backend: Backend, root: RootAttributes) -> int:
         for part in read_parts(backend, root, group):
             for name, spec in features.items():
                 for shard in _shards(part, numbers):
-                    _empty(backend, root, part, name, spec, shard, numbers, gone)
+                    _zero_shard(backend, root, part, name, spec, shard, numbers, gone)
                     num_shards += 1
         _shorten_lookups(backend, root, group, numbers)
     versions = tuple(_shorten_table(backend, one, gone) for one in root.all_versions())
@@ -176,7 +189,7 @@ def _shards(part: Part, numbers: NDArray[np.int64]) -> list[int]:
     return found
 
 
-def _empty(
+def _zero_shard(
     backend: Backend,
     root: RootAttributes,
     part: Part,
@@ -186,7 +199,7 @@ def _empty(
     numbers: NDArray[np.int64],
     gone: frozenset[str],
 ) -> None:
-    """Write a shard anew with zeros for what is removed; one that cannot be read is dropped."""
+    """Write a shard anew with zeros for what is removed; one that cannot be read is invalidated."""
     feature, layout = f"{part.path}/{name}", part.layout
     text = backend.read_entry(feature, shard)
     try:
@@ -214,7 +227,7 @@ def _empty(
         if recordings:
             recordings[place - first], times[place - first] = "", 0
     written = backend.write_shard(feature, shard, rows, spec, layout)
-    emptied: JournalEntry = replace(
+    rewritten: JournalEntry = replace(
         entry,
         checksums=tuple(checksums),
         recordings=tuple(recordings),
@@ -223,13 +236,13 @@ def _empty(
         num_bytes=written.num_bytes,
         file_digest=written.digest,
     )
-    backend.write_entry(feature, shard, emptied.to_text())
+    backend.write_entry(feature, shard, rewritten.to_text())
 
 
 def _shorten_lookups(
     backend: Backend, root: RootAttributes, group: str, numbers: NDArray[np.int64]
 ) -> None:
-    """Leave in tables what the remaining integers stand for: the rest tells what was said."""
+    """Keep in tables only what the remaining integers stand for: the rest tells what was said."""
     for name, lookup in read_group(backend, group).lookups.items():
         used = [np.zeros(0, dtype=np.int32)]
         for part in read_parts(backend, root, group):

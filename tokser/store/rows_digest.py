@@ -1,4 +1,4 @@
-"""What the rows of a feature are, by their checksums: other rows are another input."""
+"""Digest of the rows of a feature, from the checksums of its journal."""
 
 from tokser.provenance import digest_of
 from tokser.store import Store

@@ -1,4 +1,4 @@
-"""Whole shards, read at once: for what goes through a store from its beginning to its end."""
+"""Sequential reads of whole shards, for conversion and export."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,15 @@
-"""A corrected manifest becomes a new version of a store's utterance table."""
+"""Update: a corrected manifest becomes a new version of a store's utterance table.
+
+The new table is written beside the old ones, then the root's document is replaced, in one step,
+by one that names it: from then on it is the table. No row of a feature is touched. What a feature
+lacks of the new table (utterances that were added, or whose transcript or length changed) is found
+by comparing the version that its group was computed from with the present one; the next extract,
+align or pool computes exactly that, as a new part of the group.
+
+What must never happen: that a reader sees a table without its digest in the root, that the order
+of the utterances that were there changes (their positions are how rows are found), that a number
+is given to a second utterance, or that rows computed from an old transcript pass as up to date.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +85,7 @@ def _outdated(store: Store, change: TableChange) -> dict[str, tuple[str, ...]]:
         old = cells(store.table_of(about.table_version))
         lacking = changed_rows(old, new, columns_read(groups, group))
         before = np.zeros(len(new), dtype=bool)
-        before[store.outdated(group)] = True  # it may lag behind already
+        before[store.outdated(group)] = True  # it may be outdated already
         lacking |= before | new.index.isin(change.added)
         names = tuple(new.index[lacking])
         if names:

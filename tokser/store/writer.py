@@ -133,8 +133,8 @@ class StoreWriter:
             if self._may_grow:
                 write_version(self._backend, root, change)
                 return
-        told = f"{manifest_difference(old, self._manifest_text)}; {change.describe()}"
-        new = f"{told} ({self._wanted.manifest_digest})"
+        differences = f"{manifest_difference(old, self._manifest_text)}; {change.describe()}"
+        new = f"{differences} ({self._wanted.manifest_digest})"
         raise self._mismatch("manifest_digest", root.manifest_digest, new)
 
     def _mismatch(self, key: str, old: str, new: str) -> StoreMismatchError:
@@ -156,11 +156,11 @@ class StoreWriter:
         write_root(self._backend, root.model_copy(update=update))
 
     def plan_group(self, plan: GroupPlan) -> "GroupWriter":
-        """Lay down a group, or find it again and check that the plan continues it.
+        """Write a group's description, or find it again and check that the plan continues it.
 
         Raises:
             StoreMismatchError: The store holds a group of this name made otherwise.
-            SettingsError: The name is one that stores keep for themselves, or a compression
+            SettingsError: The name is reserved, or a compression
                 is not one of this format's.
         """
         self._refuse_settings(plan)
@@ -168,7 +168,7 @@ class StoreWriter:
             root = read_root(self._backend)
             _refuse_other_case(self.path, plan.name, root)
             if plan.name in root.groups:
-                self._forget_what_is_empty(plan)
+                self._remove_uncommitted(plan)
                 root = read_root(self._backend)
             if plan.name not in root.groups:
                 root = self._add_group(plan, root)
@@ -182,7 +182,7 @@ class StoreWriter:
                 f"{self.path}, {plan.name}",
                 expected="at least one usable utterance",
                 got=f"{len(plan.lengths)} that are not",
-                remedy="Mend the corpus; nothing was written.",
+                remedy="Fix the corpus; nothing was written.",
             )
         self._backend.objects.delete(plan.name)  # what a stopped `drop` left
         create_group(self._backend, plan, root, root.numbers if root.removed else None)
@@ -234,8 +234,8 @@ class StoreWriter:
                     remedy=f"These are what {self._backend.name} stores can use.",
                 )
 
-    def _forget_what_is_empty(self, plan: GroupPlan) -> None:
-        """Drop what is to be made otherwise and has no committed shard: an encoder that failed."""
+    def _remove_uncommitted(self, plan: GroupPlan) -> None:
+        """Remove what is planned otherwise and has no committed shard: an encoder that failed."""
         attributes = read_group(self._backend, plan.name)
         if attributes.parts:
             return

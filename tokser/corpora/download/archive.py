@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from tokser.corpora.download.byte_bar import byte_bar
 from tokser.errors import CorpusError, list_some
+from tokser.progress import byte_bar
 
 __all__ = ["fault_of_name", "unpack"]
 

@@ -14,9 +14,8 @@ from pathlib import Path
 import requests
 import urllib3
 
-from tokser.corpora.download.byte_bar import byte_bar
 from tokser.errors import RunError
-from tokser.progress import say
+from tokser.progress import byte_bar, say
 
 __all__ = ["Patience", "check", "fetch", "partial_of"]
 

@@ -27,7 +27,10 @@ class SVMHead(PerFoldHead):
     def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
         """Return a model of each cost."""
         weights = "balanced" if grid.class_weights else None
-        return [Candidate.of({"C": cost}, SVC(C=cost, class_weight=weights)) for cost in _COSTS]
+        return [
+            Candidate.of({"C": cost}, SVC(C=cost, class_weight=weights, random_state=0))
+            for cost in _COSTS
+        ]
 
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return a softmax of the decision values: an SVM has no probabilities."""

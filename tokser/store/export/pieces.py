@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.errors import StoreIncompleteError, list_some
-from tokser.store.choice import choose_features
 from tokser.store.layer import Layer
 from tokser.store.reader import Store
 from tokser.store.schema import FUNCTIONALS
+from tokser.store.selection import select_features
 from tokser.store.shards import read_shard
 
-__all__ = ["Piece", "choose_layers", "pieces"]
+__all__ = ["Piece", "pieces", "select_layers"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Piece:
             yield name, self.rows[end - length : end]
 
 
-def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -> list[Layer]:
-    """Find the features that are asked for, or their functionals; all where none is named.
+def select_layers(store: Store, features: Sequence[str], *, functionals: bool) -> list[Layer]:
+    """Find the named features, or their functionals; all where none is named.
 
     Raises:
         SettingsError: The store has no such feature.
-        StoreIncompleteError: A feature is not whole, or has not been pooled.
+        StoreIncompleteError: A feature is incomplete, or has not been pooled.
     """
-    asked = list(dict.fromkeys(features))
-    names = (asked or store.pooled) if functionals else choose_features(store, features)
+    named = list(dict.fromkeys(features))
+    names = (named or store.pooled) if functionals else select_features(store, features)
     lacking = [name for name in names if functionals and name not in store.pooled]
     if lacking or not names:
         raise StoreIncompleteError(
@@ -62,11 +62,11 @@ def choose_layers(store: Store, features: Sequence[str], *, functionals: bool) -
 
 
 def pieces(store: Store, layer: Layer, most_bytes: int) -> Iterator[Piece]:
-    """Yield the usable utterances of a feature, each held against its checksum.
+    """Yield the usable utterances of a feature, and verify each checksum.
 
     Args:
         store: The store, opened with `check`.
-        layer: One of its features, sealed.
+        layer: One of its features, complete.
         most_bytes: What a piece holds at most, unless one utterance is larger.
 
     Raises:

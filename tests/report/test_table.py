@@ -1,0 +1,54 @@
+import pytest
+
+from tokser.report.table import Column, ColumnGroup, Number, Share, Table, Text, shown
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Number(0.1234), "12.3"),
+        (Number(0.1234, 0.1, 0.2), "12.3 [10.0, 20.0]"),
+        (Number(0.1234, digits=2), "12.34"),
+        (Number(1 / 5_700), "0.018"),
+        (Number(0.0), "0.0"),
+        (Number(-0.5, scale=1, digits=2), "-0.50"),
+        (Number(0.031, -0.01, 0.07, is_difference=True), f"+3.1 [{MINUS}1.0, +7.0]"),
+        (Number(0.0001, is_difference=True), "+0.0"),
+    ],
+)
+def test_numbers_as_text(number, text):
+    assert str(number) == text
+
+
+def test_shares_show_percent_and_count():
+    assert (str(Share(3, 0.06)), str(Share(0, 0.0))) == ("6.0 (3)", "0")
+
+
+def test_blank_and_marked_cells():
+    assert [shown(cell) for cell in (None, 3, "a", Text("LEAKS", "stamp"))] == [
+        "",
+        "3",
+        "a",
+        "LEAKS",
+    ]
+
+
+def grouped(rows, totals=()):
+    under = ColumnGroup((Column("UAR", "interval"), Column("n", "number")), "Random", "LEAKS")
+    groups = (ColumnGroup((Column("Features"),)), under)
+    return Table("t", "Scores", groups, rows, totals)
+
+
+def test_headings_stamps_and_groups():
+    table = grouped((("a", Number(0.5), 3),), ("All", None, 3))
+    assert table.headings == ("Features", "Random: UAR", "Random: n")
+    assert table.stamps == ("Random: LEAKS.",)
+    assert [cells for _, cells in table.by_group(table.rows[0])] == [("a",), table.rows[0][1:]]
+    assert len(table.body) == 2
+
+
+def test_a_row_of_another_width_is_refused():
+    with pytest.raises(ValueError, match="expected 3 cells, got 2"):
+        grouped((("a", 3),))

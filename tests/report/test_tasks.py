@@ -1,0 +1,17 @@
+from tokser.report.tasks import TASKS
+
+
+def test_every_reported_score_is_a_column_of_the_results():
+    for task in TASKS:
+        names = (task.tables.summary or task.tables.scores).names
+        assert {metric.column for metric in task.metrics} <= set(names)
+        assert task.headline.column == task.tables.metric
+        assert {f"{task.headline.column}_low", f"{task.headline.column}_high"} <= set(names)
+        assert task.chance is None or task.chance in names
+
+
+def test_scores_are_written_in_their_units():
+    classification, regression = (task.headline for task in TASKS)
+    assert (classification.text(0.5), classification.axis) == ("50.0 %", "UAR [%]")
+    assert (regression.text(0.5), regression.axis) == ("0.50", "CCC")
+    assert classification.unit_of_difference == "points of UAR"

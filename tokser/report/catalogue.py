@@ -1,0 +1,48 @@
+"""Every table and figure of the report under the name that its files get."""
+
+from collections.abc import Iterator, Sequence
+
+from tokser.report.evaluations import count_evaluations, evaluations_table
+from tokser.report.inputs import Inputs, Run
+from tokser.report.runs import pretraining_figures, runs_table, summarise_all
+from tokser.report.sections import Section
+from tokser.report.svg import Drawing
+from tokser.report.table import Table
+
+__all__ = ["figures_of", "tables_of"]
+
+
+def tables_of(sections: Sequence[Section], inputs: Inputs) -> Iterator[Table]:
+    """Yield the tables of every dataset and task, of the runs, and of the evaluations."""
+    for section in sections:
+        for part in section.parts:
+            yield part.table
+            yield from (confused.table for confused in part.confusions)
+            if part.comparisons is not None:
+                yield part.comparisons
+        yield from section.published
+        yield section.audit
+        yield from section.near_duplicates
+    if inputs.runs:
+        yield runs_table(summarise_all(inputs.runs))
+    yield evaluations_table(count_evaluations(inputs.experiments))
+
+
+def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Drawing]:
+    """Return the figures of every dataset and of the pretraining runs, by name of their file."""
+    found: dict[str, Drawing] = {}
+    for part in (part for section in sections for part in section.parts):
+        if part.leakage_figure:
+            found[f"{part.name}-leakage"] = part.leakage_figure
+        for label, figure in part.layer_figures:
+            found[_file_name(f"{part.name}-layers-{label}")] = figure
+        for confused in part.confusions:
+            found[_file_name(confused.table.name)] = confused.figure
+        if part.agreement:
+            found[_file_name(f"{part.name}-agreement")] = part.agreement
+    return found | pretraining_figures(runs)
+
+
+def _file_name(name: str) -> str:
+    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name)
+    return "-".join(part for part in plain.split("-") if part)

@@ -1,0 +1,220 @@
+"""What `tokser classify`, `regress` and `pretrain` left on disk, read and checked.
+
+The tables of results are read as `tokser.experiments.results` declares them. Both tasks come out in
+the same columns, so that one section builder serves both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tokser.errors import DamagedFileError
+from tokser.experiments.results import (
+    CLASSIFICATION,
+    REGRESSION,
+    Table,
+    TaskTables,
+    current_protocol,
+    tables_in,
+)
+from tokser.pretrain.metrics import read_metrics
+from tokser.report.faults import Faults
+from tokser.report.json_files import parse_audit, parse_lines, parse_object
+from tokser.sealed import SealedFolder
+
+__all__ = ["Experiment", "Inputs", "Run", "parse_metrics", "read_inputs", "read_scores", "uniform"]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One output folder of `tokser classify` or `tokser regress`.
+
+    Whatever was trained is the `classifier` of a row, and what was predicted its `target`, which is
+    empty for emotion classes.
+
+    Attributes:
+        folder: Where it is.
+        tables: What it holds.
+        scores: One row per configuration, over seeds where the task has such a table.
+        predictions: One row per configuration and test utterance.
+        comparisons: One row per pair of feature sets.
+        choices: One row per selection on dev and fold; without rows where there is no such file.
+        confusion: One row per label and prediction; without rows where there is no such file.
+        audit: What each protocol shares between its sets.
+        provenance: What made the folder.
+        evaluations: One entry per test-set evaluation, from the ledger.
+    """
+
+    folder: Path
+    tables: TaskTables
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    comparisons: pd.DataFrame
+    choices: pd.DataFrame
+    confusion: pd.DataFrame
+    audit: dict[str, dict[str, Any]]
+    provenance: dict[str, Any]
+    evaluations: tuple[dict[str, Any], ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those of the command that made the folder, as far as they are known."""
+        settings = dict(self.provenance.get("settings", {}))
+        if settings.get("protocols"):
+            settings["protocols"] = [current_protocol(name) for name in settings["protocols"]]
+        return settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """One output folder of `tokser pretrain`."""
+
+    folder: Path
+    metrics: pd.DataFrame
+    """`metrics.csv`: one row per epoch."""
+    settings: dict[str, Any]
+    provenance: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is also that of the feature it aligned."""
+        return self.folder.name
+
+
+class Inputs(NamedTuple):
+    """All folders of one page, each kind in the order given."""
+
+    experiments: list[Experiment]
+    runs: list[Run]
+
+
+def read_inputs(experiments: Sequence[Path], runs: Sequence[Path] = ()) -> Inputs:
+    """Read every folder that goes on the page.
+
+    Args:
+        experiments: Output folders of `tokser classify` and `tokser regress`.
+        runs: Output folders of `tokser pretrain`.
+
+    Raises:
+        MissingInputError: Files or folders do not exist; all of them are named.
+        InputError: A file is not what its name says; all such files are named.
+    """
+    faults = Faults()
+    read = [_read_experiment(folder, faults) for folder in experiments]
+    read_runs = [_read_run(folder, faults) for folder in runs]
+    faults.raise_if_any()
+    return Inputs([one for one in read if one], [one for one in read_runs if one])
+
+
+def read_scores(folders: Sequence[Path]) -> list[pd.DataFrame]:
+    """Read `results.csv` of every folder.
+
+    Raises:
+        MissingInputError: Some of the files do not exist; all of them are named.
+        InputError: Some of the files are not results; all of them are named.
+    """
+    faults, table = Faults(), CLASSIFICATION.scores
+    read = [faults.read(f / table.file, f"tokser classify --out {f}", table.read) for f in folders]
+    faults.raise_if_any()
+    return [one for one in read if one is not None]
+
+
+def parse_metrics(path: Path) -> pd.DataFrame:
+    """Read `metrics.csv` of a pretraining run: a row per epoch."""
+    table = read_metrics(path)
+    absent = {"epoch", "train_loss"} - set(table.columns)
+    if absent:
+        raise ValueError(f"no column {', '.join(sorted(absent))}")
+    if table.empty:
+        raise ValueError("no row")
+    return table.sort_values("epoch", ignore_index=True)
+
+
+def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
+    tables = _tables_of(folder)
+    command = f"tokser {tables.command} --out {folder}"
+    if not folder.is_dir():
+        return faults.read(folder, command, _no_folder)
+
+    def read(table: Table) -> pd.DataFrame | None:
+        return faults.read(folder / table.file, command, table.read)
+
+    scores = read(tables.summary or tables.scores)
+    predictions, comparisons = read(tables.predictions), read(tables.comparisons)
+    choices, confusion = (
+        read(table) if _is_there(folder, table) else pd.DataFrame(columns=table.names)
+        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion)
+        if table is not None
+    )
+    audit = faults.read(folder / "audit.json", command, parse_audit)
+    provenance = faults.read(folder / "provenance.json", command, parse_object)
+    evaluations = faults.read(folder / "ledger.jsonl", command, parse_lines)
+    # One by one, because type checkers understand only this form.
+    if scores is None or predictions is None or comparisons is None:
+        return None
+    if choices is None or confusion is None:
+        return None
+    if audit is None or provenance is None or evaluations is None:
+        return None
+    # A folder has one setup, which its predictions do not name.
+    predictions = predictions.assign(setup=scores["setup"].iloc[0])
+    return Experiment(
+        folder,
+        tables,
+        scores=uniform(scores, tables.head),
+        predictions=uniform(predictions, tables.head),
+        comparisons=uniform(comparisons, tables.head),
+        choices=uniform(choices, tables.head),
+        confusion=uniform(confusion, tables.head),
+        audit=audit,
+        provenance=provenance,
+        evaluations=tuple(_under_current_name(line) for line in evaluations),
+    )
+
+
+def _tables_of(folder: Path) -> TaskTables:
+    """Return a folder's tables, also where the deciding file is in its index and was deleted."""
+    return REGRESSION if _is_there(folder, REGRESSION.scores) else tables_in(folder)
+
+
+def _is_there(folder: Path, table: Table) -> bool:
+    """Return whether a folder has or had a table: earlier versions did not write all of them."""
+    try:
+        return (folder / table.file).exists() or table.file in SealedFolder(folder).listed()
+    except (DamagedFileError, OSError):
+        return False
+
+
+def uniform(table: pd.DataFrame, head: str) -> pd.DataFrame:
+    """Give the key columns of a table the names that `Experiment` describes."""
+    table = table.rename(columns={head: "classifier"})
+    if "target" not in table:
+        table = table.assign(target="")
+    if "seeds" not in table and "seed" in table:
+        table = table.assign(seeds=table["seed"].astype(str))
+    return table
+
+
+def _under_current_name(line: dict[str, Any]) -> dict[str, Any]:
+    return line | {"protocol": current_protocol(str(line.get("protocol", "")))}
+
+
+def _read_run(folder: Path, faults: Faults) -> Run | None:
+    command = f"tokser pretrain --out {folder}"
+    if not folder.is_dir():
+        return faults.read(folder, command, _no_folder)
+    metrics = faults.read(folder / "metrics.csv", command, parse_metrics)
+    settings = faults.read(folder / "settings.json", command, parse_object)
+    provenance = faults.read(folder / "provenance.json", command, parse_object)
+    if metrics is None or settings is None or provenance is None:
+        return None
+    return Run(folder, metrics, settings, provenance)
+
+
+def _no_folder(folder: Path) -> None:
+    if folder.exists():
+        raise NotADirectoryError("expected a folder, got a file")
+    raise FileNotFoundError(folder)
