@@ -129,7 +129,7 @@ def test_scores_are_those_of_all_predictions_together(settings):
             assert row.uar_fold_std == pytest.approx(np.std([f.uar for f in folds], ddof=1))
 
 
-def test_predictions_name_utterance_unit_fold_label_and_probabilities(settings, store):
+def test_predictions_have_their_columns(settings, store):
     out = classify(settings())
     predictions = pd.read_parquet(out / "predictions.parquet")
     assert list(predictions.columns) == [
@@ -161,15 +161,15 @@ def test_the_grid_holds_whole_numbers_beside_logistic_regression(settings):
 
 def test_the_ledger_has_one_line_for_each_unit_and_fold(settings):
     out = classify(settings())
-    looks = ledger(out)
-    keys = [(k["features"], k["protocol"], k["classifier"], k["fold"]) for k in looks]
+    evaluated = ledger(out)
+    keys = [(k["features"], k["protocol"], k["classifier"], k["fold"]) for k in evaluated]
     assert len(keys) == len(set(keys)) == ((len(FEATURES) + 1) * 2 + 1) * (1 + 4)
-    assert {look["dataset"] for look in looks} == {"emodb"}
-    assert {look["other_runs"] for look in looks} == {0}
+    assert {entry["dataset"] for entry in evaluated} == {"emodb"}
+    assert {entry["other_runs"] for entry in evaluated} == {0}
     of_mlp = [
-        look["configuration"]
-        for look in looks
-        if look["classifier"] == "mlp" and look["features"] in FEATURES
+        entry["configuration"]
+        for entry in evaluated
+        if entry["classifier"] == "mlp" and entry["features"] in FEATURES
     ]
     assert {configuration["batch_size"] for configuration in of_mlp} <= {8, 32}
 
@@ -211,7 +211,7 @@ def test_a_test_set_with_an_utterance_fewer_is_not_a_new_one(settings, tmp_path)
         ("notes.txt", InputError, r"notes\.txt, line 1: expected a JSON object.*--ledger"),
     ],
 )
-def test_a_ledger_that_cannot_be_shared_is_refused_before_anything_is_written(
+def test_a_ledger_that_cannot_be_shared_is_refused_first(
     settings, tmp_path, ledger, error, message
 ):
     (tmp_path / "notes.txt").write_text("to do\n")
@@ -322,7 +322,7 @@ def test_stopped_in_the_middle_it_goes_on_and_ends_alike(settings, monkeypatch):
     assert 0 < num_evaluated < len(ledger(out)) == len(ledger(whole))
 
 
-def test_other_settings_into_the_same_folder_are_refused_and_change_nothing(settings):
+def test_other_settings_into_the_same_folder_are_refused(settings):
     out = classify(settings())
     before = contents(out)
     with pytest.raises(SettingsError, match="one begun otherwise"):
@@ -330,9 +330,7 @@ def test_other_settings_into_the_same_folder_are_refused_and_change_nothing(sett
     assert contents(out) == before
 
 
-def test_a_folder_begun_otherwise_is_refused_at_once_naming_what_differs_alone(
-    settings, monkeypatch
-):
+def test_a_folder_begun_otherwise_is_refused_at_once(settings, monkeypatch):
     classify(settings(protocols=("random", "speaker"), classifiers=("logreg",)))
     monkeypatch.setattr(experiment, "load", None)  # nothing is read before
     with pytest.raises(SettingsError) as caught:
@@ -450,7 +448,7 @@ def test_an_unknown_feature_is_refused_with_the_pooled_ones(settings):
     )
 
 
-def test_a_store_without_functionals_names_the_command_that_makes_them(settings, stores):
+def test_a_store_without_functionals_names_the_command(settings, stores):
     bare = stores.sealed(stores.manifest(60), name="bare.zarr")
     refused(
         settings(store=bare.path),

@@ -40,7 +40,7 @@ def test_patterns_and_ranges_are_written_out():
     assert names("best(w/layer-*)") == ["best(w/layer-0..2, w/layer-10)"]
 
 
-def test_functionals_stand_after_colons_unless_they_are_the_usual_ones():
+def test_other_functionals_stand_after_colons():
     assert parse("w/layer-0:mean:q25", KNOWN) == [Early((Term("w/layer-0", ("mean", "q25")),))]
     assert names("w/layer-0:mean") == ["w/layer-0:mean"]
     assert names("w/layer-0:mean:std") == ["w/layer-0"]
@@ -75,6 +75,6 @@ def test_what_cannot_be_read_is_named(text, told):
         parse(text, KNOWN)
 
 
-def test_several_layers_of_an_encoder_bring_the_choice_among_them():
+def test_layers_of_an_encoder_bring_the_choice_among_them():
     found = parse("w/layer-0..2, bert/*, w/layer-0:max", KNOWN)
     assert [str(late) for late in layer_choices(found)] == ["best(w/layer-0..2)"]

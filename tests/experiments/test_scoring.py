@@ -108,7 +108,7 @@ def test_seeds_are_averaged_and_what_draws_nothing_is_run_once(make):
     assert "seed" not in splits["speaker"][0]
 
 
-def test_classes_confusions_and_pooled_recall_agree_with_the_predictions(make):
+def test_classes_and_confusions_agree_with_the_predictions(make):
     out = make()
     classes, confusion = (pd.read_csv(out / f"{n}.csv") for n in ("classes", "confusion"))
     results = pd.read_csv(out / "results.csv").set_index("features")
@@ -123,7 +123,7 @@ def test_classes_confusions_and_pooled_recall_agree_with_the_predictions(make):
         assert right / counts["count"].sum() == pytest.approx(whole.accuracy)
 
 
-def test_every_pair_is_tested_and_every_table_of_a_leaking_protocol_is_stamped(make):
+def test_every_pair_is_tested_and_leaks_are_stamped(make):
     out = make(protocols=("random", "speaker"))
     for name in ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid"):
         table = pd.read_csv(out / f"{name}.csv", keep_default_na=False)
@@ -141,7 +141,7 @@ def test_every_pair_is_tested_and_every_table_of_a_leaking_protocol_is_stamped(m
         assert row.low <= row.difference <= row.high
 
 
-def test_standardising_by_speaker_is_named_and_gives_other_scores(make):
+def test_standardising_by_speaker_gives_other_scores(make):
     plain, scaled = make(), make(out="scaled", standardise="speaker")
     tables = [pd.read_csv(out / "summary.csv", keep_default_na=False) for out in (plain, scaled)]
     assert [set(table["setup"]) for table in tables] == [{""}, {"standardised by speaker"}]
@@ -219,7 +219,7 @@ def test_one_class_in_train_is_named_with_its_fold(make, stores, tmp_path):
         make(splits_file=path, protocols=())
 
 
-def test_a_label_that_is_missing_matters_only_where_the_splits_use_it(make, stores, tmp_path):
+def test_a_missing_label_matters_where_splits_use_it(make, stores, tmp_path):
     table = stores.manifest(60)
     table.iloc[[5, 59], table.columns.get_loc("label")] = ""
     path = write_splits(tmp_path, train=ids(6, 30), dev=ids(30, 40), test=ids(40, 58))
@@ -247,7 +247,7 @@ def test_the_store_is_only_read(make, stores):
     assert open_store(stores.path).pooled == list(LAYERS)
 
 
-def test_every_file_of_unknown_speakers_is_stamped_and_counts_none(make, stores):
+def test_files_of_unknown_speakers_are_stamped(make, stores):
     table = stores.manifest(60).assign(speaker="")
     out = make(table, protocols=("random",), features=(*LAYERS, BEST))
     for name in ("results", "summary", "classes", "confusion", "comparisons", "choices", "grid"):
@@ -258,7 +258,7 @@ def test_every_file_of_unknown_speakers_is_stamped_and_counts_none(make, stores)
     assert json.loads((out / "audit.json").read_text())["random"]["unknown_speakers"] == 60
 
 
-def test_speakers_are_counted_where_all_that_are_tested_are_known(make, stores):
+def test_speakers_are_counted_where_the_tested_are_known(make, stores):
     table = stores.manifest(60)
     folds = [
         {"fold": name, "train": [*table.index[20:]], "dev": [*table.index[10:20]], "test": tested}

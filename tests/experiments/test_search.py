@@ -72,7 +72,7 @@ def result(case):
     return case.search()
 
 
-def test_every_test_utterance_is_predicted_once_with_its_own_target(case, result):
+def test_every_test_utterance_is_predicted_once(case, result):
     table = result.predictions
     assert sorted(table["id"]) == sorted(case.functionals.index)
     truth = next(name for name in ("label", "truth") if name in table)
@@ -110,7 +110,7 @@ def test_all_models_are_counted(case, result, refit):
     pd.testing.assert_frame_equal(again.trials, result.trials)
 
 
-def test_each_test_part_is_evaluated_once_with_the_selected_point(case, result):
+def test_each_test_part_is_evaluated_once(case, result):
     evaluated = []
     case.search(before_test=lambda split, params: evaluated.append((split.fold, params)))
     selected = result.trials[result.trials["selected"]].set_index("fold")

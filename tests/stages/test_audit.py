@@ -23,7 +23,7 @@ def store(stores):
     return open_store(stores.path)
 
 
-def test_the_same_recording_under_two_ids_is_found_in_the_journal(store):
+def test_the_same_recording_under_two_ids_is_found(store):
     found = audit(AuditSettings(store=store.path, protocols=("speaker",)))["speaker"]
     assert found.examples["recordings"] == ("utt001 = utt010",)
     assert found.stamp == "LEAKS RECORDINGS"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tokser.experiments.heads.head import Head, Workers
+from tokser.experiments.heads.head import Fitting, Head, Workers
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 
@@ -60,7 +60,7 @@ def search(
         workers: Processes that networks are trained by; none: this one.
     """
     predictions, trials = [], []
-    folds = head.fit(data, refit=refit, on_models=on_models, workers=workers)
+    folds = head.fit(data, Fitting(refit, on_models, workers))
     with closing(folds):
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)

@@ -58,12 +58,12 @@ def corpus():
     return Corpus()
 
 
-def test_logistic_regression_is_that_of_scikit_learn_on_train_and_dev(corpus):
-    looks, counts = [], []
+def test_logistic_regression_is_that_of_scikit_learn(corpus):
+    evaluated, counts = [], []
     found = corpus.search(
         "logreg",
         on_models=counts.append,
-        before_test=lambda split, chosen: looks.append((split.fold, chosen)),
+        before_test=lambda split, chosen: evaluated.append((split.fold, chosen)),
     ).predictions.set_index("id")
     for split in corpus.splits:
         values, labels = corpus.part([*split.train, *split.dev])
@@ -71,7 +71,7 @@ def test_logistic_regression_is_that_of_scikit_learn_on_train_and_dev(corpus):
         expected = model.fit(values, labels).predict_proba(corpus.part(split.test)[0])
         mine = found.loc[list(split.test)].filter(like="probability_")
         np.testing.assert_allclose(mine, expected, atol=1e-4)
-    assert looks == [(split.fold, {"C": 1.0}) for split in corpus.splits]
+    assert evaluated == [(split.fold, {"C": 1.0}) for split in corpus.splits]
     assert counts == [1] * 8
 
 

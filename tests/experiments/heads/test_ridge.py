@@ -35,7 +35,7 @@ def corpus():
 
 
 @pytest.mark.parametrize("refit", [True, False])
-def test_ridge_is_that_of_scikit_learn_with_the_penalty_that_dev_chose(corpus, refit):
+def test_ridge_is_that_of_scikit_learn(corpus, refit):
     functionals, target, splits = corpus
     found = search_regressor("ridge", functionals, target, splits, GRID, seed=0, refit=refit)
     predictions = found.predictions.set_index("id")["prediction"]
@@ -66,7 +66,7 @@ def test_ridge_is_that_of_scikit_learn_with_the_penalty_that_dev_chose(corpus, r
         assert chosen["dev_ccc_crossfit"].tolist() == pytest.approx([ccc(dev_truth, together)])
 
 
-def test_the_mlp_is_trained_again_on_train_and_dev_for_as_many_epochs(corpus):
+def test_the_mlp_is_refitted_for_as_many_epochs(corpus):
     functionals, target, splits = corpus
     found = search_regressor("mlp-sklearn", functionals, target, splits[:1], GRID, seed=0)
     plain = search_regressor(

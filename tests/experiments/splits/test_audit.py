@@ -48,7 +48,7 @@ def test_unknown_values_are_not_shared():
     assert audit.leaks == ()
 
 
-def test_unknown_speakers_are_stamped_for_nobody_can_tell_whether_they_are_shared():
+def test_unknown_speakers_are_stamped():
     audit = audit_splits([fold("ab", "d", "e")], TABLE.assign(speaker=""))
     assert audit.stamp == "SPEAKERS UNKNOWN"
     assert audit.to_json()["unknown_speakers"] == audit.num_utterances == 4
@@ -99,7 +99,7 @@ def test_it_is_plain_json_with_its_stamp():
     assert told["leaks"] == ["speakers", "sessions"]
 
 
-def test_emodb_leaks_speakers_and_sentences_at_random_and_sentences_by_speaker(emodb):
+def test_emodb_leaks_by_protocol(emodb):
     random = audit_splits(make_splits("random", emodb, seed=0), emodb)
     by_speaker = audit_splits(make_splits("speaker", emodb, seed=0), emodb)
     assert random.leaks == ("speakers", "sentences")
@@ -138,7 +138,7 @@ def test_what_the_parts_are_too_small_for_is_said(emodb):
     assert audit_splits(make_splits("speaker", emodb, seed=0), emodb).remarks == ()
 
 
-def test_six_errors_all_one_way_are_the_fewest_that_a_sign_test_sees():
+def test_six_errors_one_way_are_the_fewest_a_sign_test_sees():
     assert binomtest(6, 6).pvalue < 0.05 < binomtest(5, 5).pvalue
 
 

@@ -16,7 +16,7 @@ def corpus(speakers, num_each=5):
     return table, Split("f", tuple(table.index[:-2]), (), tuple(table.index[-2:]))
 
 
-def test_whole_speakers_are_drawn_until_a_fifth_of_train_is_in_dev():
+def test_whole_speakers_are_drawn_up_to_a_fifth_of_train():
     table, split = corpus([f"s{i}" for i in range(11)])
     found = draw_dev(split, table, seed=0)
     assert found.dev_drawn == "speaker"
@@ -27,7 +27,7 @@ def test_whole_speakers_are_drawn_until_a_fifth_of_train_is_in_dev():
     assert len(speakers[1]) == 2  # of 11, 10.6 of 53 utterances being a fifth
 
 
-def test_it_is_the_same_every_time_and_follows_the_seed_not_the_order():
+def test_it_follows_the_seed_and_not_the_order():
     table, split = corpus([f"s{i}" for i in range(11)])
     backwards = Split("f", split.train[::-1], (), split.test)
     assert draw_dev(backwards, table.iloc[::-1], seed=3) == draw_dev(split, table, seed=3)
@@ -42,7 +42,7 @@ def test_of_two_speakers_one_is_drawn_however_large():
 
 
 @pytest.mark.parametrize("speakers", [["s0", ""], ["", ""], ["s0"]])
-def test_without_speakers_a_fifth_of_each_class_is_drawn_at_random(speakers):
+def test_without_speakers_a_fifth_of_each_class_is_drawn(speakers):
     table, split = corpus(speakers, num_each=40 // len(speakers))
     split = Split("f", tuple(table.index[:30]), (), tuple(table.index[30:]))
     found = draw_dev(split, table, seed=0)
@@ -50,7 +50,7 @@ def test_without_speakers_a_fifth_of_each_class_is_drawn_at_random(speakers):
     assert table.loc[list(found.dev), "label"].value_counts().to_dict() == {"a": 3, "b": 3}
 
 
-def test_a_class_keeps_one_utterance_in_train_and_dev_has_one_at_least():
+def test_train_keeps_an_utterance_of_each_class():
     table, _ = corpus([""], num_each=4)
     found = draw_dev(Split("f", tuple(table.index[:2]), (), tuple(table.index[2:])), table, seed=0)
     assert (len(found.train), len(found.dev)) == (1, 1)

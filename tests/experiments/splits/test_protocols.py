@@ -32,13 +32,13 @@ def assert_is_partition(split, table):
     assert set(parts) == set(table.index)
 
 
-def test_report_cuts_emodb_into_374_107_54(emodb):
+def test_random_cuts_emodb_into_374_107_54(emodb):
     (split,) = make_splits("random", emodb, seed=0)
     assert (len(split.train), len(split.dev), len(split.test)) == (374, 107, 54)
     assert_is_partition(split, emodb)
 
 
-def test_report_tests_554_of_iemocaps_5531():
+def test_random_tests_554_of_iemocaps_5531():
     labels = np.repeat(["angry", "happy", "neutral", "sad"], [1_103, 1_636, 1_708, 1_084])
     table = pd.DataFrame({"label": labels, "speaker": "s", "session": "1"})
     table.index = pd.Index([f"utt{i}" for i in range(len(table))], name="id")
@@ -46,7 +46,7 @@ def test_report_tests_554_of_iemocaps_5531():
     assert len(split.test) == 554
 
 
-def test_report_is_stratified(emodb):
+def test_random_is_stratified(emodb):
     (split,) = make_splits("random", emodb, seed=3)
     counts = emodb["label"].value_counts()
     for part in (split.train, split.dev, split.test):
@@ -54,7 +54,7 @@ def test_report_is_stratified(emodb):
         assert (found - counts * len(part) / 535).abs().max() < 1
 
 
-def test_report_is_the_same_every_time_and_another_for_another_seed(emodb):
+def test_the_random_split_follows_its_seed(emodb):
     assert make_splits("random", emodb, seed=0) == make_splits("random", emodb, seed=0)
     tests = {make_splits("random", emodb, seed=seed)[0].test for seed in range(5)}
     assert len(tests) == 5
@@ -67,7 +67,7 @@ def test_the_order_of_the_rows_changes_nothing(emodb, seed, protocol):
     assert make_splits(protocol, shuffled, seed=1) == make_splits(protocol, emodb, seed=1)
 
 
-def test_report_refuses_classes_that_cannot_be_stratified():
+def test_random_refuses_classes_that_cannot_be_stratified():
     table = corpus(4)
     table.iloc[0, table.columns.get_loc("label")] = "fear"
     with pytest.raises(
@@ -207,7 +207,7 @@ def test_fixed_names_the_speakers_that_are_missing(emodb):
         make_splits("fixed", emodb[~emodb["speaker"].isin(["12", "14"])], seed=0)
 
 
-def test_text_shares_neither_speaker_nor_sentence_and_tests_everybody_once(emodb):
+def test_text_shares_neither_speaker_nor_sentence(emodb):
     folds = make_splits("text", emodb, seed=0)
     assert len(folds) == 20
     for fold in folds:
@@ -251,7 +251,7 @@ def test_kfold_refuses_more_folds_than_groups_and_other_groups(emodb):
         make_splits("kfold", emodb, seed=0, group_by="sex")
 
 
-def test_report_may_be_drawn_without_strata(emodb):
+def test_random_may_be_drawn_without_strata(emodb):
     (split,) = make_splits("random", emodb, seed=0, stratify=False)
     assert (len(split.train), len(split.dev), len(split.test)) == (374, 107, 54)
     assert_is_partition(split, emodb)
@@ -266,7 +266,7 @@ def test_report_may_be_drawn_without_strata(emodb):
     assert max(most) >= 16  # which is what the paper's scores tell of theirs
 
 
-def test_without_strata_rare_classes_are_no_fault_but_ten_utterances_are_needed():
+def test_without_strata_ten_utterances_are_enough():
     table = corpus(4)
     table.iloc[0, table.columns.get_loc("label")] = "fear"
     (split,) = make_splits("random", table, seed=0, stratify=False)

@@ -87,7 +87,7 @@ def test_where_content_cannot_be_compared_it_is_said(make, kwargs, reason):
     assert "near-duplicates" not in found.leaks
 
 
-def test_recordings_with_the_same_checksum_are_copies_not_near_duplicates(make):
+def test_the_same_checksum_is_no_near_duplicate(make):
     store = make({"layer-2": 128})
     assert len(compare_content(store).duplicates.cosines) == 1
     same = dict.fromkeys(("utt001", "utt010"), "one file")

@@ -24,7 +24,7 @@ def test_speakers_of_their_own_are_not_alike():
 
 
 @pytest.mark.parametrize("by", ["half", "few", "label"])
-def test_one_speaker_under_two_names_is_found_however_the_names_fall(by):
+def test_one_speaker_under_two_names_is_found(by):
     means, names, labels, sentences = corpus()
     own = [i for i, name in enumerate(names) if name == "s2"]
     second = {"half": own[::2], "few": own[:8], "label": [i for i in own if labels[i] != "l0"]}[by]
@@ -35,7 +35,7 @@ def test_one_speaker_under_two_names_is_found_however_the_names_fall(by):
     assert pair.similarity > 0.7
 
 
-def test_what_two_names_have_in_common_in_emotion_or_text_is_no_voice():
+def test_common_emotions_or_texts_are_no_common_voice():
     means, names, labels, sentences = corpus()
     keep = [i for i, n in enumerate(names) if n not in ("s0", "s1") or labels[i] == "l1"]
     args = ([column[i] for i in keep] for column in (names, labels, sentences))

@@ -94,7 +94,7 @@ def test_equal_predictions_do_not_differ():
     assert (found.p, found.p_adjusted, found.low, found.high) == (1, 1, 0, 0)
 
 
-def test_many_speakers_are_swapped_at_random_and_agree_with_the_exact_test(monkeypatch):
+def test_random_swaps_agree_with_the_exact_test(monkeypatch):
     systems = {"x": sums_of(FIRST), "y": sums_of(SECOND)}
     (exact,) = compare(systems)
     monkeypatch.setattr("tokser.experiments.statistics.permutation._MAX_EXACT", 2)
@@ -104,7 +104,7 @@ def test_many_speakers_are_swapped_at_random_and_agree_with_the_exact_test(monke
     assert found[0] > 0
 
 
-def test_a_true_null_hypothesis_is_rejected_as_often_as_the_level_says():
+def test_a_true_null_hypothesis_is_rejected_at_the_level():
     """Family-wise: seven equally good systems are 21 pairs, of which one false find counts."""
     rng = np.random.default_rng(0)
     alone, together = 0, 0
@@ -118,7 +118,7 @@ def test_a_true_null_hypothesis_is_rejected_as_often_as_the_level_says():
     assert together / 200 <= 0.09
 
 
-def test_adjusted_values_are_those_of_the_largest_of_what_is_left():
+def test_step_down_takes_the_largest_of_what_is_left():
     statistics = np.array([[3.0, 1, 2, 0], [2, 3, 1, 1], [1, 0, 3, 1]])
     # Of all three 3 of 4 swaps hold a 3; without the first, 3 reach 2; the last alone: 3 reach 1.
     assert step_down(statistics) == [0.75, 0.75, 0.75]
@@ -127,7 +127,7 @@ def test_adjusted_values_are_those_of_the_largest_of_what_is_left():
 
 
 @pytest.mark.parametrize("num_units", [4, 5, 6])
-def test_too_few_speakers_for_five_percent_are_told_instead_of_a_p(num_units):
+def test_too_few_speakers_give_a_reason_and_no_p(num_units):
     far = {"x": sums_of(np.full(num_units, 0.9)), "y": sums_of(np.linspace(0.1, 0.3, num_units))}
     (found,) = compare(far)
     assert smallest_p(num_units) == 2 / 2**num_units

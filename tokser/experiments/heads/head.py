@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +11,7 @@ from tokser.config import GridSettings
 from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["FittedFold", "Head", "Workers"]
+__all__ = ["FittedFold", "Fitting", "Head", "Workers"]
 
 
 @runtime_checkable
@@ -33,6 +34,21 @@ class FittedFold(NamedTuple):
     params: dict[str, Any]
     trials: list[dict[str, Any]]
     predict: Callable[[Sequence[str]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How a head is fitted.
+
+    Attributes:
+        refit: Whether what is selected is trained again, on train and dev together.
+        on_models: Called with the number of models trained since the last call.
+        workers: Processes that networks are trained by; none: this one.
+    """
+
+    refit: bool = True
+    on_models: Callable[[int], None] = lambda count: None
+    workers: Workers | None = None
 
 
 class Head(ABC):
@@ -60,21 +76,12 @@ class Head(ABC):
         return num_folds * (self.num_points(grid) + refit)
 
     @abstractmethod
-    def fit(
-        self,
-        data: TrainingData,
-        *,
-        refit: bool,
-        on_models: Callable[[int], None],
-        workers: Workers | None,
-    ) -> Generator[FittedFold, None, None]:
+    def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Yield each fold, in order, with what its own dev part selected.
 
         The first point that is best on dev is selected; a network counts at its best epoch.
 
         Args:
             data: What it is trained on; nothing of a test part is read before it is predicted.
-            refit: Whether what is selected is trained again, on train and dev together.
-            on_models: Called with the number of models trained since the last call.
-            workers: Processes that networks are trained by; none: this one.
+            how: Refit, progress, workers.
         """

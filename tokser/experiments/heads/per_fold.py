@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
-from tokser.experiments.heads.head import FittedFold, Head, Workers
+from tokser.experiments.heads.head import FittedFold, Fitting, Head
 from tokser.experiments.statistics.crossfit import (
     CrossFit,
     HalfScores,
@@ -77,14 +77,7 @@ class PerFoldHead(Head):
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return probabilities by `model.classes_`, or numbers."""
 
-    def fit(
-        self,
-        data: TrainingData,
-        *,
-        refit: bool,
-        on_models: Callable[[int], None],
-        workers: Workers | None,
-    ) -> Generator[FittedFold, None, None]:
+    def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Fit, select and refit one fold at a time; workers are of no use here."""
         candidates = self.candidates(data.task, data.grid, data.seed)
         # A fit takes 20 ms on one thread, and 40 times as long on two that wait for each other.
@@ -94,17 +87,17 @@ class PerFoldHead(Head):
                 scaled = _Scaled.by(ids, data)
                 dev = _Dev.of(scaled, data.splits[fold].dev, self.outputs)
                 train = scaled.part(ids)
-                fitted = [_fit(one, train, dev, data.grid, on_models) for one in candidates]
+                fitted = [_fit(one, train, dev, data.grid, how.on_models) for one in candidates]
                 best = max(range(len(fitted)), key=lambda i: (fitted[i].score, -i))
                 num_constant = int(scaled.scaling.is_constant.sum())
                 trials = _trials(candidates, fitted, best, data.task, num_constant)
                 model, selected = fitted[best].model, candidates[best]
-                if refit:
+                if how.refit:
                     ids = data.fitted_ids(fold, with_dev=True)
                     scaled = _Scaled.by(ids, data)
                     epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
                     *_, model = epochs
-                    on_models(1)
+                    how.on_models(1)
                 predict = partial(_predict, model, scaled, self.outputs)
                 yield FittedFold(selected.params, trials, predict)
 

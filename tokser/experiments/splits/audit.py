@@ -23,6 +23,7 @@ from tokser.experiments.task import Task
 __all__ = ["Audit", "audit_splits"]
 
 _CLASSES: Task = Classification()
+_PARTS = ("train", "dev", "test")
 _LEAST_DISCORDANT = 6
 """Utterances that two systems must differ in, all one way, before a sign test gives p < 5 %."""
 _SMALL_TEST = 100
@@ -155,14 +156,7 @@ def audit_splits(
         num_seeds: How many seeds the folds are of.
         task: What is predicted; where it has no classes, nothing is said of them.
     """
-    values: dict[str, pd.Series[str]] = {
-        "speakers": utterances["speaker"],
-        "sessions": utterances["session"],
-        "sentences": sentences_of(utterances),
-    }
-    if recordings is not None:
-        known = {utterance: recordings.get(utterance, "") for utterance in utterances.index}
-        values["recordings"] = pd.Series(known, dtype=object).reindex(utterances.index)
+    values = _compared(utterances, recordings)
     folds = parts_of(splits, list(utterances.index))
     worst = {name: worst_shared(folds, Groups.of(v)) for name, v in values.items()}
     examples = {name: found[:5] for name, found in worst.items() if found}
@@ -173,9 +167,7 @@ def audit_splits(
     if content is not None and content.duplicates is not None:
         places = {name: place for place, name in enumerate(utterances.index)}
         shared["near-duplicates"], near = content.crossing(folds, places)
-    sizes = {
-        part: [len(getattr(split, part)) for split in splits] for part in ("train", "dev", "test")
-    }
+    sizes = {part: [len(getattr(split, part)) for split in splits] for part in _PARTS}
     labels = task.labels(utterances)
     num_test = sum(sizes["test"]) / num_seeds
     rarest, num_rarest = ("", 0.0) if labels is None else _rarest(labels, splits, num_seeds)
@@ -192,7 +184,7 @@ def audit_splits(
         points_per_error=100 / max(min(sizes["test"]), 1),
         rarest=rarest,
         num_rarest=round(num_rarest),
-        uar_points_per_error=0.0 if labels is None else 100 / labels.nunique() / max(num_rarest, 1),
+        uar_points_per_error=0.0 if labels is None else _uar_points(labels, num_rarest),
         points_to_tell_apart=100 * _LEAST_DISCORDANT / max(num_test, 1),
         num_utterances=len(used),
         unknown_speakers=int(utterances["speaker"].loc[used].eq("").sum()),
@@ -202,6 +194,26 @@ def audit_splits(
         content_remarks=() if content is None else content.remarks,
         folds_per_seed=len(splits) // num_seeds,
     )
+
+
+def _compared(
+    utterances: pd.DataFrame, recordings: Mapping[str, str] | None
+) -> "dict[str, pd.Series[str]]":
+    """Return what the parts of a fold are compared by."""
+    values: dict[str, pd.Series[str]] = {
+        "speakers": utterances["speaker"],
+        "sessions": utterances["session"],
+        "sentences": sentences_of(utterances),
+    }
+    if recordings is not None:
+        known = {utterance: recordings.get(utterance, "") for utterance in utterances.index}
+        values["recordings"] = pd.Series(known, dtype=object).reindex(utterances.index)
+    return values
+
+
+def _uar_points(labels: "pd.Series[str]", num_rarest: float) -> float:
+    """Return what one error in the rarest class costs, in points of UAR."""
+    return float(100 / labels.nunique() / max(num_rarest, 1))
 
 
 def _rarest(labels: "pd.Series[str]", splits: Sequence[Split], num_seeds: int) -> tuple[str, float]:

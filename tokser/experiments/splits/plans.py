@@ -85,10 +85,8 @@ def plan_splits(
             for seed in wanted
         }
         plans[protocol] = SplitPlan(by_seed)
-    labels = task.labels(utterances)
-    if labels is not None:
-        for protocol, plan in plans.items():
-            _refuse_one_class(protocol, plan, labels)
+    for protocol, plan in plans.items():
+        _refuse_one_class(protocol, plan, task.labels(utterances))
     return plans
 
 
@@ -222,7 +220,9 @@ def warn_of_untrained_classes(plans: dict[str, SplitPlan], labels: "pd.Series[st
             )
 
 
-def _refuse_one_class(protocol: str, plan: SplitPlan, labels: "pd.Series[str]") -> None:
+def _refuse_one_class(protocol: str, plan: SplitPlan, labels: "pd.Series[str] | None") -> None:
+    if labels is None:
+        return
     by_id = dict(zip(labels.index, labels, strict=True))
     bare = {name for name, label in by_id.items() if label == ""}
     folds = plan.every_fold()

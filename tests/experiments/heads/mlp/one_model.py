@@ -73,7 +73,7 @@ def train_alone(fold, point, settings, *, classes=3):
 
 
 def refit_alone(fold, point, rates, settings, *, classes=3):
-    """Train for as many epochs as there are learning rates, and look at no dev part."""
+    """Train for as many epochs as there are learning rates, and use no dev part."""
     model = _plain_model(fold, point.hidden, classes)
     adam = torch.optim.Adam(model.parameters())
     importance = class_importance(fold.train_labels, classes, is_balanced=settings.class_weights)
@@ -118,8 +118,8 @@ def assert_trained_alike(trained, model, expected, *, tolerance=1e-5):
 
 def assert_parameters_alike(stack, model, parameters, *, tolerance=1e-5):
     """Each parameter within `tolerance` of the peer's, relative to its norm."""
-    for stacked, single in zip(stack, parameters, strict=True):
-        own = stacked[model].T.reshape(single.shape)
+    for together, single in zip(stack, parameters, strict=True):
+        own = together[model].T.reshape(single.shape)
         assert (own - single).norm() <= tolerance * single.norm()
 
 

@@ -61,7 +61,7 @@ def test_a_fold_with_fewer_steps_rests_while_the_others_go_on():
 
 
 @pytest.mark.parametrize("hidden", [(8, 7, 6), ()])
-def test_class_weights_and_early_stopping_are_those_of_each_model(hidden):
+def test_class_weights_and_early_stopping_of_each_model(hidden):
     settings = SETTINGS.model_copy(
         update={"hidden": hidden, "class_weights": True, "early_stopping": 2, "epochs": 12}
     )
@@ -74,7 +74,7 @@ def test_class_weights_and_early_stopping_are_those_of_each_model(hidden):
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_a_refit_follows_each_models_own_rates_for_its_own_epochs(weighted):
+def test_a_refit_follows_each_models_own_rates(weighted):
     settings = SETTINGS.model_copy(update={"class_weights": weighted})
     folds = [fold(0, 61, 0), fold(1, 33, 0), fold(2, 50, 0)]
     rates = [(1e-2,), (1e-3, 1e-3, 1e-4, 1e-4), (5e-3, 5e-4)]
@@ -92,8 +92,8 @@ def test_a_model_does_not_depend_on_its_neighbours():
     alone = train(folds[1:], [5e-3], 8)
     among = train([*folds, folds[1]], [1e-3, 5e-3, 1e-3], 8)
     assert alone.best_epoch[0] == among.best_epoch[1]
-    for single, stacked in zip(alone.parameters, among.parameters, strict=True):
-        torch.testing.assert_close(single[0], stacked[1], rtol=1e-4, atol=1e-5)
+    for single, together in zip(alone.parameters, among.parameters, strict=True):
+        torch.testing.assert_close(single[0], together[1], rtol=1e-4, atol=1e-5)
 
 
 def test_the_same_call_gives_the_same_bytes():

@@ -1,4 +1,5 @@
 import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -105,7 +106,7 @@ def test_compiling_is_for_work_that_repays_it():
     assert all(group.is_compiled for group in plan_groups(large))
 
 
-def test_a_group_trained_on_its_own_in_another_process_has_the_same_bits(data):
+def test_a_group_in_another_process_has_the_same_bits(data):
     planned = [*plan_groups(data), *plan_refits(data, some_selected(data))]
     together = list(train_groups(data, planned, lambda count: None))
     assert [group for group, _ in together] == planned
@@ -150,15 +151,16 @@ def test_a_search_spread_over_workers_finds_the_same_bytes(data):
     pd.testing.assert_frame_equal(here.predictions, there.predictions, check_exact=True)
 
 
-def test_without_a_compiler_the_batched_trainer_takes_all(monkeypatch, capsys):
-    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
+def test_without_numba_the_batched_trainer_takes_all(monkeypatch, capsys):
     data = make_data()
+    plain = search(HEADS["mlp"], data)
+    monkeypatch.setattr(groups, "COMPILED_WORK", 0)
     assert all(group.is_compiled for group in plan_groups(data))
     groups._has_compiler.cache_clear()
-    monkeypatch.setattr(groups, "find_spec", lambda name: None)
-    for _ in range(2):
-        assert not any(group.is_compiled for group in plan_groups(data))
+    monkeypatch.setitem(sys.modules, "numba", None)  # as if it were not installed
+    result = search(HEADS["mlp"], data)
     groups._has_compiler.cache_clear()
+    pd.testing.assert_frame_equal(result.predictions, plain.predictions, check_exact=True)
     assert capsys.readouterr().err.count("numba is not installed: the batched trainer") == 1
 
 

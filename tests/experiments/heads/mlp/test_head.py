@@ -168,7 +168,7 @@ def train_again(corpus, found, number, split, settings=GRID):
     )
 
 
-def test_without_a_refit_predictions_come_from_the_best_epoch_of_the_selected_point(corpus, found):
+def test_without_a_refit_the_best_epoch_predicts(corpus, found):
     counts = []
     plain = corpus.search(refit=False, on_models=counts.append)
     assert sum(counts) == 16
@@ -263,26 +263,26 @@ def test_all_models_are_counted(corpus):
     assert sum(sizes[2:]) == 4
 
 
-def test_each_fold_looks_at_its_test_once_with_the_selected_point(corpus, found):
-    looks = []
-    corpus.search(before_test=lambda split, chosen: looks.append((split.fold, chosen)))
+def test_each_test_part_is_evaluated_with_the_selected_point(corpus, found):
+    evaluated = []
+    corpus.search(before_test=lambda split, chosen: evaluated.append((split.fold, chosen)))
     points = selected(found)
-    assert looks == [
+    assert evaluated == [
         (split.fold, dict(zip(("batch_size", "learning_rate"), points[split.fold], strict=True)))
         for split in corpus.splits
     ]
-    assert all(isinstance(chosen["batch_size"], int) for _, chosen in looks)
+    assert all(isinstance(chosen["batch_size"], int) for _, chosen in evaluated)
 
 
 def test_widths_are_an_axis_and_a_selected_one_is_told(corpus):
     grid = GRID.model_copy(update={"hidden": ((8, 6), (), (12,))})
-    looks = []
-    found = corpus.search(grid=grid, before_test=lambda split, chosen: looks.append(chosen))
+    evaluated = []
+    found = corpus.search(grid=grid, before_test=lambda split, chosen: evaluated.append(chosen))
     assert set(found.trials["hidden"]) == {"8-6", "linear", "12"}
     assert len(found.trials) == num_models(corpus.splits, grid, refit=False) == 48
     told = found.trials[found.trials["selected"]]
     told = told.sort_values("fold")  # the order of the splits
-    assert [look["hidden"] for look in looks] == told["hidden"].tolist()
+    assert [entry["hidden"] for entry in evaluated] == told["hidden"].tolist()
 
 
 def test_large_work_is_compiled_and_finds_the_same(corpus, found, monkeypatch):

@@ -23,7 +23,7 @@ def module_of(stack, model):
     return torch.nn.Sequential(*(layer for layer in layers if not isinstance(layer, list)))
 
 
-def test_each_model_is_blocks_of_linear_norm_relu_and_a_last_linear():
+def test_each_model_is_that_of_torch_layers():
     stack = [p + 0.1 * torch.randn_like(p) for p in initialise(WIDTHS, [(0, 0), (0, 1), (0, 2)])]
     inputs = torch.randn(3, 5, 10)
     found = forward(stack, inputs)
@@ -41,9 +41,9 @@ def test_without_hidden_layers_it_is_one_linear():
 def test_equal_seeds_give_equal_models_wherever_they_stand():
     one, other = (0, 7), (0, 8)
     both, alone = initialise(WIDTHS, [other, one, one]), initialise(WIDTHS, [one])
-    for stacked, single in zip(both, alone, strict=True):
-        assert torch.equal(stacked[1], single[0])
-        assert torch.equal(stacked[2], single[0])
+    for together, single in zip(both, alone, strict=True):
+        assert torch.equal(together[1], single[0])
+        assert torch.equal(together[2], single[0])
     assert not torch.equal(both[0][0], both[0][1])
 
 
@@ -78,7 +78,7 @@ def test_rows_cut_into_parameters_share_their_memory():
     torch.testing.assert_close(forward(again, inputs), forward(stack, inputs))
 
 
-def test_a_block_keeps_rows_of_mean_0_and_deviation_1_and_what_they_were_scaled_by():
+def test_a_block_keeps_normed_rows_and_their_scales():
     stack = initialise(WIDTHS, [(0, 0)])
     for number, block in enumerate(run_blocks(stack, torch.randn(1, 5, 10))):
         linear = block.inputs @ stack[4 * number] + stack[4 * number + 1]

@@ -19,7 +19,7 @@ def step(adam, gradients, rates, is_active):
     adam.step(rates, is_active)
 
 
-def test_it_is_torchs_adam_for_each_model_and_leaves_idle_models_where_they_are():
+def test_it_is_torchs_adam_and_idle_models_stay():
     torch.manual_seed(0)
     rows = torch.randn(3, 17)
     alone = [row.clone().requires_grad_() for row in rows]
@@ -44,7 +44,7 @@ def test_a_learning_rate_may_change_between_steps():
     torch.testing.assert_close(rows.ravel(), torch.tensor([-0.2, -0.1]))
 
 
-def test_an_idle_model_does_not_hear_of_what_lies_in_its_gradients():
+def test_gradients_of_an_idle_model_are_ignored():
     rows = torch.zeros(2, 1)
     adam = BatchedAdam(rows)
     step(adam, [[1.0], [float("nan")]], [0.1, 0.1], [True, False])

@@ -104,7 +104,7 @@ def test_it_is_the_plain_form(num_train, num_dev, features, hidden, batch_size, 
 
 
 @pytest.mark.parametrize("number", range(20))
-def test_of_two_values_it_is_the_plain_form_up_to_what_rounding_does(number):
+def test_two_values_agree_with_the_batched_trainer(number):
     """A LayerNorm of two leaves +1 and -1: its gradient is rounding, and Adam follows it."""
     fold, few = make_fold(number, 25, 46, features=2, classes=4), GridSettings(epochs=2)
     found = train(fold, Point(2, 1e-3, (2,)), few, classes=4).parameters
@@ -121,7 +121,7 @@ def train_plain(fold, own):
     return train_batched([fold], [1e-3], **told, device=torch.device("cpu")).parameters
 
 
-def test_the_same_call_gives_the_same_bytes_and_leaves_the_fold_alone():
+def test_the_same_call_gives_the_same_bytes():
     fold, point = make_fold(0, 61, 20), Point(8, 1e-2, (20, 10))
     kept = [values.copy() for values in (fold.train, fold.train_labels, fold.dev, fold.dev_labels)]
     first, second = train(fold, point), train(fold, point)

@@ -10,7 +10,7 @@ import torch
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import grid_points
-from tokser.experiments.heads.head import FittedFold, Head, Workers
+from tokser.experiments.heads.head import FittedFold, Fitting, Head, Workers
 from tokser.experiments.heads.mlp.batched import predict
 from tokser.experiments.heads.mlp.groups import (
     Group,
@@ -51,26 +51,19 @@ class MLPHead(Head):
         """Count the points of the grid."""
         return len(grid_points(self._grid(grid)))
 
-    def fit(
-        self,
-        data: TrainingData,
-        *,
-        refit: bool,
-        on_models: Callable[[int], None],
-        workers: Workers | None,
-    ) -> Generator[FittedFold, None, None]:
+    def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Train every point of every fold, and again what each fold selected."""
         data = replace(data, grid=self._grid(data.grid))
-        train = _trainer(data, on_models, workers)
+        train = _trainer(data, how.on_models, how.workers)
         trained = _train_all(data, train)
-        models = _refitted(data, train, trained.best) if refit else trained.best
+        models = _refitted(data, train, trained.best) if how.refit else trained.best
         by_fold = {member.fold: (member, model) for member, model in models.items()}
         for fold in range(len(data.splits)):
             member, model = by_fold[fold]
             yield FittedFold(
                 _named(data, member),
                 _trials(data, fold, trained),
-                partial(_predict, data, fold, model.parameters, with_dev=refit),
+                partial(_predict, data, fold, model.parameters, with_dev=how.refit),
             )
 
     def _grid(self, grid: GridSettings) -> GridSettings:
