@@ -143,3 +143,10 @@ def test_rare_labels_are_no_reason_to_refuse_numbers(make_settings, stores, caps
     table["label"] = ["rare"] * 3 + ["usual"] * 37
     regress(make_settings(table, protocols=("random",)))
     assert "not stratified by label, for there are rare (3)" in capsys.readouterr().err
+
+
+def test_a_folder_from_before_there_were_subsets_is_recognised(make_settings):
+    out = regress(make_settings())
+    assert "subset" not in json.loads((out / "provenance.json").read_text())["settings"]
+    with pytest.raises(SettingsError, match="subset None, now labelled"):
+        regress(make_settings(subset="labelled"))
