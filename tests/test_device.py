@@ -22,7 +22,7 @@ def test_a_device_that_is_not_there_lists_those_that_are():
         resolve_device("cuda:99")
 
 
-def test_one_thread_is_given_back_also_after_an_error():
+def test_one_thread_is_undone_after_an_error():
     before = torch.get_num_threads()
     with pytest.raises(ZeroDivisionError), one_thread():
         assert torch.get_num_threads() == 1
@@ -30,7 +30,7 @@ def test_one_thread_is_given_back_also_after_an_error():
     assert torch.get_num_threads() == before
 
 
-def test_a_thread_that_keeps_to_itself_leaves_the_others_alone():
+def test_one_threads_limit_leaves_others_alone():
     here, there = torch.get_num_threads(), []
 
     def reads_ahead():

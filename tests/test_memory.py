@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tokser.memory import give_back_freed
+from tokser.memory import release_freed_memory
 
 
 def anonymous_kb() -> int:
@@ -15,12 +15,12 @@ def anonymous_kb() -> int:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/proc and glibc")
-def test_holes_between_what_is_kept_go_back_to_the_system():
+def test_freed_memory_between_kept_blocks_is_released():
     blocks = [np.ones(64 * 1024, dtype=np.uint8) for _ in range(2_000)]
     kept = blocks[::20]
     del blocks
     before = anonymous_kb()
-    give_back_freed()
+    release_freed_memory()
     assert anonymous_kb() < before - 64 * 1_000
     assert all(block.all() for block in kept)
 
@@ -41,7 +41,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc")
 @pytest.mark.parametrize(("threshold", "keeps"), [("65536", True), ("65536", False), ("1", True)])
-def test_a_dask_worker_keeps_pages_and_one_that_was_told_otherwise_does_not(threshold, keeps):
+def test_a_dask_worker_keeps_freed_pages_unless_set_otherwise(threshold, keeps):
     environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": threshold}
     command = [sys.executable, "-c", FAULTS.format(keeps=keeps)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -57,7 +57,7 @@ def test_a_folder_that_another_process_works_in_is_refused(tmp_path):
     assert [entry.name for entry in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_folder_on_a_disk_without_file_locks_is_refused_in_a_sentence(tmp_path, monkeypatch):
+def test_a_disk_without_file_locks_is_refused(tmp_path, monkeypatch):
     def no_locks(fd):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 

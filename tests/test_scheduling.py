@@ -102,7 +102,7 @@ def test_one_place_is_named_not_two_nor_none(cluster_file):
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
-def test_the_shipped_clusters_load_and_dask_jobqueue_takes_their_options(name):
+def test_shipped_cluster_files_fit_dask_jobqueue(name):
     import dask_jobqueue
     from dask_jobqueue.core import JobQueueCluster
 
@@ -157,7 +157,7 @@ def test_a_batch_system_that_is_not_there_is_told_at_once(kind, programs, tmp_pa
     assert told.value.exit_code == 2
 
 
-def test_a_job_that_is_refused_is_told_with_the_system_s_own_words(tmp_path, monkeypatch):
+def test_a_refused_job_shows_the_batch_system_message(tmp_path, monkeypatch):
     program(tmp_path, "sbatch", "echo 'sbatch: error: invalid partition: gpu' >&2; exit 1")
     program(tmp_path, "scancel", "exit 0")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")

@@ -25,7 +25,7 @@ def test_what_was_written_is_whole_and_sha256sum_agrees(sealed):
     )
 
 
-def test_a_copy_that_was_moved_is_whole_and_files_of_ones_own_are_no_concern(sealed, tmp_path):
+def test_a_moved_copy_is_complete_and_other_files_are_ignored(sealed, tmp_path):
     copy = SealedFolder(tmp_path / "elsewhere" / "copy")
     shutil.copytree(sealed.folder, copy.folder)
     (copy.folder / "notes.txt").write_text("mine")

@@ -5,7 +5,7 @@ import os
 import sys
 from typing import Any
 
-__all__ = ["FEW_KERNELS", "give_back_freed", "keep_freed_on_workers"]
+__all__ = ["FEW_KERNELS", "keep_freed_on_workers", "release_freed_memory"]
 
 FEW_KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16", "LRU_CACHE_CAPACITY": "16"}
 """Environment of processes of tokser's own: oneDNN and torch keep the kernels and buffers of 16
@@ -18,7 +18,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGEST_MMAP_THRESHOLD = 32 * 2**20
 
 
-def give_back_freed() -> None:
+def release_freed_memory() -> None:
     """Return what the C library keeps of freed memory to the system, where it can (glibc).
 
     Batches of all lengths leave it holes that no later one fits. No setting of the process changes.

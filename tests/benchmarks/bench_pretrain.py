@@ -35,7 +35,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from tokser.config import PretrainSettings
-from tokser.memory import give_back_freed
+from tokser.memory import release_freed_memory
 from tokser.pretrain import training
 from tokser.pretrain.batches import Batch, Pairs
 from tokser.pretrain.contrastive import plain_contrastive_loss, token_contrastive_loss
@@ -156,7 +156,7 @@ class _Scale(Callback):
         self.memory: list[float] = []
 
     def on_train_batch_end(self, *_: object) -> None:
-        give_back_freed()
+        release_freed_memory()
         self.memory.append(_anonymous_mb())
 
 

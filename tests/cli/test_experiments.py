@@ -48,7 +48,7 @@ def test_audit_prints_json(store):
     assert found["kfold"]["num_folds"] == 4
 
 
-def test_classify_takes_expressions_grids_seeds_and_shows_intervals(store, tmp_path):
+def test_classify_takes_expressions_grids_and_seeds(store, tmp_path):
     out = tmp_path / "out"
     result = run(
         *("classify", "--dataset", "iemocap", "--store", store, "--out", out),
@@ -100,7 +100,7 @@ def test_regress_predicts_all_three_dimensions(store, tmp_path):
     assert set(pd.read_csv(out / "regression.csv")["target"]) == {"valence", "arousal", "dominance"}
 
 
-def test_audit_says_that_speakers_are_unknown_and_not_that_nothing_is_shared(stores):
+def test_audit_reports_unknown_speakers(stores):
     table = stores.manifest(60).assign(speaker="", transcript="")
     path = stores.sealed(table, stores.plan(table)).path
     result = run("audit", "--store", path, "--protocol", "random")

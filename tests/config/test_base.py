@@ -56,7 +56,7 @@ def test_a_former_name_of_a_protocol_is_not_offered():
     assert "'report'" not in str(caught.value)
 
 
-def test_all_faults_are_told_at_once():
+def test_all_faults_are_named_at_once():
     with pytest.raises(SettingsError, match=r"epoch.*sed"):
         classify(sed=1, grid={"epoch": 3})
 

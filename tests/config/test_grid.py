@@ -40,6 +40,6 @@ def test_keys_take_all_values_up_to_the_next_key():
         ("basline", "Begin with a key"),
     ],
 )
-def test_what_cannot_be_read_is_named(text, told):
+def test_a_grid_that_cannot_be_read_is_named(text, told):
     with pytest.raises(SettingsError, match=told):
         GridSettings.from_text(text)

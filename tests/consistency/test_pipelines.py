@@ -16,7 +16,7 @@ def test_it_loads_and_is_named_after_its_file(file):
 
 
 @pytest.mark.parametrize("file", PIPELINES, ids=lambda file: file.name)
-def test_its_header_gives_the_command_what_it_needs_and_what_it_takes(file):
+def test_its_header_names_command_needs_and_size(file):
     header = [line for line in file.read_text().splitlines() if line.startswith("#")]
     text = "\n".join(header)
     assert file.read_text().startswith("#")

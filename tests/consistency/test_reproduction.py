@@ -69,7 +69,7 @@ def test_every_row_of_table_3_has_a_feature_that_stands_for_it(dataset):
     assert {row.features for row in published_scores(dataset)} <= labels
 
 
-def test_both_share_stores_and_runs_so_that_nothing_is_done_twice():
+def test_both_share_stores_and_runs():
     emodb, iemocap = (
         load_pipeline(REPOSITORY / "pipelines" / f"reproduce-{dataset}.yaml")
         for dataset in DATASETS
@@ -102,7 +102,7 @@ def test_splits_precision_and_places_can_be_told():
     assert "openai/whisper-small" in pipeline.extract[0].encoders
 
 
-def test_the_synthetic_form_names_the_encoders_that_are_built_for_it(monkeypatch, tmp_path):
+def test_the_synthetic_form_names_the_encoders_built_for_it(monkeypatch, tmp_path):
     from tokser.testing import demo_material
 
     monkeypatch.setattr(demo_material, "write_demo_corpora", lambda out: None)

@@ -85,7 +85,7 @@ for number, call in enumerate(calls):
 """
 
 
-def test_the_library_changes_nothing_of_its_host_and_prints_nothing(tmp_path):
+def test_library_calls_change_and_print_nothing(tmp_path):
     write_emodb(tmp_path / "emodb", sentences=("a01",))
     build_tiny_whisper(tmp_path / "tiny-whisper")
     build_tiny_bert(tmp_path / "tiny-bert", ["Das will sie am Mittwoch abgeben"])

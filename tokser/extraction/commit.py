@@ -22,7 +22,7 @@ from tokser.encoders.base import PendingOutput
 from tokser.extraction.load_batches import LoadedBatch
 from tokser.extraction.progress import ProgressReporter
 from tokser.extraction.shard_builder import ShardBuilder
-from tokser.memory import give_back_freed
+from tokser.memory import release_freed_memory
 from tokser.store import Claims, GroupWriter
 
 __all__ = ["Committer"]
@@ -131,7 +131,7 @@ class Committer:
                 num_quarantined=len(builder.utterances.quarantined),
             )
             if time.monotonic() - self._gave_back_s > GIVE_BACK_S:
-                give_back_freed()
+                release_freed_memory()
                 self._gave_back_s = time.monotonic()
         except BaseException as error:  # noqa: BLE001  raised again in the encoder's thread
             self._fail(error)
