@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-faults bench bench-grid bench-extract bench-store bench-pretrain bench-learn bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements format lint types layers test test-fast test-faults bench bench-grid bench-extract bench-store bench-pretrain bench-learn bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -59,8 +59,14 @@ types: install ## Check types, strictly
 layers: install ## Check that data flows one way
 	$(BIN)/lint-imports
 
+# One process a core, each single-threaded: threads of several processes would wait for each other.
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
 test: install ## Run the whole suite
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+test-fast: install ## Run the unit tests, for the edit loop
+	$(PYTEST) -m "not slow and not faults and not docs and not browser"
 
 test-faults: install ## Kill, flip and fill: the big counts
 	TOKSER_FAULTS=full $(BIN)/python -m pytest tests/faults tests/store/test_stateful.py tests/store/test_living.py tests/regressions --override-ini timeout=3600

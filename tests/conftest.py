@@ -20,6 +20,28 @@ import pytest
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
 
+_TESTS = Path(__file__).parent
+_MARKERS = {
+    "faults": (
+        "faults",
+        "store/test_living.py",
+        "store/test_stateful.py",
+        "regressions/test_fuzz.py",
+    ),
+    "docs": ("consistency", "testing/test_documentation.py"),
+    "browser": ("report/test_browser.py",),
+}
+"""What is marked by where it is."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        place = item.path.relative_to(_TESTS).as_posix()
+        for marker, folders in _MARKERS.items():
+            if place.startswith(folders):
+                item.add_marker(marker)
+
+
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch):
     """Only a loss of power shows what fsync is for, and it is most of a small write's time."""

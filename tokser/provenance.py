@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, RunError, SettingsError
 from tokser.file_locks import acquire
-from tokser.progress import say, warn
+from tokser.progress import warn
 from tokser.redaction import redacted_values
 from tokser.sealed import INDEX, SealedFolder
 
@@ -137,7 +137,7 @@ class Stamp:
             stamp = _read(folder / STAMP_NAME)
             is_mine = stamp is not None and _digest_of_stamp(stamp) == self.digest
             if is_mine and (folder / CLAIM_NAME).is_file():
-                say(f"{folder}: written by an earlier version without {INDEX}: not checked")
+                warn(f"{folder}: written by an earlier version without {INDEX}: not checked")
             return is_mine
         return self._is_whole(SealedFolder(folder))
 

@@ -1,7 +1,7 @@
 import itertools
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokser.encoders.frames import (
@@ -21,6 +21,7 @@ def test_wavlm_frames_follow_the_closed_form(num_samples):
     assert conv_frames(num_samples, KERNELS, STRIDES) == expected
 
 
+@settings(deadline=None)  # the first call of torch takes long
 @given(num_samples=st.integers(400, 3_000))
 def test_conv_frames_are_what_convolutions_make(num_samples):
     signal = torch.zeros(1, 1, num_samples)

@@ -75,7 +75,7 @@ def test_on_a_terminal_there_is_a_bar_with_all_of_it(monkeypatch):
     shown = io.StringIO()
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     console = Console(file=shown, force_terminal=True, width=160)
-    monkeypatch.setattr(module, "console", console)
+    monkeypatch.setattr(module, "console", lambda: console)
     with report_progress(
         "whisper-base -> a.zarr", "whisper-base", ExtractionProgress(10, 2)
     ) as reporter:

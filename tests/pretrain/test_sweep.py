@@ -36,6 +36,16 @@ def test_a_run_is_made_for_every_combination_and_named_after_it(file, tmp_path):
     assert runs[1].out == tmp_path / "runs" / "variant=paper,learning_rate=0.01"
 
 
+def test_a_folder_with_a_variants_former_name_is_that_run(file, tmp_path):
+    former = tmp_path / "runs" / "variant=report,learning_rate=0.01"
+    former.mkdir(parents=True)
+    runs = list(runs_of(load_sweep(file, {}), where="toy"))
+    assert (runs[1].variant, runs[1].out) == ("paper", former)
+    file.write_text(file.read_text().replace("[paper, scaled]", "[report]"))
+    (_, run) = runs_of(load_sweep(file, {}), where="toy")
+    assert (run.variant, run.out) == ("paper", former)
+
+
 @pytest.fixture
 def pretends(monkeypatch):
     """Runs leave metrics without training; the one of the given rate is the best."""

@@ -96,6 +96,6 @@ def test_remarks_are_notes_and_near_duplicates_tables(folders):
     found = verdicts(["speaker"], read(folder))
     assert audit_table(found, "t", "Audit").notes == ("Unseen speakers: two names.",)
     (table,) = near_duplicate_tables(found, "emodb", "EmoDB")
-    assert table.name == "emodb-near-duplicates-speaker"
+    assert table.name == "emodb-near-duplicates-1"
     assert [str(cell) for cell in table.rows[0]] == ["a", "b", "0.931"]
     assert "at least 0.85" in table.notes[0] and "at most 0.75" in table.notes[0]

@@ -68,20 +68,23 @@ def test_a_broken_file_is_named_with_its_fault(folders, name, content, fault):
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "fault"),
+    ("name", "column", "value", "fault"),
     [
-        ("uar", 90.3, "90.3 in column uar, whose values are 0 to 1"),
-        ("accuracy", "high", "text in column accuracy, which holds numbers"),
-        ("macro_f1", None, "a blank in column macro_f1"),
+        ("summary.csv", "uar", 90.3, "90.3 in column uar, whose values are 0 to 1"),
+        ("summary.csv", "accuracy", "high", "text in column accuracy, which holds numbers"),
+        ("summary.csv", "macro_f1", None, "a blank in column macro_f1"),
+        ("regression.csv", "ccc", 43.0, "43 in column ccc, whose values are -1 to 1"),
+        ("regression.csv", "rmse", "high", "text in column rmse"),
+        ("regression.csv", "n_test", None, "a blank in column n_test"),
     ],
 )
-def test_scores_that_are_not_fractions_are_refused(folders, column, value, fault):
-    folder = folders.results()
-    table = pd.read_csv(folder / "results.csv", keep_default_na=False).astype({column: object})
+def test_scores_out_of_their_range_are_refused(folders, name, column, value, fault):
+    folder = folders.regression() if name == "regression.csv" else folders.results()
+    table = pd.read_csv(folder / name, keep_default_na=False).astype({column: object})
     table.loc[0, column] = value
-    table.to_csv(folder / "results.csv", index=False)
+    table.to_csv(folder / name, index=False)
     with pytest.raises(InputError, match=fault):
-        read_scores([folder])
+        read_inputs([folder])
 
 
 @pytest.mark.parametrize("name", ["choices.csv", "confusion.csv"])
@@ -117,23 +120,6 @@ def test_the_former_name_of_a_protocol_is_read(folders):
     assert set(found.audit) == {"random", "speaker"}
     assert {line["protocol"] for line in found.evaluations} == {"random", "speaker"}
     assert found.settings["protocols"] == ["random", "speaker"]
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "fault"),
-    [
-        ("ccc", 43.0, "43 in column ccc, whose values are -1 to 1"),
-        ("rmse", "high", "text in column rmse"),
-        ("n_test", None, "a blank in column n_test"),
-    ],
-)
-def test_numbers_that_cannot_be_are_refused(folders, column, value, fault):
-    folder = folders.regression()
-    table = pd.read_csv(folder / "regression.csv", keep_default_na=False).astype({column: object})
-    table.loc[0, column] = value
-    table.to_csv(folder / "regression.csv", index=False)
-    with pytest.raises(InputError, match=fault):
-        read_inputs([folder])
 
 
 def test_the_command_of_the_folder_is_named(folders):

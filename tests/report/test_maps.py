@@ -23,7 +23,7 @@ def test_pictures_of_a_run_are_carried_within_the_page(folders):
     assert second.alternative == "Attention map of the run demo, attention-b"
 
 
-def test_a_run_without_pictures_has_none_and_a_broken_one_is_still_named(folders):
+def test_runs_without_pictures_and_broken_pictures(folders):
     folder = folders.run()
     assert maps(folder) == []
     (folder / "attention.svg").write_text("<svg")

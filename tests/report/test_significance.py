@@ -16,7 +16,7 @@ def table(folders) -> pd.DataFrame:
 
 
 def test_each_protocol_has_its_pairs_the_largest_first(table):
-    families = find_families([table])
+    families = find_families(table)
     assert [(f.protocol, f.classifier, len(f.pairs)) for f in families] == [
         ("speaker", "mlp", 3), ("random", "mlp", 3),
     ]  # fmt: skip
@@ -32,31 +32,31 @@ def test_a_reversed_pair_has_its_interval_reversed(table):
     worst, best = "whisper-base/layer-0", "whisper-base/layer-2"
     row = table[(table["first"] == worst) & (table["second"] == best)].iloc[0]
     assert row["difference"] < 0
-    pair = find_families([table[table["protocol"] == row["protocol"]]])[0].pairs[0]
+    pair = find_families(table[table["protocol"] == row["protocol"]])[0].pairs[0]
     assert (pair.better, pair.worse) == (best, worst)
     assert (pair.low, pair.high) == pytest.approx((-row["high"], -row["low"]))
     assert pair.low < pair.difference < pair.high
 
 
 def test_the_adjusted_p_decides(table):
-    (family, *_) = find_families([table.assign(p=0.01, p_adjusted=0.06)])
+    (family, *_) = find_families(table.assign(p=0.01, p_adjusted=0.06))
     assert family.num_significant == 0
 
 
 def test_without_a_test_there_is_a_reason_and_no_p(table):
     reason = "4 speakers: p cannot be below 0.125"
-    (family, *_) = find_families([table.assign(p=None, p_adjusted=None, no_test=reason)])
+    (family, *_) = find_families(table.assign(p=None, p_adjusted=None, no_test=reason))
     assert family.verdict == f"no test, {reason}"
     assert family.num_significant == 0
     assert {(pair.p, pair.p_adjusted) for pair in family.pairs} == {(None, None)}
 
 
-def test_without_tables_there_are_no_families():
-    assert find_families([]) == []
+def test_without_pairs_there_are_no_families(table):
+    assert find_families(table.iloc[:0]) == []
 
 
 def test_one_family_and_several_as_a_table(table):
-    families = find_families([table])
+    families = find_families(table)
     stamps = {"random": "LEAKS SPEAKERS"}
     one = comparison_table(families[:1], UAR, "t", "Pairs", stamps)
     assert one.headings == ("Better", "Worse", "Difference", "p", "p (max-t)")

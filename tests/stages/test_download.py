@@ -263,7 +263,7 @@ def test_the_command_takes_splits_in_every_way(published, root):
     assert again.stdout == "dev-clean: there\ndev-other: there\n"
 
 
-def test_the_command_says_what_is_not_whole(published, root):
+def test_the_command_says_what_is_incomplete(published, root):
     run("download", "librispeech", "--root", root, "--split", "dev-clean")
     (root / "dev-clean/.downloaded.json").unlink()
     next((root / "dev-clean").rglob("*.flac")).unlink()
@@ -271,7 +271,7 @@ def test_the_command_says_what_is_not_whole(published, root):
     assert run(*arguments).exit_code == 2
     result = run(*arguments, "--only-missing")
     assert result.exit_code == 0
-    assert "taken as it is, not whole (dev-clean: 2 of 3 recordings)" in result.stdout
+    assert "used as it is, incomplete (dev-clean: 2 of 3 recordings)" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,15 @@ def test_names_that_a_store_keeps_for_itself_are_refused(stores, name):
     table = stores.manifest(2)
     with stores.writer(table) as writer, pytest.raises(SettingsError, match="Rename the folder"):
         writer.plan_group(stores.plan(table, name=name))
+
+
+def test_renamed_values_of_a_provenance_still_match(stores):
+    table = stores.manifest()
+    former = stores.plan(table, variant="report", options={"seeds": 2})
+    present = stores.plan(table, variant="paper", options={"global_queries": 2})
+    identity = stores.sealed(table, former)["whisper-tiny/layer-2"].identity
+    with stores.writer(table) as writer:
+        assert writer.plan_group(present).pending() == {}
+        with pytest.raises(StoreMismatchError, match="variant report as in the store, got variant"):
+            writer.plan_group(stores.plan(table, variant="scaled", options={"seeds": 2}))
+    assert open_store(stores.path)["whisper-tiny/layer-2"].identity == identity

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from tokser.cli.options import DATASETS, FOLDER, command, option
+from tokser.cli.options import DATASETS, FOLDER, command, option, splits_option
 from tokser.cli.output import tell
 
 __all__ = ["download"]
@@ -20,17 +20,7 @@ __all__ = ["download"]
     default_text="corpora/LibriSpeech or corpora/emodb",
     help="The corpus's own folder, made if need be.",
 )
-@option(
-    "--split",
-    "--splits",
-    "splits",
-    topic="Corpus",
-    multiple=True,
-    hidden_names=("--splits",),
-    default_text="none: the sizes of all are listed",
-    help="LibriSpeech part, e.g. train-clean-100 (6.4 GB); may hold several with spaces or commas "
-    "between.",
-)
+@splits_option("none: the sizes of all are listed", "; several with spaces or commas between, too")
 @option(
     "--mirror",
     topic="Download",

@@ -4,12 +4,14 @@ import errno
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from tokser.cli.output import tell
 from tokser.cli.process import UTF_8_REMEDY
 from tokser.errors import TokserError
+from tokser.progress import LOGGER
 
 __all__ = ["EXIT_CODES", "reports_errors"]
 
@@ -66,8 +68,10 @@ def reports_errors(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
+        started = time.monotonic()
         try:
             command(*args, **kwargs)
+            LOGGER.debug("done in %.1f s", time.monotonic() - started)
         except TokserError as error:
             _exit(error.exit_code, str(error))
         except UnicodeEncodeError as error:

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import click
 
-from tokser.cli.options import DATASETS, FILE, FOLDER, command, json_option, option
+from tokser.cli.options import (
+    DATASETS,
+    FILE,
+    FOLDER,
+    command,
+    json_option,
+    option,
+    splits_option,
+)
 from tokser.cli.output import QUARANTINED_EXIT, print_json, show
 from tokser.errors import SettingsError
 
@@ -26,16 +34,7 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     required=True,
     help="The corpus's own folder, which paths are relative to; audformat: the database.",
 )
-@option(
-    "--split",
-    "--splits",
-    "splits",
-    topic="Corpus",
-    multiple=True,
-    hidden_names=("--splits",),
-    default_text="all parts that are there",
-    help="Part of LibriSpeech, e.g. train-clean-100.",
-)
+@splits_option("all parts that are there", "")
 @option(
     "--subset",
     topic="Corpus",

@@ -20,6 +20,7 @@ from tokser.cli.failures import reports_errors
 from tokser.cli.help import TopicCommand, TopicOption
 from tokser.config.option import Described, Written, described
 from tokser.errors import SettingsError, shortened
+from tokser.progress import LOGGER
 
 __all__ = [
     "DATASETS",
@@ -31,6 +32,7 @@ __all__ = [
     "key_values",
     "option",
     "settings_of",
+    "splits_option",
     "store_argument",
     "workspace_option",
     "workspace_or_default",
@@ -107,6 +109,7 @@ def settings_of(
                 value = _read(one, values.pop(_key(one)))
                 if value is not None:
                     _put(given, one.field, value)
+            LOGGER.debug("settings that were given: %s", given)
             return function(given, **values)
 
         wrapped.__doc__, wrapped.__name__ = function.__doc__, function.__name__
@@ -210,6 +213,18 @@ def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
 def workspace_or_default(given: Path | None) -> Path:
     """Return the folder of stores, runs and results."""
     return given or Path(os.environ.get("TOKSER_HOME", "workspace"))
+
+
+def splits_option(default_text: str, more: str) -> Callable[[Command], Command]:
+    """Declare parts of LibriSpeech: what applies without, and what the help adds."""
+    return option(
+        *("--split", "--splits", "splits"),
+        topic="Corpus",
+        multiple=True,
+        hidden_names=("--splits",),
+        default_text=default_text,
+        help=f"Part of LibriSpeech, e.g. train-clean-100 (6.4 GB){more}.",
+    )
 
 
 workspace_option = option(

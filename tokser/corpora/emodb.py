@@ -12,7 +12,7 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.text_file import read_text
 from tokser.corpora.transcript import EMODB_SENTENCES
 from tokser.errors import CorpusError, MissingInputError, list_some
-from tokser.progress import say
+from tokser.progress import warn
 
 __all__ = ["CLASSES", "LAYOUT", "read_listening_test", "recognises", "recordings_in", "scan"]
 
@@ -167,7 +167,7 @@ def _listening_test_in(root: Path) -> Path:
         return named[0]
     copies = [one.name for one in texts if one.name.lower().startswith("erkennung")]
     if copies:
-        say(f"{root}: no {_TEST_NAME}; if {list_some(copies)} is the listening test, rename it")
+        warn(f"{root}: no {_TEST_NAME}; if {list_some(copies)} is the listening test, rename it")
     return path
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tokser.errors import list_some
-from tokser.progress import say
+from tokser.progress import warn
 
 __all__ = ["ends_with", "report_ignored_files", "visible_files"]
 
@@ -27,4 +27,4 @@ def report_ignored_files(where: Path, paths: Iterable[Path], wanted: str) -> Non
     names = sorted(path.name for path in paths)
     if names:
         files = "1 file that is" if len(names) == 1 else f"{len(names):,} files that are"
-        say(f"{where}: ignoring {files} not {wanted}: {list_some(names)}")
+        warn(f"{where}: ignoring {files} not {wanted}: {list_some(names)}")

@@ -11,7 +11,7 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.text_file import read_text
 from tokser.corpora.transcript import read_iemocap_transcripts
 from tokser.errors import CorpusError, list_some
-from tokser.progress import say
+from tokser.progress import warn
 
 __all__ = ["CLASSES", "LAYOUT", "list_turns", "recognises", "scan"]
 
@@ -123,10 +123,10 @@ def _report_missing(root: Path) -> None:
     report_ignored_files(root, others, "annotations of a dialog (Ses01F_impro01.txt)")
     there = {path.parents[2].name[-1] for path in evaluations}
     if missing := sorted(set("12345") - there):
-        say(f"{root}: no annotations of session {', '.join(missing)}")
+        warn(f"{root}: no annotations of session {', '.join(missing)}")
     bare = [path.stem for path in evaluations if not _transcripts_of(path)]
     if bare:
-        say(f"{root}: no transcript of {len(bare)} dialogs ({list_some(bare)})")
+        warn(f"{root}: no transcript of {len(bare)} dialogs ({list_some(bare)})")
 
 
 def _transcripts_of(evaluation: Path) -> dict[str, str]:

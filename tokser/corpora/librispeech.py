@@ -9,7 +9,7 @@ from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.text_file import read_text
 from tokser.corpora.transcript import read_librispeech_transcripts
 from tokser.errors import CorpusError, list_some
-from tokser.progress import say
+from tokser.progress import warn
 
 __all__ = ["CLASSES", "LAYOUT", "count_recordings", "find_splits", "recognises", "scan"]
 
@@ -102,7 +102,7 @@ def _rows_of_split(split: Path, root: Path, sexes: Mapping[str, str]) -> Iterato
             }
     report_ignored_files(split, others, "recordings or transcripts (.flac, .trans.txt)")
     if bare:
-        say(f"{split}: no transcript of {len(bare):,} chapters ({list_some(sorted(bare))})")
+        warn(f"{split}: no transcript of {len(bare):,} chapters ({list_some(sorted(bare))})")
 
 
 def _sexes_in(base: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from tokser.corpora.cells import read_cells
 from tokser.corpora.waveform import probe
 from tokser.errors import AudioError, ManifestError, MissingInputError, list_some
-from tokser.progress import progress_bar, say
+from tokser.progress import progress_bar, warn
 from tokser.provenance import write_atomically
 
 __all__ = [
@@ -250,7 +250,7 @@ def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         )
     table = read_cells(path)
     if table.delimiter != "," or table.encoding != "utf-8":
-        say(
+        warn(
             f"{path}: saved by another program (delimiter {table.delimiter!r}, "
             f"{table.encoding}); check that ids and speakers kept their leading zeros"
         )

@@ -113,7 +113,10 @@ def scan_corpus(
         return librispeech.scan(root, splits=splits)
     if corpus is emodb:
         return emodb.scan(root, subset=subset)
-    return iemocap.scan(root, subset=subset)
+    if corpus is iemocap:
+        return iemocap.scan(root, subset=subset)
+    scanned: Manifest = corpus.scan(root)
+    return scanned
 
 
 def _corpus(dataset: str) -> ModuleType:

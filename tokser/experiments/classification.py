@@ -20,7 +20,7 @@ from tokser.experiments.statistics.metrics import (
 from tokser.experiments.statistics.sampling_units import SamplingUnits
 from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_classes
 from tokser.experiments.task import PooledScores, TargetScale, Task
-from tokser.progress import say
+from tokser.progress import warn
 
 __all__ = ["Classification", "averaged"]
 
@@ -61,7 +61,7 @@ class Classification(Task):
         if splits_are_given or unlabelled.all() or not unlabelled.any():
             return utterances
         names = list(utterances.index[unlabelled])
-        say(f"{len(names)} utterances have no label and are left out: {list_some(names)}")
+        warn(f"{len(names)} utterances have no label and are left out: {list_some(names)}")
         return utterances[~unlabelled]
 
     def labels(self, utterances: pd.DataFrame) -> "pd.Series[str]":

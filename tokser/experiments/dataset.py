@@ -34,11 +34,10 @@ from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.provenance import sha256_of_file
-from tokser.store import Store
+from tokser.store import FeatureName, Store
 from tokser.store.rows_digest import rows_digest
-from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["Dataset", "Functionals", "identities", "load", "read_expressions", "setup_of"]
 
@@ -152,7 +151,7 @@ def identities(
     found: dict[str, Any] = {}
     for term in sorted(terms, key=str):
         found[term.feature] = store.identity(term.feature)
-        pooled = f"{FUNCTIONALS}/{term.feature}"
+        pooled = str(FeatureName.parse(term.feature).functionals())
         extra = [stored_name(term.feature, f) for f in term.functionals if f not in MOMENTS]
         found |= {name: store.identity(name) for name in extra if name in store}
         found |= {f"rows of {n}": rows_digest(store, n) for n in (pooled, *extra) if n in store}
@@ -243,5 +242,5 @@ def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]
         kept = kept.intersection(table.index)
     lost = utterances.index.difference(kept)
     if len(lost):
-        say(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
+        warn(f"{len(lost)} utterances lack a feature and are left out: {list_some(list(lost))}")
     return utterances.loc[kept]

@@ -5,7 +5,7 @@ from pathlib import Path
 from tokser.errors import SettingsError
 from tokser.experiments.dataset import Dataset, ExperimentSettings
 from tokser.experiments.ledger import LEDGER, Ledger, shared_ledger
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.provenance import Stamp, digest_of, first_spelling
 from tokser.sealed import SealedFolder
 
@@ -51,7 +51,7 @@ def restore_ledger(out: Path, ledger: Ledger) -> None:
     is_damaged = LEDGER in sealed.listed() and not sealed.is_whole(LEDGER)
     is_lost = (out / "parts").is_dir() and not (out / LEDGER).is_file()
     if is_damaged or is_lost or not ledger.is_readable():
-        say(f"{out / LEDGER} is damaged or gone: it is written anew from the shared ledger")
+        warn(f"{out / LEDGER} is damaged or gone: it is written anew from the shared ledger")
         sealed.put({LEDGER: ledger.lines()})
 
 

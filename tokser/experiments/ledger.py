@@ -14,7 +14,7 @@ from tokser.errors import InputError
 from tokser.experiments.evaluated import EvaluatedSets
 from tokser.experiments.splits.protocols import Split
 from tokser.file_locks import acquire
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.provenance import digest_of
 from tokser.store.address import is_remote
 
@@ -43,7 +43,7 @@ def shared_ledger(store: str, out: Path) -> Path:
     workspace = folder.parent if folder.name == _STORES else folder
     if os.access(workspace, os.W_OK | os.X_OK):
         return workspace / LEDGER
-    say(f"{workspace} cannot be written: test-set evaluations are counted in {beside}")
+    warn(f"{workspace} cannot be written: test-set evaluations are counted in {beside}")
     return beside
 
 

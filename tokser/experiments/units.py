@@ -13,7 +13,7 @@ from tokser.experiments.results import TaskTables
 from tokser.experiments.search import SearchResult
 from tokser.experiments.splits.files import SplitPlan
 from tokser.experiments.task import Task
-from tokser.progress import progress_bar, say
+from tokser.progress import progress_bar, warn
 from tokser.provenance import digest_of, first_spelling
 from tokser.sealed import SealedFolder
 
@@ -97,7 +97,7 @@ def _pending(units: Sequence[Unit], tables: TaskTables, sealed: SealedFolder) ->
     names = [name for unit in units for name in _part_files(unit, tables) if name in listed]
     faults = sealed.faults(names)
     for name, fault in faults.items():
-        say(f"{sealed.folder / name} {fault}: what it holds is trained again")
+        warn(f"{sealed.folder / name} {fault}: what it holds is trained again")
     whole = listed - faults.keys()
     return [unit for unit in units if not whole.issuperset(_part_files(unit, tables))]
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from tokser.errors import InputError, MissingPackageError, SettingsError, list_some
 from tokser.functionals.moments import MOMENTS
 from tokser.functionals.tables import read_functionals
-from tokser.store import Store
-from tokser.store.schema import FUNCTIONALS
+from tokser.store import FeatureName, Store
 
 if TYPE_CHECKING:
     import xarray
@@ -151,7 +150,7 @@ def _written_out(store: Store, features: str | Sequence[str]) -> list[str]:
 
 def _model(store: Store, feature: str) -> str:
     """Name the model behind functionals."""
-    provenance = store[f"{FUNCTIONALS}/{feature}"].provenance
+    provenance = store[str(FeatureName.parse(feature).functionals())].provenance
     return str(provenance["source"].get("model", ""))
 
 

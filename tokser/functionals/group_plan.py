@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.store import FeatureSpec, GroupPlan
-from tokser.store.schema import FUNCTIONALS
+from tokser.store.feature_name import FeatureName, functionals_group
 
 __all__ = ["functionals_plan"]
 
@@ -32,9 +32,11 @@ def functionals_plan(
     for name, dim in dims.items():
         specs[name] = FeatureSpec(dim=2 * dim, dtype="float32")
         for functional in extra:
-            specs[f"{name}@{functional}"] = FeatureSpec(dim=dim, dtype="float32")
+            specs[FeatureName(group, name, functional).array] = FeatureSpec(
+                dim=dim, dtype="float32"
+            )
     return GroupPlan(
-        name=f"{FUNCTIONALS}/{group}",
+        name=functionals_group(group),
         kind="functionals",
         features=specs,
         lengths=(lengths > 0).astype(np.int64),

@@ -8,8 +8,7 @@ from jaxtyping import Float64
 
 from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.tables import read_functionals
-from tokser.store import Store
-from tokser.store.schema import FUNCTIONALS
+from tokser.store import FeatureName, Store
 
 __all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound"]
 
@@ -83,6 +82,6 @@ def _units(store: Store, feature: str) -> tuple[float, float]:
     the default and the coarsest.
     """
     dtype = str(store[feature].dtype) if feature in store else "float16"
-    made_by = store[f"{FUNCTIONALS}/{feature}"].provenance.get("source", {})
+    made_by = store[str(FeatureName.parse(feature).functionals())].provenance.get("source", {})
     computed = COMPUTED.get(str(made_by.get("precision", "float32")), COMPUTED["float32"])
     return STORED[dtype] + computed, _SMALLEST[dtype]

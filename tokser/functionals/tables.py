@@ -7,15 +7,14 @@ import pandas as pd
 
 from tokser.errors import SettingsError, list_some
 from tokser.functionals.moments import MOMENTS, check_functionals
-from tokser.store import Store
-from tokser.store.schema import FUNCTIONALS
+from tokser.store import FeatureName, Store
 
 __all__ = ["read_functionals", "stored_name"]
 
 
 def stored_name(feature: str, functional: str) -> str:
     """Return where a functional beyond mean and std lies: `functionals/wavlm-base/layer-9@max`."""
-    return f"{FUNCTIONALS}/{feature}@{functional}"
+    return str(FeatureName.parse(feature).functionals(functional))
 
 
 def read_functionals(

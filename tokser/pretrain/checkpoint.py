@@ -14,7 +14,7 @@ from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.names import Name
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.variants import ALIGNERS, build_aligner
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.sealed import INDEX, SealedFolder
 
 __all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
@@ -85,7 +85,7 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
             )
         sealed.require_whole(name, "Run the same `tokser pretrain` again, which repairs it.")
     if not sealed.is_sealed:
-        say(f"{folder}: without {INDEX}: not checked")
+        warn(f"{folder}: without {INDEX}: not checked")
     description = _read_description(folder / _DESCRIPTION)
     try:
         with torch.random.fork_rng(devices=[]):  # weights are drawn at random, then replaced

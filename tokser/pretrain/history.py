@@ -16,7 +16,7 @@ from tokser.errors import DamagedFileError
 from tokser.pretrain.checkpoint import WEIGHTS
 from tokser.pretrain.metrics import HEADLINE, best_epoch, read_metrics
 from tokser.pretrain.module import AlignerModule
-from tokser.progress import say
+from tokser.progress import say, warn
 from tokser.provenance import STAMP_NAME
 from tokser.sealed import SealedFolder
 
@@ -124,19 +124,23 @@ class History(Callback):
         """
         lost = self._lost()
         if lost:
-            say(f"{lost}: training begins anew")
+            warn(f"{lost}: training begins anew")
             self.begin_anew()
         for names in _TWICE:
             whole = next((name for name in names if self._sealed.is_whole(name)), None)
             for name in self._sealed.faults(set(names) & self._names()):
                 if whole is not None:
-                    say(f"{self._sealed.folder / name} is damaged or gone: {whole} is copied to it")
+                    warn(
+                        f"{self._sealed.folder / name} is damaged or gone: {whole} is copied to it"
+                    )
                     self._sealed.put({name: (self._sealed.folder / whole).read_bytes()})
 
     def drop_damaged_states(self) -> None:
         """Remove damaged states to resume from, when training is complete."""
         for name in self._sealed.faults(self._names().intersection(_STATES)):
-            say(f"{self._sealed.folder / name} is damaged or gone: a finished run does not need it")
+            warn(
+                f"{self._sealed.folder / name} is damaged or gone: a finished run does not need it"
+            )
             self._sealed.drop(name)
 
     def _names(self) -> set[str]:

@@ -1,1 +1,1 @@
-"""The report page: what the results say, on one self-contained sheet."""
+"""Results as a page, and as tables and figures in files."""

@@ -124,21 +124,24 @@ def audit_table(found: Mapping[str, Verdict], name: str, caption: str) -> Table:
 
 def near_duplicate_tables(found: Mapping[str, Verdict], prefix: str, title: str) -> list[Table]:
     """Show recordings in test that are nearly the same as one in train or dev, by protocol."""
-    return [
-        _near_duplicate_table(protocol, facts, prefix, title)
+    with_some = [
+        (protocol, facts)
         for protocol, verdict in found.items()
         for facts in verdict.facts
         if facts.get("near_duplicates")
     ]
+    names = [f"{prefix}-near-duplicates-{number}" for number in range(1, len(with_some) + 1)]
+    return [
+        _near_duplicate_table(protocol, facts, name, title)
+        for name, (protocol, facts) in zip(names, with_some, strict=True)
+    ]
 
 
-def _near_duplicate_table(
-    protocol: str, facts: Mapping[str, Any], prefix: str, title: str
-) -> Table:
+def _near_duplicate_table(protocol: str, facts: Mapping[str, Any], name: str, title: str) -> Table:
     content = facts["content"]
     columns = (Column("Recording"), Column("Near-duplicate"), Column("Cosine", "number"))
     return Table(
-        f"{prefix}-near-duplicates-{protocol}",
+        name,
         f"{title}: near-duplicates, {protocol_title(protocol).lower()}",
         (ColumnGroup(columns),),
         tuple(

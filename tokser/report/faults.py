@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tokser.errors import DamagedFileError, InputError, MissingInputError
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.sealed import INDEX, SealedFolder
 
 __all__ = ["Faults"]
@@ -48,7 +48,7 @@ class Faults:
         elif path.parent not in self.unchecked:
             self.unchecked.add(path.parent)
             if (path.parent / "begun.json").is_file():
-                say(f"{path.parent}: written by an earlier version without {INDEX}: not checked")
+                warn(f"{path.parent}: written by an earlier version without {INDEX}: not checked")
 
     def raise_if_any(self) -> None:
         """Raise one error that lists every fault, if there is one."""

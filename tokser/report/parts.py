@@ -1,7 +1,8 @@
 """What the report says about one target: the emotion classes, or valence, arousal, dominance."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -12,13 +13,13 @@ from tokser.report.inputs import Experiment
 from tokser.report.layers import find_layer_curves
 from tokser.report.leakage import Leakage, leakage_of, measure_leakage
 from tokser.report.naming import protocol_title
-from tokser.report.scores import Configuration, Score, Scores, arrange, score_table
+from tokser.report.scores import Configuration, Score, Scores, score_table
 from tokser.report.significance import Family, comparison_table, find_families
 from tokser.report.svg import Drawing
 from tokser.report.table import Table
-from tokser.report.tasks import ReportedTask
+from tokser.report.tasks import Metric
 
-__all__ = ["Confused", "Part", "Tile", "make_part"]
+__all__ = ["Confused", "Part", "Tile"]
 
 _NUM_TENTHS = 10
 
@@ -50,37 +51,35 @@ class Confused:
 
 @dataclass(frozen=True)
 class Part:
-    """Everything that the page says about one target.
+    """Everything that the page says about one target; tables and figures are made when used.
 
     Attributes:
         name: Prefix of the names of its files.
+        dataset: Title of the dataset.
         target: Empty for emotion classes.
-        title: Dataset, and the target where there is one.
         scores: Configurations by protocols.
-        table: The same as a table.
-        tiles: Protocols in large numbers.
-        leakage: Of the estimate, where it was scored under both protocols.
-        leakage_figure: Of all configurations.
-        layer_figures: Name of the encoder, and its curve.
-        confusions: By protocol; none for predicted numbers.
-        agreement: Predicted over annotated numbers; None for classes.
-        families: Paired tests between feature sets, each with its table.
-        comparisons: All of them together, for a file.
+        folders: The results of the dataset and task.
+        stamps: Of the protocols that have one.
+        shares_speakers: Whether the random split shares speakers and another protocol does not.
     """
 
     name: str
+    dataset: str
     target: str
-    title: str
     scores: Scores
-    table: Table
-    tiles: Sequence[Tile]
-    leakage: Leakage | None
-    leakage_figure: Drawing | None
-    layer_figures: Sequence[tuple[str, Drawing]]
-    confusions: Sequence[Confused]
-    agreement: Drawing | None
-    families: Sequence[tuple[Family, Table]]
-    comparisons: Table | None
+    folders: Sequence[Experiment]
+    stamps: Mapping[str, str]
+    shares_speakers: bool
+
+    @property
+    def title(self) -> str:
+        """Dataset, and the target where there is one."""
+        return f"{self.dataset}, {self.target}" if self.target else self.dataset
+
+    @property
+    def metric(self) -> Metric:
+        """The headline."""
+        return self.scores.task.headline
 
     @property
     def chance(self) -> float:
@@ -92,132 +91,119 @@ class Part:
         """Whether scores are means over several seeds."""
         return any(" " in row.seeds for row, _ in self.scores.rows)
 
+    @cached_property
+    def tiles(self) -> list[Tile]:
+        """Protocols in large numbers."""
+        return [_tile(self.scores, self.target, protocol) for protocol in self.scores.protocols]
 
-def make_part(
-    name: str,
-    title: str,
-    task: ReportedTask,
-    scores: pd.DataFrame,
-    folders: Sequence[Experiment],
-    stamps: Mapping[str, str],
-    *,
-    shares_speakers: bool,
-) -> Part:
-    """Gather what is known of one target.
+    @cached_property
+    def table(self) -> Table:
+        """All scores."""
+        caption = f"{self.title}: scores on the test sets"
+        return score_table(self.scores, f"{self.name}-scores", caption, self.stamps)
 
-    Args:
-        name: Prefix of the names of its files.
-        title: Name of the dataset.
-        task: What was scored.
-        scores: Merged scores of one dataset and target.
-        folders: Those of the same dataset and task.
-        stamps: Of the protocols that have one.
-        shares_speakers: Whether the random split shares speakers and another protocol does not.
-    """
-    dataset, target = (str(scores[key].iloc[0]) for key in ("dataset", "target"))
-    heading = f"{title}, {target}" if target else title
-    arranged = arrange(task, scores)
-    metric = task.headline
-    leakage = measure_leakage(arranged) if shares_speakers else []
-    choices = pd.concat([_own(folder.choices, dataset, target) for folder in folders])
-    families = find_families([_own(folder.comparisons, dataset, target) for folder in folders])
-    caption = f"{heading}: paired tests, difference in {metric.unit_of_difference}"
-    tiles = [_tile(arranged, target, protocol) for protocol in arranged.protocols]
-    curves = find_layer_curves(arranged, choices)
-    return Part(
-        name=name,
-        target=target,
-        title=heading,
-        scores=arranged,
-        table=score_table(
-            arranged, f"{name}-scores", f"{heading}: scores on the test sets", stamps
-        ),
-        tiles=tiles,
-        leakage=leakage_of(leakage, tiles[0].row),
-        leakage_figure=figures.leakage_figure(heading, metric, leakage, stamps)
-        if leakage
-        else None,
-        layer_figures=[
-            (
-                curve.label,
-                figures.layer_curve(heading, metric, curve, tiles[0].highest[1].chance, stamps),
-            )
+    @cached_property
+    def leakage(self) -> Leakage | None:
+        """Speaker leakage of the estimate, where it was scored under both protocols."""
+        return leakage_of(self._leakages, self.tiles[0].row)
+
+    @cached_property
+    def leakage_figure(self) -> Drawing | None:
+        """Speaker leakage of all configurations."""
+        if not self._leakages:
+            return None
+        return figures.leakage_figure(self.title, self.metric, self._leakages, self.stamps)
+
+    @cached_property
+    def layer_figures(self) -> list[tuple[str, Drawing]]:
+        """Name of each encoder, and its layer curve."""
+        curves = find_layer_curves(self.scores, self._own("choices"))
+        more = (self.chance, self.stamps)
+        return [
+            (curve.label, figures.layer_curve(self.title, self.metric, curve, *more))
             for curve in curves
-        ],
-        confusions=list(_confusions(name, heading, arranged, folders, stamps)),
-        agreement=_agreement(title, target, arranged, folders, stamps) if target else None,
-        families=[
-            (
-                family,
-                comparison_table(
-                    [family], metric, f"{name}-comparisons", f"{caption}; {family.title}", stamps
-                ),
-            )
-            for family in families
-            if family.pairs
-        ],
-        comparisons=comparison_table(families, metric, f"{name}-comparisons", caption, stamps)
-        if families
-        else None,
-    )
+        ]
+
+    @cached_property
+    def confusions(self) -> list[Confused]:
+        """Confusion matrix of the estimate of each protocol; none for predicted numbers."""
+        found = []
+        for protocol in self.scores.protocols:
+            row, _ = self.scores.shown(protocol)
+            folder = self.folder_of(row)
+            confusion = confusion_of(folder.confusion, row, protocol) if folder else None
+            if confusion is not None:
+                under = f"{self.title}, {protocol_title(protocol).lower()}"
+                title = f"{under}: confusion matrix of {row.label}"
+                table = confusion_table(confusion, f"{self.name}-confusion-{protocol}", title)
+                stamp = self.stamps.get(protocol, "")
+                found.append(
+                    Confused(protocol, row, table, confusion_matrix(title, confusion, stamp))
+                )
+        return found
+
+    @cached_property
+    def agreement(self) -> Drawing | None:
+        """Predicted over annotated numbers; None for classes."""
+        if not self.target:
+            return None
+        predictions = self._own("predictions")
+        curves = {
+            protocol: _tenths(predictions, protocol, self.scores.shown(protocol)[0])
+            for protocol in self.scores.protocols
+        }
+        return figures.agreement(self.dataset, self.target, curves, self.stamps)
+
+    @cached_property
+    def families(self) -> list[tuple[Family, Table]]:
+        """Paired tests between feature sets, each with its table."""
+        found = find_families(self._own("comparisons"))
+        return [(one, self._compared([one], f"; {one.title}")) for one in found if one.pairs]
+
+    @cached_property
+    def comparisons(self) -> Table | None:
+        """All paired tests in one table."""
+        families = [family for family, _ in self.families]
+        return self._compared(families) if families else None
+
+    @cached_property
+    def _leakages(self) -> list[Leakage]:
+        return measure_leakage(self.scores) if self.shares_speakers else []
+
+    def _compared(self, families: Sequence[Family], more: str = "") -> Table:
+        unit = self.metric.unit_of_difference
+        caption = f"{self.title}: paired tests, difference in {unit}{more}"
+        name = f"{self.name}-comparisons"
+        return comparison_table(families, self.metric, name, caption, self.stamps)
+
+    def folder_of(self, row: Configuration) -> Experiment | None:
+        """Return the folder that has a configuration."""
+        return next((folder for folder in self.folders if _holds(folder, self.target, row)), None)
+
+    def _own(self, name: str) -> pd.DataFrame:
+        """Join one table of all folders, and keep the rows of this target."""
+        table = pd.concat([getattr(folder, name) for folder in self.folders])
+        return table[table["target"] == self.target]
 
 
-def _own(table: pd.DataFrame, dataset: str, target: str) -> pd.DataFrame:
-    return table[(table["dataset"] == dataset) & (table["target"] == target)]
+def _holds(folder: Experiment, target: str, row: Configuration) -> bool:
+    is_row = folder.scores["target"] == target
+    for key in ("features", "classifier", "seeds", "setup"):
+        is_row &= folder.scores[key] == getattr(row, key)
+    return bool(is_row.any())
 
 
 def _tile(scores: Scores, target: str, protocol: str) -> Tile:
     row, score = scores.estimate(protocol) or (None, None)
-    name = scores.task.headline.name
-    title = f"{protocol_title(protocol)}, {name}"
+    title = f"{protocol_title(protocol)}, {scores.task.headline.name}"
     title = f"{target.capitalize()}, {title[0].lower()}{title[1:]}" if target else title
-    highest, rows = scores.highest(protocol), scores.under(protocol)
-    return Tile(title, protocol, row, score, highest, len(rows))
+    under = scores.under(protocol)
+    return Tile(title, protocol, row, score, scores.highest(protocol), len(under))
 
 
-def _confusions(
-    name: str,
-    title: str,
-    scores: Scores,
-    folders: Sequence[Experiment],
-    stamps: Mapping[str, str],
-) -> Iterable[Confused]:
-    for protocol in scores.protocols:
-        row, _ = scores.shown(protocol)
-        found = (confusion_of(folder.confusion, row, protocol) for folder in folders)
-        confusion = next(filter(None, found), None)
-        if confusion is not None:
-            heading = (
-                f"{title}, {protocol_title(protocol).lower()}: confusion matrix of {row.label}"
-            )
-            yield Confused(
-                protocol,
-                row,
-                confusion_table(confusion, f"{name}-confusion-{protocol}", heading),
-                confusion_matrix(heading, confusion, stamps.get(protocol, "")),
-            )
-
-
-def _agreement(
-    title: str,
-    target: str,
-    scores: Scores,
-    folders: Sequence[Experiment],
-    stamps: Mapping[str, str],
-) -> Drawing:
-    predictions = pd.concat([folder.predictions for folder in folders])
-    curves = {
-        protocol: _tenths(predictions, target, protocol, scores.shown(protocol)[0])
-        for protocol in scores.protocols
-    }
-    return figures.agreement(title, target, curves, stamps)
-
-
-def _tenths(
-    predictions: pd.DataFrame, target: str, protocol: str, row: Configuration
-) -> figures.Tenths:
+def _tenths(predictions: pd.DataFrame, protocol: str, row: Configuration) -> figures.Tenths:
     """Average the predictions for the test utterances over tenths of their annotations."""
-    own = (predictions["target"] == target) & (predictions["protocol"] == protocol)
+    own = predictions["protocol"] == protocol
     for key in ("features", "classifier", "seeds", "setup"):
         own &= predictions[key] == getattr(row, key)
     mine = predictions[own]

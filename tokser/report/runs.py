@@ -108,10 +108,7 @@ def summarise_all(runs: Sequence[Run]) -> list[RunSummary]:
 def runs_table(runs: Sequence[RunSummary]) -> Table:
     """Show a column for each run, a row for each setting and score."""
     rows: list[tuple[Cell, ...]] = [
-        *(
-            (name, *(run.settings[key] or "default" for run in runs))
-            for key, name in SETTINGS.items()
-        ),
+        *((name, *(run.settings[key] or "auto" for run in runs)) for key, name in SETTINGS.items()),
         ("Loss, first to last epoch", *map(_losses, runs)),
         ("Best epoch", *map(_best, runs)),
     ]

@@ -11,9 +11,9 @@ from tokser.report.commands import command_of, row_command
 from tokser.report.comparison import counts_table, grids_table, published_table
 from tokser.report.inputs import Experiment, Inputs, Run
 from tokser.report.merge import merge_scores
-from tokser.report.parts import Part, make_part
+from tokser.report.parts import Part
 from tokser.report.runs import teachers_of
-from tokser.report.scores import Configuration
+from tokser.report.scores import arrange
 from tokser.report.table import Table
 from tokser.report.tasks import TASKS, ReportedTask
 
@@ -72,14 +72,19 @@ def _section(
     found = verdicts(protocols, folders)
     stamps = {protocol: verdict.stamp for protocol, verdict in found.items()}
     parts = [
-        make_part(
-            f"{dataset}-{target}" if target else dataset, title, task, mine, folders, stamps,
+        Part(
+            name=f"{dataset}-{target}" if target else dataset,
+            dataset=title,
+            target=str(target),
+            scores=arrange(task, mine),
+            folders=folders,
+            stamps=stamps,
             shares_speakers=_shares_speakers(found),
         )
         for target, mine in scores.groupby("target")
-    ]  # fmt: skip
+    ]
     name = dataset if task.is_published else f"{dataset}-{task.tables.task}"
-    published = _published_tables(dataset, title, parts[0], folders, runs, stamps)
+    published = _published_tables(dataset, parts[0], runs)
     return Section(
         name=name,
         title=heading,
@@ -90,7 +95,7 @@ def _section(
         audit=audit_table(found, f"{name}-audit", f"{heading}: audit of the splits"),
         near_duplicates=near_duplicate_tables(found, name, heading),
         commands=[c for f in folders if (c := command_of(task.tables.command, f.settings))],
-        row_commands=list(_row_commands(parts, folders)),
+        row_commands=list(_row_commands(parts)),
     )
 
 
@@ -101,45 +106,29 @@ def _shares_speakers(found: Mapping[str, Verdict]) -> bool:
     return "speakers" in found["random"].leaks and found["speaker"].separates_speakers
 
 
-def _published_tables(
-    dataset: str,
-    title: str,
-    part: Part,
-    folders: Sequence[Experiment],
-    runs: Sequence[Run],
-    stamps: Mapping[str, str],
-) -> Iterator[Table]:
+def _published_tables(dataset: str, part: Part, runs: Sequence[Run]) -> Iterator[Table]:
     """Make the paper's Tables 1, 2 and 3, as far as it has this dataset."""
     names = [f"{dataset}-table{number}" for number in (1, 2, 3)]
     captions = [
-        f"{title}: {what}, compared with the paper's Table {number}"
+        f"{part.title}: {what}, compared with the paper's Table {number}"
         for number, what in enumerate(("utterances by label", "search space", "scores"), start=1)
     ]
     tables = (
-        counts_table(dataset, [f.predictions for f in folders], names[0], captions[0]),
-        grids_table({str(f.folder): f.settings for f in folders}, names[1], captions[1]),
+        counts_table(dataset, [f.predictions for f in part.folders], names[0], captions[0]),
+        grids_table({str(f.folder): f.settings for f in part.folders}, names[1], captions[1]),
         published_table(
             dataset, part.scores, teachers_of(runs), name=names[2], caption=captions[2],
-            stamps=stamps,
+            stamps=part.stamps,
         ),
     )  # fmt: skip
     yield from filter(None, tables)
 
 
-def _row_commands(
-    parts: Sequence[Part], folders: Sequence[Experiment]
-) -> Iterator[tuple[str, str]]:
+def _row_commands(parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
     for part in parts:
         for row, scored in part.scores.rows:
-            folder = next((f for f in folders if _holds(f, part.target, row)), None)
+            folder = part.folder_of(row)
             if folder is not None:
                 command = row_command(folder.tables, folder.settings, part.target, row, scored)
                 label = f"{part.target}, {row.label}" if part.target else row.label
                 yield from ((label, command),) if command else ()
-
-
-def _holds(folder: Experiment, target: str, row: Configuration) -> bool:
-    is_row = folder.scores["target"] == target
-    for key in ("features", "classifier", "seeds", "setup"):
-        is_row &= folder.scores[key] == getattr(row, key)
-    return bool(is_row.any())

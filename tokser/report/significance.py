@@ -67,16 +67,15 @@ class Family:
         return sum(pair.is_significant for pair in self.pairs)
 
 
-def find_families(tables: Sequence[pd.DataFrame]) -> list[Family]:
-    """Arrange `comparisons.csv` of the folders of one dataset and target.
+def find_families(table: pd.DataFrame) -> list[Family]:
+    """Arrange the rows of `comparisons.csv` of one dataset and target.
 
     Returns:
         A family for each protocol, classifier and setup, the most trustworthy protocol first.
     """
-    together = pd.concat(tables) if tables else pd.DataFrame(columns=["protocol"])
     families = []
-    for protocol in order_protocols(together["protocol"]):
-        mine = together[together["protocol"] == protocol]
+    for protocol in order_protocols(table["protocol"]):
+        mine = table[table["protocol"] == protocol]
         for (classifier, setup), rows in mine.groupby(["classifier", "setup"], sort=False):
             pairs = [_pair(row) for row in rows.to_dict("records")]
             pairs.sort(key=lambda pair: (-pair.difference, pair.better, pair.worse))

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["PERCENT", "Cell", "Column", "ColumnGroup", "Number", "Share", "Table", "Text", "shown"]
+__all__ = [
+    "PERCENT",
+    "Cell",
+    "Column",
+    "ColumnGroup",
+    "Number",
+    "Share",
+    "Table",
+    "Text",
+    "is_strong",
+    "shown",
+]
 
 PERCENT = 100
 _MINUS = "\N{MINUS SIGN}"
@@ -170,6 +181,11 @@ class Table:
         for group in self.groups:
             yield group, row[start : start + len(group.columns)]
             start += len(group.columns)
+
+
+def is_strong(cell: Cell) -> bool:
+    """Return whether a cell is set in bold: the best of its column, or marked."""
+    return isinstance(cell, Text) or (isinstance(cell, Number) and cell.is_best)
 
 
 def shown(cell: Cell) -> str:

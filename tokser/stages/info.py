@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from tokser.store import Store, open_store
+from tokser.store import FeatureName, Store, open_store
 from tokser.store.quarantine import all_quarantined
-from tokser.store.schema import FUNCTIONALS
 
 __all__ = ["info"]
 
@@ -33,7 +32,7 @@ def info(path: str) -> dict[str, Any]:
         "features": [
             *(_feature(store, name) | {"pooled": name in pooled} for name in store.features),
             *(
-                _feature(store, f"{FUNCTIONALS}/{name}") | {"pooled": True}
+                _feature(store, str(FeatureName.parse(name).functionals())) | {"pooled": True}
                 for name in store.pooled
                 if name not in store.features
             ),

@@ -9,7 +9,7 @@ import numpy as np
 from tokser.extraction.stale import StaleRecording, stale_recordings
 from tokser.stages.verify import verify
 from tokser.store import Damage, Store, invalidate, open_store
-from tokser.store.schema import FUNCTIONALS
+from tokser.store.feature_name import functionals_group
 
 __all__ = ["Repair", "repair"]
 
@@ -79,5 +79,5 @@ def _derived(store: Store, group: str) -> list[str]:
             for feature in store.group(name).provenance["features"].values()
         )
     ]
-    pooled = [f"{FUNCTIONALS}/{name}" for name in (group, *aligned)]
+    pooled = [functionals_group(name) for name in (group, *aligned)]
     return [*aligned, *(name for name in pooled if name in store.groups)]

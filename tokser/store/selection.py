@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tokser.errors import SettingsError, list_some
-from tokser.progress import say
+from tokser.progress import warn
 from tokser.store.reader import Store
 
 __all__ = ["select_features"]
@@ -32,7 +32,7 @@ def select_features(store: Store, features: Sequence[str], *, tell: bool = True)
         return list(dict.fromkeys(features))
     nothing = store.uncommitted
     if nothing and tell and len(nothing) < len(store.features):
-        say(
+        warn(
             f"{list_some(nothing, most=20)}: nothing is committed, left out "
             f"(`tokser store drop {store.path}` removes it)"
         )

@@ -15,7 +15,7 @@ import requests
 import urllib3
 
 from tokser.errors import RunError
-from tokser.progress import byte_bar, say
+from tokser.progress import byte_bar, warn
 
 __all__ = ["Patience", "check", "fetch", "partial_of"]
 
@@ -134,7 +134,7 @@ def _persist(transfer: "_Transfer", patience: Patience) -> None:
             )
         wait_s = max(broken.wait_s, patience.wait_s * 2 ** max(0, failures - 1))
         wait_s = min(wait_s, patience.longest_wait_s)
-        say(f"{transfer.url}: {broken}; retrying in {wait_s:.0f} s")
+        warn(f"{transfer.url}: {broken}; retrying in {wait_s:.0f} s")
         time.sleep(wait_s)
 
 

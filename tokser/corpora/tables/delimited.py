@@ -6,7 +6,7 @@ from pathlib import Path
 from tokser.corpora.cells import read_cells
 from tokser.corpora.tables.records import Record
 from tokser.errors import ManifestError, list_some
-from tokser.progress import say
+from tokser.progress import say, warn
 
 __all__ = ["read_delimited"]
 
@@ -19,7 +19,7 @@ def read_delimited(path: Path) -> Iterator[Record]:
     """
     table = read_cells(path)
     if table.encoding == "cp1252":
-        say(f"{path}: not UTF-8, read as Windows-1252; if letters are wrong, save it as UTF-8")
+        warn(f"{path}: not UTF-8, read as Windows-1252; if letters are wrong, save it as UTF-8")
     elif table.encoding != "utf-8":
         say(f"{path}: read as {table.encoding.upper()}")
     header = [name.strip() for name in table.header]
@@ -33,7 +33,7 @@ def read_delimited(path: Path) -> Iterator[Record]:
         raise _no_table(path, f"the header {list_some(named, most=30)} and no other line")
     nameless = [place for place, name in enumerate(header, start=1) if not name]
     if any(place <= len(line) and line[place - 1] for _, line in table.lines for place in nameless):
-        say(f"{path}: column {list_some(nameless)} has no name and is ignored")
+        warn(f"{path}: column {list_some(nameless)} has no name and is ignored")
     for number, line in table.lines:
         faults: tuple[str, ...] = ()
         if len(line) != len(header):

@@ -11,7 +11,7 @@ from typing import Any
 
 from tokser.corpora.manifest import CHANNEL, COLUMNS, is_channel
 from tokser.errors import ManifestError, SettingsError, list_some
-from tokser.progress import say
+from tokser.progress import say, warn
 
 __all__ = ["Naming", "Record", "rows_of"]
 
@@ -152,7 +152,7 @@ def _renamed(columns: Sequence[str], naming: Naming, table: object) -> dict[str,
     own = [name for name in columns if name not in taken and name not in known]
     for name in own:
         if like := _looks_like(name, [other for other in _TEXTS if other not in selected]):
-            say(
+            warn(
                 f"{table}: column {name!r} looks like {like} and is kept as an extra column; "
                 f"if it is {like}, add `--column {like}={name}`"
             )
@@ -232,7 +232,7 @@ def _label_all(rows: Sequence[dict[str, Any]], naming: Naming, table: object) ->
         row["label"] = naming.labels.get(row["label"], row["label"])
     bare = sum(not row["label"] for row in rows)
     if bare and not naming.unlabelled:
-        say(f"{table}: {bare} of {len(rows)} utterances have no label")
+        warn(f"{table}: {bare} of {len(rows)} utterances have no label")
 
 
 def _malformed(table: object, faults: Sequence[str]) -> ManifestError:

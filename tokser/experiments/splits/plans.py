@@ -14,7 +14,7 @@ from tokser.experiments.splits.protocols import Split, follows_seed, make_splits
 from tokser.experiments.splits.recordings import compare_content, recordings
 from tokser.experiments.splits.sharing import first_labels, untrained_labels, used_ids
 from tokser.experiments.task import Task
-from tokser.progress import say
+from tokser.progress import say, warn
 from tokser.sealed import SealedFolder
 from tokser.store import Store
 
@@ -214,7 +214,7 @@ def warn_of_untrained_classes(plans: dict[str, SplitPlan], labels: "pd.Series[st
             if (absent := untrained_labels(split, by_id))
         ]
         if lacking:
-            say(
+            warn(
                 f"protocol {protocol}: train lacks {list_some(lacking)}, which test has: "
                 "always missed"
             )

@@ -17,8 +17,8 @@ from tokser.experiments.splits.near_duplicates import (
 from tokser.experiments.splits.sentences import sentences_of
 from tokser.experiments.splits.similar_speakers import SimilarSpeakers, compare_speakers
 from tokser.progress import progress_bar
-from tokser.store import Store
-from tokser.store.schema import FUNCTIONALS
+from tokser.store import FeatureName, Store
+from tokser.store.feature_name import FUNCTIONALS, functionals_group
 
 __all__ = ["compare_content", "recordings"]
 
@@ -96,11 +96,11 @@ def _speech_features(store: Store) -> list[str]:
     """Return the pooled features that a speech encoder made of frames."""
     found = []
     for feature in store.pooled:
-        group = feature.rpartition("/")[0]
+        group = FeatureName.parse(feature).group
         if group in store.groups:
             is_speech = store.group(group).kind == "speech"
         else:
-            made_by = store.group(f"{FUNCTIONALS}/{group}").provenance["source"]
+            made_by = store.group(functionals_group(group)).provenance["source"]
             is_speech = "sampling_rate_hz" in made_by
         if is_speech:
             found.append(feature)
@@ -108,7 +108,7 @@ def _speech_features(store: Store) -> list[str]:
 
 
 def _spread(store: Store, feature: str) -> float:
-    layer = store[f"{FUNCTIONALS}/{feature}"]
+    layer = store[str(FeatureName.parse(feature).functionals())]
     ids = layer.ids
     step = max(1, len(ids) // _SAMPLE)
     rows = np.asarray(layer.ragged(ids[::step]).rows, dtype=np.float32)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from tokser.plain_text import one_line
-from tokser.report.table import Cell, Column, Number, Table, Text, shown
+from tokser.report.table import Cell, Column, Table, is_strong, shown
 
 __all__ = ["render_latex"]
 
@@ -77,8 +77,7 @@ def _line(cells: Iterable[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     text = _escaped(shown(cell))
-    bold = (isinstance(cell, Number) and cell.is_best) or isinstance(cell, Text)
-    return rf"\textbf{{{text}}}" if bold and text else text
+    return rf"\textbf{{{text}}}" if text and is_strong(cell) else text
 
 
 def _escaped(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from tokser.plain_text import one_line
-from tokser.report.table import Cell, Number, Table, Text, shown
+from tokser.report.table import Cell, Table, is_strong, shown
 
 __all__ = ["render_markdown"]
 
@@ -31,8 +31,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     text = _escaped(shown(cell))
-    bold = (isinstance(cell, Number) and cell.is_best) or isinstance(cell, Text)
-    return f"**{text}**" if bold and text else text
+    return f"**{text}**" if text and is_strong(cell) else text
 
 
 def _escaped(text: str) -> str:

@@ -5,7 +5,7 @@ from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
 from tokser.plain_text import shown as printable
-from tokser.report.table import Cell, Column, ColumnGroup, Number, Table, Text, shown
+from tokser.report.table import Cell, Column, ColumnGroup, Table, Text, is_strong, shown
 
 __all__ = ["render_terminal"]
 
@@ -49,9 +49,6 @@ def _heading(group: ColumnGroup, column: Column) -> RichText:
 
 
 def _cell(cell: Cell) -> RichText:
-    style = ""
-    if isinstance(cell, Text):
-        style = "red" if cell.mark == "stamp" else "bold"
-    elif isinstance(cell, Number) and cell.is_best:
-        style = "bold"
+    is_stamp = isinstance(cell, Text) and cell.mark == "stamp"
+    style = "red" if is_stamp else "bold" if is_strong(cell) else ""
     return RichText(printable(shown(cell)), style)

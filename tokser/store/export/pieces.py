@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.errors import StoreIncompleteError, list_some
+from tokser.store.feature_name import FeatureName
 from tokser.store.layer import Layer
 from tokser.store.reader import Store
-from tokser.store.schema import FUNCTIONALS
 from tokser.store.selection import select_features
 from tokser.store.shards import read_shard
 
@@ -55,7 +55,9 @@ def select_layers(store: Store, features: Sequence[str], *, functionals: bool) -
             got=f"none of {list_some(lacking)}" if lacking else "none",
             remedy=f"Run `tokser {'pool' if functionals else 'extract'}` on this store first.",
         )
-    layers = [store[f"{FUNCTIONALS}/{name}" if functionals else name] for name in names]
+    if functionals:
+        names = [str(FeatureName.parse(name).functionals()) for name in names]
+    layers = [store[name] for name in names]
     for layer in layers:
         layer.require_complete()
     return layers
