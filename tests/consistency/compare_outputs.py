@@ -2,9 +2,10 @@
 
 Tables (CSV, Parquet) must hold the same values to the last bit, whatever the order of their rows
 and columns; stores and other binary files the same bytes, checkpoints the same tensors, JSON the
-same content. Names that were changed on purpose are equal: `report` and `random`. Columns and files
-that only AFTER has are listed, and are no difference. Not compared: what says when, where and with
-which versions something was made. Exits with 1, and the first differences, where there are any.
+same content. Names that were changed on purpose are equal, such as `report`, `random` and `paper`.
+Columns and files that only AFTER has are listed, and are no difference. Not compared: what says
+when, where and with which versions something was made. Exits with 1, and the first differences,
+where there are any.
 """
 
 import json
@@ -15,23 +16,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from safetensors.numpy import load_file
 
-FORMER_NAMES = {"report": "random"}
+SAME_NAMES = {"random": "report", "paper": "report"}
+"""Names of today, and the one that stood for them."""
+SAME_WORDS = {"mismatched": "shuffled", "monotonicity": "diagonality"}
+"""The same of words within names of columns."""
+PLACES = ("out", "store", "root", "source", "digest", "versions")
+"""Keys of JSON that say where something lies, or sum up what does."""
 NOT_COMPARED = (
     *("SHA256SUMS", "begun.json", "provenance.json", "ledger.jsonl", ".lock", ".html", ".log"),
-    *("events.out.tfevents", "parts/"),
+    *("events.out.tfevents", "hparams.yaml", "parts/", "journal/"),
 )
 MOST = 20
 """Differences that are printed."""
 
 
 def renamed(value: Any) -> Any:
-    """Write former names as what they are called now, also as keys."""
+    """Write names of today as what they were called, also as keys; leave places out."""
     if isinstance(value, dict):
-        return {renamed(key): renamed(inner) for key, inner in value.items()}
+        return {renamed(key): renamed(v) for key, v in value.items() if key not in PLACES}
     if isinstance(value, list):
         return [renamed(inner) for inner in value]
-    return FORMER_NAMES.get(value, value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return "_".join(SAME_WORDS.get(word, word) for word in SAME_NAMES.get(value, value).split("_"))
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -39,7 +49,7 @@ def read_table(path: Path) -> pd.DataFrame:
         table = pd.read_parquet(path)
     else:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    return table.map(renamed)
+    return table.map(renamed).rename(columns=renamed)
 
 
 def compare_tables(before: Path, after: Path) -> Iterator[str]:
@@ -76,10 +86,25 @@ def compare_json(before: Path, after: Path) -> Iterator[str]:
         yield "other content"
 
 
-def compare_tensors(before: Path, after: Path) -> Iterator[str]:
-    from safetensors.numpy import load_file
+def load_tensors(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    parts = [checkpoint["state_dict"], *(s["state"] for s in checkpoint["optimizer_states"])]
+    return {str(at): leaf.numpy() for at, leaf in leaves(parts) if isinstance(leaf, torch.Tensor)}
 
-    old, new = load_file(before), load_file(after)
+
+def leaves(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    if not isinstance(value, dict | list):
+        yield at, value
+        return
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, one in inner:
+        yield from leaves(one, (*at, key))
+
+
+def compare_tensors(before: Path, after: Path) -> Iterator[str]:
+    old, new = load_tensors(before), load_tensors(after)
     if old.keys() != new.keys():
         yield f"tensors {sorted(old.keys() ^ new.keys())} in one of them alone"
         return
@@ -96,7 +121,7 @@ def compare_bytes(before: Path, after: Path) -> Iterator[str]:
 def how(name: str) -> Callable[[Path, Path], Iterator[str]]:
     if name.endswith((".csv", ".parquet")):
         return compare_tables
-    if name.endswith(".safetensors"):
+    if name.endswith((".safetensors", ".ckpt")):
         return compare_tensors
     return compare_json if name.endswith(".json") else compare_bytes
 
