@@ -140,10 +140,11 @@ def test_a_tokenizer_without_a_fast_form_is_reported(copy):
     ("key", "value", "expected"),
     [
         ("num_hidden_layers", 2**70, "a JSON object, got num_hidden_layers 1.18e.21"),
+        ("hidden_dropout", 1.5, "a JSON object, got hidden_dropout 1.5"),
         ("intermediate_size", 10**12, "a config.json that fits its weights"),
     ],
 )
-def test_a_model_larger_than_its_files_is_refused(copy, key, value, expected):
+def test_a_config_out_of_all_proportion_is_refused(copy, key, value, expected):
     folder = copy("bert")
     edit(folder / "config.json", **{key: value})
     with pytest.raises(CheckpointError, match=expected):

@@ -16,8 +16,8 @@ __all__ = ["Checkpoint", "find_checkpoint", "quiet_transformers"]
 
 _SAFE, _PICKLED = "model*.safetensors", "pytorch_model*.bin"
 _SMALL = ["*.json", "*.txt", "*.model"]
-_MOST_LAYERS = 1_000
-"""Of any frozen encoder; a damaged config may name more than memory holds."""
+_MOST = {"layers": 1_000, "dropout": 1}
+"""Largest value of a configuration, by how its key ends; a damaged one may have more."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,8 @@ def _read_config(source: str, file: Path) -> Mapping[str, Any]:
         if not isinstance(config, dict):
             raise ValueError(f"a {type(config).__name__}")
         for key, value in config.items():
-            if key.endswith("layers") and isinstance(value, int) and value > _MOST_LAYERS:
+            most = next((most for end, most in _MOST.items() if key.endswith(end)), None)
+            if most is not None and isinstance(value, int | float) and not 0 <= value <= most:
                 raise ValueError(f"{key} {value:.3g}")
     except (ValueError, RecursionError) as error:
         raise CheckpointError(
