@@ -136,7 +136,7 @@ def test_a_name_that_a_store_needs_itself_is_refused(toy, tmp_path, name):
 
 
 def test_a_loss_that_is_not_finite_leaves_no_finished_run(toy, tmp_path, monkeypatch):
-    loss = "tokser.pretrain.ranks.token_contrastive_loss"
+    loss = "tokser.pretrain.distributed_loss.token_contrastive_loss"
     monkeypatch.setattr(loss, lambda student, teacher, tau: student.sum() * float("nan"))
     with pytest.raises(RunError, match="epoch 1, batch of utt"):
         pretrain(toy.settings(tmp_path / "run"))

@@ -163,7 +163,7 @@ def test_the_table_tells_the_documented_scores(data, tmp_path):
 
 def test_a_loss_not_finite_names_epoch_and_utterances(data, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "tokser.pretrain.ranks.token_contrastive_loss",
+        "tokser.pretrain.distributed_loss.token_contrastive_loss",
         lambda student, teacher, temperature: student.sum() * float("nan"),
     )
     with pytest.raises(

@@ -8,9 +8,9 @@ import torch
 
 from tokser.config import PretrainSettings
 from tokser.pretrain.batches import Batch, DevBatch, Pairs
+from tokser.pretrain.distributed_loss import num_ranks, this_rank
 from tokser.pretrain.order import bucketed_batches, in_order, part_of, shard_batches
 from tokser.pretrain.prefetch import Prefetch
-from tokser.pretrain.ranks import num_ranks, this_rank
 
 __all__ = ["Batches"]
 

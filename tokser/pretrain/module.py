@@ -14,8 +14,8 @@ from tokser.errors import RunError, list_some
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.attention import product
 from tokser.pretrain.batches import Batch, DevBatch
+from tokser.pretrain.distributed_loss import gathered_loss, local_loss, num_ranks
 from tokser.pretrain.metrics import HEADLINE
-from tokser.pretrain.ranks import gathered_loss, local_loss, num_ranks
 from tokser.pretrain.rates import DevUnits
 from tokser.pretrain.validation import Validation
 

@@ -8,8 +8,8 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger, TensorBoardLogger, W
 
 from tokser.config import PretrainSettings
 from tokser.errors import MissingPackageError
-from tokser.host import environment_restored
 from tokser.redaction import redacted_values
+from tokser.temporary_changes import environment_restored
 
 __all__ = ["loggers_of"]
 

@@ -20,12 +20,12 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from tokser.config import PretrainSettings
 from tokser.errors import RunError, SettingsError
-from tokser.host import environment_restored, log_level
 from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.module import AlignerModule
 from tokser.progress import has_bars
+from tokser.temporary_changes import environment_restored, log_level
 
 __all__ = ["launched_rank", "require_launcher", "train"]
 

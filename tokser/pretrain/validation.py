@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.attention_metrics import entropy, monotonicity
 from tokser.pretrain.batches import Batch, DevBatch
+from tokser.pretrain.distributed_loss import gather_rows
 from tokser.pretrain.metrics import HEADLINE
-from tokser.pretrain.ranks import gather_rows
 from tokser.pretrain.rates import DevUnits, UnitMatches, count_matches
 from tokser.pretrain.retrieval import (
     find_equal,

@@ -10,7 +10,7 @@ from tokser.extraction.run_plan import run_plan
 from tokser.extraction.summary import Summary
 from tokser.scheduling import workers
 from tokser.store import StoreWriter, open_store
-from tokser.store.quarantine import all_quarantined
+from tokser.store.list_quarantined import all_quarantined
 
 __all__ = ["Extraction", "extract"]
 

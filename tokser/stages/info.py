@@ -3,7 +3,7 @@
 from typing import Any
 
 from tokser.store import FeatureName, Store, open_store
-from tokser.store.quarantine import all_quarantined
+from tokser.store.list_quarantined import all_quarantined
 
 __all__ = ["info"]
 

@@ -6,7 +6,7 @@ reads one; `StoreWriter` plans, resumes and commits.
 
 from tokser.store.address import is_remote, store_name
 from tokser.store.claims import Claim, Claims
-from tokser.store.drop import Dropped, drop_from_store
+from tokser.store.drop_features import Dropped, drop_from_store
 from tokser.store.feature_name import FeatureName
 from tokser.store.gather import PaddedBatch, RaggedBatch
 from tokser.store.group_writer import GroupWriter
@@ -14,7 +14,7 @@ from tokser.store.invalidate import invalidate
 from tokser.store.journal import Recording
 from tokser.store.layer import Layer
 from tokser.store.reader import Store, open_store
-from tokser.store.remove import Removed, remove_from_store
+from tokser.store.remove_utterances import Removed, remove_from_store
 from tokser.store.schema import Compression, FeatureSpec, GroupPlan
 from tokser.store.update import Update, update_store
 from tokser.store.verify import Damage, Verification, num_bytes_to_verify, verify_store

@@ -13,7 +13,6 @@ from tokser.provenance import digest_of
 from tokser.store.backend import Backend
 from tokser.store.claims import Claim, Claims
 from tokser.store.descriptions import read_group, read_root
-from tokser.store.forget import write_group
 from tokser.store.journal import JournalEntry, Recording, checksum, parse_entry
 from tokser.store.layout import Layout
 from tokser.store.locks import Locks
@@ -28,6 +27,7 @@ from tokser.store.schema import (
     RootAttributes,
     feature_identity,
 )
+from tokser.store.write_documents import write_group
 
 __all__ = ["GroupWriter", "put_lookup"]
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from tokser.store.backend import Backend
 from tokser.store.descriptions import read_group
-from tokser.store.forget import write_group
 from tokser.store.journal import layout_digest
 from tokser.store.layout import Layout, pack, pack_into
 from tokser.store.parts import part_path
 from tokser.store.reader import Store
 from tokser.store.schema import FeatureSpec, GroupAttributes, GroupPlan, RootAttributes
+from tokser.store.write_documents import write_group
 
 __all__ = ["add_part", "create_group", "describe_features", "merged_lengths", "pack_plan"]
 

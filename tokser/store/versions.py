@@ -9,9 +9,9 @@ import pandas as pd
 
 from tokser.store.backend import Backend
 from tokser.store.documents import ids_digest
-from tokser.store.forget import write_root
 from tokser.store.schema import RootAttributes, TableVersion
 from tokser.store.table import cells, changed_rows, table_text
+from tokser.store.write_documents import write_root
 
 __all__ = ["TableChange", "compare_tables", "now", "write_version"]
 

@@ -14,7 +14,6 @@ from tokser.errors import (
 from tokser.store.address import backend_at, is_store
 from tokser.store.descriptions import read_group, read_layout, read_root
 from tokser.store.documents import damaged_files, ids_digest
-from tokser.store.forget import forget_features, forget_group, write_root
 from tokser.store.group_writer import GroupWriter
 from tokser.store.growth import (
     add_part,
@@ -30,6 +29,7 @@ from tokser.store.manifest_difference import manifest_difference
 from tokser.store.objects import LocalObjects
 from tokser.store.parted_writer import PartedGroupWriter
 from tokser.store.reader import Store
+from tokser.store.remove_groups import remove_features, remove_group
 from tokser.store.schema import (
     GroupAttributes,
     GroupPlan,
@@ -39,6 +39,7 @@ from tokser.store.schema import (
 )
 from tokser.store.table import parse_manifest
 from tokser.store.versions import compare_tables, write_version
+from tokser.store.write_documents import write_root
 
 __all__ = ["StoreWriter", "pack_plan"]
 
@@ -256,9 +257,9 @@ class StoreWriter:
         except StoreLockedError:
             return  # another process is at its first shards
         if whole:
-            forget_group(self._backend, plan.name)
+            remove_group(self._backend, plan.name)
         else:
-            forget_features(self._backend, plan.name, names)
+            remove_features(self._backend, plan.name, names)
 
     def _continue_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
         """Find a group again; small files of it that were damaged are written anew."""

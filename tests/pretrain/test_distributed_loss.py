@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tokser.pretrain.contrastive import plain_contrastive_loss
+from tokser.pretrain.distributed_loss import gather_rows, gathered_loss, local_loss
 from tokser.pretrain.paper import PaperAligner
-from tokser.pretrain.ranks import gather_rows, gathered_loss, local_loss
 
 TOKENS, FRAMES = [3, 5, 2, 4, 1], [7, 9, 4, 11, 6]
 SHARES = ([0, 2, 4], [1, 3])
@@ -20,7 +20,7 @@ import gc, sys, torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 from tokser.pretrain.aligner import AlignerInput
-from tokser.pretrain.ranks import gather_rows, gathered_loss, local_loss
+from tokser.pretrain.distributed_loss import gather_rows, gathered_loss, local_loss
 from tokser.pretrain.paper import PaperAligner
 
 folder, rank = sys.argv[1], int(sys.argv[2])

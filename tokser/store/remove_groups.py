@@ -1,27 +1,16 @@
-"""Documents of a store: write them, and remove groups and features from them, then from disk."""
+"""Groups and features taken out of a store: out of its documents first, then from disk."""
 
 from collections.abc import Sequence
 
 from tokser.store.backend import Backend
 from tokser.store.descriptions import read_group, read_root
-from tokser.store.documents import with_digest
 from tokser.store.parts import part_path
-from tokser.store.schema import GroupAttributes, RootAttributes
+from tokser.store.write_documents import write_group, write_root
 
-__all__ = ["forget_features", "forget_group", "write_group", "write_root"]
-
-
-def write_root(backend: Backend, root: RootAttributes) -> None:
-    """Write what a store says about itself."""
-    backend.write_document("", with_digest(root.document()))
+__all__ = ["remove_features", "remove_group"]
 
 
-def write_group(backend: Backend, name: str, attributes: GroupAttributes) -> None:
-    """Write what a group says about itself."""
-    backend.write_document(name, with_digest(attributes.document()))
-
-
-def forget_group(backend: Backend, group: str) -> None:
+def remove_group(backend: Backend, group: str) -> None:
     """Remove a group; its files are removed even where the root does not name it any more."""
     root = read_root(backend)
     if group in root.groups:
@@ -30,14 +19,14 @@ def forget_group(backend: Backend, group: str) -> None:
     backend.objects.delete(group)
 
 
-def forget_features(backend: Backend, group: str, features: Sequence[str]) -> None:
+def remove_features(backend: Backend, group: str, features: Sequence[str]) -> None:
     """Remove features of a group that keeps others; from its first part, then from later ones."""
     num_parts = read_group(backend, group).parts
     for part in range(num_parts + 1):
-        _forget_features(backend, part_path(group, part), features)
+        _remove_features(backend, part_path(group, part), features)
 
 
-def _forget_features(backend: Backend, group: str, features: Sequence[str]) -> None:
+def _remove_features(backend: Backend, group: str, features: Sequence[str]) -> None:
     found = read_group(backend, group)
     keys = tuple(f"{group}/{name}/" for name in features)
     update = {

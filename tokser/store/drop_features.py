@@ -8,9 +8,9 @@ from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
 from tokser.store.descriptions import read_group, read_root
 from tokser.store.feature_name import FeatureName, functionals_group, rows_group
-from tokser.store.forget import forget_features, forget_group
 from tokser.store.locks import Locks
 from tokser.store.reader import Store
+from tokser.store.remove_groups import remove_features, remove_group
 from tokser.store.schema import GROUP_KEYS, GroupAttributes
 
 __all__ = ["Dropped", "drop_from_store"]
@@ -150,6 +150,6 @@ def _drop(backend: Backend, group: str, features: list[str], about: GroupAttribu
         if name not in features
     }
     if all(dtype == "int32" for dtype in left.values()):
-        forget_group(backend, group)
+        remove_group(backend, group)
     else:
-        forget_features(backend, group, features)
+        remove_features(backend, group, features)

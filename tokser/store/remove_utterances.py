@@ -26,7 +26,6 @@ from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
 from tokser.store.descriptions import read_group, read_parts, read_root
 from tokser.store.documents import ids_digest
-from tokser.store.forget import write_root
 from tokser.store.group_writer import put_lookup
 from tokser.store.journal import JournalEntry, checksum, parse_entry
 from tokser.store.leftovers import remove_leftovers
@@ -43,6 +42,7 @@ from tokser.store.schema import (
 )
 from tokser.store.table import cells, table_text
 from tokser.store.versions import now
+from tokser.store.write_documents import write_root
 
 __all__ = ["Removed", "remove_from_store"]
 
