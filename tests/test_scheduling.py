@@ -27,6 +27,7 @@ def two(cluster_file):
 # Tasks are written within functions: Dask then sends their code, since workers import no tests.
 
 
+@pytest.mark.slow
 def test_every_item_is_yielded_once_with_its_result(two):
     def square(number):
         return number * number

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SETUP = {
     "bash": 'eval "$(_TOKSER_COMPLETE=bash_source tokser)"',
     "zsh": 'eval "$(_TOKSER_COMPLETE=zsh_source tokser)"',

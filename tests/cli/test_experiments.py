@@ -8,6 +8,8 @@ from tokser.cli import main
 from tokser.config import PoolSettings
 from tokser.stages.pool import pool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(stores) -> str:

@@ -16,6 +16,8 @@ from click.testing import CliRunner
 from tokser.cli import main
 from tokser.cli.main import FIRST_STEPS
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROKEN = {
     "torchaudio": 'raise OSError("libcudart.so.13: cannot open shared object file")',

@@ -67,6 +67,7 @@ def test_audit(store):
     assert run("audit", "--store", store, "--protocol", "speaker")["speaker"]["stamp"] == ""
 
 
+@pytest.mark.slow
 def test_classify(store, tmp_path):
     content = run(
         *("classify", "--dataset", "iemocap", "--store", store, "--out", tmp_path / "out"),

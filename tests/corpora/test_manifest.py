@@ -112,6 +112,7 @@ cells = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r
 percents = st.floats(0, 100) | st.just(float("nan"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     names=st.lists(st.from_regex(r"[a-zA-Z0-9_-]{1,8}", fullmatch=True), unique=True, max_size=6),

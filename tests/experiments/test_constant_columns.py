@@ -9,6 +9,8 @@ from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.stages.regress import regress
 
+pytestmark = pytest.mark.slow
+
 SPEECH, TEXT = "whisper-tiny/layer-1", "bert-tiny/contextual"
 BOTH = f"{SPEECH} + {TEXT}"
 DIM = 20

@@ -25,6 +25,8 @@ from tokser.stages.pool import pool
 from tokser.stages.regress import regress
 from tokser.store import open_store
 
+pytestmark = pytest.mark.slow
+
 FEATURES = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
 BEST = "best(whisper-tiny/layer-1..2)"
 BOTH = "best(mlp, logreg)"

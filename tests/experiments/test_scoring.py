@@ -15,6 +15,8 @@ from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.store import open_store
 
+pytestmark = pytest.mark.slow
+
 LAYERS = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
 BEST = "best(whisper-tiny/layer-1..2)"
 GRID = GridSettings(batch_sizes=(16,), learning_rates=(1e-3, 5e-3), hidden=(6,), epochs=2)

@@ -13,6 +13,8 @@ from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.training_data import TrainingData
 
+pytestmark = pytest.mark.slow
+
 GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-2,), hidden=(8, 6), epochs=4)
 CLASSES = ("anger", "neutral", "sadness")
 TASKS = {"classification": Classification(), "regression": Regression(("valence",))}

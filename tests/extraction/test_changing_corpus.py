@@ -22,6 +22,8 @@ from tokser.stages.extract import extract
 from tokser.stages.pool import pool
 from tokser.store import Store, num_bytes_to_verify, open_store, verify_store
 
+pytestmark = pytest.mark.slow
+
 WORDS = ["so ist das", "und dann noch mehr davon", "das ist neu", "ja", "dann ist es so"]
 
 

@@ -28,6 +28,7 @@ def shard_bytes(path):
     return sum(file.stat().st_size for file in Path(path).rglob("rows/c/**/*") if file.is_file())
 
 
+@pytest.mark.slow
 def test_the_estimate_is_what_is_written(settings):
     found = estimate(settings)
     assert not Path(settings.store).parent.exists()

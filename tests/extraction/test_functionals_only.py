@@ -36,6 +36,7 @@ def settings(emodb, tiny, tmp_path):
     return _settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_they_equal_those_of_stored_rows_bit_by_bit(settings, dtype):
     alone = extract(settings("alone.zarr", dtype=dtype, functionals_only=True))

@@ -28,6 +28,7 @@ def test_encoders_compute_what_the_store_holds(store):
     assert all(sum(one.feature == feature for one in found) == 3 for feature in features)
 
 
+@pytest.mark.slow
 def test_precision_and_context_are_those_of_the_store(emodb, tiny, tmp_path):
     encoders = tuple(str(tiny / f"tiny-{name}") for name in ("whisper", "wavlm", "bert"))
     path, options = str(tmp_path / "short.zarr"), {"precision": "bf16", "context": "fit"}

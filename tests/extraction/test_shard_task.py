@@ -18,6 +18,8 @@ from tokser.errors import RunError
 from tokser.stages.extract import extract
 from tokser.store import open_store, verify_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cluster():

@@ -2,6 +2,7 @@ import gc
 import threading
 
 import numpy as np
+import pytest
 import torch
 
 from tokser.pretrain.buffers import Buffers
@@ -13,6 +14,7 @@ def place(array) -> int:
     return array.__array_interface__["data"][0]
 
 
+@pytest.mark.slow
 def test_memory_comes_back_when_nothing_looks_at_it_any_more():
     buffers = Buffers()
     first = buffers.take((10, 4), HALF)

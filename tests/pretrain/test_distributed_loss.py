@@ -11,6 +11,8 @@ from tokser.pretrain.contrastive import plain_contrastive_loss
 from tokser.pretrain.distributed_loss import gather_rows, gathered_loss, local_loss
 from tokser.pretrain.paper import PaperAligner
 
+pytestmark = pytest.mark.slow
+
 TOKENS, FRAMES = [3, 5, 2, 4, 1], [7, 9, 4, 11, 6]
 SHARES = ([0, 2, 4], [1, 3])
 """Utterances of each process: nine tokens for one, six for the other."""

@@ -19,6 +19,7 @@ def test_an_unsuitable_feature_is_refused_with_a_list(toy, tmp_path, wrong):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_several_speech_features_must_be_named(tmp_path, toy_store):
     toy = toy_store(tmp_path / "two.zarr", speech=("whisper-toy", "wavlm-toy")).write()
     with pytest.raises(SettingsError, match=r"--speech.*whisper-toy/layer-6, wavlm-toy/layer-6"):
@@ -43,6 +44,7 @@ def test_layers_of_several_encoders_cannot_be_mixed(tmp_path, toy_store):
         pretrain(toy.settings(tmp_path / "run", speech="whisper-toy/layer-6,wavlm-toy/layer-6"))
 
 
+@pytest.mark.slow
 def test_full_queries_are_layer_0_of_the_teacher(toy, tmp_path, toy_store):
     with pytest.raises(
         SettingsError, match=r"--queries full.*feature bert-toy/layer-0.*layers all"

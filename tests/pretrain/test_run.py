@@ -24,6 +24,8 @@ from tokser.report.inputs import Run, parse_metrics
 from tokser.report.runs import summarise
 from tokser.stages.pretrain import pretrain
 
+pytestmark = pytest.mark.slow
+
 
 def write_unchecked(toy, monkeypatch) -> None:
     """Write what the store would refuse; a disk may do so later."""

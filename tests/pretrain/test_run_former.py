@@ -26,6 +26,7 @@ def test_a_finished_run_matches(toy, former, variant, capsys):
     assert f"already in {former}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_stopped_run_resumes_with_present_names(toy, former, tmp_path):
     for name in ("provenance.json", "aligner.json"):
         SealedFolder(former).drop(name)
@@ -42,6 +43,7 @@ def test_a_run_has_the_bytes_of_the_former_one(toy, tmp_path):
     assert weights == (FORMER / "paper" / "aligner.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["global_queries", "seeds"])
 def test_the_listener_has_the_bytes_of_the_former_one(toy, tmp_path, option):
     options = {"rank": 2, option: 2, "dropout": 0}

@@ -13,6 +13,8 @@ from tokser.pretrain.checkpoint import load_aligner
 from tokser.pretrain.module import AlignerModule
 from tokser.stages.pretrain import pretrain
 
+pytestmark = pytest.mark.slow
+
 
 def metrics(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "metrics.csv")

@@ -20,6 +20,8 @@ from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.training import train
 from tokser.pretrain.variants import build_aligner
 
+pytestmark = pytest.mark.slow
+
 IDS = [f"u{i}" for i in range(12)]
 TRAIN, WRONG = IDS[:8], dict(zip(IDS[8:], [*IDS[9:], IDS[8]], strict=True))
 

@@ -14,6 +14,8 @@ import soundfile
 import tokser
 from tokser.cli.failures import reports_errors
 
+pytestmark = pytest.mark.slow
+
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 TABLE = "path,label,speaker\na.wav,Ärger,Zoë\nb.wav,怒り,Zoë\n"
 

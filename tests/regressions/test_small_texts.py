@@ -65,6 +65,7 @@ def test_aliases_that_people_write_are_read():
     assert parse_yaml(text, where="x") == {"a": once, "b": once | {"y": 3}, "c": [once, once]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

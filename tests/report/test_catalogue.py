@@ -44,6 +44,7 @@ def test_every_table_can_be_a_file_of_each_format(inputs):
             assert render_table(table, form).endswith("\n")
 
 
+@pytest.mark.slow
 def test_every_figure_can_be_a_file_of_each_format(inputs):
     found = figures_of(find_sections(inputs), inputs.runs)
     assert list(found) == [

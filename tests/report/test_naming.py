@@ -22,6 +22,7 @@ def test_layers_sort_by_number(layers):
     assert ordered == [f"wavlm-base/layer-{layer}" for layer in sorted(layers)]
 
 
+@pytest.mark.slow
 @given(st.lists(st.text()))
 def test_any_names_can_be_sorted(names):
     assert sorted(sorted(names, key=naming.natural_key)) == sorted(names)

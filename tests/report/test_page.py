@@ -9,6 +9,8 @@ from tokser.config import ReportSettings
 from tokser.report.inputs import read_inputs
 from tokser.report.page import render
 
+pytestmark = pytest.mark.slow
+
 VOID = {"br", "col", "hr", "img", "input", "link", "meta", "wbr"}
 LOADING = {"src", "srcset", "data", "poster", "background", "action", "xlink:href"}
 

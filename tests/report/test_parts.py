@@ -79,6 +79,7 @@ def test_leakage_and_layer_curves_exist_for_every_target(parts):
         assert part.chance == 0
 
 
+@pytest.mark.slow
 def test_confusions_are_those_of_each_protocol(folders):
     (section,) = sections(folders.results(features=FEATURES))
     (part,) = section.parts

@@ -8,6 +8,8 @@ from tokser.errors import InputError
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 
+pytestmark = pytest.mark.slow
+
 CLUSTER = """
 kind: local
 jobs: 1

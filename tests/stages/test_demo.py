@@ -13,6 +13,8 @@ import pytest
 
 from tokser.store import open_store, verify_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):

@@ -89,6 +89,7 @@ def names_under(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
+@pytest.mark.slow
 def test_splits_come_into_the_corpus_s_own_folder(published, root):
     published.stop_after = 500
     published.faults = ["drop", "no ranges", "drop", ""]

@@ -18,6 +18,8 @@ from tokser.stages.pool import pool
 from tokser.store import GroupWriter, verify_store
 from tokser.testing.encoders import build_tiny_wavlm
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def settings(emodb, tiny, tmp_path):

@@ -63,6 +63,7 @@ def voices(tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_a_corpus_of_one_s_own_goes_all_the_way(voices, tiny, tmp_path):
     table, out, store = voices / "my table.csv", tmp_path / "voices.csv", tmp_path / "voices.zarr"
     arguments = ("manifest", "csv", "--root", voices, "--table", table, "--language", "de")
@@ -182,6 +183,7 @@ def emobox(tmp_path):
     return root
 
 
+@pytest.mark.slow
 def test_emobox_s_folds_go_all_the_way(emobox, tiny, tmp_path):
     out, splits, store = tmp_path / "toy.csv", tmp_path / "toy.json", tmp_path / "toy.zarr"
     result = run(

@@ -11,6 +11,8 @@ from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.stages.regress import regress
 
+pytestmark = pytest.mark.slow
+
 FEATURES = ("whisper-tiny/layer-1", "whisper-tiny/layer-2")
 
 

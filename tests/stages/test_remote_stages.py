@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from tokser.cli import main
 from tokser.store import open_store
 
+pytestmark = pytest.mark.slow
+
 SPEAKERS, LETTERS, SENTENCES = ("03", "08", "09", "10"), "WNT", ("a01", "b01")
 
 
@@ -74,7 +76,7 @@ def test_every_stage_gives_in_a_bucket_what_it_gives_in_a_folder(extract, s3_buc
         assert there.identity(name) == here.identity(name)
         shards = zip(there[name].entries, here[name].entries, strict=True)
         assert all(one.file_digest == other.file_digest for one, other in shards), name
-    assert "whole" in run("store", "verify", remote)
+    assert "complete" in run("store", "verify", remote)
     content = json.loads(run("store", "info", remote, "--json"))
     assert content["path"] == remote
     assert {feature["complete_percent"] for feature in content["features"]} == {100.0}
@@ -93,7 +95,7 @@ def test_a_damaged_object_is_named_taken_out_and_computed_again(extract, s3_buck
     assert "its file is gone" in " ".join(found.split())
     assert "1 shards to be computed again" in run("store", "repair", address)
     extract(address, "tiny-wavlm")
-    assert "whole" in run("store", "verify", address)
+    assert "complete" in run("store", "verify", address)
     again = open_store(address)["tiny-wavlm/layer-3"]
     for name, rows in wanted.items():
         np.testing.assert_array_equal(again[name], rows)
@@ -121,7 +123,7 @@ def test_a_service_that_goes_away_stops_the_run_which_goes_on_when_it_is_back(
     assert "expected an answer" in run("pool", "--store", address, code=1)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_server)
     extract(address, "tiny-wavlm", "tiny-bert")
-    assert "whole" in run("store", "verify", address)
+    assert "complete" in run("store", "verify", address)
 
 
 def test_wrong_addresses_exit_with_2(s3_bucket, monkeypatch):

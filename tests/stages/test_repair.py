@@ -15,6 +15,8 @@ from tokser.stages.pool import pool
 from tokser.stages.repair import repair
 from tokser.store import verify_store
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[".zarr", ".h5"])
 def settings(request, emodb, tiny, tmp_path, monkeypatch):

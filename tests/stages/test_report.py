@@ -80,6 +80,7 @@ def test_nothing_is_written_where_an_input_is_missing(results, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_importing_the_stage_leaves_matplotlib_out():
     code = "import sys, tokser.stages.report; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -322,6 +322,7 @@ class TestOneFormat:
             convert_store(str(source.path), str(tmp_path / "copy.zarr"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stores", ["zarr", "hdf5"], indirect=True)
 def test_a_store_goes_to_a_bucket_and_back(source, s3_bucket, tmp_path):
     address = f"{s3_bucket}/copy.zarr"

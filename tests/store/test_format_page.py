@@ -10,6 +10,8 @@ import pytest
 
 from tokser.store import FeatureSpec, GroupPlan, open_store
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "store-format.md"
 
 

@@ -64,6 +64,7 @@ def _through_the_library(store, name):
     return store.backend.read_rows(FEATURE, start, after, layer.spec, layer.layout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
 @settings(max_examples=15, deadline=None)
 @given(plan=plans())
@@ -80,6 +81,7 @@ def test_mapped_rows_are_the_librarys_and_those_written(suffix, plan):
         assert set(layer._mapped) == shards
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(plan=plans())
 def test_raw_shards_are_those_of_zarr_python_byte_for_byte(plan):
@@ -125,6 +127,7 @@ def test_a_packed_shard_is_not_mapped_and_read_only(stores):
     assert not layer._mapped
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(plan=plans(), data=st.data())
 def test_shards_with_reordered_chunks_are_read_by_the_library(plan, data):
@@ -180,6 +183,7 @@ def test_a_shard_that_was_put_back_is_read_anew(read, shard_file):
     np.testing.assert_array_equal(held, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts the descriptors in /proc")
 def test_descriptors_are_few_and_given_back(tmp_path, monkeypatch):
     monkeypatch.setattr(mapped, "_most_maps", lambda: 4)

@@ -38,6 +38,7 @@ print(json.dumps({"read_mb": num_bytes / 1e6, "growth_mb": most - before}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".zarr", ".h5"])
 def test_a_store_larger_than_the_memory_there_is_reads_through(tmp_path, suffix):
     path = tmp_path / f"large{suffix}"

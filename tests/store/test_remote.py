@@ -30,6 +30,8 @@ from tokser.store import FeatureSpec, GroupPlan, StoreWriter, open_store, verify
 from tokser.store.address import backend_at
 from tokser.store.remote_objects import TIMEOUT_VARIABLE, RemoteObjects
 
+pytestmark = pytest.mark.slow
+
 FEATURE = "whisper-tiny/layer-2"
 uncompressed = pytest.mark.parametrize("remote_stores", ["none"], indirect=True)
 
@@ -87,7 +89,7 @@ def test_a_stopped_run_goes_on_with_the_missing_shards(remote_stores):
     with remote_stores.writer(table) as writer:
         remote_stores.fill(writer.plan_group(plan), plan, only_shards={3, 1})
     layer = open_store(remote_stores.path)[FEATURE]
-    with pytest.raises(StoreIncompleteError, match="again: it goes on"):
+    with pytest.raises(StoreIncompleteError, match="again: it resumes"):
         layer["utt019"]
     with remote_stores.writer(table) as writer:
         group = writer.plan_group(plan)

@@ -54,6 +54,7 @@ def no_device(file: Path) -> None:
     file.symlink_to("/dev/zero")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("becomes", [no_folder, no_pipe, no_device])
 def test_anything_in_place_of_a_file_is_a_clear_error(path, becomes):
     files = [p for p in sorted(path.rglob("*")) if p.is_file() and "layer-2" not in str(p)]

@@ -13,6 +13,8 @@ from torch.utils.data import DataLoader
 from tokser.errors import QuarantinedError, StoreIncompleteError
 from tokser.store import open_store
 
+pytestmark = pytest.mark.slow
+
 FEATURE = "whisper-tiny/layer-2"
 FORMATS = {
     "zarr": (".zarr", "none"),

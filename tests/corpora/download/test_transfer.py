@@ -186,6 +186,7 @@ fetch(url, Path(path), num_bytes=int(num_bytes), checksum=checksum)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_an_interrupted_process_keeps_its_bytes(loopback, bring, path, how):
     loopback.faults = ["stall"]

@@ -220,6 +220,7 @@ def test_class_weights_help_the_rare(corpus, classifier):
     assert told[1] > told[0]
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_the_search_for_a_better_epoch(corpus):
     grid = GRID.model_copy(update={"epochs": 40, "early_stopping": 1})
     two = corpus.splits[:2]

@@ -47,6 +47,7 @@ def test_guesses_of_classes_outside_the_truth_are_plain_errors():
     assert (found.uar, found.accuracy, found.macro_f1, found.weighted_f1) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_many_confusions_at_once_give_the_uar_of_each(seed):
     rng = np.random.default_rng(seed)

@@ -61,6 +61,7 @@ def uar(truth, guess):
     return np.mean([(guess[truth == name] == name).mean() for name in CLASSES])
 
 
+@pytest.mark.slow
 def test_whole_speakers_are_swapped_and_pairs_share_their_swaps():
     """Three systems: p and its adjustment from predictions that are swapped one by one."""
     tables = {}
@@ -104,6 +105,7 @@ def test_random_swaps_agree_with_the_exact_test(monkeypatch):
     assert found[0] > 0
 
 
+@pytest.mark.slow
 def test_a_true_null_hypothesis_is_rejected_at_the_level():
     """Family-wise: seven equally good systems are 21 pairs, of which one false find counts."""
     rng = np.random.default_rng(0)

@@ -122,14 +122,16 @@ def test_scanner_reads_the_corpus(iemocap_root: Path):
         "happiness": 40,
         "neutral": 40,
         "sadness": 40,
+        "": 20,  # rated turns of other classes
     }
     assert manifest.table["speaker"].value_counts().to_dict() == {
-        f"Ses0{session}{letter}": 16 for session in range(1, 6) for letter in "FM"
+        f"Ses0{session}{letter}": 18 for session in range(1, 6) for letter in "FM"
     }
     assert (manifest.table["transcript"] != "").all()
     assert manifest.table[["valence", "arousal", "dominance"]].notna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_two_writes_give_equal_bytes(iemocap_root: Path, tmp_path: Path, contents):
     write_iemocap(tmp_path)
     assert contents(tmp_path) == contents(iemocap_root)

@@ -181,6 +181,7 @@ def test_without_a_refit_the_best_epoch_predicts(corpus, found):
         np.testing.assert_allclose(probabilities_of(plain, split), expected, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["batched", "compiled"])
 def test_what_is_selected_is_trained_again_on_train_and_dev(monkeypatch, form):
     """For as many epochs, with the learning rates that the plateau had brought about."""
@@ -211,6 +212,7 @@ def test_what_is_selected_is_trained_again_on_train_and_dev(monkeypatch, form):
     assert fallen  # or the case would not tell a schedule from none
 
 
+@pytest.mark.slow
 def test_the_score_by_halves_stands_beside_what_was_selected(corpus, found):
     told = found.trials["dev_uar_crossfit"]
     assert told.notna().tolist() == found.trials["selected"].tolist()
