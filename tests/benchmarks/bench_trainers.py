@@ -61,7 +61,7 @@ def run() -> tuple[Figures, str]:
     table = markdown_table(["one layer", "compiled, s", "batched, s", "ratio"], rows)
     text = (
         f"The same grid ({len(GRID.batch_sizes) * len(GRID.learning_rates)} points, "
-        f"{GRID.epochs} epochs) by the compiled per-model trainer and by the batched torch trainer, "
+        f"{GRID.epochs} epochs) by the compiled per-model trainer and by the batched one, "
         f"in turns, the faster of {ROUNDS} rounds each. The compiled trainer stays while it is at "
         f"least 3 times as fast.\n\n{table}\n\n{told}\n\n"
         f"Measured on {machine()}; {versions(('tokser', *PACKAGES))}."
