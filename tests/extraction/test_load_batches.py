@@ -39,7 +39,7 @@ def recordings(tmp_path):
     return Utterances(["a", "b", "c"], [800] * 3, {}, paths=paths)
 
 
-def test_waveforms_are_grouped_longest_first_without_quarantined_ones():
+def test_waveforms_are_grouped_longest_first_if_not_quarantined():
     utterances = Utterances(list("abcd"), [5, 0, 9, 7], {1: "no audio"})
     assert utterances.usable == [0, 2, 3]
     assert group_into_batches(Speech(), utterances, 2.0) == [[2, 3], [0]]

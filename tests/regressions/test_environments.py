@@ -44,7 +44,7 @@ def test_without_utf_8_tables_are_printed_and_files_written(corpus):
     assert "Ärger" in text and "怒り" in text
 
 
-def test_a_name_that_the_locale_has_no_bytes_for_names_the_variable(corpus):
+def test_a_name_outside_the_locale_names_the_variable_to_set(corpus):
     (corpus / "t.csv").write_text("path,label\nä.wav,x\n", encoding="utf-8")
     done = in_ascii(corpus, "--table", "t.csv")
     assert done.returncode == 3
@@ -62,7 +62,7 @@ def test_a_name_of_other_bytes_is_told(capsys):
     assert "expected a name in UTF-8, got other bytes. Rename" in capsys.readouterr().err
 
 
-def test_text_files_are_opened_in_utf_8_and_printing_goes_one_way():
+def test_text_files_are_utf_8_and_one_function_prints():
     for path in Path(tokser.__file__).parent.rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"\.write_text\((?![^)]*encoding=)", text), path
@@ -87,7 +87,7 @@ with own_process():
 
 
 @pytest.mark.parametrize("ignores", [False, True])
-def test_who_starts_it_says_whether_ctrl_c_stops_it_and_sigterm_always_does(ignores):
+def test_sigterm_always_stops_it_ctrl_c_unless_ignored(ignores):
     how = "SIG_IGN" if ignores else "default_int_handler"
     start = f"import signal; signal.signal(signal.SIGINT, signal.{how})"
     command = [sys.executable, "-c", start + WAITING]

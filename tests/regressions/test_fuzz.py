@@ -211,7 +211,7 @@ def call_of(rng):
     return [part.replace("{}", text()) if "{}" in part else part for part in rng.choice(CALLS)]
 
 
-def test_commands_end_with_a_message_and_write_only_where_they_are_told(sandbox, monkeypatch):
+def test_commands_end_with_a_message_and_write_only_to_out(sandbox, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     here = Path.cwd()
     outside = [sandbox / "beside"]

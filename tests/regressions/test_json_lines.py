@@ -15,7 +15,7 @@ CUT_BY_PYTHON = ["\u2028", "\u2029", "\u0085"]
 
 @pytest.mark.parametrize("character", CUT_BY_PYTHON)
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_a_transcript_may_hold_what_python_takes_for_a_line_s_end(tmp_path, character, line_end):
+def test_a_transcript_may_hold_unicode_line_separators(tmp_path, character, line_end):
     lines = [
         {"key": key, "wav": "a.wav", "emo": "sad", "text": f"well{character} yes"} for key in "ab"
     ]

@@ -56,14 +56,14 @@ def test_a_bert_without_its_tokenizer_is_refused(copy):
             load(folder).tokenize(["rain"])
 
 
-def test_a_tokenizer_that_knows_few_words_of_the_corpus_is_refused(copy):
+def test_a_tokenizer_that_knows_few_words_is_refused(copy):
     encoder = load(copy("bert"))
     assert not count_tokens(encoder, corpus("the rain stops", "my dog")).quarantined
     with pytest.raises(CheckpointError, match="got 75% of its 4 words and word pieces unknown"):
         count_tokens(encoder, corpus("錄 音 室", "dog"))
 
 
-def test_settings_that_a_config_leaves_out_are_those_of_transformers(copy):
+def test_settings_missing_in_a_config_are_those_of_transformers(copy):
     folder = copy("wavlm")
     waveforms = [np.random.default_rng(0).normal(0, 0.1, 800).astype(np.float32)]
     whole = load(folder).encode(waveforms, [3])[0][3]
@@ -107,7 +107,7 @@ def test_settings_of_a_wrong_type_are_reported(copy, keys):
         load(folder).num_frames(16_000)
 
 
-def test_tokens_that_were_added_without_an_embedding_are_reported(copy):
+def test_added_tokens_without_an_embedding_are_reported(copy):
     folder = copy("bert")
     content = json.loads((folder / "tokenizer.json").read_text())
     added = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
@@ -144,7 +144,7 @@ def test_a_tokenizer_without_a_fast_form_is_reported(copy):
         ("intermediate_size", 10**12, "a config.json that fits its weights"),
     ],
 )
-def test_a_config_out_of_all_proportion_is_refused(copy, key, value, expected):
+def test_a_config_with_absurd_values_is_refused(copy, key, value, expected):
     folder = copy("bert")
     edit(folder / "config.json", **{key: value})
     with pytest.raises(CheckpointError, match=expected):

@@ -143,14 +143,14 @@ BASE = ["classify", "--dataset", "x", "--store", "none.zarr"]
     ],
     ids=lambda call: " ".join(call)[:30],
 )
-def test_numbers_out_of_all_proportion_are_refused_before_anything_is_read(call):
+def test_absurd_numbers_are_refused_before_anything_is_read(call):
     result = CliRunner().invoke(main, [*BASE, *call])
     assert result.exit_code == 2
     assert "none.zarr" not in result.output
     assert len(result.output) < 2_000
 
 
-def test_a_sweep_of_too_many_runs_is_refused_before_it_is_written_out(tmp_path):
+def test_a_sweep_of_too_many_runs_is_refused_before_expansion(tmp_path):
     grid = {name: list(range(1, 101)) for name in ("epochs", "batch_size", "seed", "patience")}
     pretrain = {"store": "x.zarr"}
     sweep = SweepSettings(name="x", out=tmp_path, pretrain=pretrain, grid=grid)

@@ -108,9 +108,7 @@ def test_a_dry_run_tells_the_cost_and_writes_nothing(extract, s3_bucket):
     assert "got nothing" in run("store", "info", address, code=2)
 
 
-def test_a_service_that_goes_away_stops_the_run_which_goes_on_when_it_is_back(
-    extract, s3_bucket, s3_server, monkeypatch
-):
+def test_a_run_resumes_when_the_service_is_back(extract, s3_bucket, s3_server, monkeypatch):
     monkeypatch.setenv("TOKSER_REMOTE_TIMEOUT_S", "0.5")
     address = f"{s3_bucket}/feats.zarr"
     extract(address, "tiny-wavlm")
