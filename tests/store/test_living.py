@@ -388,6 +388,24 @@ def test_a_killed_removal_is_finished_by_a_rerun(stores, monkeypatch, counts):
         assert_holds(stores, rest)
 
 
+def test_a_table_that_a_killed_removal_left_is_removed_by_a_rerun(stores, monkeypatch):
+    """Killed after the shorter table is named, before the longer one is deleted."""
+    table, gone, secrets = lived(stores)
+    with monkeypatch.context() as patch:
+        kill = pytest.raises(PowerCut)
+        patch.setattr(type(open_store(stores.path).backend), "delete_lookup", raise_power_cut)
+        with kill:
+            remove_from_store(str(stores.path), ids=gone)
+    assert traces(stores, secrets)
+    remove_from_store(str(stores.path), ids=gone)
+    assert traces(stores, secrets) == []
+    assert_holds(stores, table.drop(index=gone))
+
+
+def raise_power_cut(*_):
+    raise PowerCut
+
+
 def work_again(work):
     try:
         work()

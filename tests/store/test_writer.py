@@ -172,3 +172,15 @@ def test_renamed_values_of_a_provenance_still_match(stores):
         with pytest.raises(StoreMismatchError, match="variant report as in the store, got variant"):
             writer.plan_group(stores.plan(table, variant="scaled", options={"seeds": 2}))
     assert open_store(stores.path)["whisper-tiny/layer-2"].identity == identity
+
+
+def test_two_writers_of_one_lookup_table_leave_one(stores):
+    table = stores.manifest(4)
+    plan = stores.plan(table)
+    keys, rows = np.arange(3, dtype=np.int32), np.ones((3, 4), np.float16)
+    with stores.writer(table) as first, stores.writer(table) as second:
+        groups = [writer.plan_group(plan) for writer in (first, second)]
+        for group in groups:
+            group.put_lookup("word", ids="layer-2", keys=keys, table=rows)
+    lookups = open_store(stores.path).group("whisper-tiny").lookups
+    assert lookups["word"].place == 0

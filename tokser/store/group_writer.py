@@ -154,9 +154,19 @@ class GroupWriter:
     ) -> None:
         """Write a lookup feature: sorted keys [keys] and their rows [keys, dim].
 
-        One that is there is replaced: readers see the old table or the new one, whole.
+        One that is there is replaced: readers see the old table or the new one, whole. The same
+        table that another process has written meanwhile stays.
         """
         with self._locks.plan():
+            found = read_group(self._backend, self._plan.name)
+            there = found.lookups.get(name)
+            if (
+                there is not None
+                and there != self._attributes.lookups.get(name)
+                and there.checksum == table_checksum(keys, table)
+            ):
+                self._attributes = found
+                return
             self._attributes = put_lookup(
                 self._backend, self._plan.name, name, ids=ids, keys=keys, table=table
             )

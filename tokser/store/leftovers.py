@@ -37,6 +37,10 @@ def remove_leftovers(backend: Backend, root: RootAttributes) -> None:
 
 def _remove_of_group(backend: Backend, group: str) -> None:
     main = read_group(backend, group)
+    for name, lookup in main.lookups.items():
+        for place in range(lookup.place + 2):  # earlier tables, and one that was not named yet
+            if place != lookup.place:
+                backend.delete_lookup(f"{group}/{name}", place)
     known = {*main.features, *main.lookups, *GROUP_KEYS}
     for number in range(main.parts + 1):
         path = part_path(group, number)
