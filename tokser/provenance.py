@@ -24,6 +24,7 @@ __all__ = [
     "Stamp",
     "digest_of",
     "first_spelling",
+    "flattened",
     "sha256_of_file",
     "sync_to_disk",
     "versions",
@@ -243,7 +244,7 @@ def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     found = []
     for part in ("settings", "inputs"):
         old, new = (
-            _flat(
+            flattened(
                 {
                     key: _current_spelling(key, value)
                     for key, value in of.get(part, {}).items()
@@ -259,12 +260,12 @@ def _differences(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return "; ".join(found[:_MOST]) + more or f"stage {begun.get('stage')}"
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Write nested mappings out: `grid.epochs`."""
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Write nested mappings out under the paths of their values, for instance `grid.epochs`."""
     found: dict[str, Any] = {}
     for key, value in values.items():
         inner = isinstance(value, Mapping) and value
-        found |= _flat(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
+        found |= flattened(value, f"{prefix}{key}.") if inner else {f"{prefix}{key}": value}
     return found
 
 

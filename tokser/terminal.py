@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich import box
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tokser.errors import list_some
 from tokser.plain_text import shown
+from tokser.provenance import flattened
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
@@ -42,9 +43,14 @@ _MOST_ROWS = 20
 _NARROW: dict[str, Any] = {"padding": (0, 0, 0, 1), "pad_edge": False}
 
 
+def _table(*headings: str, title: str | None = None) -> Table:
+    """Return a table that breaks long names, addresses and digests over lines, and cuts none."""
+    return Table(*(Column(heading, overflow="fold") for heading in headings), title=title)
+
+
 def findings_table(findings: "Sequence[Finding]") -> Table:
     """Show what `tokser doctor` found."""
-    table = Table("", "what", "found", "how to fix it", title="tokser doctor")
+    table = _table("", "what", "found", "how to fix it", title="tokser doctor")
     colours = {"ok": "green", "note": "yellow", "error": "red"}
     for one in findings:
         table.add_row(Text(one.state, colours[one.state]), one.what, one.detail, one.remedy)
@@ -74,7 +80,7 @@ def counts_table(manifest: pd.DataFrame) -> Table:
     """Show the counts of a manifest."""
     counts = counts_of(manifest)
     by = next(iter(counts[0]))
-    table = Table(by, "utterances", "hours", "speakers")
+    table = _table(by, "utterances", "hours", "speakers")
     for row in counts:
         if row is counts[-1]:
             table.add_section()
@@ -88,14 +94,14 @@ def counts_table(manifest: pd.DataFrame) -> Table:
 
 def faults_table(reasons: Mapping[str, str]) -> Table:
     """List utterances in quarantine, and why."""
-    table = Table("in quarantine", "reason", title=f"{len(reasons)} utterances in quarantine")
+    table = _table("in quarantine", "reason", title=f"{len(reasons)} utterances in quarantine")
     _add_some(table, list(reasons.items()))
     return table
 
 
 def damages_table(damages: Sequence[Damage]) -> Table:
     """List what `verify` found to be damaged."""
-    table = Table("what", "shard", "utterances", "damage", title=f"{len(damages)} damages")
+    table = _table("what", "shard", "utterances", "damage", title=f"{len(damages)} damages")
     rows = [
         (
             damage.what,
@@ -115,9 +121,9 @@ def store_table(content: Mapping[str, Any]) -> Table:
         title=f"{content['path']}: {content['dataset']}, {content['num_utterances']:,} utterances, "
         f"{content['backend']}, format {content['format']}"
     )
-    table.add_column("feature", no_wrap=True)
+    table.add_column("feature", overflow="fold")
     for heading in ("rows", "dim", "dtype", "GB", "complete", "pooled"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for feature in content["features"]:
         packed = "" if feature["compression"] == "none" else f" ({feature['compression']})"
         table.add_row(
@@ -134,18 +140,20 @@ def store_table(content: Mapping[str, Any]) -> Table:
 
 def provenance_table(content: Mapping[str, Any]) -> Table:
     """Show what made each group of a store's features."""
-    table = Table("made by", "what", title="provenance")
+    table = _table("made by", "what", title="provenance")
     for group, provenance in content["provenance"].items():
         if group.startswith(FUNCTIONALS):
             continue
-        facts = [f"{key} {_short(value)}" for key, value in provenance.items() if value != ""]
+        facts = [
+            f"{k} {_short(value)}" for k, value in flattened(provenance).items() if value != ""
+        ]
         table.add_row(group, ", ".join(facts))
     return table
 
 
 def estimate_table(found: "Estimate") -> Table:
     """Show what an extraction will write."""
-    table = Table("feature", "rows", "GB", "shards", "there already")
+    table = _table("feature", "rows", "GB", "shards", "there already")
     for feature in found.features:
         table.add_row(
             feature.name,
@@ -159,18 +167,25 @@ def estimate_table(found: "Estimate") -> Table:
 
 def summary_table(found: "Sequence[Summary]") -> Table:
     """Show what an extraction came to, by encoder."""
-    table = Table(title="this run", box=box.SIMPLE_HEAD, **_NARROW)
-    table.add_column("\nencoder", no_wrap=True)
-    headings = ("\nusable", "encoded\nnow", "\nhours", "x real\ntime", "\nGB", "resam-\npled")
-    for heading in (*headings, "in\nwindows", "quaran-\ntined"):
+    table = Table(title="utterances of this run", box=box.SIMPLE_HEAD, **_NARROW)
+    if any(one.num_windowed for one in found):
+        table.caption = "over window: longer than the encoder's window, encoded window by window"
+    table.add_column("\nencoder", overflow="fold")
+    headings = ("\nusable", "encoded\nnow", "\nhours", "x real\ntime", "per\nsecond", "\nGB")
+    for heading in (*headings, "resam-\npled", "over\nwindow", "quaran-\ntined"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in found:
-        speed = f"{one.audio_s / one.seconds:.1f}" if one.seconds and one.audio_s else ""
+        has_audio = one.kind == "speech"
+        times = (
+            f"{one.audio_s / one.seconds:.1f}" if has_audio and one.seconds and one.audio_s else ""
+        )
+        speed = f"{one.num_encoded / one.seconds:.1f}" if one.seconds and one.num_encoded else ""
         table.add_row(
             one.encoder,
             f"{one.num_usable:,}",
             f"{one.num_encoded:,}",
-            f"{one.audio_s / 3600:.2f}",
+            f"{one.audio_s / 3600:.2f}" if has_audio else "",
+            times,
             speed,
             f"{one.num_bytes / 1e9:.3f}",
             f"{one.num_resampled:,}",
@@ -184,15 +199,20 @@ def differences_table(found: "Sequence[Difference]") -> Table:
     """Show how far features of two stores lie apart."""
     sides = dict.fromkeys(" against ".join(side or "?" for side in one.made_by) for one in found)
     table = Table(title=", ".join(sides), box=box.SIMPLE_HEAD, **_NARROW)
-    table.add_column("\nfeature", no_wrap=True)
+    table.caption = (
+        "cosine of each row with its counterpart: mean, and 5th percentile; distance: relative L2 "
+        "of rows, of the utterances' means and of their standard deviations; change: of a mean or "
+        "standard deviation, in its standard deviations over the utterances"
+    )
+    table.add_column("\nfeature", overflow="fold")
     headings = (
         "\nrows",
         "cosine\nmean",
-        "cosine\n5 %",
-        "L2\nrows",
-        "L2\nmeans",
-        "L2\nstds",
-        "\nshift",
+        "cosine\n5th pct",
+        "distance\nrows",
+        "\nmeans",
+        "\nstd devs",
+        "\nchange",
     )
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -213,7 +233,7 @@ def differences_table(found: "Sequence[Difference]") -> Table:
 
 def recomputed_table(found: "Sequence[Recomputed]") -> Table:
     """Show by feature how far stored rows lie from what the encoders give now."""
-    table = Table("feature", "utterances", "largest relative distance", "not the same")
+    table = _table("feature", "utterances", "largest relative distance", "not the same")
     for name in dict.fromkeys(one.feature for one in found):
         here = [one for one in found if one.feature == name]
         changed = [one.utterance for one in here if not one.is_same]
@@ -242,7 +262,7 @@ def audit_tables(audits: "Mapping[str, Audit]") -> Iterator[Table]:
         shared = shared or ("nothing that is known" if audit.unknown_speakers else "nothing")
         table.add_row(protocol, str(audit.num_folds), *sizes, _stamped(audit.stamp, shared))
     yield table
-    remarks = Table("protocol", "what to know")
+    remarks = _table("protocol", "what to know")
     for protocol, audit in audits.items():
         for text in audit.remarks:
             remarks.add_row(protocol, text)
@@ -261,7 +281,7 @@ def _near_duplicates(audits: "Mapping[str, Audit]") -> Iterator[Table]:
     compared = next((a.content for a in audits.values() if "threshold" in a.content), None)
     if compared is None:
         return
-    table = Table(
+    table = _table(
         "protocol",
         "recording",
         "nearly the same",

@@ -118,7 +118,7 @@ def _rows(scores: Scores, how: str = "") -> list[list[str]]:
     found = []
     for protocol, title in TITLES.items():
         for classifier in (*CLASSIFIERS, BOTH):
-            name = "chosen by dev" if classifier == BOTH else classifier
+            name = "selected on dev" if classifier == BOTH else classifier
             cells = [
                 _cell(scores[protocol, classifier, f])
                 if (protocol, classifier, f) in scores
@@ -130,7 +130,7 @@ def _rows(scores: Scores, how: str = "") -> list[list[str]]:
 
 
 def _header() -> tuple[str, ...]:
-    return ("UAR [95 %]", *(f"layer {n}" for n in range(6)), "6 (last)", "chosen by dev")
+    return ("UAR [95 %]", *(f"layer {n}" for n in range(6)), "6 (last)", "selected on dev")
 
 
 def _readme(scores: Scores, folder: Path) -> str:
@@ -175,7 +175,7 @@ def _differences(folder: Path) -> str:
         num = int((mine["p_adjusted"] <= 0.05).sum())
         told.append(f"{num} of {len(mine)} pairs of layers {name}")
     return (
-        f"Logistic regression tells apart {' and '.join(told)} (swap tests over speakers, max-t, "
+        f"Logistic regression distinguishes {' and '.join(told)} (swap tests over speakers, max-t, "
         "5 % for all pairs together)."
     )
 

@@ -171,3 +171,14 @@ def test_what_is_no_feature_is_refused_with_those_there_are(stores, feature):
     run(store)
     with pytest.raises(SettingsError, match=rf"bert/contextual, bert/word, got {feature}\."):
         run(tokser.open_store(store.path), feature)
+
+
+def test_the_progress_counts_vectors_and_names_the_utterances(stores, caplog):
+    table = stores.manifest(6)
+    plan = stores.plan(table, features={"layer-1": 8, "layer-2": 8})
+    with stores.writer(table) as writer:
+        stores.fill(writer.plan_group(plan), plan)
+    with caplog.at_level("INFO", logger="tokser"):
+        run(tokser.open_store(stores.folder / "toy.zarr"))
+    assert "pool whisper-tiny: 6 utterances, a vector for each" in caplog.text
+    assert "12/12 vectors" in caplog.text

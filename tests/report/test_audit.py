@@ -43,32 +43,38 @@ def changed(folder, protocol, **changes):
 def test_the_meaning_of_a_protocol_follows_its_verdict(folders):
     plain = verdicts(["random", "speaker"], read(folders.results("a")))
     nobody = "No test speaker is in the training set."
-    assert nobody in meaning("speaker", plain["speaker"])
-    assert nobody not in meaning("random", plain["random"])
-    assert "overstate the performance on new speakers" in meaning("random", plain["random"])
+    assert nobody in meaning("speaker", plain["speaker"], "emodb")
+    assert nobody not in meaning("random", plain["random"], "emodb")
+    assert "overstate the performance on new speakers" in meaning(
+        "random", plain["random"], "emodb"
+    )
     unknown = changed(folders.results("b"), "speaker", stamp="SPEAKERS UNKNOWN")
     found = verdicts(["speaker"], read(unknown))["speaker"]
-    assert nobody not in meaning("speaker", found)
-    assert "is unknown" in meaning("speaker", found)
+    assert nobody not in meaning("speaker", found, "emodb")
+    assert "is unknown" in meaning("speaker", found, "emodb")
     leaking = changed(folders.results("c"), "speaker", leaks=["speakers"], stamp="LEAKS SPEAKERS")
     found = verdicts(["speaker"], read(leaking))["speaker"]
-    assert nobody not in meaning("speaker", found)
-    assert "Test speakers are also in the training set" in meaning("speaker", found)
+    assert nobody not in meaning("speaker", found, "emodb")
+    assert "Test speakers are also in the training set" in meaning("speaker", found, "emodb")
 
 
 def test_the_settings_say_whether_a_split_is_stratified(folders):
     folder = folders.results()
     usual = verdicts(["random"], read(folder))["random"]
-    assert "The paper's was not: on EmoDB it prints 29.63 %" in meaning("random", usual)
+    assert "The paper's was not: on EmoDB it prints 29.63 %" in meaning("random", usual, "emodb")
+    elsewhere = meaning("random", usual, "ravdess")
+    assert "stratified by emotion." in elsewhere and "EmoDB" not in elsewhere
     path = folder / "provenance.json"
     content = json.loads(path.read_text())
     content["settings"]["stratify"] = False
     path.write_text(json.dumps(content))
     other = verdicts(["random"], read(folder))["random"]
-    assert "not stratified (--no-stratify)" in meaning("random", other)
+    assert "not stratified (--no-stratify)" in meaning("random", other, "emodb")
     content["settings"] |= {"splits_file": "mine.json", "protocols": []}
     path.write_text(json.dumps(content))
-    assert "stratified" not in meaning("random", verdicts(["random"], read(folder))["random"])
+    assert "stratified" not in meaning(
+        "random", verdicts(["random"], read(folder))["random"], "emodb"
+    )
 
 
 def test_stamps_of_several_folders_are_joined(folders):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_layer_curves_name_axes_units_and_protocols():
 @pytest.mark.parametrize(("low", "shown"), [(0.2, True), (0.8, False)])
 def test_chance_is_drawn_where_the_curves_come_near_it(low, shown):
     assert ("Chance" in texts_of(figures.layer_curve("EmoDB", UAR, curve(low), 1 / 7))) is shown
+
+
+def test_layer_curves_explain_dotted_lines_rings_and_stamps():
+    svg = figures.layer_curve("EmoDB", UAR, curve(0.8), 1 / 7, {"random": "LEAKS SPEAKERS"})
+    keys = {"UAR on dev", "Selected on dev", "Random split, LEAKS SPEAKERS"}
+    assert keys <= set(texts_of(svg))
+    none = {"speaker": (np.nan, np.nan), "random": (np.nan, np.nan)}
+    plain = replace(curve(0.8), dev=none, selected={"speaker": {}, "random": {}})
+    assert not {"UAR on dev", "Selected on dev"} & set(
+        texts_of(figures.layer_curve("EmoDB", UAR, plain, 1 / 7))
+    )
 
 
 def test_convergence_leaves_out_the_row_before_training():

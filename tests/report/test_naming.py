@@ -59,6 +59,17 @@ def test_features_find_their_row_of_table_3(features, label):
     assert naming.published_label(features, teachers) == label
 
 
+@pytest.mark.parametrize(
+    ("dataset", "meaning"),
+    [("emodb", "Leave one speaker out."), ("iemocap", "Leave one session out.")],
+)
+def test_a_protocol_is_described_for_its_dataset(dataset, meaning):
+    assert naming.protocol_meaning("speaker", dataset) == meaning
+    assert ("by sessions" in naming.protocol_meaning("fixed", dataset)) is (dataset == "iemocap")
+    assert "speakers" in naming.protocol_meaning("kfold", dataset)
+    assert naming.protocol_meaning("mine", dataset) == ""
+
+
 def test_differences_carry_their_sign():
     assert naming.signed(3.14) == "+3.1"
     assert naming.signed(-2) == "\N{MINUS SIGN}2.0"

@@ -59,6 +59,15 @@ def test_classifiers_and_seeds_are_named_where_they_differ(folders):
     assert "whisper-base/layer-10 · logreg · seed 1" in labels
 
 
+def test_rows_are_sorted_by_family_and_layer(folders):
+    # The later a feature, the higher it scores.
+    features = ["wavlm-base/layer-1", *LAYERS, "bert/contextual", "mean(bert/contextual, a/b)"]
+    table = scores_of(folders.results(features=features, classifiers=["mlp", "svm"]))
+    rows = arrange(CLASSIFICATION, table).by_family
+    one = [features[-1], features[-2], *LAYERS[::-1], features[0]]
+    assert [row.label for row, _ in rows] == [f"{f} · {c}" for c in ("mlp", "svm") for f in one]
+
+
 def test_setups_are_named_where_they_differ(folders):
     table = scores_of(folders.results("a", features=LAYERS[:1]))
     both = pd.concat([table, table.assign(setup="class weights")])

@@ -1,8 +1,11 @@
+import json
+
 import pytest
 
-from tokser.errors import InputError
 from tokser.report.inputs import read_inputs
 from tokser.report.sections import find_sections
+
+LAYERS = ("whisper-base/layer-2", "whisper-base/layer-10")
 
 
 def sections(*folders):
@@ -45,7 +48,33 @@ def test_without_shared_speakers_there_is_no_leakage(folders):
 
 
 @pytest.mark.parametrize("kind", ["results", "regression"])
-def test_a_configuration_in_two_folders_is_refused(folders, kind):
-    paths = [getattr(folders, kind)(name) for name in ("a", "b")]
-    with pytest.raises(InputError, match="each configuration once"):
-        sections(*paths)
+def test_equal_rows_of_two_folders_are_shown_once(folders, kind):
+    first, second = (getattr(folders, kind)(name) for name in ("a", "b"))
+    (alone,), (both,) = sections(first), sections(first, second)
+    for one, part in zip(alone.parts, both.parts, strict=True):
+        assert part.table.rows == one.table.rows
+        assert len(part.families) == len(one.families)
+
+
+def test_rows_that_differ_name_their_store_or_folder(folders):
+    first = folders.results("a", features=LAYERS)
+    second = folders.results("b", features=[*LAYERS, "best(whisper-base/layer-2..10)"])
+    (section,) = sections(first, second)
+    (part,) = section.parts
+    labels = [row[0] for row in part.table.rows]
+    assert labels[:2] == [f"a: {name}" for name in LAYERS] and len(labels) == 5
+    assert [label for label, _ in part.layer_figures] == ["a: whisper-base", "b: whisper-base"]
+    assert {family.source for family, _ in part.families} == {"a", "b"}
+    folder_of = {row.label: part.folder_of(row).folder for row, _ in part.scores.rows}
+    assert {label[0]: path for label, path in folder_of.items()} == {"a": first, "b": second}
+    for folder, store in ((first, "pad4.zarr"), (second, "stores/fit.h5")):
+        content = json.loads((folder / "provenance.json").read_text())
+        content["settings"]["store"] = store
+        (folder / "provenance.json").write_text(json.dumps(content))
+    (section,) = sections(first, second)
+    assert {row[0].partition(":")[0] for row in section.parts[0].table.rows} == {"pad4", "fit"}
+
+
+def test_the_papers_tables_are_for_its_corpora_only(folders):
+    (section,) = sections(folders.results(dataset="ravdess"))
+    assert section.published == []

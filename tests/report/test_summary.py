@@ -13,7 +13,7 @@ def test_protocols_stand_side_by_side_with_their_stamps(folders):
     assert [(group.title, group.stamp) for group in table.groups[1:]] == [
         ("speaker, n = 535", ""), ("random, n = 54", "LEAKS SPEAKERS"),
     ]  # fmt: skip
-    assert [row[0] for row in table.rows] == [*LAYERS, BEST]
+    assert [row[0] for row in table.rows] == [BEST, *LAYERS]
 
 
 def test_the_estimate_is_stated_with_chance(folders):

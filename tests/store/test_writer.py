@@ -184,3 +184,15 @@ def test_two_writers_of_one_lookup_table_leave_one(stores):
             group.put_lookup("word", ids="layer-2", keys=keys, table=rows)
     lookups = open_store(stores.path).group("whisper-tiny").lookups
     assert lookups["word"].place == 0
+
+
+def test_a_refusal_names_the_nested_key_that_differs(stores):
+    table = stores.manifest()
+    made = {"speech": {"model": "a", "context": "pad"}, "text": {"model": "b"}}
+    stores.sealed(table, stores.plan(table, trained_on=made))
+    other = made | {"speech": {"model": "a", "context": "fit"}}
+    wanted = (
+        "expected trained_on.speech.context pad as in the store, got trained_on.speech.context fit"
+    )
+    with stores.writer(table) as writer, pytest.raises(StoreMismatchError, match=wanted):
+        writer.plan_group(stores.plan(table, trained_on=other))

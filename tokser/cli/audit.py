@@ -15,10 +15,11 @@ __all__ = ["audit"]
 def audit(given: dict[str, Any], *, as_json: bool) -> None:
     """Show what the parts of splits share, and what they lack.
 
-    Speakers, sessions, sentences and recordings (by checksum, and near-duplicates by what a speech
-    encoder makes of them) that test shares with train or dev, classes that a part lacks, parts too
-    small to show anything, names that may be one speaker. A leak is no error: every table made of
-    such a split is stamped LEAKS SPEAKERS or RECORDINGS, or SPEAKERS UNKNOWN where nobody can say.
+    Speakers, sessions, sentences and recordings (equal checksums, and near-duplicates by the
+    activations of a speech encoder) that test shares with train or dev, classes that a part lacks,
+    parts too small for a conclusion, names that may be one speaker. A leak is no error: every table
+    of such a split is marked LEAKS SPEAKERS or RECORDINGS, or SPEAKERS UNKNOWN where that is not
+    known.
     """
     from tokser.stages.audit import audit as run
     from tokser.terminal import audit_tables

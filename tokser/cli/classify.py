@@ -21,8 +21,9 @@ __all__ = ["classify"]
 def classify(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None:
     """Train and score emotion classifiers.
 
-    They work on the functionals that `tokser pool` wrote into the store. Each fold selects grid
-    point, layer and weights by its own dev part; scores come with 95 % intervals over speakers.
+    They are trained on functionals: each utterance's mean and standard deviation over frames or
+    tokens, which `tokser pool` writes into the store. Each fold selects grid point, layer and
+    weights on its own dev part; scores have 95 % intervals over speakers.
     """
     from tokser.stages.classify import classify as run
 

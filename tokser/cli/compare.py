@@ -1,4 +1,4 @@
-"""`tokser compare`: how far features of two stores lie apart."""
+"""`tokser compare`: how much features of two stores differ."""
 
 from tokser.cli.options import command, json_option, option, store_argument
 from tokser.cli.output import print_json, show
@@ -15,17 +15,17 @@ __all__ = ["compare"]
     metavar="NAME,...",
     default="all",
     default_text="all that both have",
-    help="Names in STORE_A with commas between, or NAME=OTHER where STORE_B calls it otherwise.",
+    help="Names in STORE_A with commas between, or NAME=OTHER where it differs in STORE_B.",
 )
 @json_option
 def compare(store_a: str, store_b: str, features: str, *, as_json: bool) -> None:
-    """Show how far features of STORE_A and STORE_B lie apart.
+    """Show how much features of STORE_A and STORE_B differ.
 
-    Utterances are joined by their ids. Shown are the mean cosine of a row and its counterpart, the
-    one that 5 % of the rows stay below, the relative L2 distance |a - b| / |a| of all rows, of
-    the utterances' means and of their standard deviations, and by how much a functional moves,
-    in its standard deviations over STORE_A's utterances: what a classifier on standardised
-    functionals sees.
+    Utterances are joined by their ids. Shown are the cosine of each row and its counterpart (its
+    mean and its 5th percentile), the relative L2 distance |a - b| / |a| of all rows, of the
+    utterances' means and of their standard deviations, and by how much a mean or standard
+    deviation changes, in its standard deviations over STORE_A's utterances, as a classifier on
+    standardised features has it.
     """
     from tokser.stages.compare import compare as run
     from tokser.terminal import differences_table

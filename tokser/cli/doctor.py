@@ -30,8 +30,8 @@ __all__ = ["doctor"]
 def doctor(workspace: Path | None, corpora: tuple[Path, ...], *, as_json: bool) -> None:
     """Show what is installed, what is missing, and how to repair it.
 
-    Corpora that are found are counted against what they should hold: LibriSpeech by split, EmoDB by
-    recording, IEMOCAP (which needs a licence) by session and label.
+    Corpora that are found are compared with what they should contain: LibriSpeech by split, EmoDB
+    by recording, IEMOCAP (which needs a licence) by session and label.
     """
     from tokser.stages.doctor import doctor as examine
 

@@ -18,7 +18,7 @@ __all__ = ["download"]
     topic="Corpus",
     type=FOLDER,
     default_text="corpora/LibriSpeech or corpora/emodb",
-    help="The corpus's own folder, made if need be.",
+    help="The corpus's own folder, created where it is missing.",
 )
 @splits_option("none: the sizes of all are listed", "; several with spaces or commas between, too")
 @option(

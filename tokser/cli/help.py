@@ -15,7 +15,8 @@ __all__ = ["ENVIRONMENT", "TopicCommand", "TopicGroup", "TopicOption"]
 
 ENVIRONMENT = (
     "Each option is also an environment variable TOKSER_COMMAND_OPTION, for instance "
-    "TOKSER_EXTRACT_DEVICE=cpu or TOKSER_STORE_INFO_JSON=1; an option that is given comes first."
+    "TOKSER_EXTRACT_DEVICE=cpu or TOKSER_STORE_INFO_JSON=1; "
+    "the command line takes precedence."
 )
 _LAST_TOPIC = "General"
 
@@ -179,7 +180,7 @@ def verbosity_options() -> list[click.Option]:
             ["-q", "--quiet"],
             topic=_LAST_TOPIC,
             callback=sets("quiet"),
-            help="Show warnings and errors alone.",
+            help="Show only warnings and errors.",
             **shared,
         ),
     ]

@@ -35,7 +35,7 @@ _COMMANDS = {
     "report": "Write a page of tables and plots, or tables and figures for a paper.",
     "run": "Run a declared pipeline, skipping what is done.",
     "store": "Look into a store, check it, repair it, change it, copy it.",
-    "compare": "Show how far features of STORE_A and STORE_B lie apart.",
+    "compare": "Show how much features of STORE_A and STORE_B differ.",
 }
 """Commands in the order in which data flows, each in the file of its name, with the first sentence
 of its help: `tokser --help` imports none of them."""

@@ -59,7 +59,7 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     multiple=True,
     metavar="OURS=THEIRS",
     default_text="by the usual names",
-    help="How the table calls path, label, id, speaker, sex, session, language, transcript or "
+    help="Names in the table of path, label, id, speaker, sex, session, language, transcript or "
     "channel.",
 )
 @option(
@@ -89,7 +89,7 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     topic="Output",
     type=FILE,
     help="emobox: file to write its folds to, for `tokser classify --splits`; without fold files "
-    "among the tables, those beside the dataset's own are taken.",
+    "among the tables, those in the folder of the dataset are used.",
 )
 @option(
     "-o",

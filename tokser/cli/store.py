@@ -68,7 +68,7 @@ def info(path: str, *, as_json: bool) -> None:
     "--root",
     topic="Input",
     type=FOLDER,
-    default_text="the store alone is checked",
+    default_text="only the store is checked",
     help="Folder of the corpus: recordings that changed since are encoded again, too.",
 )
 @json_option
@@ -255,7 +255,7 @@ def remove(path: str, speaker: str | None, file: Path | None, dry_run: bool) -> 
     would = "would be " if dry_run else ""
     tell(
         f"{path}: {done.num_utterances} utterances {would}removed, "
-        f"{done.num_shards} shards {would}written anew"
+        f"{done.num_shards} shards {would}written again"
     )
 
 

@@ -63,7 +63,7 @@ class _SplitSettings(Settings):
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
     """What kfold keeps together."""
     stratify: bool = True
-    """Give each part of the random split its share of every class; the paper's has not."""
+    """Give each part of the random split its share of every class; the paper's split does not."""
     seed: Seed = 0
     """First seed of splits, weights and order."""
     num_seeds: _NumSeeds = 1
@@ -92,11 +92,11 @@ class _ExperimentSettings(_SplitSettings):
     """Functionals of features that name none: mean, std, and min, max, q25 and so on if `tokser
     pool --functional` wrote them."""
     standardise: Literal["global", "speaker"] = "global"
-    """global: by train alone; speaker: before that, each speaker by all of that speaker's
-    recordings, without labels."""
+    """global: by statistics of train only; speaker: before that, each speaker by statistics of
+    all of that speaker's recordings, without labels."""
     refit: bool = True
     """Train what dev selected (grid point, epoch, penalty) again on train and dev together, for
-    as many epochs, before it meets test. Without, it is tested as selected: the paper's way."""
+    as many epochs, before it is tested. Without, it is tested as selected: the paper's way."""
     ledger: Annotated[
         Path | None,
         Option(kind="file", unset="ledger.jsonl in the folder above the store's, or in its own"),
@@ -134,8 +134,8 @@ class ClassifySettings(_ExperimentSettings):
     """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
     mlp-sklearn: those of scikit-learn."""
     grid: _Grid = GridSettings()
-    """Grid that mlp and linear are searched over. baseline (also --grid alone) and proposed: the
-    paper's (Table 2),
+    """Grid that mlp and linear are searched over. baseline (also --grid without a value) and
+    proposed: the paper's (Table 2),
     batch 4..1024 x lr 1e-3, 5e-3 and batch 4..32 x lr 1e-3, 1e-2. Or any other:
     batch_size=8,32,lr=1e-3,1e-2; also hidden=128,64 (widths), epochs, patience and factor (of the
     plateau)."""

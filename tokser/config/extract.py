@@ -72,7 +72,7 @@ class ExtractSettings(Settings):
     """Precision of the encoders' weights and products. bf16 is faster where the CPU supports it,
     about 1 % off fp32; fp16 needs a GPU. What is stored has the type of --dtype."""
     context: ContextName = "pad"
-    """Whisper only. pad: 30 s, as it was trained, trimmed again; fit: the utterance alone, about
+    """Whisper only. pad: 30 s, as it was trained, trimmed again; fit: only the utterance, about
     ten times faster for short ones, with other activations."""
     functionals_only: bool = False
     """Keep only mean and std of each utterance and layer, as `tokser pool` would write them:

@@ -22,6 +22,6 @@ class PoolSettings(Settings):
     """Feature to pool, such as whisper-base/layer-6."""
     functionals: Annotated[
         tuple[str, ...],
-        Option(name="--functional", aliases=("--functionals",), unset="mean and std alone"),
+        Option(name="--functional", aliases=("--functionals",), unset="only mean and std"),
     ] = ()
     """Functional beyond mean and std: min, max, or a quantile in percent such as q25."""

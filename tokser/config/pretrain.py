@@ -76,7 +76,7 @@ class PretrainSettings(Settings):
     dev_fraction: float = Field(default=0.1, gt=0, lt=1)
     """Share of speakers held out, where the corpus names no dev part."""
     special_tokens: bool = True
-    """Let [CLS] and [SEP] take part."""
+    """Include the tokens [CLS] and [SEP]."""
     seed: Seed = 0
     """Seed of weights and order."""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -100,7 +100,7 @@ class PretrainSettings(Settings):
     preload: Literal["none", "ram", "device"] = "none"
     """Copy the features into memory first, or into the GPU's."""
     save_steps: Positive = 500
-    """Steps between two saved states within an epoch: what a kill costs."""
+    """Steps between two saved states within an epoch; a killed run repeats at most these."""
     resume: Annotated[bool, Option(off="--restart")] = True
     """Resume a run that was stopped, or start it again from the beginning."""
     track: tuple[Literal["wandb", "mlflow"], ...] = ()

@@ -75,5 +75,5 @@ ProtocolName = Annotated[
 
 Store = Annotated[str, Option(metavar="PATH|URL")]
 Device = Annotated[str, Option(metavar="auto|cpu|cuda|cuda:N|mps")]
-Scheduler = Annotated[str | None, Option(metavar="tcp://HOST:PORT", unset="this process alone")]
-Cluster = Annotated[Path | None, Option(kind="file", unset="this process alone")]
+Scheduler = Annotated[str | None, Option(metavar="tcp://HOST:PORT", unset="only this process")]
+Cluster = Annotated[Path | None, Option(kind="file", unset="only this process")]

@@ -46,12 +46,12 @@ def open_ledger(settings: ExperimentSettings, stamp: Stamp, dataset: Dataset) ->
 
 
 def restore_ledger(out: Path, ledger: Ledger) -> None:
-    """Write a run's own file anew if it is damaged, from what all runs share."""
+    """Write a run's own file again if it is damaged, from what all runs share."""
     sealed = SealedFolder(out)
     is_damaged = LEDGER in sealed.listed() and not sealed.is_whole(LEDGER)
     is_lost = (out / "parts").is_dir() and not (out / LEDGER).is_file()
     if is_damaged or is_lost or not ledger.is_readable():
-        warn(f"{out / LEDGER} is damaged or gone: it is written anew from the shared ledger")
+        warn(f"{out / LEDGER} is damaged or gone: it is written again from the shared ledger")
         sealed.put({LEDGER: ledger.lines()})
 
 

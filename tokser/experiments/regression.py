@@ -73,7 +73,7 @@ class Regression(Task):
                 f"--target {','.join(self._targets)}",
                 expected="a number for every utterance",
                 got=list_some(broken),
-                remedy="Write decimals with a point in the manifest, and extract anew."
+                remedy="Write decimals with a point in the manifest, and extract again."
                 if commas
                 else "Complete the manifest.",
             )

@@ -1,12 +1,10 @@
 """Progress of an extraction: utterances, hours, speed, GB, time left, the current shard."""
 
-import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -26,6 +24,7 @@ class ExtractionProgress:
     Attributes:
         total: Utterances to do.
         num_shards: Shards to do.
+        kind: `speech` or `text`; the speed of text is in utterances, not in audio.
         done: Utterances done, here or elsewhere.
         encoded: Those that were encoded here.
         quarantined: Those of shards written here that were never in a batch.
@@ -37,6 +36,7 @@ class ExtractionProgress:
 
     total: int
     num_shards: int
+    kind: str = "speech"
     done: int = 0
     encoded: int = 0
     quarantined: int = 0
@@ -55,25 +55,28 @@ class ExtractionProgress:
             return None
         return seconds * (self.total - self.done) / self.encoded
 
-    def line(self, name: str, seconds: float, state: str) -> str:
-        """Return all of it as one line of JSON."""
+    def describe(self, seconds: float) -> str:
+        """Say what was done in the time so far, how fast, and how much is left."""
+        facts = []
+        if self.audio_s and self.kind == "speech":
+            speed = f"{self.times_real_time(seconds):.1f} x real time"
+            facts = [f"{self.audio_s / 3600:.2f} h of audio", speed]
+        elif self.encoded:
+            facts = [f"{self.encoded / max(seconds, 1e-9):.1f} utterances/s"]
+        facts += [f"{self.num_bytes / 1e9:.2f} GB", f"shard {self.shards_done}/{self.num_shards}"]
         left = self.seconds_left(seconds)
-        facts: dict[str, Any] = {
-            "stage": "extract",
-            "encoder": name,
-            "state": state,
-            "utterances": self.done,
-            "utterances_total": self.total,
-            "audio_hours": round(self.audio_s / 3600, 4),
-            "times_real_time": round(self.times_real_time(seconds), 2),
-            "gb_written": round(self.num_bytes / 1e9, 4),
-            "shards": self.shards_done,
-            "shards_total": self.num_shards,
-            "shard": self.shard,
-            "seconds": round(seconds, 1),
-            "eta_s": None if left is None else round(left, 1),
-        }
-        return json.dumps(facts)
+        if left:
+            facts.append(f"{_clock(left)} left")
+        return ", ".join(facts)
+
+    def line(self, name: str, seconds: float, state: str) -> str:
+        """Return all of it as one line."""
+        done = f"{self.done:,}/{self.total:,} utterances"
+        return f"{name}: {state}, {done}, {self.describe(seconds)}, {_clock(seconds)} so far"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
 
 
 class ProgressReporter:
@@ -142,21 +145,12 @@ class ProgressReporter:
 
     def _show(self) -> None:
         if self._bars is not None:
-            self._bars.update(self._task, completed=self.progress.done, facts=self._facts())
+            self._bars.update(
+                self._task, completed=self.progress.done, facts=self.progress.describe(self.seconds)
+            )
         elif time.monotonic() - self._printed >= self._every_s:
             self._printed = time.monotonic()
             say(self.progress.line(self.name, self.seconds, "running"))
-
-    def _facts(self) -> str:
-        done, seconds = self.progress, self.seconds
-        facts = [f"{done.num_bytes / 1e9:.2f} GB", f"shard {done.shards_done}/{done.num_shards}"]
-        if done.audio_s:
-            speed = f"{done.times_real_time(seconds):.1f} x real time"
-            facts = [f"{done.audio_s / 3600:.2f} h", speed, *facts]
-        left = done.seconds_left(seconds)
-        if left is not None:
-            facts.append(f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02} left")
-        return ", ".join(facts)
 
 
 @contextmanager

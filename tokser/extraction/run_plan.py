@@ -45,7 +45,7 @@ def run_plan(
         return plan.utterances(group.layout.utterances(shard).tolist())
 
     num_utterances = sum(len(group.layout.utterances(shard)) for shard in pending)
-    progress = ExtractionProgress(num_utterances, len(pending))
+    progress = ExtractionProgress(num_utterances, len(pending), plan.encoder.kind)
     with report_progress(f"{name} -> {store_name(store)}", name, progress) as reporter:
         if workers is None:
             run_shards(plan.extractor, group, group.claim(pending), utterances_of, reporter)

@@ -17,18 +17,20 @@ class Summary:
 
     Attributes:
         encoder: Name of the model.
+        kind: `speech` or `text`.
         num_usable: Utterances of the corpus that it can encode.
         num_encoded: Those that were encoded now; the others were in the store already.
         num_computed: The same with the quarantined ones of the shards that were written now.
         num_quarantined: Utterances without activations, by their headers or transcripts.
         num_resampled: Usable recordings with another rate than 16 kHz.
         num_windowed: Usable recordings that are longer than the model's window.
-        audio_s: Audio that was encoded now, in seconds.
+        audio_s: Audio that was encoded now, in seconds; for text, that of its recordings.
         seconds: Time that it took.
         num_bytes: Bytes written.
     """
 
     encoder: str
+    kind: str
     num_usable: int
     num_encoded: int
     num_computed: int
@@ -55,6 +57,7 @@ def summarise(plan: ExtractionPlan, progress: ExtractionProgress, seconds: float
     longest = window_s * SAMPLING_RATE_HZ if window_s else np.inf
     return Summary(
         encoder=plan.encoder.name,
+        kind=plan.encoder.kind,
         num_usable=int(usable.sum()),
         num_encoded=progress.encoded,
         num_computed=progress.encoded + progress.quarantined,

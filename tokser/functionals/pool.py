@@ -44,7 +44,9 @@ def _pool_group(target: GroupWriter, store: Store, group: str, layers: dict[str,
     total = sum(len(spans[shard]) * len(arrays) for shard, arrays in pending.items())
     if not total:
         return
-    with progress_bar(f"pool {group}", total=total, unit="utterances") as bar:
+    num_utterances = sum(len(spans[shard]) for shard, arrays in pending.items() if arrays)
+    label = f"pool {group}: {num_utterances} utterances, a vector for each of their features"
+    with progress_bar(label, total=total, unit="vectors") as bar:
         for shard, arrays in target.claims():
             if not arrays:
                 bar.advance(len(spans[shard]) * len(pending[shard]))

@@ -7,6 +7,7 @@ from typing import Any
 
 from tokser.report.inputs import Experiment
 from tokser.report.naming import protocol_meaning, protocol_title
+from tokser.report.published import COUNTS
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table, Text
 
 __all__ = ["Verdict", "audit_table", "meaning", "near_duplicate_tables", "verdicts"]
@@ -15,7 +16,7 @@ _STRATIFIED = {
     True: "The split is stratified by emotion. The paper's was not: on EmoDB it prints 29.63 % "
     "accuracy at 14.29 % UAR, that is 16 of 54 test utterances of one emotion, where a stratified "
     "split has 13. Use --no-stratify for such a split.",
-    False: "The split is not stratified (--no-stratify), as in the paper.",
+    False: "The split is not stratified (--no-stratify). The paper's was not either.",
 }
 
 
@@ -43,11 +44,13 @@ class Verdict:
         return "speakers" not in self.leaks and self.knows_speakers
 
 
-def meaning(protocol: str, verdict: Verdict) -> str:
+def meaning(protocol: str, verdict: Verdict, dataset: str) -> str:
     """Describe in a few sentences how to read the scores of a protocol, from its audits."""
-    found = [protocol_meaning(protocol)]
+    found = [protocol_meaning(protocol, dataset)]
     if protocol == "random":
-        found += [_STRATIFIED[kind] for kind in sorted(verdict.is_stratified, reverse=True)]
+        for kind in sorted(verdict.is_stratified, reverse=True):
+            text = _STRATIFIED[kind]
+            found.append(text if dataset in COUNTS else f"{text.partition('.')[0]}.")
     if not verdict.knows_speakers:
         found.append(
             "Some utterances have no speaker: whether test speakers are also in the training set "

@@ -121,7 +121,8 @@ def layer_curve(
 ) -> Drawing:
     """Draw a score over the layers of one encoder: a line per protocol, a band of 95 % intervals.
 
-    Dotted: the score on dev. A ring is the larger, the more folds' dev sets selected the layer.
+    Dotted: the score on dev. A ring is the larger, the more folds' dev sets selected the layer. The
+    legend explains both.
 
     Args:
         title: Dataset and target.
@@ -147,14 +148,29 @@ def layer_curve(
             _paint_layers(axes, metric.scale, curve, protocol, _stamped(protocol, stamps))
         # Far below the curves, the line would only flatten them.
         if axes.get_ylim()[0] - metric.scale * chance < _NEAR_CHANCE * metric.scale:
-            axes.axhline(metric.scale * chance, color=MUTED, ls=":", lw=1.6, label="Chance")
+            axes.axhline(metric.scale * chance, color=MUTED, ls="-.", lw=1.6, label="Chance")
         axes.set_xlabel("Layer (0: embedding output)")
         axes.set_ylabel(metric.axis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=13, min_n_ticks=1))
-        _legend(axes)
+        _legend(axes, [*axes.get_legend_handles_labels()[0], *_keys_of_layers(metric, curve)])
 
     heading = f"{title}: {metric.name} over the layers of {curve.label}"
     return draw(paint, height=290, title=heading, description="; ".join(texts))
+
+
+def _keys_of_layers(metric: Metric, curve: LayerCurve) -> list[Artist]:
+    """Explain the dotted lines and the rings, where there are any."""
+    keys: list[Artist] = []
+    if any(np.isfinite(values).any() for values in curve.dev.values()):
+        keys.append(Line2D([], [], color=INK, ls=":", lw=1.4, label=f"{metric.name} on dev"))
+    if any(curve.selected.values()):
+        keys.append(
+            Line2D(
+                [], [], color=INK, ls="none", marker="o", markersize=11, markerfacecolor="none",
+                markeredgewidth=1.4, label="Selected on dev",
+            )
+        )  # fmt: skip
+    return keys
 
 
 def _paint_layers(axes: Axes, scale: float, curve: LayerCurve, protocol: str, label: str) -> None:

@@ -25,7 +25,19 @@ from tokser.report.faults import Faults
 from tokser.report.json_files import parse_audit, parse_lines, parse_object
 from tokser.sealed import SealedFolder
 
-__all__ = ["Experiment", "Inputs", "Run", "parse_metrics", "read_inputs", "read_scores", "uniform"]
+__all__ = [
+    "TABLES",
+    "Experiment",
+    "Inputs",
+    "Run",
+    "parse_metrics",
+    "read_inputs",
+    "read_scores",
+    "uniform",
+]
+
+TABLES = ("scores", "predictions", "comparisons", "choices", "confusion")
+"""Tables of an `Experiment`, all with the key columns that `uniform` gives them."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,8 @@ class Experiment:
     """One output folder of `tokser classify` or `tokser regress`.
 
     Whatever was trained is the `classifier` of a row, and what was predicted its `target`, which is
-    empty for emotion classes.
+    empty for emotion classes. Its `source` is empty unless another folder has other scores of the
+    same configuration; see `tokser.report.merge`.
 
     Attributes:
         folder: Where it is.
@@ -193,6 +206,8 @@ def uniform(table: pd.DataFrame, head: str) -> pd.DataFrame:
     table = table.rename(columns={head: "classifier"})
     if "target" not in table:
         table = table.assign(target="")
+    if "source" not in table:
+        table = table.assign(source="")
     if "seeds" not in table and "seed" in table:
         table = table.assign(seeds=table["seed"].astype(str))
     return table

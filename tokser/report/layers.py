@@ -41,7 +41,7 @@ def find_layer_curves(scores: Scores, choices: pd.DataFrame) -> list[LayerCurve]
     for row, found in scores.rows:
         layer = layer_of(row.features)
         if layer is not None:
-            label = layer[0] + row.label.removeprefix(row.features)
+            label = row.label.replace(row.features, layer[0], 1)
             groups.setdefault(label, []).append((row, layer[1], found))
     return [
         _curve(label, sorted(points, key=lambda point: point[1]), scores.protocols, choices)
@@ -70,12 +70,13 @@ def _curve(
 def _selected_layers(
     rows: Sequence[Configuration], protocol: str, choices: pd.DataFrame
 ) -> dict[int, int]:
-    """Count the folds in which dev selected each of the layers, among these layers alone."""
+    """Count the folds in which dev selected each of the layers, among these layers only."""
     names = [row.features for row in rows]
     mine = choices[
         (choices["protocol"] == protocol)
         & (choices["classifier"] == rows[0].classifier)
         & (choices["setup"] == rows[0].setup)
+        & (choices["source"] == rows[0].source)
     ]
     for _, choice in mine.groupby("features"):
         if set(choice["chosen"]) <= set(names):

@@ -25,10 +25,10 @@ _TITLES = {
     "kfold": "Group k-fold",
 }
 _MEANINGS = {
-    "speaker": "Leave one speaker out (IEMOCAP: one session).",
+    "speaker": "Leave one speaker out.",
     "random": "A random 70:20:10 split, as in the paper.",
-    "fixed": "One published split by speakers (IEMOCAP: by sessions).",
-    "text": "Leave one speaker out (IEMOCAP: one session), and no sentence is in both sets.",
+    "fixed": "One published split by speakers.",
+    "text": "Leave one speaker out, and no sentence is in both sets.",
     "kfold": "Cross-validation over whole groups: speakers, unless --group-by names another.",
 }
 
@@ -43,12 +43,15 @@ def protocol_title(protocol: str) -> str:
     return _TITLES.get(protocol, protocol)
 
 
-def protocol_meaning(protocol: str) -> str:
-    """Return a sentence on how a protocol splits; empty for one that is not known.
+def protocol_meaning(protocol: str, dataset: str) -> str:
+    """Return a sentence on how a protocol splits a dataset; empty for one that is not known.
 
     What came of it, for instance that no speaker is shared, is for the audit to say.
     """
-    return _MEANINGS.get(protocol, "")
+    meaning = _MEANINGS.get(protocol, "")
+    if dataset != "iemocap" or protocol == "kfold":
+        return meaning
+    return meaning.replace("one speaker", "one session").replace("by speakers", "by sessions")
 
 
 def order_protocols(protocols: Iterable[str]) -> list[str]:

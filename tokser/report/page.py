@@ -43,7 +43,7 @@ def render(settings: ReportSettings, inputs: Inputs) -> str:
         An HTML document. The same input gives the same text.
 
     Raises:
-        InputError: Two folders hold the same configuration.
+        InputError: A folder has different scores of one configuration.
     """
     runs, sections = inputs.runs, find_sections(inputs)
     made_by = [command_of("pretrain", run.provenance.get("settings", run.settings)) for run in runs]

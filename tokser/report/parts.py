@@ -99,7 +99,9 @@ class Part:
     @cached_property
     def table(self) -> Table:
         """All scores."""
-        caption = f"{self.title}: scores on the test sets"
+        heads = {row.classifier for row, _ in self.scores.rows}
+        head = f", {heads.pop()}" if len(heads) == 1 else ""
+        caption = f"{self.title}: scores on the test sets{head}"
         return score_table(self.scores, f"{self.name}-scores", caption, self.stamps)
 
     @cached_property
@@ -181,14 +183,14 @@ class Part:
         return next((folder for folder in self.folders if _holds(folder, self.target, row)), None)
 
     def _own(self, name: str) -> pd.DataFrame:
-        """Join one table of all folders, and keep the rows of this target."""
+        """Join one table of all folders, and keep the rows of this target, equal ones once."""
         table = pd.concat([getattr(folder, name) for folder in self.folders])
-        return table[table["target"] == self.target]
+        return table[table["target"] == self.target].drop_duplicates()
 
 
 def _holds(folder: Experiment, target: str, row: Configuration) -> bool:
     is_row = folder.scores["target"] == target
-    for key in ("features", "classifier", "seeds", "setup"):
+    for key in ("features", "classifier", "seeds", "setup", "source"):
         is_row &= folder.scores[key] == getattr(row, key)
     return bool(is_row.any())
 
@@ -204,7 +206,7 @@ def _tile(scores: Scores, target: str, protocol: str) -> Tile:
 def _tenths(predictions: pd.DataFrame, protocol: str, row: Configuration) -> figures.Tenths:
     """Average the predictions for the test utterances over tenths of their annotations."""
     own = predictions["protocol"] == protocol
-    for key in ("features", "classifier", "seeds", "setup"):
+    for key in ("features", "classifier", "seeds", "setup", "source"):
         own &= predictions[key] == getattr(row, key)
     mine = predictions[own]
     parts = pd.qcut(mine["truth"].rank(method="first"), min(_NUM_TENTHS, len(mine)), labels=False)

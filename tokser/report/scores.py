@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import numpy as np
 import pandas as pd
 
-from tokser.report.naming import order_protocols, protocol_title
+from tokser.report.naming import natural_key, order_protocols, protocol_title
 from tokser.report.table import Cell, Column, ColumnGroup, Table
 from tokser.report.tasks import Metric, ReportedTask
 
@@ -37,6 +37,14 @@ class Configuration:
     """What departs from the usual training, in words."""
     label: str
     """The features' name, and whatever else distinguishes this row in its table."""
+    source: str = ""
+    """Store or folder that the row is from, where folders differ in the same configuration."""
+
+    @property
+    def family(self) -> str:
+        """The encoder or run of one of its features; else the features themselves."""
+        is_one = not any(mark in self.features for mark in "+(:")
+        return self.features.rpartition("/")[0] if is_one else self.features
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,27 @@ class Scores:
         """Return the configurations that were scored under a protocol."""
         return [(row, scores[protocol]) for row, scores in self.rows if protocol in scores]
 
+    @property
+    def by_family(self) -> list[tuple[Configuration, Mapping[str, Score]]]:
+        """Rows as a reader looks for them.
+
+        Sources, classifiers, setups and seeds are groups; in each, the encoder with the highest
+        headline under the first protocol comes first, with its layers in their order.
+        """
+        highest: dict[tuple[str, ...], float] = {}
+        for row, found in self.rows:
+            value = found[self.protocols[0]].value if self.protocols[0] in found else -np.inf
+            family = (*_group(row), row.family)
+            highest[family] = max(value, highest.get(family, -np.inf))
+        return sorted(
+            self.rows,
+            key=lambda pair: (
+                _group(pair[0]),
+                -highest[*_group(pair[0]), pair[0].family],
+                natural_key(pair[0].features),
+            ),
+        )
+
     def estimate(self, protocol: str) -> Scored | None:
         """Return what the test set had no part in selecting; see `selected_on_dev`."""
         return selected_on_dev(self.under(protocol))
@@ -93,6 +122,10 @@ class Scores:
     def shown(self, protocol: str) -> Scored:
         """Return the configuration whose predictions are shown: the estimate, or the highest."""
         return self.estimate(protocol) or self.highest(protocol)
+
+
+def _group(row: Configuration) -> tuple[str, ...]:
+    return row.source, row.classifier, row.setup, row.seeds
 
 
 class _Selected(Protocol):
@@ -172,7 +205,7 @@ def score_table(scores: Scores, name: str, caption: str, stamps: Mapping[str, st
             row.label,
             *(cell for p in scores.protocols for cell in _row_cells(scores.task, found.get(p))),
         )
-        for row, found in scores.rows
+        for row, found in scores.by_family
     ]
     notes = (*scores.task.score_notes, *reasons_without_interval(scores))
     return Table(name, caption, tuple(groups), tuple(rows), notes=notes)
@@ -212,9 +245,11 @@ def _configuration(row: Mapping[Any, Any], several: Sequence[str]) -> Configurat
         "setup": row["setup"] or "usual",
         "seeds": f"seed {row['seeds']}",
     }
-    label = " · ".join([row["features"], *(names[key] for key in several)])
+    source = str(row["source"])
+    features = f"{source}: {row['features']}" if source else row["features"]
+    label = " · ".join([features, *(names[key] for key in several)])
     key = (row["features"], row["classifier"], str(row["seeds"]), row["setup"])
-    return Configuration(*key, label)
+    return Configuration(*key, label, source)
 
 
 def _number(row: Mapping[Any, Any], key: str) -> float | None:

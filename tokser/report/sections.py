@@ -10,8 +10,9 @@ from tokser.report.audit import Verdict, audit_table, near_duplicate_tables, ver
 from tokser.report.commands import command_of, row_command
 from tokser.report.comparison import counts_table, grids_table, published_table
 from tokser.report.inputs import Experiment, Inputs, Run
-from tokser.report.merge import merge_scores
+from tokser.report.merge import merge_scores, name_sources
 from tokser.report.parts import Part
+from tokser.report.published import published_scores
 from tokser.report.runs import teachers_of
 from tokser.report.scores import arrange
 from tokser.report.table import Table
@@ -27,6 +28,7 @@ class Section:
     name: str
     """Prefix of the names of its files."""
     title: str
+    dataset: str
     task: ReportedTask
     parts: Sequence[Part]
     """One for each target."""
@@ -46,16 +48,17 @@ def find_sections(inputs: Inputs) -> list[Section]:
     """Gather a section for each dataset and task.
 
     Raises:
-        InputError: Two folders hold the same configuration.
+        InputError: A folder has different scores of one configuration.
     """
     found = []
     for task in TASKS:
         folders = [f for f in inputs.experiments if f.tables.task == task.tables.task]
-        if folders:
-            scores = merge_scores([f.folder for f in folders], [f.scores for f in folders])
-            for dataset, mine in scores.groupby("dataset", sort=False):
-                own = [f for f in folders if dataset in set(f.scores["dataset"])]
-                found.append(_section(str(dataset), task, mine, own, inputs.runs))
+        datasets = {str(dataset) for folder in folders for dataset in folder.scores["dataset"]}
+        for dataset in sorted(datasets, key=naming.natural_key):
+            own = name_sources([f for f in folders if dataset in set(f.scores["dataset"])])
+            scores = merge_scores([f.folder for f in own], [f.scores for f in own])
+            mine = scores[scores["dataset"] == dataset]
+            found.append(_section(dataset, task, mine, own, inputs.runs))
     return found
 
 
@@ -88,6 +91,7 @@ def _section(
     return Section(
         name=name,
         title=heading,
+        dataset=dataset,
         task=task,
         parts=parts,
         verdicts=found,
@@ -107,7 +111,9 @@ def _shares_speakers(found: Mapping[str, Verdict]) -> bool:
 
 
 def _published_tables(dataset: str, part: Part, runs: Sequence[Run]) -> Iterator[Table]:
-    """Make the paper's Tables 1, 2 and 3, as far as it has this dataset."""
+    """Make the paper's Tables 1, 2 and 3; none for a dataset that it does not score."""
+    if not published_scores(dataset):
+        return
     names = [f"{dataset}-table{number}" for number in (1, 2, 3)]
     captions = [
         f"{part.title}: {what}, compared with the paper's Table {number}"

@@ -12,6 +12,7 @@ from tokser.report.tasks import Metric
 __all__ = ["Family", "Pair", "comparison_table", "find_families"]
 
 _LEVEL = 0.05
+_FAMILY = ["classifier", "setup", "source"]
 
 
 @dataclass(frozen=True)
@@ -47,11 +48,13 @@ class Family:
     """Why there is no test; empty where there is one."""
     pairs: tuple[Pair, ...]
     """The largest difference first."""
+    source: str = ""
+    """Store or folder, where several have the same features."""
 
     @property
     def title(self) -> str:
-        """Protocol, classifier and setup."""
-        parts = (protocol_title(self.protocol), self.classifier, self.setup)
+        """Protocol, classifier, setup and source."""
+        parts = (protocol_title(self.protocol), self.classifier, self.setup, self.source)
         return ", ".join(part for part in parts if part)
 
     @property
@@ -71,16 +74,19 @@ def find_families(table: pd.DataFrame) -> list[Family]:
     """Arrange the rows of `comparisons.csv` of one dataset and target.
 
     Returns:
-        A family for each protocol, classifier and setup, the most trustworthy protocol first.
+        A family for each protocol, classifier, setup and source, the most trustworthy protocol
+        first.
     """
     families = []
     for protocol in order_protocols(table["protocol"]):
         mine = table[table["protocol"] == protocol]
-        for (classifier, setup), rows in mine.groupby(["classifier", "setup"], sort=False):
+        for (head, setup, source), rows in mine.groupby(
+            ["classifier", "setup", "source"], sort=False
+        ):
             pairs = [_pair(row) for row in rows.to_dict("records")]
             pairs.sort(key=lambda pair: (-pair.difference, pair.better, pair.worse))
             unit, no_test = str(rows["unit"].iloc[0]), str(rows["no_test"].iloc[0])
-            families.append(Family(protocol, classifier, setup, unit, no_test, tuple(pairs)))
+            families.append(Family(protocol, head, setup, unit, no_test, tuple(pairs), source))
     return families
 
 
@@ -99,13 +105,17 @@ def comparison_table(
     )  # fmt: skip
     is_one = len(families) == 1
     rows = [
-        row if is_one else (protocol_title(family.protocol), family.classifier, *row)
+        row if is_one else (protocol_title(family.protocol), _classifier(family), *row)
         for family in families
         for row in (_cells(pair, metric) for pair in family.pairs)
     ]
     notes = dict.fromkeys((*_stamps(families, stamps), *_missing_tests(families)))
     groups = (ColumnGroup(columns if is_one else (*which, *columns)),)
     return Table(name, caption, groups, tuple(rows), notes=tuple(notes))
+
+
+def _classifier(family: Family) -> str:
+    return f"{family.source}: {family.classifier}" if family.source else family.classifier
 
 
 def _cells(pair: Pair, metric: Metric) -> tuple[Cell, ...]:

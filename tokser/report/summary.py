@@ -44,7 +44,7 @@ def _table(scores: Scores, table: pd.DataFrame, protocols: Sequence[str]) -> Tab
         groups.append(ColumnGroup(columns, title, next(filter(None, mine["stamp"]), "")))
     rows = tuple(
         (row.label, *(c for p in protocols for c in score_cells(task, found.get(p), metrics)))
-        for row, found in scores.rows
+        for row, found in scores.by_family
     )
     what = [table["dataset"].iloc[0], table["target"].iloc[0], *table["classifier"].unique()]
     what += [table["setup"].iloc[0], "in percent" if task.headline.scale == PERCENT else ""]

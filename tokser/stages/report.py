@@ -26,8 +26,8 @@ def report(settings: ReportSettings) -> list[Path]:
 
     Raises:
         MissingInputError: Folders or files do not exist; all of them are named.
-        InputError: A file is not what its name says, two folders hold the same configuration, or
-            `out` is a folder where it should be a file, or the other way round.
+        InputError: A file is not what its name says, a folder has different scores of one
+            configuration, or `out` is a folder where it should be a file, or the other way round.
     """
     only_page = set(settings.formats) == {"html"}
     out = settings.out or Path(_PAGE if only_page else "report")
@@ -83,5 +83,5 @@ def _check_out(out: Path, only_page: bool) -> None:
             out,
             expected="the path of a folder, for several files",
             got="a file",
-            remedy=f"Use `--out {out.with_suffix('')}`, or --format html alone.",
+            remedy=f"Use `--out {out.with_suffix('')}`, or only --format html.",
         )

@@ -330,13 +330,18 @@ def require_feature_name(name: str, where: str) -> None:
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
-    keys = sorted(old.keys() | new.keys())
-    return [
-        (key, str(old.get(key)), str(new.get(key)))
-        for key in keys
-        if digest_of(first_spelling(key, old.get(key)))
-        != digest_of(first_spelling(key, new.get(key)))
-    ]
+    """Name what differs, and nothing else: within nested mappings, the keys that differ."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        before, now = old.get(key), new.get(key)
+        if digest_of(first_spelling(key, before)) == digest_of(first_spelling(key, now)):
+            continue
+        if isinstance(before, dict) and isinstance(now, dict):
+            inner = _differences(first_spelling(key, before), first_spelling(key, now))
+            found += [(f"{key}.{name}", stored, given) for name, stored, given in inner]
+        else:
+            found.append((key, str(before), str(now)))
+    return found
 
 
 def feature_identity(

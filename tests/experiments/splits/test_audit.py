@@ -134,7 +134,7 @@ def test_what_the_parts_are_too_small_for_is_said(emodb):
     accuracy, uar = audit.remarks
     assert "n = 54: one error costs 1.85 points" in accuracy
     assert "under 11.1 points cannot be significant" in accuracy
-    assert "5 test utterances of disgust: one error there costs 2.86 points of UAR" in uar
+    assert "5 test utterances of disgust: one error in this class costs 2.86 points of UAR" in uar
     assert audit_splits(make_splits("speaker", emodb, seed=0), emodb).remarks == ()
 
 

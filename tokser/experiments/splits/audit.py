@@ -52,7 +52,7 @@ class Audit:
         num_folds: Folds, of all seeds.
         num_test: Utterances in all test parts of a seed.
         smallest_test: Utterances in the smallest test part.
-        points_per_error: What one error there costs, in points of accuracy.
+        points_per_error: What one error in it costs, in points of accuracy.
         rarest: The class with the fewest test utterances, over all folds of a seed.
         num_rarest: How many those are.
         uar_points_per_error: What one error in it costs, in points of UAR of all folds together.
@@ -119,8 +119,8 @@ class Audit:
             )
         if self.predicts_classes and self.uar_points_per_error > 1:
             found.append(
-                f"{self.num_rarest} test utterances of {self.rarest}: one error there costs "
-                f"{self.uar_points_per_error:.2f} points of UAR"
+                f"{self.num_rarest} test utterances of {self.rarest}: one error in this class "
+                f"costs {self.uar_points_per_error:.2f} points of UAR"
             )
         if self.folds_per_seed > MANY_FOLDS:
             found.append(

@@ -46,7 +46,7 @@ class SplitPlan:
 def format_splits(plans: Mapping[str, SplitPlan]) -> str:
     """Write splits as JSON: `{protocol: [{"fold", "train", "dev", "test"}, ...]}`.
 
-    A fold that is one seed's alone also has `seed`, one whose dev was drawn from train
+    A fold of only one seed also has `seed`, one whose dev was drawn from train
     `dev_drawn`; one without dev has no `dev`.
     """
     optional = ("dev", "dev_drawn")
