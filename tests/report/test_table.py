@@ -52,3 +52,16 @@ def test_headings_stamps_and_groups():
 def test_a_row_of_another_width_is_refused():
     with pytest.raises(ValueError, match="expected 3 cells, got 2"):
         grouped((("a", 3),))
+
+
+def test_wide_tables_are_parted_by_groups_of_columns():
+    titles = ("", "a", "b", "c")
+    groups = tuple(ColumnGroup((Column("x"), Column("y")), title) for title in titles)
+    row = tuple(f"{title}{name}" for title in titles for name in "xy")
+    table = Table("t", "Scores", groups, (row,), totals=row, notes=("A note.",))
+    assert table.side_by_side(3) == [table]
+    first, last = table.side_by_side(2)
+    assert first.rows == ((*row[:6],),) and first.totals == row[:6]
+    assert last.rows == ((*row[:2], *row[6:]),)
+    assert (first.caption, last.caption) == ("Scores: a, b", "Scores: c")
+    assert (first.notes, last.notes) == ((), table.notes)

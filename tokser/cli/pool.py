@@ -14,7 +14,8 @@ __all__ = ["pool"]
 def pool(given: dict[str, Any]) -> None:
     """Write mean and standard deviation of features over their frames or tokens.
 
-    `tokser classify` and `tokser regress` work on what this writes.
+    These are called functionals: one vector for each utterance, on which `tokser classify` and
+    `tokser regress` are trained.
     """
     from tokser.stages.pool import pool as run
 

@@ -28,7 +28,7 @@ def measure_leakage(scores: Scores) -> list[Leakage]:
     """Return the leakage of every configuration that was scored under both protocols."""
     return [
         Leakage(row.label, found["random"].value, found["speaker"].value)
-        for row, found in scores.rows
+        for row, found in scores.by_family
         if "random" in found and "speaker" in found
     ]
 

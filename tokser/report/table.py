@@ -1,7 +1,7 @@
 """One table: what it shows, apart from how a page, a paper or a spreadsheet writes it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 __all__ = [
@@ -174,6 +174,39 @@ class Table:
     def stamps(self) -> tuple[str, ...]:
         """Warnings on groups of columns, for formats whose headings do not have them."""
         return tuple(f"{group.title}: {group.stamp}." for group in self.groups if group.stamp)
+
+    def side_by_side(self, most: int) -> "list[Table]":
+        """Part a table so that at most `most` titled groups of columns are side by side.
+
+        Returns:
+            Each with the columns that have no title, such as the names of the rows; the last with
+            the notes. The table itself where it is narrow enough.
+        """
+        titled = [place for place, group in enumerate(self.groups) if group.title]
+        if len(titled) <= most:
+            return [self]
+        plain = [place for place, group in enumerate(self.groups) if not group.title]
+        starts = range(0, len(titled), most)
+        found = [self._kept([*plain, *titled[start : start + most]]) for start in starts]
+        return [*found[:-1], replace(found[-1], notes=self.notes)]
+
+    def _kept(self, places: Sequence[int]) -> "Table":
+        """Return the groups at some places, without the notes."""
+
+        def cells(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+            parts = [part for _, part in self.by_group(row)]
+            return tuple(cell for place in places for cell in parts[place])
+
+        groups = tuple(self.groups[place] for place in places)
+        titles = ", ".join(group.title for group in groups if group.title)
+        return replace(
+            self,
+            caption=f"{self.caption}: {titles}",
+            groups=groups,
+            rows=tuple(map(cells, self.rows)),
+            totals=cells(self.totals) if self.totals else (),
+            notes=(),
+        )
 
     def by_group(self, row: tuple[Cell, ...]) -> Iterator[tuple[ColumnGroup, tuple[Cell, ...]]]:
         """Part a row's cells by the groups of columns."""
