@@ -193,7 +193,9 @@ class StoreFactory:
                 rows = {f: [self.rows(plan, f, i) for i in range(first, after)] for f in features}
                 group.commit(shard, rows, {})
 
-    def sealed(self, table: pd.DataFrame | None = None, *plans, name: str | None = None, **kwargs):
+    def complete(
+        self, table: pd.DataFrame | None = None, *plans, name: str | None = None, **kwargs
+    ):
         """Write and open a store whose groups are whole."""
         from tokser.store import open_store
 

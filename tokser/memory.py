@@ -32,7 +32,7 @@ def keep_freed_on_workers() -> None:
     """Let a Dask worker keep freed memory for the next batch, as any other process does (glibc).
 
     Dask has its workers return every large block at once, so that each batch fetches its pages
-    anew: a sixth of the time of an encoder. The thresholds are those at which the C library's own
+    again: a sixth of the time of an encoder. The thresholds are those at which the C library's own
     adjustment ends. A worker that was started with another setting is left alone. A worker is a
     process of tokser's own, so it keeps few kernels, too.
     """

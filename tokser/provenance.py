@@ -12,12 +12,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from tokser.checksummed_folder import INDEX, ChecksummedFolder
 from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, RunError, SettingsError
 from tokser.file_locks import acquire
 from tokser.progress import warn
 from tokser.redaction import redacted_values
-from tokser.sealed import INDEX, SealedFolder
 
 __all__ = [
     "STAMP_NAME",
@@ -134,24 +134,24 @@ class Stamp:
         Every file that the index lists must be as it was written; damaged files are named, and
         the folder does not count as finished.
         """
-        if not SealedFolder(folder).is_sealed:
+        if not ChecksummedFolder(folder).has_checksums:
             stamp = _read(folder / STAMP_NAME)
             is_mine = stamp is not None and _digest_of_stamp(stamp) == self.digest
             if is_mine and (folder / CLAIM_NAME).is_file():
                 warn(f"{folder}: written by an earlier version without {INDEX}: not checked")
             return is_mine
-        return self._is_whole(SealedFolder(folder))
+        return self._is_whole(ChecksummedFolder(folder))
 
-    def _is_whole(self, sealed: SealedFolder) -> bool:
+    def _is_whole(self, checksummed: ChecksummedFolder) -> bool:
         try:
-            is_done = STAMP_NAME in sealed.listed()
-            if not is_done or sealed.made_of != self.digest:
+            is_done = STAMP_NAME in checksummed.listed()
+            if not is_done or checksummed.made_of != self.digest:
                 return False
-            faults = sealed.faults()
+            faults = checksummed.faults()
         except DamagedFileError:
-            return False  # reported where the index begins anew
+            return False  # reported where the index begins again
         for name, fault in faults.items():
-            warn(f"{sealed.folder / name} {fault}: it is made again")
+            warn(f"{checksummed.folder / name} {fault}: it is made again")
         return not faults
 
     def require_own(self, folder: Path) -> None:
@@ -193,18 +193,18 @@ class Stamp:
 
     def _begin(self, folder: Path) -> None:
         self.require_own(folder)
-        sealed = SealedFolder(folder)
-        if sealed.made_of != self.digest:
-            if sealed.is_sealed:
+        checksummed = ChecksummedFolder(folder)
+        if checksummed.made_of != self.digest:
+            if checksummed.has_checksums:
                 warn(f"{folder / INDEX} is damaged or gone: the folder's files are made again")
-            sealed.begin(self.digest)
-        if not sealed.is_whole(CLAIM_NAME):
+            checksummed.begin(self.digest)
+        if not checksummed.is_whole(CLAIM_NAME):
             text = _canonical(self.content | {"checksums": INDEX}, indent=2)
-            sealed.put({CLAIM_NAME: text.encode()})
+            checksummed.put({CLAIM_NAME: text.encode()})
 
     def _foreign(self, folder: Path) -> str:
         """Return what a folder has that this stamp did not begin; empty if it may write there."""
-        made_of = SealedFolder(folder).made_of
+        made_of = ChecksummedFolder(folder).made_of
         if made_of == self.digest:
             return ""
         begun = _read(folder / CLAIM_NAME)
@@ -221,8 +221,8 @@ class Stamp:
     def write(self, folder: Path) -> None:
         """Mark `folder` as done; call it when everything else is on disk."""
         text = _canonical(self.content | {"versions": versions()}, indent=2).encode()
-        if SealedFolder(folder).is_sealed:
-            SealedFolder(folder).put({STAMP_NAME: text})
+        if ChecksummedFolder(folder).has_checksums:
+            ChecksummedFolder(folder).put({STAMP_NAME: text})
         else:
             write_atomically(folder / STAMP_NAME, text)
 

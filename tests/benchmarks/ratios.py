@@ -89,7 +89,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def replace_section(page: Path, heading: str, text: str) -> None:
-    """Write a section of a Markdown page anew, and leave the others as they are."""
+    """Write a section of a Markdown page again, and leave the others as they are."""
     parts = page.read_text(encoding="utf-8").split("\n## ")
     section = f"{heading}\n\n{text.strip()}\n"
     places = [place for place, part in enumerate(parts) if part.split("\n")[0] == heading]

@@ -17,7 +17,7 @@ def store(stores) -> str:
     for number, name in enumerate(("valence", "arousal", "dominance")):
         table[name] = [1 + (i * (number + 3)) % 7 / 2 for i in range(60)]
     plan = stores.plan(table, features={"layer-1": 5, "layer-2": 4})
-    opened = stores.sealed(table, plan, name="iemocap.zarr", dataset="iemocap")
+    opened = stores.complete(table, plan, name="iemocap.zarr", dataset="iemocap")
     pool(PoolSettings(store=opened.path))
     return opened.path
 
@@ -104,7 +104,7 @@ def test_regress_predicts_all_three_dimensions(store, tmp_path):
 
 def test_audit_reports_unknown_speakers(stores):
     table = stores.manifest(60).assign(speaker="", transcript="")
-    path = stores.sealed(table, stores.plan(table)).path
+    path = stores.complete(table, stores.plan(table)).path
     result = run("audit", "--store", path, "--protocol", "random")
     assert result.exit_code == 0, result.output
     told = cells_of(result.output)
@@ -114,7 +114,7 @@ def test_audit_reports_unknown_speakers(stores):
 
 def test_audit_counts_all_that_is_shared_though_it_names_a_few(stores):
     table = stores.manifest(60).assign(speaker=[f"actor{i % 12:02d}" for i in range(60)])
-    path = stores.sealed(table, stores.plan(table)).path
+    path = stores.complete(table, stores.plan(table)).path
     fold = {"fold": "x", "train": [*table.index[:30]], "test": [*table.index[30:]]}
     (stores.folder / "mine.json").write_text(json.dumps({"mine": [fold]}))
     result = run("audit", "--store", path, "--splits", stores.folder / "mine.json")

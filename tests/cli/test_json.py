@@ -16,7 +16,7 @@ def store(stores) -> str:
     plan = stores.plan(table, features={"layer-1": 5, "layer-2": 4})
     for number, name in enumerate(("valence", "arousal", "dominance")):
         table[name] = [1 + (i * (number + 3)) % 7 / 2 for i in range(60)]
-    opened = stores.sealed(table, plan, name="iemocap.zarr", dataset="iemocap")
+    opened = stores.complete(table, plan, name="iemocap.zarr", dataset="iemocap")
     pool(PoolSettings(store=opened.path))
     return str(opened.path)
 
@@ -44,7 +44,7 @@ def test_store_verify(store):
 
 
 def test_store_verify_of_a_damaged_store_exits_with_1(stores):
-    store = stores.sealed()
+    store = stores.complete()
     file = stores.folder / "toy.zarr/whisper-tiny/layer-2/rows/c/0/0"
     data = bytearray(file.read_bytes())
     data[5] ^= 1

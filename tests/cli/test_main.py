@@ -222,7 +222,7 @@ def test_doctor_exits_with_1_when_torchaudio_does_not_fit(tmp_path, monkeypatch)
 
 
 def test_verify_exits_with_1_and_names_the_utterance(stores):
-    store = stores.sealed()
+    store = stores.complete()
     assert run("store", "verify", store.path).exit_code == 0
     file = stores.folder / "toy.zarr/whisper-tiny/layer-2/rows/c/0/0"
     data = bytearray(file.read_bytes())
@@ -277,7 +277,7 @@ def test_a_demo_leaves_foreign_folders_alone(tmp_path):
 
 
 def test_info_prints_json(stores):
-    store = stores.sealed()
+    store = stores.complete()
     result = run("store", "info", store.path, "--json")
     content = json.loads(result.stdout)
     (feature,) = content["features"]
@@ -288,14 +288,14 @@ def test_info_prints_json(stores):
 
 
 def test_info_shows_features_and_what_made_them(stores):
-    result = run("store", "info", stores.sealed().path)
+    result = run("store", "info", stores.complete().path)
     assert result.exit_code == 0
     for part in ("whisper-tiny/layer-2", "100 %", "model whisper-tiny", "zarr, format 1"):
         assert part in result.output
 
 
 def test_repair_says_what_will_be_computed_again(stores):
-    store = stores.sealed()
+    store = stores.complete()
     assert "nothing to repair" in run("store", "repair", store.path).output
     (file,) = (file for file in (stores.path / "whisper-tiny").rglob("rows/c/0/0"))
     file.unlink()
@@ -305,7 +305,7 @@ def test_repair_says_what_will_be_computed_again(stores):
 
 
 def test_a_store_is_converted_and_exported(stores, tmp_path):
-    store = stores.sealed()
+    store = stores.complete()
     result = run("store", "convert", store.path, tmp_path / "copy.h5")
     assert result.exit_code == 0
     assert "1 features" in result.output

@@ -54,7 +54,7 @@ def store(request, stores):
         return np.where(own.random((5, DIM)) < 0.5, near, other) if dtype == "float16" else near
 
     stores.rows = rows
-    opened = stores.sealed(table, speech, text)
+    opened = stores.complete(table, speech, text)
     pool(PoolSettings(store=opened.path))
     return str(opened.path)
 

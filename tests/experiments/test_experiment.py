@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import ClassifySettings, GridSettings, PoolSettings, RegressSettings
 from tokser.errors import (
     CorruptStoreError,
@@ -19,7 +20,6 @@ from tokser.errors import (
 from tokser.experiments import experiment
 from tokser.experiments.results import CLASSIFICATION, REGRESSION
 from tokser.experiments.statistics.metrics import score
-from tokser.sealed import SealedFolder
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.stages.regress import regress
@@ -47,7 +47,7 @@ def one_thread():
 def store(stores):
     """Sixty utterances of four speakers, three emotions, two pooled features."""
     table = stores.manifest(60)
-    opened = stores.sealed(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
+    opened = stores.complete(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
     pool(PoolSettings(store=opened.path))
     return open_store(opened.path)
 
@@ -232,7 +232,7 @@ def test_the_audit_is_kept_for_each_protocol(settings):
 def run(request, stores, tmp_path):
     """Run a small experiment of either task; returns its tables and its folder."""
     table = stores.manifest(40).assign(valence=[1 + i % 7 / 2 for i in range(40)])
-    opened = stores.sealed(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
+    opened = stores.complete(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
     pool(PoolSettings(store=opened.path))
     common = {"dataset": "emodb", "store": opened.path, "device": "cpu", "protocols": ("speaker",)}
 
@@ -292,7 +292,7 @@ def test_a_folder_of_a_former_version_is_gone_on_with(run, monkeypatch):
     begun = json.loads((out / "begun.json").read_text())
     begun["settings"]["protocols"] = ["report"]
     (out / "begun.json").write_text(json.dumps(begun))
-    SealedFolder(out).note("begun.json")
+    ChecksummedFolder(out).note("begun.json")
     before = contents(out)
     assert run(protocols=("report",))[1] == out
     assert contents(out) == before
@@ -354,7 +354,7 @@ def test_other_rows_in_the_store_are_other_results(settings, store, stores, tmp_
     other = type(stores)(tmp_path / "other")
     other.rows = lambda plan, feature, place: 2 * stores.rows(plan, feature, place)
     table = stores.manifest(60)
-    opened = other.sealed(table, other.plan(table, features={"layer-1": 5, "layer-2": 4}))
+    opened = other.complete(table, other.plan(table, features={"layer-1": 5, "layer-2": 4}))
     pool(PoolSettings(store=opened.path))
     assert open_store(opened.path).identity(FEATURES[0]) == store.identity(FEATURES[0])
     with pytest.raises(SettingsError, match=r"\(rows of functionals/whisper-tiny/layer-1 "):
@@ -370,7 +370,7 @@ def test_a_damaged_part_is_trained_again_and_said(settings, capsys, finished):
     out = classify(settings(**chosen))
     before = contents(out)
     if not finished:
-        SealedFolder(out).drop("provenance.json")
+        ChecksummedFolder(out).drop("provenance.json")
     part = next(path for path in out.glob("parts/*.parquet") if "trials" not in path.name)
     damaged = bytearray(part.read_bytes())
     damaged[len(damaged) // 2] ^= 1
@@ -451,7 +451,7 @@ def test_an_unknown_feature_is_refused_with_the_pooled_ones(settings):
 
 
 def test_a_store_without_functionals_names_the_command(settings, stores):
-    bare = stores.sealed(stores.manifest(60), name="bare.zarr")
+    bare = stores.complete(stores.manifest(60), name="bare.zarr")
     refused(
         settings(store=bare.path),
         SettingsError,
@@ -469,7 +469,7 @@ def test_an_unknown_device_is_refused_before_anything_is_written(settings):
 
 def test_missing_labels_are_refused_before_anything_is_written(settings, stores):
     table = stores.manifest(60).assign(label="")
-    unlabelled = stores.sealed(table, stores.plan(table), name="unlabelled.zarr")
+    unlabelled = stores.complete(table, stores.plan(table), name="unlabelled.zarr")
     pool(PoolSettings(store=unlabelled.path))
     refused(settings(store=unlabelled.path), InputError, "expected a label for every utterance")
 

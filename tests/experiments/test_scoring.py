@@ -37,7 +37,9 @@ def make(stores, tmp_path):
     def run(table=None, out="results", **changes):
         if not stores.path.exists():
             table = stores.manifest(60) if table is None else table
-            opened = stores.sealed(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
+            opened = stores.complete(
+                table, stores.plan(table, features={"layer-1": 5, "layer-2": 4})
+            )
             pool(PoolSettings(store=opened.path))
         told = {"dataset": "emodb", "store": str(stores.path), "out": tmp_path / out, "grid": GRID}
         usual = {"protocols": ("speaker",), "classifiers": ("logreg",), "device": "cpu"}

@@ -45,7 +45,7 @@ def test_killed_at_random_moments_the_store_ends_the_same(whole, counts):
         kills += 1
         if store.exists() and rng.random() < 0.2:
             assert not [d for d in damages(store) if d.shard is not None]
-        if rng.random() < 0.25:  # also let it come to its end, and begin anew
+        if rng.random() < 0.25:  # also let it come to its end, and begin again
             assert wait(extraction(settings)) == 0
             finish(store, wanted)
     assert wait(extraction(settings)) == 0

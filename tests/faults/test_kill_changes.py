@@ -51,7 +51,7 @@ def test_a_kill_within_a_write_is_finished_by_a_rerun(tmp_path, suffix, change):
     stores = StoreFactory(tmp_path, suffix)
     table = stores.manifest(8)
     plan = stores.plan(table, features={"layer-1": 3, "layer-2": 3}, shard_bytes=1_500)
-    stores.sealed(table, plan)
+    stores.complete(table, plan)
     start, wanted = (stores.path.with_name(f"{name}{suffix}") for name in ("start", "wanted"))
     shutil.copytree(stores.path, start)
     shutil.copytree(stores.path, wanted)

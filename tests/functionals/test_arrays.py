@@ -21,7 +21,7 @@ def store(stores):
         stores.plan(table, features=FEATURES),
         stores.plan(table, name="wavlm-tiny", features={"layer-1": 8}),
     ]
-    opened = stores.sealed(table, *plans)
+    opened = stores.complete(table, *plans)
     pool(PoolSettings(store=opened.path, functionals=("max",)))
     return open_store(opened.path)
 
@@ -86,7 +86,7 @@ def test_a_pattern_without_match_lists_the_features(store):
 
 def test_a_store_without_labels_says_how_to_do_without(stores):
     table = stores.manifest(6).assign(label="")
-    opened = stores.sealed(table, stores.plan(table, features=FEATURES))
+    opened = stores.complete(table, stores.plan(table, features=FEATURES))
     pool(PoolSettings(store=opened.path))
     store = open_store(opened.path)
     with pytest.raises(InputError, match=r"none among 6\. Take them .*labelled=False"):

@@ -96,7 +96,7 @@ def test_each_layer_keeps_its_own_quarantine(stores):
 
 
 def test_a_second_call_changes_nothing(stores):
-    store = stores.sealed()
+    store = stores.complete()
     run(store)
     files = [file for file in stores.folder.rglob("*") if file.is_file()]
     before = {file: file.stat().st_mtime_ns for file in files}
@@ -108,7 +108,7 @@ def test_a_second_call_changes_nothing(stores):
 def test_a_feature_that_comes_later_is_added_and_the_first_stays(stores):
     table = stores.manifest()
     plan = stores.plan(table)
-    run(stores.sealed(table, plan))
+    run(stores.complete(table, plan))
     later = stores.plan(table, features={"layer-2": 8, "layer-3": 4})
     with stores.writer(table) as writer:
         stores.fill(writer.plan_group(later), later)
@@ -121,14 +121,14 @@ def test_a_feature_that_comes_later_is_added_and_the_first_stays(stores):
 
 def test_only_what_was_asked_for_is_pooled(stores):
     table = stores.manifest()
-    store = stores.sealed(table, stores.plan(table, features={"layer-1": 8, "layer-2": 8}))
+    store = stores.complete(table, stores.plan(table, features={"layer-1": 8, "layer-2": 8}))
     assert run(store, "whisper-tiny/layer-1") == ["whisper-tiny/layer-1"]
     assert tokser.open_store(store.path).pooled == ["whisper-tiny/layer-1"]
 
 
 def test_a_stopped_call_goes_on(stores, monkeypatch):
     table = stores.manifest(30)
-    store = stores.sealed(table, stores.plan(table, features={"layer-1": 8, "layer-2": 8}))
+    store = stores.complete(table, stores.plan(table, features={"layer-1": 8, "layer-2": 8}))
     from tokser.functionals import pool as engine
 
     calls = []

@@ -58,7 +58,7 @@ def constant_columns(stores, dtype, precision, apart):
         table, features={"layer-1": 3}, dtype=dtype, lengths=np.ones(8), precision=precision
     )
     stores.rows = lambda plan, feature, i: np.full((1, 3), 1 + apart * (i % 2), dtype=dtype)
-    pool(PoolSettings(store=stores.sealed(table, plan).path, functionals=("max",)))
+    pool(PoolSettings(store=stores.complete(table, plan).path, functionals=("max",)))
     read = (open_store(stores.path), "whisper-tiny/layer-1", ("mean", "max"))
     values, rounding = read_functionals(*read), read_rounding(*read)
     assert list(values.columns) == list(rounding.columns)
@@ -85,7 +85,7 @@ def test_both_sides_of_the_bound(stores, dtype, precision, apart, expected):
 
 def test_functionals_without_rows_count_as_float16(stores):
     plan = functionals_plan("whisper-tiny", {"layer-1": 3}, np.ones(8, dtype=np.int64), {})
-    store = stores.sealed(stores.manifest(8), plan)
+    store = stores.complete(stores.manifest(8), plan)
     assert store.without_rows == ["whisper-tiny/layer-1"]
     values = store.functionals("whisper-tiny/layer-1").to_numpy(dtype=np.float64)
     size = np.hypot(values[:, :3], values[:, 3:])

@@ -13,7 +13,7 @@ FEATURE = "whisper-tiny/layer-2"
 @pytest.fixture
 def store(stores):
     table = stores.manifest(9)
-    opened = stores.sealed(table, stores.plan(table, features={"layer-2": 5}))
+    opened = stores.complete(table, stores.plan(table, features={"layer-2": 5}))
     pool(PoolSettings(store=opened.path, functionals=("min", "max", "q25")))
     return open_store(opened.path)
 
@@ -63,7 +63,7 @@ def test_an_unknown_functional_is_refused(store, names):
 
 def test_pooling_more_later_leaves_what_was_there(stores):
     table = stores.manifest(6)
-    opened = stores.sealed(table, stores.plan(table, features={"layer-2": 5}))
+    opened = stores.complete(table, stores.plan(table, features={"layer-2": 5}))
     pool(PoolSettings(store=opened.path))
     before = open_store(opened.path)[FEATURE].functionals()
     pool(PoolSettings(store=opened.path, functionals=("q97.5",)))

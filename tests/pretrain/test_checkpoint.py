@@ -5,11 +5,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tokser.checksummed_folder import INDEX
 from tokser.errors import CheckpointError, DamagedFileError, InputError
 from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_aligner
 from tokser.pretrain.paper import PaperAligner
 from tokser.pretrain.variants import build_aligner
-from tokser.sealed import INDEX
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.pretrain.checkpoint import load_aligner
 from tokser.pretrain.metrics import read_metrics
-from tokser.sealed import SealedFolder
 from tokser.stages.pretrain import pretrain
 
 FORMER = Path(__file__).parent / "former_runs"
@@ -29,7 +29,7 @@ def test_a_finished_run_matches(toy, former, variant, capsys):
 @pytest.mark.slow
 def test_a_stopped_run_resumes_with_present_names(toy, former, tmp_path):
     for name in ("provenance.json", "aligner.json"):
-        SealedFolder(former).drop(name)
+        ChecksummedFolder(former).drop(name)
     pretrain(toy.settings(former, epochs=2))
     fresh = pretrain(toy.settings(tmp_path / "fresh" / "paper", epochs=2))
     for name in ("metrics.csv", "aligner.safetensors"):

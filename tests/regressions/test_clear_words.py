@@ -70,7 +70,7 @@ def test_numbers_written_as_text_are_numbers():
 
 
 def test_a_changed_label_names_its_utterance(stores):
-    stores.sealed()
+    stores.complete()
     table = stores.manifest()
     table.loc["utt001", "label"] = "fear"
     with (

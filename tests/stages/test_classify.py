@@ -20,7 +20,7 @@ options: {memory_limit: 0}
 @pytest.fixture
 def settings(stores, tmp_path):
     table = stores.manifest(60)
-    opened = stores.sealed(table, stores.plan(table, features={"layer-1": 5}))
+    opened = stores.complete(table, stores.plan(table, features={"layer-1": 5}))
     pool(PoolSettings(store=opened.path))
     grid = GridSettings(batch_sizes=(8, 16), learning_rates=(1e-2,), hidden=(6,), epochs=2)
     told = {"dataset": "emodb", "store": opened.path, "grid": grid, "device": "cpu"}

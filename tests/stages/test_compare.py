@@ -11,11 +11,11 @@ from tokser.stages.compare import compare
 def two(stores):
     """Two stores of one corpus; the second holds other values, and says so."""
     table = stores.manifest()
-    first = stores.sealed(table, stores.plan(table, context="pad"), name="pad.zarr")
+    first = stores.complete(table, stores.plan(table, context="pad"), name="pad.zarr")
     second_plan = stores.plan(table, features={"layer-2": 8}, context="fit", precision="bfloat16")
     plain = stores.rows
     stores.rows = lambda plan, feature, position: plain(plan, feature, position) * np.float16(2)
-    second = stores.sealed(table, second_plan, name="fit.zarr")
+    second = stores.complete(table, second_plan, name="fit.zarr")
     return first, second
 
 
@@ -40,8 +40,8 @@ def test_the_command_shows_a_table(two):
 
 def test_what_is_told_apart_only_by_later_provenance_is_named(stores):
     table = stores.manifest()
-    old = stores.sealed(table, name="old.zarr")
-    new = stores.sealed(table, stores.plan(table, last_layer="layer-2 before"), name="new.zarr")
+    old = stores.complete(table, name="old.zarr")
+    new = stores.complete(table, stores.plan(table, last_layer="layer-2 before"), name="new.zarr")
     (found,) = compare(old.path, new.path)
     assert found.made_by == ("last_layer not stated", "last_layer layer-2 before")
     (same,) = compare(new.path, new.path)
@@ -51,7 +51,7 @@ def test_what_is_told_apart_only_by_later_provenance_is_named(stores):
 def test_a_feature_may_have_another_name_in_the_other_store(stores):
     table = stores.manifest()
     plan = stores.plan(table, features={"layer-1": 8, "layer-2": 8, "layer-3": 9})
-    path = stores.sealed(table, plan).path
+    path = stores.complete(table, plan).path
     name, other = "whisper-tiny/layer-1", "whisper-tiny/layer-2"
     (found,) = compare(path, path, [f"{name}={other}"])
     assert found.features == (name, other)
@@ -64,22 +64,22 @@ def test_a_feature_may_have_another_name_in_the_other_store(stores):
 
 def test_only_what_both_have_is_joined_by_id(stores):
     table = stores.manifest()
-    first = stores.sealed(table, name="all.zarr")
-    second = stores.sealed(table.iloc[3:8], name="some.zarr")
+    first = stores.complete(table, name="all.zarr")
+    second = stores.complete(table.iloc[3:8], name="some.zarr")
     (found,) = compare(first.path, second.path)
     assert found.num_utterances == 5
     renamed = table.rename(index=lambda name: f"other-{name}")
-    third = stores.sealed(renamed, name="other.zarr")
+    third = stores.complete(renamed, name="other.zarr")
     with pytest.raises(InputError, match=r"utterances that have both .* got none"):
         compare(first.path, third.path)
 
 
 def test_utterances_of_other_lengths_are_refused_by_name(stores):
     table = stores.manifest()
-    first = stores.sealed(table, name="all.zarr")
+    first = stores.complete(table, name="all.zarr")
     lengths = first["whisper-tiny/layer-2"].lengths.to_numpy().copy()
     lengths[4] += 1
-    second = stores.sealed(table, stores.plan(table, lengths=lengths), name="longer.zarr")
+    second = stores.complete(table, stores.plan(table, lengths=lengths), name="longer.zarr")
     message = rf"utt004: expected {lengths[4] - 1} rows .* got {lengths[4]}"
     with pytest.raises(StoreMismatchError, match=message):
         compare(first.path, second.path)
@@ -87,7 +87,7 @@ def test_utterances_of_other_lengths_are_refused_by_name(stores):
 
 def test_stores_without_a_common_feature(stores):
     table = stores.manifest()
-    first = stores.sealed(table, name="one.zarr")
-    second = stores.sealed(table, stores.plan(table, name="wavlm"), name="two.zarr")
+    first = stores.complete(table, name="one.zarr")
+    second = stores.complete(table, stores.plan(table, name="wavlm"), name="two.zarr")
     with pytest.raises(SettingsError, match=r"a feature that both stores have.*--features"):
         compare(first.path, second.path)

@@ -14,7 +14,7 @@ FEATURE = "whisper-tiny/layer-2"
 
 @pytest.fixture
 def store(stores):
-    return stores.sealed()
+    return stores.complete()
 
 
 def test_every_feature_gets_a_file_and_a_stamp(store, tmp_path):

@@ -23,7 +23,7 @@ def make_settings(stores, tmp_path):
             table = with_numbers(stores)
         plan = stores.plan(table, features={"layer-1": 5, "layer-2": 4})
         if not stores.path.exists():
-            pool(PoolSettings(store=stores.sealed(table, plan, dataset="iemocap").path))
+            pool(PoolSettings(store=stores.complete(table, plan, dataset="iemocap").path))
         told = {"dataset": "iemocap", "store": str(stores.path), "out": tmp_path / out}
         return RegressSettings(**told | {"targets": ("valence",), "device": "cpu"} | changes)
 

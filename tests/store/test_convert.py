@@ -296,21 +296,21 @@ class TestOneFormat:
             convert_store(str(source.path), str(tmp_path / "copy.zarr"))
 
     def test_a_target_of_another_corpus_is_refused(self, source, stores, tmp_path):
-        stores.sealed(stores.manifest(5), name="other.zarr")
+        stores.complete(stores.manifest(5), name="other.zarr")
         with pytest.raises(StoreMismatchError, match="manifest_digest"):
             convert_store(str(source.path), str(tmp_path / "other.zarr"))
 
     def test_a_target_of_another_model_is_refused(self, source, stores, tmp_path):
         table = stores.manifest()
         plan = stores.plan(table, revision="def")
-        stores.sealed(table, plan, name="other.zarr")
+        stores.complete(table, plan, name="other.zarr")
         with pytest.raises(StoreMismatchError, match=r"revision def as in the store.*got.*abc"):
             convert_store(str(source.path), str(tmp_path / "other.zarr"))
 
     def test_a_target_with_other_rows_is_refused_and_kept(self, source, stores, tmp_path):
         table = stores.manifest()
         plan = speech_plan(stores, table)
-        other = stores.sealed(table, plan, name="other.zarr")
+        other = stores.complete(table, plan, name="other.zarr")
         with pytest.raises(StoreMismatchError, match=f"other rows of {QUARANTINED}"):
             convert_store(str(source.path), str(tmp_path / "other.zarr"))
         assert open_store(other.path)[SPEECH].is_complete

@@ -197,7 +197,7 @@ def test_who_planned_before_a_drop_commits_nothing_after_it(stores):
             stores.fill(group, plan)
         wide = stores.plan(table, dtype="float32")
         writer.plan_group(wide)
-        with pytest.raises(StoreMismatchError, match="planned anew, or made smaller"):
+        with pytest.raises(StoreMismatchError, match="planned again, or made smaller"):
             stores.fill(group, plan)
 
 
@@ -218,7 +218,7 @@ def test_pool_and_convert_skip_uncommitted_features(stores, capsys):
 
 def test_an_invalid_name_is_refused_before_a_write(stores):
     table = stores.manifest(4)
-    store = stores.sealed(table)
+    store = stores.complete(table)
     before = files(store)
     with stores.writer(table) as writer:
         for name in ("ids", "IDS", "..", "a/b", "a@b", "functionals/x", "x" * 201):
@@ -231,7 +231,7 @@ def test_an_invalid_name_is_refused_before_a_write(stores):
 
 def test_names_that_differ_in_case_alone_are_refused(stores):
     table = stores.manifest(4)
-    stores.sealed(table)
+    stores.complete(table)
     with (
         stores.writer(table) as writer,
         pytest.raises(SettingsError, match="differs from whisper-tiny in more than case"),
@@ -242,7 +242,7 @@ def test_names_that_differ_in_case_alone_are_refused(stores):
 def test_a_store_whose_document_names_a_place_outside_is_refused(stores):
     from tokser.store.documents import with_digest
 
-    store = stores.sealed(stores.manifest(4))
+    store = stores.complete(stores.manifest(4))
     root = store.attributes.model_dump(mode="json")
     store.backend.write_document("", with_digest(root | {"groups": ["../../victim"]}))
     with pytest.raises(StoreMismatchError, match=r"groups.*would leave the store"):
@@ -250,7 +250,7 @@ def test_a_store_whose_document_names_a_place_outside_is_refused(stores):
 
 
 def test_locks_go_by_the_real_folder(stores):
-    store = stores.sealed(stores.manifest(4))
+    store = stores.complete(stores.manifest(4))
     link = stores.folder / f"link{stores.suffix}"
     link.symlink_to(stores.path)
     with (

@@ -165,7 +165,7 @@ class TestFormats:
     def test_columns_of_the_manifest_keep_their_types(self, stores, tmp_path):
         table = stores.manifest()
         table["naturalness"] = np.linspace(0, 1, len(table))
-        other = stores.sealed(table)
+        other = stores.complete(table)
         write_parquet(other, other[SPEECH], tmp_path / "f.parquet", _ignore)
         found = pd.read_parquet(tmp_path / "f.parquet").set_index("id").drop(columns="rows")
         pd.testing.assert_frame_equal(found, other.utterances)

@@ -19,7 +19,7 @@ FEATURE = "whisper-tiny/layer-2"
 )
 @given(places=st.lists(st.integers(0, 11), max_size=8))
 def test_batches_are_what_a_loop_gives(stores, places):
-    layer = open_store(stores.path)[FEATURE] if stores.path.exists() else stores.sealed()[FEATURE]
+    layer = open_store(stores.path)[FEATURE] if stores.path.exists() else stores.complete()[FEATURE]
     ids = [f"utt{place:03d}" for place in places]
     rows = [np.array(layer[name]) for name in ids]
     lengths = [len(found) for found in rows]
@@ -34,7 +34,7 @@ def test_batches_are_what_a_loop_gives(stores, places):
 
 
 def test_batches_belong_to_the_caller(stores):
-    layer = stores.sealed()[FEATURE]
+    layer = stores.complete()[FEATURE]
     before = np.array(layer["utt000"])
     for rows in (layer.ragged(["utt000"]).rows, layer.batch(["utt000"]).rows):
         rows[...] = 0

@@ -111,7 +111,7 @@ def test_raw_shards_are_those_of_zarr_python_byte_for_byte(plan):
 
 @pytest.mark.parametrize("stores", ["zarr", "hdf5"], indirect=True)
 def test_a_mapped_read_is_no_copy_and_read_only(stores):
-    layer = stores.sealed()[FEATURE]
+    layer = stores.complete()[FEATURE]
     rows = layer["utt000"]
     assert not rows.flags.owndata
     assert np.shares_memory(rows, layer["utt000"])
@@ -121,7 +121,7 @@ def test_a_mapped_read_is_no_copy_and_read_only(stores):
 
 @pytest.mark.parametrize("stores", ["zarr-zstd", "zarr-blosc", "hdf5-gzip"], indirect=True)
 def test_a_packed_shard_is_not_mapped_and_read_only(stores):
-    layer = stores.sealed()[FEATURE]
+    layer = stores.complete()[FEATURE]
     with pytest.raises(ValueError, match="read-only"):
         layer["utt000"][0, 0] = 1
     assert not layer._mapped
@@ -160,7 +160,7 @@ def _reorder(file, order, chunk_bytes, layout):
 @pytest.fixture
 def read(stores):
     """A layer whose first shard is mapped, where it can be."""
-    layer = stores.sealed()[FEATURE]
+    layer = stores.complete()[FEATURE]
     layer["utt000"]
     return layer
 

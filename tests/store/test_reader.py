@@ -15,7 +15,7 @@ from tokser.errors import (
 
 def test_the_utterances_are_the_manifest(stores):
     table = stores.manifest()
-    store = stores.sealed(table)
+    store = stores.complete(table)
     assert store.dataset == "emodb"
     assert list(store.utterances.index) == list(table.index)
     assert store.utterances["session"].tolist() == [""] * len(table)
@@ -25,7 +25,7 @@ def test_the_utterances_are_the_manifest(stores):
 def test_a_layer_tells_its_shape(stores):
     table = stores.manifest()
     plan = stores.plan(table)
-    layer = stores.sealed(table, plan)["whisper-tiny/layer-2"]
+    layer = stores.complete(table, plan)["whisper-tiny/layer-2"]
     assert (layer.dim, layer.dtype, layer.kind) == (8, np.float16, "speech")
     assert layer.lengths.tolist() == plan.lengths.tolist()
     assert layer.num_rows == plan.lengths.sum()
@@ -34,12 +34,12 @@ def test_a_layer_tells_its_shape(stores):
 
 def test_an_unknown_feature_lists_those_there_are(stores):
     with pytest.raises(SettingsError, match=r"whisper-tiny/layer-2.*got 'wavlm/layer-9'"):
-        stores.sealed()["wavlm/layer-9"]
+        stores.complete()["wavlm/layer-9"]
 
 
 def test_an_unknown_utterance_is_named(stores):
     with pytest.raises(SettingsError, match="'nobody'"):
-        stores.sealed()["whisper-tiny/layer-2"]["nobody"]
+        stores.complete()["whisper-tiny/layer-2"]["nobody"]
 
 
 def test_nothing_and_something_else_are_no_store(tmp_path):
@@ -53,7 +53,7 @@ def test_nothing_and_something_else_are_no_store(tmp_path):
 
 
 def test_a_later_format_is_refused(stores):
-    store = stores.sealed()
+    store = stores.complete()
     store.backend.write_document("", store.backend.read_document("") | {"format": 2})
     with pytest.raises(StoreMismatchError, match=r"format 1 or 1\.1, got format 2"):
         tokser.open_store(store.path)
@@ -74,7 +74,7 @@ def test_an_uncommitted_shard_is_an_error_not_zeros(stores):
 
 @pytest.mark.parametrize("damage", ["delete", "truncate"])
 def test_a_shard_deleted_or_cut_short_is_an_error_not_zeros(stores, shard_file, damage):
-    store = stores.sealed()
+    store = stores.complete()
     file = shard_file()
     if damage == "delete":
         file.unlink()
@@ -103,7 +103,7 @@ def test_a_quarantined_utterance_has_a_reason_and_no_id(stores):
 
 def test_functionals_must_be_pooled_first(stores):
     with pytest.raises(StoreIncompleteError, match="tokser pool"):
-        stores.sealed()["whisper-tiny/layer-2"].functionals()
+        stores.complete()["whisper-tiny/layer-2"].functionals()
 
 
 def test_a_lookup_feature_reads_like_any_other(stores):
@@ -134,7 +134,7 @@ def test_a_lookup_feature_reads_like_any_other(stores):
 def test_a_document_of_another_version_is_refused_naming_the_key(stores):
     from tokser.store.documents import with_digest
 
-    store = stores.sealed()
+    store = stores.complete()
     content = store.backend.read_document("") | {"colour": "blue"}
     content.pop("digest")
     store.backend.write_document("", with_digest(content))

@@ -72,8 +72,8 @@ def assert_same_values(store, stores, plan):
 def test_the_objects_are_the_files_of_a_local_store_bit_for_bit(remote_stores, local_stores):
     table = remote_stores.manifest(20)
     plan = remote_stores.plan(table, features={"layer-0": 4, "layer-2": 8}, shard_bytes=2_000)
-    remote_stores.sealed(table, plan)
-    local_stores.sealed(table, plan)
+    remote_stores.complete(table, plan)
+    local_stores.complete(table, plan)
     bucket = RemoteObjects(remote_stores.path)
     files = [path for path in local_stores.path.rglob("*") if path.is_file()]
     keys = [path.relative_to(local_stores.path).as_posix() for path in files]
@@ -102,7 +102,7 @@ def test_a_stopped_run_goes_on_with_the_missing_shards(remote_stores):
 @uncompressed
 def test_another_model_or_corpus_is_refused(remote_stores):
     table = remote_stores.manifest()
-    remote_stores.sealed(table, remote_stores.plan(table, weights_sha256="aaa"))
+    remote_stores.complete(table, remote_stores.plan(table, weights_sha256="aaa"))
     with (
         remote_stores.writer(table) as writer,
         pytest.raises(StoreMismatchError, match=r"weights_sha256 aaa.*got weights_sha256 bbb"),
@@ -118,7 +118,7 @@ def test_another_model_or_corpus_is_refused(remote_stores):
 def test_a_shard_of_many_parts_comes_back_as_it_was(remote_stores):
     table = remote_stores.manifest(2)
     plan = remote_stores.plan(table, features={"layer-2": 512}, lengths=[20_000, 5])
-    store = remote_stores.sealed(table, plan)
+    store = remote_stores.complete(table, plan)
     assert store.backend.objects.size(shard_key(store)) > 16 * 2**20
     assert_same_values(store, remote_stores, plan)
     assert verify_store(store).is_whole
@@ -130,8 +130,8 @@ def test_a_shard_of_many_parts_comes_back_as_it_was(remote_stores):
 def test_batches_are_those_of_a_local_store(remote_stores, local_stores):
     table = remote_stores.manifest(24)
     plan = remote_stores.plan(table, shard_bytes=2_000)
-    remote = remote_stores.sealed(table, plan)[FEATURE]
-    local = local_stores.sealed(table, plan)[FEATURE]
+    remote = remote_stores.complete(table, plan)[FEATURE]
+    local = local_stores.complete(table, plan)[FEATURE]
     ids = random.Random(0).sample(list(table.index), 20)
     for method in ("batch", "ragged"):
         found, wanted = getattr(remote, method)(ids), getattr(local, method)(ids)
@@ -168,7 +168,7 @@ def test_quarantine_lookups_and_their_reasons(remote_stores):
 @pytest.mark.parametrize("damage", ["delete", "truncate"])
 @uncompressed
 def test_an_object_deleted_or_cut_short_is_an_error_not_zeros(remote_stores, damage):
-    store = remote_stores.sealed()
+    store = remote_stores.complete()
     objects, key = store.backend.objects, shard_key(store)
     if damage == "delete":
         objects.delete(key)
@@ -183,7 +183,7 @@ def test_an_object_deleted_or_cut_short_is_an_error_not_zeros(remote_stores, dam
 
 @uncompressed
 def test_a_changed_object_is_found_by_verify_and_reads(remote_stores):
-    store = remote_stores.sealed()
+    store = remote_stores.complete()
     objects, key = store.backend.objects, shard_key(store)
     data = bytearray(objects.get(key))
     data[len(data) // 3] ^= 8
@@ -356,7 +356,7 @@ def test_writing_and_reading_get_over_dropped_connections(remote_stores, proxy):
     table = remote_stores.manifest(12)
     plan = remote_stores.plan(table, features={"layer-2": 512}, shard_bytes=50_000)
     proxy.share, proxy.most = 1.0, 100_000
-    store = remote_stores.sealed(table, plan)
+    store = remote_stores.complete(table, plan)
     while_writing = proxy.num_cut
     assert while_writing >= 3
     assert_same_values(store, remote_stores, plan)
@@ -423,7 +423,7 @@ def _shard_rows(stores, group, plan, shard):
 def test_a_server_that_leaves_within_a_read_is_no_damage(remote_stores, proxy, monkeypatch):
     """Rows are read through zarr-python, which must not take silence for a missing chunk."""
     monkeypatch.setenv(TIMEOUT_VARIABLE, "0.5")
-    store = remote_stores.sealed()
+    store = remote_stores.complete()
     layer = store[FEATURE]
     layer["utt000"]
     spec, layout = layer.spec, layer.layout
@@ -514,7 +514,7 @@ def serve(tmp_path, monkeypatch):
 def test_a_store_on_a_web_server_is_read_and_verified(local_stores, serve):
     table = local_stores.manifest(3)
     plan = large(local_stores, table)
-    local_stores.sealed(table, plan)
+    local_stores.complete(table, plan)
     store = open_store(serve(Ranges), check=True)
     assert_same_values(store, local_stores, plan)
     assert verify_store(store).is_whole
@@ -526,7 +526,7 @@ def test_a_store_on_a_web_server_is_read_and_verified(local_stores, serve):
 @uncompressed
 def test_a_server_without_ranges_is_no_damage(local_stores, serve):
     table = local_stores.manifest(3)
-    local_stores.sealed(table, large(local_stores, table))
+    local_stores.complete(table, large(local_stores, table))
     store = open_store(serve(Plain))
     for call in (lambda: store[FEATURE]["utt000"], lambda: verify_store(store)):
         with pytest.raises(RunError, match=r"expected an answer .*answers range requests: nginx"):
@@ -537,7 +537,7 @@ def test_a_server_without_ranges_is_no_damage(local_stores, serve):
 @pytest.mark.parametrize("way", ["variable", "netrc", "address"])
 def test_a_web_server_gets_the_credentials(local_stores, serve, monkeypatch, tmp_path, way):
     table = local_stores.manifest(3)
-    local_stores.sealed(table)
+    local_stores.complete(table)
     address = serve(Guarded)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with pytest.raises(RunError, match="expected an answer"):
@@ -564,7 +564,7 @@ def test_a_damaged_netrc_file_is_an_error(monkeypatch, tmp_path):
 @uncompressed
 def test_nothing_is_written_to_a_web_server(local_stores, serve):
     table = local_stores.manifest()
-    local_stores.sealed(table)
+    local_stores.complete(table)
     address = serve(Ranges)
     plan = local_stores.plan(table, name="wavlm")
     with (
@@ -596,7 +596,7 @@ def load(layer, method):
 
 @uncompressed
 def test_workers_that_are_spawned_read_a_remote_store(remote_stores):
-    layer = remote_stores.sealed()[FEATURE]
+    layer = remote_stores.complete()[FEATURE]
     for found, utterance in zip(load(layer, "spawn"), layer.ids, strict=True):
         np.testing.assert_array_equal(found, layer[utterance])
 
@@ -604,7 +604,7 @@ def test_workers_that_are_spawned_read_a_remote_store(remote_stores):
 @uncompressed
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_workers_that_are_forked_say_what_to_do_rather_than_hang(remote_stores):
-    layer = remote_stores.sealed()[FEATURE]
+    layer = remote_stores.complete()[FEATURE]
     assert len(layer.ids) == 12  # which is read here, so that threads are running
     with pytest.raises(RuntimeError, match="multiprocessing_context='spawn'"):
         load(layer, "fork")

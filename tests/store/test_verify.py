@@ -16,7 +16,7 @@ def flip(file, position, bit=3):
 
 
 def test_a_whole_store_is_whole(stores, shard_file):
-    store = stores.sealed()
+    store = stores.complete()
     counted = []
     found = verify_store(store, counted.append)
     assert found.is_whole
@@ -30,7 +30,7 @@ def test_changed_rows_name_the_utterance(stores, shard_file, seed):
         pytest.skip("one bit of a packed chunk may change any of its rows")
     table = stores.manifest()
     plan = stores.plan(table)
-    store = stores.sealed(table, plan)
+    store = stores.complete(table, plan)
     rng = random.Random(seed)
     position = rng.randrange(len(table))
     layer = store["whisper-tiny/layer-2"]
@@ -44,14 +44,14 @@ def test_changed_rows_name_the_utterance(stores, shard_file, seed):
 
 
 def test_changed_packed_rows_are_noticed(stores, shard_file):
-    store = stores.sealed()
+    store = stores.complete()
     flip(shard_file(), shard_file().stat().st_size // 2)
     (damage,) = verify_store(open_store(store.path)).damages
     assert damage.shard == 0
 
 
 def test_a_flipped_bit_in_the_shard_index_is_noticed(stores, shard_file):
-    store = stores.sealed()
+    store = stores.complete()
     flip(shard_file(), shard_file().stat().st_size - 12, 2)
     (damage,) = verify_store(open_store(store.path)).damages
     assert damage.shard == 0
@@ -59,7 +59,7 @@ def test_a_flipped_bit_in_the_shard_index_is_noticed(stores, shard_file):
 
 @pytest.mark.parametrize("damage", ["delete", "truncate"])
 def test_a_shard_deleted_or_cut_short_names_all_its_utterances(stores, shard_file, damage):
-    store = stores.sealed()
+    store = stores.complete()
     if damage == "delete":
         shard_file().unlink()
     else:
@@ -72,7 +72,7 @@ def test_a_shard_deleted_or_cut_short_names_all_its_utterances(stores, shard_fil
 def test_two_shards_that_changed_places_are_both_named(stores, shard_file):
     table = stores.manifest(20)
     plan = stores.plan(table, shard_bytes=1_000)
-    store = stores.sealed(table, plan)
+    store = stores.complete(table, plan)
     if stores.compression != "none":
         pytest.skip("packed shards differ in size, which is noticed sooner")
     first, second = 0, 2
@@ -87,7 +87,7 @@ def test_two_shards_that_changed_places_are_both_named(stores, shard_file):
 
 
 def test_a_damaged_journal_is_named(stores, entry_file):
-    store = stores.sealed()
+    store = stores.complete()
     flip(entry_file(), entry_file().stat().st_size // 2)
     (damage,) = verify_store(open_store(store.path)).damages
     assert (damage.what, damage.shard) == ("whisper-tiny/layer-2", 0)
@@ -96,10 +96,10 @@ def test_a_damaged_journal_is_named(stores, entry_file):
 
 def test_the_journal_of_another_run_is_refused(stores, entry_file):
     table = stores.manifest()
-    stores.sealed(table, stores.plan(table, weights_sha256="aaa"))
+    stores.complete(table, stores.plan(table, weights_sha256="aaa"))
     foreign = entry_file().read_bytes()
     other = type(stores)(stores.folder / "other", stores.suffix, stores.compression)
-    store = other.sealed(table, other.plan(table, weights_sha256="bbb"))
+    store = other.complete(table, other.plan(table, weights_sha256="bbb"))
     here = other.path / entry_file().relative_to(stores.path)
     here.write_bytes(foreign)
     with pytest.raises(CorruptStoreError, match="has identity"):
@@ -109,7 +109,7 @@ def test_the_journal_of_another_run_is_refused(stores, entry_file):
 
 
 def test_a_damaged_layout_is_named(stores):
-    store = stores.sealed()
+    store = stores.complete()
     group = stores.path / "whisper-tiny"
     zarr = stores.suffix == ".zarr"
     flip(group / ("row_starts/c/0" if zarr else "layout.h5"), -3, 4)
@@ -117,7 +117,7 @@ def test_a_damaged_layout_is_named(stores):
 
 
 def test_a_damaged_manifest_is_named(stores):
-    store = stores.sealed()
+    store = stores.complete()
     file = stores.path / ("manifest/c/0" if stores.suffix == ".zarr" else "utterances.h5")
     data = file.read_bytes()
     file.write_bytes(data.replace(b"Satz Nummer 3", b"Satz Nummer 2", 1))
@@ -139,7 +139,7 @@ def test_shards_to_come_are_missing_not_damaged(stores):
 def test_the_journal_holds_the_digest_of_the_file(stores, shard_file, entry_file):
     import xxhash
 
-    store = stores.sealed()
+    store = stores.complete()
     layer = store["whisper-tiny/layer-2"]
     text = store.backend.read_entry(layer.name, 0)
     entry = parse_entry(text, shard=0, identity=layer.identity, where="")
@@ -148,7 +148,7 @@ def test_the_journal_holds_the_digest_of_the_file(stores, shard_file, entry_file
 
 
 def test_reading_with_checks_refuses_rows_that_changed(stores, shard_file):
-    store = stores.sealed()
+    store = stores.complete()
     flip(shard_file(), shard_file().stat().st_size // 3)
     checked = open_store(store.path, check=True)["whisper-tiny/layer-2"]
     refused = 0
@@ -162,7 +162,7 @@ def test_reading_with_checks_refuses_rows_that_changed(stores, shard_file):
 
 
 def test_an_unreadable_shard_is_damage_and_the_rest_is_verified(stores, monkeypatch):
-    store = stores.sealed()
+    store = stores.complete()
     real = type(store.backend.objects).get_range
 
     def fail(self, key, first, after):

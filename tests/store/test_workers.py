@@ -40,7 +40,7 @@ def layers(tmp_path, stores):
     """The same feature in every format, after this process has read from each."""
     made = {}
     for name, (suffix, compression) in FORMATS.items():
-        made[name] = type(stores)(tmp_path / name, suffix, compression).sealed()[FEATURE]
+        made[name] = type(stores)(tmp_path / name, suffix, compression).complete()[FEATURE]
         made[name]["utt000"]
     return made
 
@@ -68,7 +68,7 @@ def test_workers_of_a_data_loader_read_the_same(layers, method, num_workers):
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_layer_is_a_dataset_by_itself(stores):
-    layer = stores.sealed()[FEATURE]
+    layer = stores.complete()[FEATURE]
     expected = {name: np.array(layer[name]) for name in layer.ids}
     loader = DataLoader(
         layer,
@@ -83,7 +83,7 @@ def test_a_layer_is_a_dataset_by_itself(stores):
 
 
 def test_eight_threads_read_the_same(stores):
-    expected = {name: np.array(rows) for name, rows in _rows(stores.sealed()).items()}
+    expected = {name: np.array(rows) for name, rows in _rows(stores.complete()).items()}
     layer = open_store(stores.path)[FEATURE]
     names = [
         name for seed in range(8) for name in np.random.default_rng(seed).permutation(layer.ids)
@@ -94,7 +94,7 @@ def test_eight_threads_read_the_same(stores):
 
 
 def test_a_store_and_a_layer_survive_pickling(stores):
-    store = stores.sealed()
+    store = stores.complete()
     again = pickle.loads(pickle.dumps(store))
     assert (again.path, again.features, again.check) == (store.path, store.features, False)
     assert pickle.loads(pickle.dumps(open_store(stores.path, check=True))).check

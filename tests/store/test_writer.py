@@ -41,7 +41,7 @@ def test_an_interrupted_run_goes_on_with_the_missing_shards(stores):
 def test_a_layer_added_later_shares_the_rows(stores):
     table = stores.manifest()
     first = stores.plan(table, features={"layer-2": 8})
-    stores.sealed(table, first)
+    stores.complete(table, first)
     both = stores.plan(table, features={"layer-2": 8, "layer-1": 8})
     with stores.writer(table) as writer:
         group = writer.plan_group(both)
@@ -53,7 +53,7 @@ def test_a_layer_added_later_shares_the_rows(stores):
 
 def test_another_model_is_refused_naming_both(stores):
     table = stores.manifest()
-    stores.sealed(table, stores.plan(table, weights_sha256="aaa"))
+    stores.complete(table, stores.plan(table, weights_sha256="aaa"))
     with (
         stores.writer(table) as writer,
         pytest.raises(StoreMismatchError, match=r"weights_sha256 aaa.*got weights_sha256 bbb"),
@@ -62,7 +62,7 @@ def test_another_model_is_refused_naming_both(stores):
 
 
 def test_another_corpus_is_refused_naming_both(stores):
-    stores.sealed()
+    stores.complete()
     with (
         pytest.raises(StoreMismatchError, match=r"expected dataset emodb .*got iemocap"),
         stores.writer(stores.manifest(), dataset="iemocap"),
@@ -118,7 +118,7 @@ def test_what_another_writer_committed_is_not_done_again(stores):
 def test_a_locked_plan_names_the_lock(stores, monkeypatch):
     monkeypatch.setattr("tokser.store.locks.PATIENCE_S", 0.1)
     table = stores.manifest()
-    stores.sealed(table)
+    stores.complete(table)
     with (
         FileLock(f"{stores.path}.lock"),
         pytest.raises(StoreLockedError, match="holds the lock"),
@@ -166,7 +166,7 @@ def test_renamed_values_of_a_provenance_still_match(stores):
     table = stores.manifest()
     former = stores.plan(table, variant="report", options={"seeds": 2})
     present = stores.plan(table, variant="paper", options={"global_queries": 2})
-    identity = stores.sealed(table, former)["whisper-tiny/layer-2"].identity
+    identity = stores.complete(table, former)["whisper-tiny/layer-2"].identity
     with stores.writer(table) as writer:
         assert writer.plan_group(present).pending() == {}
         with pytest.raises(StoreMismatchError, match="variant report as in the store, got variant"):
@@ -189,7 +189,7 @@ def test_two_writers_of_one_lookup_table_leave_one(stores):
 def test_a_refusal_names_the_nested_key_that_differs(stores):
     table = stores.manifest()
     made = {"speech": {"model": "a", "context": "pad"}, "text": {"model": "b"}}
-    stores.sealed(table, stores.plan(table, trained_on=made))
+    stores.complete(table, stores.plan(table, trained_on=made))
     other = made | {"speech": {"model": "a", "context": "fit"}}
     wanted = (
         "expected trained_on.speech.context pad as in the store, got trained_on.speech.context fit"

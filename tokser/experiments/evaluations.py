@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import SettingsError
 from tokser.experiments.dataset import Dataset, ExperimentSettings
 from tokser.experiments.ledger import LEDGER, Ledger, shared_ledger
 from tokser.progress import warn
 from tokser.provenance import Stamp, digest_of, first_spelling
-from tokser.sealed import SealedFolder
 
 __all__ = ["open_ledger", "restore_ledger", "run_digest"]
 
@@ -47,12 +47,12 @@ def open_ledger(settings: ExperimentSettings, stamp: Stamp, dataset: Dataset) ->
 
 def restore_ledger(out: Path, ledger: Ledger) -> None:
     """Write a run's own file again if it is damaged, from what all runs share."""
-    sealed = SealedFolder(out)
-    is_damaged = LEDGER in sealed.listed() and not sealed.is_whole(LEDGER)
+    checksummed = ChecksummedFolder(out)
+    is_damaged = LEDGER in checksummed.listed() and not checksummed.is_whole(LEDGER)
     is_lost = (out / "parts").is_dir() and not (out / LEDGER).is_file()
     if is_damaged or is_lost or not ledger.is_readable():
         warn(f"{out / LEDGER} is damaged or gone: it is written again from the shared ledger")
-        sealed.put({LEDGER: ledger.lines()})
+        checksummed.put({LEDGER: ledger.lines()})
 
 
 def run_digest(stamp: Stamp, dataset: Dataset) -> str:

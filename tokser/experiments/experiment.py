@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.device import resolve_device
 from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
 from tokser.experiments.constant_columns import ConstantColumns
@@ -39,7 +40,6 @@ from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, plan_units, run_units
 from tokser.progress import say
 from tokser.provenance import Stamp
-from tokser.sealed import SealedFolder
 from tokser.store import open_store
 
 __all__ = ["run_experiment"]
@@ -188,6 +188,6 @@ def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Ou
         "splits.json": format_splits(dataset.plans).encode(),
         "audit.json": json.dumps(audits, indent=1, ensure_ascii=False).encode(),
     }
-    sealed = SealedFolder(settings.out)
-    sealed.put(files)
-    sealed.note(LEDGER)
+    checksummed = ChecksummedFolder(settings.out)
+    checksummed.put(files)
+    checksummed.note(LEDGER)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.experiments.feature_expressions import Early
 from tokser.experiments.heads.head import Head
@@ -15,7 +16,6 @@ from tokser.experiments.splits.files import SplitPlan
 from tokser.experiments.task import Task
 from tokser.progress import progress_bar, warn
 from tokser.provenance import digest_of, first_spelling
-from tokser.sealed import SealedFolder
 
 __all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
 
@@ -77,27 +77,29 @@ def run_units(
     run: Callable[[Unit, Callable[[int], None]], SearchResult],
 ) -> None:
     """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models."""
-    sealed = SealedFolder(out)
-    pending = _pending(units, tables, sealed)
+    checksummed = ChecksummedFolder(out)
+    pending = _pending(units, tables, checksummed)
     if not pending:
         return
     with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
         for unit in pending:
             result = run(unit, bar.advance)
             contents = map(parquet_bytes, (result.predictions, result.trials))
-            sealed.put(dict(zip(_part_files(unit, tables), contents, strict=True)))
+            checksummed.put(dict(zip(_part_files(unit, tables), contents, strict=True)))
 
 
-def _pending(units: Sequence[Unit], tables: TaskTables, sealed: SealedFolder) -> list[Unit]:
+def _pending(
+    units: Sequence[Unit], tables: TaskTables, checksummed: ChecksummedFolder
+) -> list[Unit]:
     """Return the units without whole files, and tell which files are damaged."""
     try:
-        listed = set(sealed.listed())
+        listed = set(checksummed.listed())
     except DamagedFileError:
         return list(units)
     names = [name for unit in units for name in _part_files(unit, tables) if name in listed]
-    faults = sealed.faults(names)
+    faults = checksummed.faults(names)
     for name, fault in faults.items():
-        warn(f"{sealed.folder / name} {fault}: what it holds is trained again")
+        warn(f"{checksummed.folder / name} {fault}: what it holds is trained again")
     whole = listed - faults.keys()
     return [unit for unit in units if not whole.issuperset(_part_files(unit, tables))]
 

@@ -9,13 +9,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from tokser.checksummed_folder import INDEX, ChecksummedFolder
 from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.names import Name
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.variants import ALIGNERS, build_aligner
 from tokser.progress import warn
-from tokser.sealed import INDEX, SealedFolder
 
 __all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
 
@@ -62,7 +62,7 @@ def save_aligner(
 ) -> None:
     """Write an aligner's weights and its description into its run's folder."""
     text = json.dumps(asdict(description), indent=2, ensure_ascii=False)
-    SealedFolder(folder).put({WEIGHTS: save(weights), _DESCRIPTION: text.encode()})
+    ChecksummedFolder(folder).put({WEIGHTS: save(weights), _DESCRIPTION: text.encode()})
 
 
 def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
@@ -74,7 +74,7 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
         CheckpointError: The description is damaged, or a weight is missing, unexpected,
             damaged or of another shape.
     """
-    sealed = SealedFolder(folder)
+    checksummed = ChecksummedFolder(folder)
     for name in (WEIGHTS, _DESCRIPTION):
         if not (folder / name).is_file():
             raise MissingInputError(
@@ -83,8 +83,8 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
                 got="no such file",
                 remedy="Run the same `tokser pretrain` again to finish it, or name another folder.",
             )
-        sealed.require_whole(name, "Run the same `tokser pretrain` again, which repairs it.")
-    if not sealed.is_sealed:
+        checksummed.require_whole(name, "Run the same `tokser pretrain` again, which repairs it.")
+    if not checksummed.has_checksums:
         warn(f"{folder}: without {INDEX}: not checked")
     description = _read_description(folder / _DESCRIPTION)
     try:

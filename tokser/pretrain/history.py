@@ -12,13 +12,13 @@ from lightning.pytorch.callbacks import Callback
 from safetensors.torch import save
 from torch import Tensor
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.pretrain.checkpoint import WEIGHTS
 from tokser.pretrain.metrics import HEADLINE, best_epoch, read_metrics
 from tokser.pretrain.module import AlignerModule
 from tokser.progress import say, warn
 from tokser.provenance import STAMP_NAME
-from tokser.sealed import SealedFolder
 
 __all__ = ["History", "interval", "percent", "say_best"]
 
@@ -51,7 +51,7 @@ class History(Callback):
 
     def __init__(self, out: Path, num_epochs: int, save_steps: int = 500) -> None:
         self._num_epochs, self._save_steps = num_epochs, save_steps
-        self._sealed = SealedFolder(out)
+        self._sealed = ChecksummedFolder(out)
         self._last_is_whole = True
         self.table, self.best, self.last = out / _TABLE, out / _BEST, out / _LAST
 
@@ -124,7 +124,7 @@ class History(Callback):
         """
         lost = self._lost()
         if lost:
-            warn(f"{lost}: training begins anew")
+            warn(f"{lost}: training begins again")
             self.begin_anew()
         for names in _TWICE:
             whole = next((name for name in names if self._sealed.is_whole(name)), None)

@@ -15,7 +15,7 @@ def bucketed_batches(
 ) -> list[list[str]]:
     """Shuffle utterances into batches of similar length.
 
-    Shuffled anew by seed and epoch over all of them; within stretches of 50 batches utterances
+    Shuffled again by seed and epoch over all of them; within stretches of 50 batches utterances
     are sorted by length, and the batches are shuffled again. The last one may be smaller.
 
     Args:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import PretrainSettings
 from tokser.device import resolve_device
 from tokser.names import Name
@@ -31,7 +32,6 @@ from tokser.pretrain.training import launched_rank, require_launcher, train
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.redaction import redacted_values
-from tokser.sealed import SealedFolder
 from tokser.store import Store
 
 __all__ = ["run_pretraining"]
@@ -79,7 +79,7 @@ def run_pretraining(store: Store, settings: PretrainSettings) -> Path:
 
 def _write_settings(settings: PretrainSettings) -> None:
     text = json.dumps(redacted_values(settings.model_dump(mode="json")), indent=2)
-    SealedFolder(settings.out).put({"settings.json": text.encode()})
+    ChecksummedFolder(settings.out).put({"settings.json": text.encode()})
 
 
 def _describe(

@@ -39,7 +39,7 @@ class _Collected:
         self.rows.setdefault(name, []).append(rows)
 
     def take(self) -> dict[str, Tensor]:
-        """Return what all processes collected, and begin anew."""
+        """Return what all processes collected, and begin again."""
         found = {
             name: torch.cat(gather_rows(torch.cat(parts))) for name, parts in self.rows.items()
         }
@@ -94,7 +94,7 @@ class Validation:
             collected.add("queries", batch.matched.inputs.queries)
 
     def scores(self) -> dict[str, float]:
-        """Score the whole dev part, of all processes; then begin anew."""
+        """Score the whole dev part, of all processes; then begin again."""
         found = self._collected.take()
         teacher, num_tokens = found["teacher"], found["num_tokens"].tolist()
         if self._equal is None:

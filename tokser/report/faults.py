@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from tokser.checksummed_folder import INDEX, ChecksummedFolder
 from tokser.errors import DamagedFileError, InputError, MissingInputError
 from tokser.progress import warn
-from tokser.sealed import INDEX, SealedFolder
 
 __all__ = ["Faults"]
 
@@ -41,10 +41,10 @@ class Faults:
         return None
 
     def _require_whole(self, path: Path) -> None:
-        sealed = SealedFolder(path.parent)
-        if sealed.is_sealed:
-            if path.exists() or path.name in sealed.listed():
-                sealed.require_whole(path.name, remedy="")
+        checksummed = ChecksummedFolder(path.parent)
+        if checksummed.has_checksums:
+            if path.exists() or path.name in checksummed.listed():
+                checksummed.require_whole(path.name, remedy="")
         elif path.parent not in self.unchecked:
             self.unchecked.add(path.parent)
             if (path.parent / "begun.json").is_file():

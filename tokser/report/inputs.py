@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.experiments.results import (
     CLASSIFICATION,
@@ -23,7 +24,6 @@ from tokser.experiments.results import (
 from tokser.pretrain.metrics import read_metrics
 from tokser.report.faults import Faults
 from tokser.report.json_files import parse_audit, parse_lines, parse_object
-from tokser.sealed import SealedFolder
 
 __all__ = [
     "TABLES",
@@ -196,7 +196,7 @@ def _tables_of(folder: Path) -> TaskTables:
 def _is_there(folder: Path, table: Table) -> bool:
     """Return whether a folder has or had a table: earlier versions did not write all of them."""
     try:
-        return (folder / table.file).exists() or table.file in SealedFolder(folder).listed()
+        return (folder / table.file).exists() or table.file in ChecksummedFolder(folder).listed()
     except (DamagedFileError, OSError):
         return False
 

@@ -103,7 +103,7 @@ class Catalogue(abc.ABC):
                 f"{self.path}, manifest",
                 expected=f"text with sha256 {self.attributes.manifest_digest}",
                 got="other text",
-                remedy="Run the same `tokser extract` again: it writes it anew.",
+                remedy="Run the same `tokser extract` again: it writes it again.",
             )
         return text
 
@@ -118,7 +118,7 @@ class Catalogue(abc.ABC):
                 f"{self.path}, ids",
                 expected=f"ids with digest {self.attributes.ids_digest}",
                 got=digest,
-                remedy="Run the same `tokser extract` again: it writes them anew.",
+                remedy="Run the same `tokser extract` again: it writes them again.",
             )
         return found
 
@@ -262,5 +262,5 @@ class Catalogue(abc.ABC):
             f"{self.path}/{key}",
             expected=f"a file with digest {digest}",
             got="another, or none",
-            remedy="Run the same `tokser extract` again: it writes it anew.",
+            remedy="Run the same `tokser extract` again: it writes it again.",
         )

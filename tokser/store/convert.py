@@ -152,7 +152,7 @@ def _refuse_damaged(store: Store, selected: Sequence[FeatureName]) -> None:
             store.path,
             expected="files with the digests that the store says",
             got=f"others, or none, of {list_some(damaged)}",
-            remedy="Run the same `tokser extract` again: it writes them anew.",
+            remedy="Run the same `tokser extract` again: it writes them again.",
         )
 
 

@@ -114,7 +114,7 @@ class GroupWriter:
 
         Raises:
             RunError: Row counts differ from the plan, or a value does not fit the dtype.
-            StoreMismatchError: The group was dropped or planned anew since this writer was made.
+            StoreMismatchError: The group was dropped or planned again since this writer was made.
         """
         self._require_unchanged(rows)
         entries = {}
@@ -187,7 +187,7 @@ class GroupWriter:
             raise StoreMismatchError(
                 self.address,
                 expected="the group as it was planned when this run began",
-                got="none" if found is None else "one that was planned anew, or made smaller",
+                got="none" if found is None else "one that was planned again, or made smaller",
                 remedy="Run the same command again.",
             )
 

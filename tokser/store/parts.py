@@ -22,7 +22,7 @@ class Part:
         layout: Where the rows of each of its utterances lie.
         numbers: Numbers of its utterances, int64 [utterances of the part].
         positions: Their positions in the table; -1 of those that were removed, or that a later
-            part holds anew.
+            part holds again.
     """
 
     path: str

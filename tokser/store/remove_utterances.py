@@ -2,7 +2,7 @@
 
 The root's document first names what is being removed. From then on nobody can open the store or
 commit a shard to it, and the same call, after any stop, does the rest; every step may be repeated.
-Shards that hold removed utterances are written anew with zeros in their place, under new entries;
+Shards that hold removed utterances are rewritten with zeros in their place, under new entries;
 lookup tables lose the rows that no remaining token needs; every version of the utterance table is
 written without them; leftovers of killed writers are deleted. The last write is the root's: it
 drops the mark and notes the numbers that were removed, which are never given again. The rows of
@@ -53,7 +53,7 @@ class Removed:
 
     Attributes:
         num_utterances: Utterances that were removed, or would be.
-        num_shards: Shards that were written anew for it.
+        num_shards: Shards that were rewritten for it.
     """
 
     num_utterances: int
@@ -199,7 +199,7 @@ def _zero_shard(
     numbers: NDArray[np.int64],
     gone: frozenset[str],
 ) -> None:
-    """Write a shard anew with zeros for what is removed; one that cannot be read is invalidated."""
+    """Rewrite a shard with zeros for what is removed; one that cannot be read is invalidated."""
     feature, layout = f"{part.path}/{name}", part.layout
     text = backend.read_entry(feature, shard)
     try:
@@ -265,7 +265,7 @@ def _shorten_lookups(
 
 
 def _shorten_table(backend: Backend, version: TableVersion, gone: frozenset[str]) -> TableVersion:
-    """Write a version of the utterance table anew, without what is removed."""
+    """Write a version of the utterance table again, without what is removed."""
     table = cells(backend.manifest_text(version.number))
     left = table[~table.index.isin(gone)]
     text, ids = table_text(left), [str(name) for name in left.index]

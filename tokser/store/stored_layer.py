@@ -177,7 +177,7 @@ class StoredLayer(Layer):
         return mapped
 
     def _require_unchanged(self, shard: int, entry: JournalEntry) -> None:
-        """Raise if a shard was written anew with other rows since its entry was read.
+        """Raise if a shard was written again with other rows since its entry was read.
 
         Raises:
             StoreMismatchError: Utterances were removed, or the feature was.

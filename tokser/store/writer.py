@@ -253,7 +253,7 @@ class StoreWriter:
         if not names:
             return
         try:
-            self._locks.require_idle([plan.name], f"plan {plan.name} anew")
+            self._locks.require_idle([plan.name], f"plan {plan.name} again")
         except StoreLockedError:
             return  # another process is at its first shards
         if whole:
@@ -262,7 +262,7 @@ class StoreWriter:
             remove_features(self._backend, plan.name, names)
 
     def _continue_group(self, plan: GroupPlan) -> tuple[GroupAttributes, Layout]:
-        """Find a group again; small files of it that were damaged are written anew."""
+        """Find a group again; small files of it that were damaged are written again."""
         attributes = read_group(self._backend, plan.name)
         damaged = damaged_files(self._backend, attributes.files)
         try:

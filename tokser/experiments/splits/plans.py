@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import AuditSettings, ClassifySettings, RegressSettings
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.experiments.splits.audit import MANY_FOLDS, Audit, audit_splits
@@ -15,7 +16,6 @@ from tokser.experiments.splits.recordings import compare_content, recordings
 from tokser.experiments.splits.sharing import first_labels, untrained_labels, used_ids
 from tokser.experiments.task import Task
 from tokser.progress import say, warn
-from tokser.sealed import SealedFolder
 from tokser.store import Store
 
 __all__ = [
@@ -124,10 +124,10 @@ def audit_plans(
 
 def _require_as_written(splits_file: Path) -> None:
     """Refuse splits of a results folder that are no longer those it was made with."""
-    sealed = SealedFolder(splits_file.parent)
-    if sealed.is_sealed and splits_file.name in sealed.listed():
+    checksummed = ChecksummedFolder(splits_file.parent)
+    if checksummed.has_checksums and splits_file.name in checksummed.listed():
         remedy = "Run what made the folder again; to edit splits, copy the file elsewhere."
-        sealed.require_whole(splits_file.name, remedy)
+        checksummed.require_whole(splits_file.name, remedy)
 
 
 def warn_of_many_folds(plans: dict[str, SplitPlan]) -> None:

@@ -112,7 +112,7 @@ def synthesise(text: str, voice: Voice) -> Float32[np.ndarray, " num_samples"]:
 
 @contextmanager
 def _fresh_espeak() -> Iterator[tuple[ctypes.CDLL, Path]]:
-    """Load the library anew, and unload it afterwards.
+    """Load the library again, and unload it afterwards.
 
     Flutter, gain control and echo live in static variables that espeak_Initialize leaves alone:
     within one loaded library, an utterance depends on the utterances before it.

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tokser.checksummed_folder import INDEX, ChecksummedFolder
 from tokser.config import (
     ClassifySettings,
     GridSettings,
@@ -20,7 +21,6 @@ from tokser.errors import TokserError
 from tokser.experiments.ledger import LEDGER
 from tokser.provenance import STAMP_NAME
 from tokser.report.inputs import read_inputs
-from tokser.sealed import INDEX, SealedFolder
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
 from tokser.stages.pretrain import pretrain
@@ -98,14 +98,14 @@ MAKERS = {"classify": classified, "regress": regressed, "pretrain": pretrained}
 def wholes(store, tmp_path_factory) -> dict[str, Path]:
     """A folder of each command, undamaged: a copy of what was made in `made/COMMAND`."""
     torch.set_num_threads(1)
-    folder = tmp_path_factory.mktemp("sealed")
+    folder = tmp_path_factory.mktemp("checksummed")
     for name, make in MAKERS.items():
         shutil.copytree(make(store, folder / "made" / name), folder / name)
     return {name: folder / name for name in MAKERS}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    names = SealedFolder(folder).listed()
+    names = ChecksummedFolder(folder).listed()
     return {n: (folder / n).read_bytes() for n in names if n not in NOT_ALIKE}
 
 
@@ -141,7 +141,7 @@ def read(command: str, folder: Path) -> str:
 
 def mutations(folder: Path, seed: int) -> list[tuple[str, str]]:
     """Some damages, or of each file each kind."""
-    files = sorted([*SealedFolder(folder).listed(), INDEX])
+    files = sorted([*ChecksummedFolder(folder).listed(), INDEX])
     every = [(name, kind) for name in files for kind in KINDS]
     return every if FULL else random.Random(seed).sample(every, 7)
 
@@ -156,7 +156,7 @@ def test_damage_is_repaired_alike_or_named(command, finished, store, wholes):
         shutil.rmtree(place)
         shutil.copytree(whole, place)
         if not finished:
-            SealedFolder(place).drop(STAMP_NAME)
+            ChecksummedFolder(place).drop(STAMP_NAME)
         if (place / name).exists():
             damage(place / name, kind, random.Random(number))
             check(command, make, store, place, name, kind, alike, page, ledger(whole))
@@ -186,6 +186,6 @@ def check(
         assert str(copy / name) in str(error), what
         return
     assert contents(copy) == alike, what
-    assert not SealedFolder(copy).faults(), what
+    assert not ChecksummedFolder(copy).faults(), what
     assert read(command, copy) == page, what
     assert set(lines) <= set(ledger(copy)), what  # what is tested again is one line more

@@ -1,4 +1,4 @@
-"""Sealed folders: the digest of every file stands in `SHA256SUMS`, and is checked when it is read.
+"""Checksummed folders: `SHA256SUMS` has the digest of every file, and is checked when it is read.
 
 The index has the form of `sha256sum`, so `sha256sum --check SHA256SUMS` checks a folder without
 tokser; its first line, a comment, holds the digest of the rest. Names are relative: a folder may be
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, InputError
 
-__all__ = ["INDEX", "SealedFolder"]
+__all__ = ["INDEX", "ChecksummedFolder"]
 
 INDEX = "SHA256SUMS"
 _WITNESS = "begun.json"
@@ -34,10 +34,10 @@ class _Index(NamedTuple):
     digests: dict[str, tuple[str, ...]]
 
 
-class SealedFolder:
+class ChecksummedFolder:
     """The files of a folder, with their digests.
 
-    Reads the index anew each time; one process at a time may write.
+    Reads the index again each time; one process at a time may write.
 
     Args:
         folder: It need not exist.
@@ -47,7 +47,7 @@ class SealedFolder:
         self.folder = folder
 
     @property
-    def is_sealed(self) -> bool:
+    def has_checksums(self) -> bool:
         """Whether there is an index, or was one; earlier versions wrote none."""
         if (self.folder / INDEX).exists():
             return True
@@ -144,7 +144,7 @@ class SealedFolder:
 
     def require_whole(self, name: str, remedy: str) -> None:
         """Raise `DamagedFileError` unless a file is as it was written; pass without an index."""
-        if not self.is_sealed:
+        if not self.has_checksums:
             return
         for fault in self.faults([name]).values():
             raise DamagedFileError(
