@@ -66,7 +66,8 @@ test: install ## Run the whole suite
 	$(PYTEST)
 
 test-fast: install ## Run the unit tests, for the edit loop
-	$(PYTEST) -m "not slow and not faults and not docs and not browser"
+	$(PYTEST) -m "not slow and not faults and not docs and not browser" \
+	  $(addprefix --ignore tests/,consistency faults regressions stages testing)
 
 test-faults: install ## Kill, flip and fill: the big counts
 	TOKSER_FAULTS=full $(BIN)/python -m pytest tests/faults tests/store/test_stateful.py tests/store/test_living.py tests/regressions --override-ini timeout=3600

@@ -30,6 +30,14 @@ _MARKERS = {
     ),
     "docs": ("consistency", "testing/test_documentation.py"),
     "browser": ("report/test_browser.py",),
+    "slow": (
+        *("stages", "regressions", "testing", "corpora/download", "experiments/heads"),
+        *("corpora/test_completeness.py", "encoders/test_conformance.py"),
+        *("encoders/test_published.py", "extraction/test_functionals_only.py"),
+        *("extraction/test_recompute.py", "report/test_catalogue.py", "report/test_parts.py"),
+        *("report/test_scores.py", "report/test_sections.py", "store/test_convert.py"),
+        *("store/test_export.py", "test_scheduling.py"),
+    ),
 }
 """What is marked by where it is."""
 
