@@ -6,33 +6,21 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.per_fold import Candidate, PerFoldHead
-from tokser.experiments.task import Loss, Task
+from tokser.experiments.heads.per_fold import SweptHead, class_weight
+from tokser.experiments.task import Loss
 
 __all__ = ["LogisticHead"]
 
-_COSTS = (1.0,)
 
-
-class LogisticHead(PerFoldHead):
+class LogisticHead(SweptHead):
     """`logreg`: an independent check of the linear probe."""
 
     losses = frozenset[Loss]({"cross-entropy"})
-    is_random = False
+    param, values = "C", (1.0,)
 
-    def num_points(self, grid: GridSettings) -> int:
-        """Count the models."""
-        return len(_COSTS)
-
-    def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
+    def model(self, value: float, grid: GridSettings) -> LogisticRegression:
         """Return the one model."""
-        weights = "balanced" if grid.class_weights else None
-        return [
-            Candidate.of(
-                {"C": cost}, LogisticRegression(C=cost, max_iter=5_000, class_weight=weights)
-            )
-            for cost in _COSTS
-        ]
+        return LogisticRegression(C=value, max_iter=5_000, class_weight=class_weight(grid))
 
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return probabilities."""

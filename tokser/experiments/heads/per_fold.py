@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Shaped
@@ -25,7 +25,7 @@ from tokser.experiments.task import TargetScale, Task
 from tokser.experiments.training_data import TrainingData
 from tokser.functionals.standardise import Standardiser
 
-__all__ = ["Candidate", "Part", "PerFoldHead", "network_candidate"]
+__all__ = ["Candidate", "Part", "PerFoldHead", "SweptHead", "class_weight", "network_candidate"]
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,36 @@ class PerFoldHead(Head):
                     how.on_models(1)
                 predict = partial(_predict, model, scaled, self.outputs)
                 yield FittedFold(selected.params, trials, predict)
+
+
+class SweptHead(PerFoldHead):
+    """A head without epochs, one model for each value of one parameter.
+
+    Attributes:
+        param: Name of the parameter, a column in the table of trials.
+        values: Its values, in the order in which they are tried.
+    """
+
+    param: ClassVar[str]
+    values: ClassVar[tuple[float, ...]]
+    is_random = False
+
+    @abstractmethod
+    def model(self, value: float, grid: GridSettings) -> Any:
+        """Return a model that is not fitted yet."""
+
+    def num_points(self, grid: GridSettings) -> int:
+        """Count the values."""
+        return len(self.values)
+
+    def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
+        """Return a model of each value."""
+        return [Candidate.of({self.param: one}, self.model(one, grid)) for one in self.values]
+
+
+def class_weight(grid: GridSettings) -> str | None:
+    """Return what classifiers of scikit-learn call the weights of classes."""
+    return "balanced" if grid.class_weights else None
 
 
 def network_candidate(

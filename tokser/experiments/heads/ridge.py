@@ -6,27 +6,21 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.per_fold import Candidate, PerFoldHead
-from tokser.experiments.task import Loss, Task
+from tokser.experiments.heads.per_fold import SweptHead
+from tokser.experiments.task import Loss
 
 __all__ = ["RidgeHead"]
 
-_PENALTIES = tuple(float(10**power) for power in range(6))
 
-
-class RidgeHead(PerFoldHead):
+class RidgeHead(SweptHead):
     """`ridge`: a linear map to numbers."""
 
     losses = frozenset[Loss]({"squared error"})
-    is_random = False
+    param, values = "penalty", tuple(float(10**power) for power in range(6))
 
-    def num_points(self, grid: GridSettings) -> int:
-        """Count the models."""
-        return len(_PENALTIES)
-
-    def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
-        """Return a model of each penalty."""
-        return [Candidate.of({"penalty": one}, Ridge(alpha=one)) for one in _PENALTIES]
+    def model(self, value: float, grid: GridSettings) -> Ridge:
+        """Return a model of one penalty."""
+        return Ridge(alpha=value)
 
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return estimates, [utterances]."""

@@ -6,31 +6,21 @@ import numpy as np
 from sklearn.svm import SVC
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.per_fold import Candidate, PerFoldHead
-from tokser.experiments.task import Loss, Task
+from tokser.experiments.heads.per_fold import SweptHead, class_weight
+from tokser.experiments.task import Loss
 
 __all__ = ["SVMHead"]
 
-_COSTS = (0.1, 1.0, 10.0, 100.0)
 
-
-class SVMHead(PerFoldHead):
+class SVMHead(SweptHead):
     """`svm`: fitted by hinge loss, selected and tested as every classifier is."""
 
     losses = frozenset[Loss]({"cross-entropy"})
-    is_random = False
+    param, values = "C", (0.1, 1.0, 10.0, 100.0)
 
-    def num_points(self, grid: GridSettings) -> int:
-        """Count the models."""
-        return len(_COSTS)
-
-    def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
-        """Return a model of each cost."""
-        weights = "balanced" if grid.class_weights else None
-        return [
-            Candidate.of({"C": cost}, SVC(C=cost, class_weight=weights, random_state=0))
-            for cost in _COSTS
-        ]
+    def model(self, value: float, grid: GridSettings) -> SVC:
+        """Return a model of one cost."""
+        return SVC(C=value, class_weight=class_weight(grid), random_state=0)
 
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return a softmax of the decision values: an SVM has no probabilities."""
