@@ -20,14 +20,13 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}$", re.ASCII)
 """At the end of what stands before `://`."""
 
 _PASSWORD = re.compile(
-    r"""(?<=://) [^\s:/?\#@\[\]"'<>]{0,200} :      # a user
-    (?! [0-9]{1,5} (?: [\s/?\#.,:;)\]}] | $ ))    # no port
-    (?=\S) [^@"'<>\n]{0,200} @""",
+    r"""(?<=://) [^\s:/?\#@\[\]"'<>]{0,2000} :     # a user
+    (?! [0-9]+ (?: [\s/?\#.,:;)\]}] | $ ))    # no port
+    (?=\S) [^@"'<>\n]{0,2000} @""",
     re.VERBOSE,
 )
 """User and password as people type them: with spaces, slashes or a whole address inside."""
 
-_PORT = re.compile(r"[0-9]+(?=[/?#.,:;)\]}]|$)")
 _SENTENCE = ".,:;)]}"
 """Punctuation of a sentence that an address ends."""
 
@@ -74,21 +73,12 @@ def _scheme_of(text: str) -> str:
 
 
 def _without_user(scheme: str, rest: str) -> str:
-    """Cut what stands before the last `@` of the host part; a password may hold a bare slash."""
+    """Cut what stands before the last `@` of the host part."""
     host_part = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, at, _ = host_part.rpartition("@")
     if at:
         is_container = scheme.lower() in _CONTAINER and ":" not in user
         return rest if is_container else rest[len(user) + 1 :]
-    _, colon, password = rest.partition(":")
-    if (
-        colon
-        and ":" in host_part
-        and not rest.startswith("[")
-        and "@" in password
-        and not _PORT.match(password)
-    ):
-        return password.rpartition("@")[2]
     return rest
 
 
