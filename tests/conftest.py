@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
 _BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2] / "shared"
 
@@ -70,6 +71,22 @@ def messages_as_on_the_command_line():
 
     with messages_shown():
         yield
+
+
+@pytest.fixture(scope="session")
+def write_noise_emodb():
+    """Return what writes 24 recordings of noise in EmoDB's layout, one of them broken."""
+
+    def write(root: Path) -> None:
+        (root / "wav").mkdir()
+        rng = np.random.default_rng(0)
+        names = [f"{s}{t}{e}a" for s in ("03", "08", "09") for t in ("a01", "b02") for e in "FWNT"]
+        for name in names:
+            samples = rng.normal(0, 0.1, rng.integers(6_000, 20_000))
+            soundfile.write(root / "wav" / f"{name}.wav", samples, 16_000)
+        (root / "wav" / "08b02Na.wav").write_bytes(b"no audio")
+
+    return write
 
 
 @pytest.fixture(scope="session")

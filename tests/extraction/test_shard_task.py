@@ -30,16 +30,10 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory):
+def corpus(tmp_path_factory, write_noise_emodb):
     """Twenty-four recordings of noise, one of them broken, one cut short behind its header."""
     root = tmp_path_factory.mktemp("emodb")
-    (root / "wav").mkdir()
-    rng = np.random.default_rng(0)
-    names = [f"{s}{t}{e}a" for s in ("03", "08", "09") for t in ("a01", "b02") for e in "FWNT"]
-    for name in names:
-        samples = rng.normal(0, 0.1, rng.integers(6_000, 20_000))
-        soundfile.write(root / "wav" / f"{name}.wav", samples, 16_000)
-    (root / "wav" / "08b02Na.wav").write_bytes(b"no audio")
+    write_noise_emodb(root)
     samples = np.full(8_000, np.nan, dtype=np.float32)
     soundfile.write(root / "wav" / "03b02Na.wav", samples, 16_000, subtype="FLOAT")
     return root

@@ -6,9 +6,7 @@ TOKSER_FAULTS=full raises the counts: `make test-faults`.
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from tokser.corpora.transcript import EMODB_SENTENCES
 from tokser.testing.encoders import build_tiny_bert, build_tiny_whisper
@@ -34,16 +32,10 @@ def encoders(tmp_path_factory) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="session")
-def corpus(tmp_path_factory) -> Path:
+def corpus(tmp_path_factory, write_noise_emodb) -> Path:
     """Twenty-four recordings of noise in EmoDB's layout, one of them broken."""
     root = tmp_path_factory.mktemp("emodb")
-    (root / "wav").mkdir()
-    rng = np.random.default_rng(0)
-    names = [f"{s}{t}{e}a" for s in ("03", "08", "09") for t in ("a01", "b02") for e in "FWNT"]
-    for name in names:
-        samples = rng.normal(0, 0.1, rng.integers(6_000, 20_000))
-        soundfile.write(root / "wav" / f"{name}.wav", samples, 16_000)
-    (root / "wav" / "08b02Na.wav").write_bytes(b"no audio")
+    write_noise_emodb(root)
     return root
 
 
