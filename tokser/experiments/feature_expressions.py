@@ -3,7 +3,7 @@
     features   = expression { "," expression }
     expression = sum | ( "mean" | "weighted" | "best" ) "(" sum { "," sum } ")"
     sum        = feature { "+" feature }
-    feature    = name { ":" functional }
+    feature    = name { ":" functional } | "mix" "(" name { "," name } ")"
 
 `a + b` trains one classifier on both functionals side by side (early fusion). `mean(a, b)` trains
 one on each and averages their probabilities (late fusion); `weighted(a, b)` averages by how far
@@ -11,6 +11,7 @@ each is above chance on the fold's dev part; `best(a, b)` takes, in each fold, t
 on its dev part. Both kinds together: `mean(a + b, a, b)`. A name may hold `*` for anything and
 `0..6` for numbers: `best(whisper-base/layer-*)`, `bert/contextual + whisper-base/layer-3..6`.
 `:mean`, `:std`, `:min`, `:max`, `:q25` choose functionals; without, what the call says.
+`mix(whisper-base/layer-*)` is one feature: the weighted sum of layers, whose weights a head learns.
 """
 
 import fnmatch
@@ -38,6 +39,7 @@ DEFAULT_FUNCTIONALS = ("mean", "std")
 
 How = Literal["mean", "weighted", "best"]
 _LATE = re.compile(r"\s*(\w+)\s*\((.*)\)\s*", re.DOTALL)
+_MIX = re.compile(r"mix\s*\((.*)\)", re.DOTALL)
 _RANGE = re.compile(r"(?P<before>.*?)(?P<first>\d+)\.\.(?P<last>\d+)(?P<after>.*)")
 _LAYER = re.compile(r"(?P<group>.+/layer-)(?P<layer>\d+)")
 _MOST_LETTERS = 20_000
@@ -51,10 +53,22 @@ _HOWS: tuple[How, ...] = ("mean", "weighted", "best")
 
 @dataclass(frozen=True)
 class Term:
-    """One feature of a store, and which of its functionals."""
+    """One feature of a store, and which of its functionals; or layers that a head mixes.
+
+    Attributes:
+        feature: Its name; of a mix `mix(whisper-base/layer-0..6)`.
+        functionals: What is taken of its rows, unless a head reads the rows themselves.
+        mixed: Names of the layers of a mix; none of a single feature.
+    """
 
     feature: str
     functionals: tuple[str, ...] = DEFAULT_FUNCTIONALS
+    mixed: tuple[str, ...] = ()
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names in the store: the feature, or the layers of a mix."""
+        return self.mixed or (self.feature,)
 
     def __str__(self) -> str:
         named = () if self.functionals == DEFAULT_FUNCTIONALS else self.functionals
@@ -104,7 +118,7 @@ def parse(
     found: list[Expression] = []
     for part in _split(text, ","):
         late = _LATE.fullmatch(part)
-        if late is None:
+        if late is None or late[1] == "mix":
             found += _sums(part, known, functionals, text)
             continue
         how = next((name for name in _HOWS if name == late[1]), None)
@@ -148,9 +162,12 @@ def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: 
 def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Term]:
     if text.strip() in known:
         return [Term(text.strip(), functionals)]
+    mix = _MIX.fullmatch(text.strip())
+    if mix is not None:
+        return [_mix(mix[1], known, whole)]
     name, *named = (part.strip() for part in text.split(":"))
     if not name or "" in named or re.search(r"[()\s]", name):
-        raise _wrong(whole, repr(text.strip()), "write names, `+`, `,` and mean(...) only")
+        raise _wrong(whole, repr(text.strip()), "write names, `+`, `,`, mix(...) and mean(...) only")
     names = [found for pattern in _numbered(name, whole) for found in _matches(pattern, known)]
     if not names:
         raise SettingsError(
@@ -160,6 +177,18 @@ def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole:
             remedy="Name features that are pooled, or run `tokser pool`.",
         )
     return [Term(found, tuple(named) or functionals) for found in dict.fromkeys(names)]
+
+
+def _mix(text: str, known: Sequence[str], whole: str) -> Term:
+    """Read the layers of a mix."""
+    inside = [term for part in _split(text, ",") for term in _terms(part, known, (), whole)]
+    if any(term.functionals or term.mixed for term in inside):
+        raise _wrong(whole, f"mix({text.strip()})", "Name layers alone in a mix")
+    names = tuple(dict.fromkeys(term.feature for term in inside))
+    if len(names) < 2:
+        raise _wrong(whole, f"mix({text.strip()}) of one layer", "name at least two")
+    layers = [Early((Term(name),)) for name in names]
+    return Term(f"mix({', '.join(_layers_in_short(layers))})", mixed=names)
 
 
 def _numbered(name: str, whole: str) -> list[str]:
@@ -224,7 +253,8 @@ def _split(text: str, separator: str) -> list[str]:
 def _wrong(text: str, got: str, remedy: str) -> SettingsError:
     return SettingsError(
         f"features {shortened(repr(text), 200)}",
-        expected="names such as a/layer-6, a + b, mean(a, b), weighted(a, b) or best(a/layer-*)",
+        expected="names such as a/layer-6, a + b, mean(a, b), weighted(a, b), best(a/layer-*) "
+        "or mix(a/layer-*)",
         got=shortened(got),
         remedy=f"{remedy[0].upper()}{remedy[1:]}.",
     )
