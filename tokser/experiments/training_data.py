@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokser.config import GridSettings
+from tokser.config import FrameHeadSettings, GridSettings
+from tokser.experiments.frames import TermFrames
 from tokser.experiments.grid import Point, grid_points
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Task
@@ -23,13 +24,15 @@ class TrainingData:
 
     Attributes:
         task: What is predicted.
-        functionals: [utterances, features]; index = id.
+        functionals: [utterances, features]; index = id. Without columns for heads over frames.
         target: Label or number of each utterance; index = id.
         splits: The folds.
         grid: Points and training.
         seed: Of weights and order.
         device: Where networks are trained: `cpu`, `cuda:0`...
         rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
+        frames: What heads over frames read, by term; none for those on functionals.
+        frame_heads: Options of heads over frames.
     """
 
     task: Task
@@ -40,6 +43,8 @@ class TrainingData:
     seed: int
     device: str = "cpu"
     rounding: pd.DataFrame | None = None
+    frames: tuple[TermFrames, ...] = ()
+    frame_heads: FrameHeadSettings = FrameHeadSettings()
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -60,12 +60,19 @@ class Head(ABC):
         is_network: Whether it is trained on a device, and by workers.
         lists_points_first: Whether trials are listed point by point, and not fold by fold: means
             over folds are summed in that order, and their last digit depends on it.
+        mixes: Whether it learns the weights of the layers of `mix(...)`.
     """
 
     losses: ClassVar[frozenset[Loss]]
     is_random: ClassVar[bool] = True
     is_network: ClassVar[bool] = False
     lists_points_first: ClassVar[bool] = False
+    mixes: ClassVar[bool] = False
+
+    @property
+    def reads(self) -> Literal["functionals", "means", "frames"]:
+        """What it is trained on: functionals, pooled means that stand for frames, or frames."""
+        return "functionals"
 
     @abstractmethod
     def num_points(self, grid: GridSettings) -> int:

@@ -1,12 +1,17 @@
 """Every head by its name in settings."""
 
 from tokser.errors import SettingsError
+from tokser.experiments.heads.attentive import AttentivePooling
+from tokser.experiments.heads.emobox import EmoBoxPooling
+from tokser.experiments.heads.frames.head import FrameHead
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.logreg import LogisticHead
 from tokser.experiments.heads.mlp.head import MLPHead
 from tokser.experiments.heads.ridge import RidgeHead
 from tokser.experiments.heads.sklearn_mlp import SklearnMLPHead
+from tokser.experiments.heads.superb import SuperbPooling
 from tokser.experiments.heads.svm import SVMHead
+from tokser.experiments.heads.transformer import TransformerPooling
 from tokser.experiments.task import Task
 
 __all__ = ["HEADS", "find_head"]
@@ -18,6 +23,10 @@ HEADS: dict[str, Head] = {
     "svm": SVMHead(),
     "ridge": RidgeHead(),
     "mlp-sklearn": SklearnMLPHead(),
+    "superb": FrameHead(SuperbPooling()),
+    "emobox": FrameHead(EmoBoxPooling()),
+    "attentive": FrameHead(AttentivePooling()),
+    "transformer": FrameHead(TransformerPooling()),
 }
 
 

@@ -23,15 +23,19 @@ class BatchedAdam:
 
     Args:
         rows: Parameters of each model, [models, parameters]; changed in place.
+        weight_decay: Of AdamW; 0 is Adam.
 
     Attributes:
         gradients: Where callers write gradients before a step, [models, parameters].
     """
 
-    def __init__(self, rows: Float[Tensor, "models parameters"]) -> None:
+    def __init__(
+        self, rows: Float[Tensor, "models parameters"], *, weight_decay: float = 0.0
+    ) -> None:
         self.gradients = torch.zeros_like(rows)
         self._rows = list(rows.detach().unbind())
-        self._adam = torch.optim.Adam(self._rows, fused=True)
+        decayed = {"weight_decay": weight_decay, "decoupled_weight_decay": True}
+        self._adam = torch.optim.Adam(self._rows, fused=True, **decayed)
         self._rates: list[float] = []
         self._is_active: list[bool] = []
 

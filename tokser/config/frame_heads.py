@@ -1,0 +1,36 @@
+"""What heads over frames are made of, and what their training adds to the grid's."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tokser.config.base import Settings
+from tokser.config.option import Option
+from tokser.config.values import Few, Positive
+
+__all__ = ["FrameHeadSettings"]
+
+_Share = Annotated[float, Field(ge=0, lt=1), Option(alone=True)]
+
+
+class FrameHeadSettings(Settings):
+    """Options of the heads superb, emobox, attentive and transformer."""
+
+    attention_heads: Annotated[Few, Option(alone=True)] = 1
+    """Weightings of the frames that attentive learns side by side, and attention heads in each
+    block of transformer."""
+    blocks: Annotated[Few, Option(alone=True)] = 1
+    """Blocks of transformer."""
+    layer_norm: Annotated[bool, Option(alone=True)] = False
+    """Apply LayerNorm without gain to each layer's frames before mix(...) adds them up."""
+    dropout: _Share = 0.0
+    """Share of the pooled values (and of a transformer's blocks) that training sets to 0."""
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False), Option(alone=True)] = 0.0
+    """Weight decay of AdamW."""
+    label_smoothing: _Share = 0.0
+    """Share of each label that is spread over all classes in training."""
+    ensemble: Annotated[Few, Option(alone=True)] = 1
+    """Networks with different first weights whose outputs are averaged."""
+    frames_mb: Annotated[Positive, Option(alone=True)] = 1024
+    """Memory for frames that cannot be mapped (compressed, HDF5, remote), in MB: what does not fit
+    is read again in every epoch. Also what a GPU may hold."""

@@ -1,0 +1,281 @@
+"""Frames of one term of an expression, read batch by batch from the store."""
+
+import functools
+import mmap
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float32, Float64
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tokser.functionals.standardise import Standardiser
+from tokser.pretrain.buffers import Buffers
+from tokser.store.gather import Allocate
+
+__all__ = ["FrameBatch", "FrameScaling", "RowSource", "TermFrames"]
+
+
+class RowSource(Protocol):
+    """What is needed of a layer; `tokser.store.Layer` has it."""
+
+    name: str
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a row."""
+
+    @property
+    def lengths(self) -> "pd.Series[int]":
+        """Rows of each usable utterance, index = id."""
+
+    def __getitem__(self, utterance: str) -> NDArray[Any]:
+        """Return the rows of an utterance, [rows, dim]."""
+
+    def ragged(self, utterances: Sequence[str], allocate: Allocate = ...) -> Any:
+        """Return rows of utterances, one after the other, with their lengths."""
+
+    def functionals(self) -> "pd.DataFrame":
+        """Return mean then standard deviation over rows, [utterances, 2 * dim]."""
+
+
+class FrameBatch(NamedTuple):
+    """Frames of several utterances, one after the other: nothing is padded.
+
+    Attributes:
+        rows: Of each layer of the term.
+        lengths: Frames of each utterance.
+    """
+
+    rows: Float32[Tensor, "layers rows dim"]
+    lengths: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FrameScaling:
+    """Mean and standard deviation of the frames of a training part, layer by layer.
+
+    Attributes:
+        mean: [layers, dim].
+        scale: [layers, dim]; infinite where the training part is constant.
+    """
+
+    mean: Float64[np.ndarray, "layers dim"]
+    scale: Float64[np.ndarray, "layers dim"]
+
+    @property
+    def num_constant(self) -> int:
+        """Count the columns that are left out: 0 for everybody."""
+        return int(np.isinf(self.scale).sum())
+
+    @functools.cached_property
+    def _tensors(self) -> tuple[Tensor, Tensor]:
+        mean, inverse = (torch.from_numpy(a).float()[:, None] for a in (self.mean, 1 / self.scale))
+        return mean, inverse
+
+    def apply(self, batch: FrameBatch) -> FrameBatch:
+        """Scale a batch in place."""
+        mean, inverse = (own.to(batch.rows.device) for own in self._tensors)
+        batch.rows.sub_(mean).mul_(inverse)
+        return batch
+
+
+@dataclass(frozen=True)
+class TermFrames:
+    """Frames of a layer, or of the layers that a head mixes.
+
+    Rows in a map of the store are read from there each time, which costs no more than a copy.
+    Others are kept as they are stored, while they fit in a budget.
+
+    Attributes:
+        layers: Of one width, with the same frames.
+        roundoff: How far rounding may have moved a number, relative to it.
+        speakers: Speaker of each utterance, where frames are scaled by speaker first.
+        budget_bytes: What may be kept of layers that cannot be mapped.
+        device: Where batches are wanted.
+        are_means: Whether an utterance's frames are only one: their mean, as it was pooled.
+    """
+
+    layers: tuple[RowSource, ...]
+    roundoff: float = 0.0
+    speakers: "pd.Series[str] | None" = None
+    budget_bytes: int = 2**30
+    device: str = "cpu"
+    are_means: bool = False
+    _kept: "_Kept" = field(default_factory=lambda: _Kept(), compare=False, repr=False)
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a frame."""
+        return self.layers[0].dim
+
+    def num_frames(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the frames of each utterance."""
+        if self.are_means:
+            return np.ones(len(ids), dtype=np.int64)
+        found: NDArray[np.int64] = self._lengths.loc[list(ids)].to_numpy(dtype=np.int64)
+        return found
+
+    @functools.cached_property
+    def _lengths(self) -> "pd.Series[int]":
+        return self.layers[0].lengths
+
+    def scaling(self, ids: Sequence[str]) -> FrameScaling:
+        """Return mean and standard deviation of all frames of some utterances, from pooled ones.
+
+        With n_u frames, mean m_u and deviation s_u of utterance u, and N = sum n_u:
+        m = sum n_u m_u / N and s^2 = sum n_u (s_u^2 + (m_u - m)^2) / N.
+
+        Args:
+            ids: The training part.
+        """
+        counts = self._lengths.loc[list(ids)].to_numpy(dtype=np.float64)[:, None]
+        means, scales = [], []
+        for mean, std in self._moments(ids):
+            centre = (counts * mean).sum(axis=0) / counts.sum()
+            spread = std**2 + (mean - centre) ** 2
+            scale = np.sqrt((counts * spread).sum(axis=0) / counts.sum())
+            explained = (self.roundoff + 2.0**-24) * np.hypot(centre, scale)
+            means.append(centre)
+            scales.append(np.where(scale <= explained, np.inf, scale))
+        return FrameScaling(np.stack(means), np.stack(scales))
+
+    def read(self, ids: Sequence[str]) -> FrameBatch:
+        """Return the frames of utterances in float32, on the device."""
+        ids = list(ids)
+        lengths = self.num_frames(ids)
+        shape = (len(self.layers), int(lengths.sum()), self.dim)
+        device = torch.device(self.device)
+        if device.type == "cpu":
+            rows = torch.from_numpy(self._kept.buffers.take(shape, np.dtype(np.float32)))
+        else:
+            rows = torch.empty(shape, device=device)
+        for number, own in enumerate(rows):
+            own.copy_(self._rows(number, ids))
+        batch = FrameBatch(rows, tuple(lengths.tolist()))
+        return batch if self.speakers is None else self._scaled_by_speaker(batch, ids)
+
+    def _rows(self, layer: int, ids: Sequence[str]) -> Tensor:
+        if self.are_means:
+            mean, _ = np.hsplit(self._pooled(layer).loc[list(ids)].to_numpy(), 2)
+            return torch.from_numpy(np.ascontiguousarray(mean))
+        source = self._kept.source(layer, self)
+        rows = source.ragged(ids, self._kept.buffers.take).rows
+        return torch.as_tensor(rows)
+
+    def _pooled(self, layer: int) -> "pd.DataFrame":
+        """Return the functionals of a layer; read once where they are what is trained on."""
+        if not self.are_means:
+            return self.layers[layer].functionals()
+        return self._kept.pooled(layer, self.layers[layer])
+
+    def _moments(self, ids: Sequence[str]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+        """Yield mean and standard deviation of each utterance, float64 [ids, dim], by layer."""
+        for number in range(len(self.layers)):
+            table = self._pooled(number).loc[list(ids)].to_numpy(dtype=np.float64)
+            mean, std = np.hsplit(table, 2)
+            if self.speakers is not None:
+                scalings = self._by_speaker
+                centre = np.stack([scalings[s].mean[number] for s in self.speakers.loc[list(ids)]])
+                scale = np.stack([scalings[s].scale[number] for s in self.speakers.loc[list(ids)]])
+                mean, std = (mean - centre) / scale, std / scale
+            yield mean, std
+
+    @functools.cached_property
+    def _by_speaker(self) -> dict[str, FrameScaling]:
+        assert_speakers: Any = self.speakers
+        plain = TermFrames(self.layers, self.roundoff, are_means=self.are_means, _kept=self._kept)
+        groups = assert_speakers.groupby(assert_speakers).groups
+        return {str(name): plain.scaling(list(ids)) for name, ids in groups.items()}
+
+    def _scaled_by_speaker(self, batch: FrameBatch, ids: Sequence[str]) -> FrameBatch:
+        speakers: Any = self.speakers
+        parts = batch.rows.split(list(batch.lengths), dim=1)
+        for name, rows in zip(speakers.loc[list(ids)], parts, strict=True):
+            self._by_speaker[str(name)].apply(FrameBatch(rows, (rows.shape[1],)))
+        return batch
+
+
+class _Kept:
+    """What is kept between batches: memory, rows that cannot be mapped, pooled means."""
+
+    def __init__(self) -> None:
+        self.buffers = Buffers()
+        self._lock = threading.Lock()
+        self._sources: dict[int, Any] = {}
+        self._pooled: dict[int, pd.DataFrame] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Kept, ()
+
+    def source(self, number: int, frames: TermFrames) -> Any:
+        """Return what rows of a layer are read from."""
+        with self._lock:
+            if number not in self._sources:
+                self._sources[number] = _source_of(frames.layers[number], frames)
+            return self._sources[number]
+
+    def pooled(self, number: int, layer: RowSource) -> "pd.DataFrame":
+        """Return the functionals of a layer."""
+        with self._lock:
+            if number not in self._pooled:
+                self._pooled[number] = layer.functionals()
+            return self._pooled[number]
+
+
+def _source_of(layer: RowSource, frames: TermFrames) -> Any:
+    """Return the layer itself where it is mapped, or what keeps its rows in memory."""
+    device = torch.device(frames.device)
+    ids = list(layer.lengths.index)
+    budget = frames.budget_bytes // len(frames.layers)
+    first = layer[ids[0]]
+    if device.type != "cpu" and int(layer.lengths.sum()) * first[:1].nbytes <= budget:
+        from tokser.pretrain.preload import Preloaded
+
+        return Preloaded(layer, ids, device)
+    return layer if _is_mapped(first) else _HeldRows(layer, budget)
+
+
+def _is_mapped(rows: NDArray[Any]) -> bool:
+    owner: Any = rows
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return isinstance(owner, mmap.mmap)
+
+
+class _HeldRows:
+    """Rows of a layer that are kept once they were read, as they are stored, while they fit."""
+
+    def __init__(self, layer: RowSource, budget_bytes: int) -> None:
+        self._layer, self._left = layer, budget_bytes
+        self._held: dict[str, NDArray[Any]] = {}
+        self._lock = threading.Lock()
+
+    def ragged(self, utterances: Sequence[str], allocate: Allocate = np.empty) -> "_Rows":
+        """Return rows of utterances, one after the other."""
+        parts = {name: self._held[name] for name in utterances if name in self._held}
+        missing = [name for name in dict.fromkeys(utterances) if name not in parts]
+        if missing:
+            read = self._layer.ragged(missing)
+            pieces = np.split(read.rows, np.cumsum(read.lengths)[:-1])
+            parts |= dict(zip(missing, pieces, strict=True))
+            self._hold({name: parts[name] for name in missing})
+        return _Rows(np.concatenate([parts[name] for name in utterances]))
+
+    def _hold(self, parts: dict[str, NDArray[Any]]) -> None:
+        with self._lock:
+            for name, rows in parts.items():
+                if rows.nbytes <= self._left and name not in self._held:
+                    self._left -= rows.nbytes
+                    self._held[name] = rows.copy()
+
+
+class _Rows(NamedTuple):
+    """Rows of utterances, one after the other."""
+
+    rows: NDArray[Any]

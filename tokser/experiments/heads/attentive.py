@@ -1,0 +1,64 @@
+"""Attentive statistics pooling: weighted mean and standard deviation over frames."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokser.config.frame_heads import FrameHeadSettings
+from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
+from tokser.experiments.heads.frames.ragged import linear, segment_softmax, weighted_sums
+
+__all__ = ["AttentivePooling"]
+
+HIDDEN = 64
+"""Units of the attention."""
+LEAST_VARIANCE = 1e-5
+"""Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
+
+
+class AttentivePooling(Pooling):
+    """`attentive`: frames weigh as much as a small network says.
+
+    e_t = v^T tanh(W^T x_t + b), a_t = softmax_t(e_t), mu = sum_t a_t x_t,
+    sigma = sqrt(sum_t a_t x_t^2 - mu^2), and [mu, sigma] is the vector. With several attention heads
+    each has its own v, and the vectors stand side by side. At first v is 0: all frames weigh the
+    same, mu and sigma are the usual functionals, and training begins as a linear probe of them.
+
+    Source: Okabe, Koshinaka, Shinoda 2018, equations 1 to 5. Departs: no batch normalisation in
+    the attention; the vectors are scaled by the training part instead.
+    """
+
+    scales_pooled = True
+
+    def width(self, dim: int, options: FrameHeadSettings) -> int:
+        """Return mean and standard deviation for each attention head."""
+        return 2 * dim * options.attention_heads
+
+    def draw(
+        self, dim: int, options: FrameHeadSettings, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw W and b; v is 0 where there is one attention head, and small where several differ."""
+        found = draw_linear("attention", dim, HIDDEN, generator)
+        score = torch.zeros(HIDDEN, options.attention_heads)
+        if options.attention_heads > 1:
+            score = 0.01 * torch.randn(score.shape, generator=generator)
+        return found | {"score": score}
+
+    def pool(
+        self,
+        parameters: Parameters,
+        rows: Float[Tensor, "shared rows dim"],
+        lengths: Sequence[int],
+        options: FrameHeadSettings,
+        dropout: Dropout,
+    ) -> Float[Tensor, "models batch width"]:
+        """Return weighted means, then weighted standard deviations."""
+        hidden = linear(rows, parameters["attention.weight"], parameters["attention.bias"]).tanh()
+        scores = (hidden @ parameters["score"]).transpose(1, 2)
+        weights = segment_softmax(scores, lengths)
+        mean = weighted_sums(weights, rows, lengths)
+        square = weighted_sums(weights, rows.square(), lengths)
+        deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
+        return torch.cat([mean.flatten(2), deviation.flatten(2)], dim=-1)

@@ -1,0 +1,125 @@
+"""A fold as a trainer of heads over frames takes it, and the batches of its utterances."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+from tokser.experiments.frames import FrameBatch, FrameScaling, TermFrames
+from tokser.experiments.heads.mlp.fold import class_importance
+from tokser.experiments.statistics.crossfit import halves_of
+from tokser.experiments.task import TargetScale, Task
+from tokser.experiments.training_data import TrainingData
+
+__all__ = ["FrameFold", "Part", "batches_of", "frame_fold"]
+
+AT_ONCE = 32
+"""Utterances that are read together where nothing is trained."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a split.
+
+    Attributes:
+        ids: Its utterances.
+        target: Class numbers, or numbers on the scale of the training part, [utterances].
+    """
+
+    ids: tuple[str, ...]
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class FrameFold:
+    """One split.
+
+    Attributes:
+        number: Position among the splits; it seeds weights and sample order.
+        terms: Where frames are read.
+        scaling: Of the frames of each term, by the training part.
+        train: What is trained on.
+        dev: What selects; without utterances in a refit.
+        dev_truth: Its labels or numbers, as the task scores them, [dev].
+        dev_half: Half of dev that each belongs to, 0 or 1, see `crossfit`, [dev].
+        importance: What each class weighs in the loss; none for numbers.
+        target_scale: Of numbers; none for classes.
+    """
+
+    number: int
+    terms: tuple[TermFrames, ...]
+    scaling: tuple[FrameScaling, ...]
+    train: Part
+    dev: Part
+    dev_truth: Shaped[np.ndarray, " dev"]
+    dev_half: Int64[np.ndarray, " dev"]
+    importance: Tensor | None
+    target_scale: TargetScale | None
+
+    def read(self, ids: Sequence[str]) -> list[FrameBatch]:
+        """Return standardised frames by term."""
+        return batches_of(self.terms, self.scaling, ids)
+
+    def in_batches(self, ids: Sequence[str]) -> Iterator[list[FrameBatch]]:
+        """Yield a part's frames, a few utterances at a time, in order."""
+        for first in range(0, len(ids), AT_ONCE):
+            yield self.read(ids[first : first + AT_ONCE])
+
+
+def batches_of(
+    terms: Sequence[TermFrames], scaling: Sequence[FrameScaling], ids: Sequence[str]
+) -> list[FrameBatch]:
+    """Read utterances, and standardise their frames, by term."""
+    return [own.apply(term.read(ids)) for term, own in zip(terms, scaling, strict=True)]
+
+
+def frame_fold(data: TrainingData, number: int, *, with_dev: bool = False) -> FrameFold:
+    """Return a fold; where dev is trained on, too, it has no dev part."""
+    ids = data.fitted_ids(number, with_dev=with_dev)
+    dev_ids = () if with_dev else tuple(data.splits[number].dev)
+    scale = data.task.target_scale(data.targets(ids).to_numpy())
+    truth = data.targets(dev_ids)
+    train = Part(tuple(ids), _target(data, ids, scale))
+    importance = None
+    if scale is None:
+        weights = class_importance(
+            train.target.numpy(), len(data.classes), is_balanced=data.grid.class_weights
+        )
+        importance = torch.from_numpy(weights)
+    return FrameFold(
+        number=number,
+        terms=data.frames,
+        scaling=tuple(term.scaling(ids) for term in data.frames),
+        train=train,
+        dev=Part(dev_ids, _target(data, dev_ids, scale)),
+        dev_truth=truth.to_numpy(dtype=object if scale is None else np.float64),
+        dev_half=halves_of(dev_ids, truth.tolist()),
+        importance=importance,
+        target_scale=scale,
+    )
+
+
+def _target(data: TrainingData, ids: Sequence[str], scale: TargetScale | None) -> Tensor:
+    known = data.targets(ids)
+    if scale is not None:
+        return torch.from_numpy(scale.apply(known.to_numpy(np.float64))).float()
+    numbers = {name: number for number, name in enumerate(data.classes)}
+    return torch.tensor([numbers[label] for label in known], dtype=torch.int64)
+
+
+def dev_sums(
+    fold: FrameFold, task: Task, outputs: Shaped[np.ndarray, "..."], classes: Sequence[str]
+) -> np.ndarray:
+    """Return what a model's score on dev is made of, for each half, [2, ...]."""
+    if fold.target_scale is not None:
+        outputs = fold.target_scale.undo(outputs)
+    guess = task.decide(outputs, classes)
+    return np.stack(
+        [
+            task.sums(fold.dev_truth[fold.dev_half == half], guess[fold.dev_half == half], classes)
+            for half in (0, 1)
+        ]
+    )

@@ -1,0 +1,142 @@
+"""Groups of models that are trained on the same batches: what a core trains at a time."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import torch
+
+from tokser.device import keep_to_one_thread
+from tokser.experiments.grid import Point
+from tokser.experiments.heads.frames.fold import frame_fold
+from tokser.experiments.heads.frames.model import FrameModel, TermShape
+from tokser.experiments.heads.frames.pooling import Pooling
+from tokser.experiments.heads.frames.training import (
+    FrameWeights,
+    TrainedPoint,
+    refit_point,
+    train_points,
+)
+from tokser.experiments.heads.head import Workers
+from tokser.experiments.training_data import TrainingData
+
+__all__ = ["FrameGroup", "frame_points", "model_of", "plan_groups", "plan_refits", "train_groups"]
+
+
+class FrameGroup(NamedTuple):
+    """Models that are trained together.
+
+    Attributes:
+        fold: Position of the split.
+        batch_size: Utterances in a step.
+        points: Positions of the points in the grid.
+        rates: Learning rate of each; of a refit, of its one point in each epoch.
+        is_refit: Whether it trains on train and dev what a search has selected.
+    """
+
+    fold: int
+    batch_size: int
+    points: tuple[int, ...]
+    rates: tuple[float, ...]
+    is_refit: bool = False
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """Trains groups of one head on one set of data.
+
+    Attributes:
+        pooling: Of the head.
+        data: What it is trained on.
+    """
+
+    pooling: Pooling
+    data: TrainingData
+
+    def __call__(self, group: FrameGroup) -> list[TrainedPoint] | FrameWeights:
+        """Train a group: points of a search, or a refit; the same bits wherever it is done."""
+        keep_to_one_thread()
+        data, device = self.data, torch.device(self.data.device)
+        model = model_of(self.pooling, data)
+        fold = frame_fold(data, group.fold, with_dev=group.is_refit)
+        if group.is_refit:
+            return refit_point(
+                *(model, fold, group.rates),
+                batch_size=group.batch_size,
+                seed=data.seed,
+                device=device,
+            )
+        return train_points(
+            *(model, fold, group.rates),
+            task=data.task,
+            classes=data.classes,
+            batch_size=group.batch_size,
+            grid=data.grid,
+            seed=data.seed,
+            device=device,
+        )
+
+
+def model_of(pooling: Pooling, data: TrainingData) -> FrameModel:
+    """Return the function that is trained."""
+    terms = tuple(TermShape(len(term.layers), term.dim) for term in data.frames)
+    return FrameModel(pooling, terms, len(data.classes) or 1, data.frame_heads)
+
+
+def frame_points(data: TrainingData) -> list[Point]:
+    """Return the points of the grid; widths of an MLP's blocks are no matter here."""
+    grid = data.grid
+    product = itertools.product(grid.batch_sizes, grid.learning_rates)
+    return [Point(size, rate, ()) for size, rate in product]
+
+
+def plan_groups(data: TrainingData) -> list[FrameGroup]:
+    """Put the learning rates of each fold and batch size together."""
+    by_size: dict[int, list[tuple[int, float]]] = {}
+    for number, point in enumerate(frame_points(data)):
+        by_size.setdefault(point.batch_size, []).append((number, point.learning_rate))
+    return [
+        FrameGroup(fold, size, *zip(*own, strict=True))
+        for fold in range(len(data.splits))
+        for size, own in by_size.items()
+    ]
+
+
+def plan_refits(
+    data: TrainingData, selected: Mapping[int, tuple[int, TrainedPoint]]
+) -> list[FrameGroup]:
+    """Return what trains the selected point of each fold again, on train and dev."""
+    points = frame_points(data)
+    return [
+        FrameGroup(fold, points[point].batch_size, (point,), trained.learning_rates, True)
+        for fold, (point, trained) in sorted(selected.items())
+    ]
+
+
+def train_groups(
+    trainer: Trainer, groups: Sequence[FrameGroup], workers: Workers | None
+) -> Iterator[tuple[FrameGroup, list[TrainedPoint] | FrameWeights]]:
+    """Train groups, a core each, or by workers, and yield them as they are done, in order here.
+
+    Products of a step are too small for several threads; whole groups are not.
+    """
+    if workers is not None:
+        yield from workers.map(trainer, groups)
+        return
+    num_threads = torch.get_num_threads() if trainer.data.device == "cpu" else 1
+    with ThreadPoolExecutor(num_threads) as pool:
+        waiting: list[tuple[FrameGroup, Future[list[TrainedPoint] | FrameWeights]]] = []
+        left = iter(groups)
+        try:
+            while True:
+                for group in itertools.islice(left, 2 * num_threads - len(waiting)):
+                    waiting.append((group, pool.submit(trainer, group)))
+                if not waiting:
+                    return
+                group, future = waiting.pop(0)
+                yield group, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

@@ -1,0 +1,82 @@
+"""What makes one vector of an utterance's frames: the part in which heads over frames differ."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokser.config.frame_heads import FrameHeadSettings
+
+__all__ = ["Dropout", "Parameters", "Pooling", "draw_linear"]
+
+Parameters = Mapping[str, Tensor]
+"""Parameters of P models by name, each [P, ...]."""
+Dropout = Callable[[Tensor], Tensor]
+"""Sets values to 0 in training; elsewhere it returns them as they are."""
+
+
+class Pooling(ABC):
+    """One vector of each utterance's frames.
+
+    Attributes:
+        scales_pooled: Whether vectors are brought to mean 0 and standard deviation 1, by those that
+            the first weights make of the training part; see `model.FrameModel`.
+        takes_means: Whether it is the same on pooled means, an utterance's only frame.
+    """
+
+    scales_pooled: ClassVar[bool] = False
+    takes_means: ClassVar[bool] = False
+
+    def check(self, options: FrameHeadSettings) -> None:
+        """Raise `SettingsError` where options do not fit together."""
+
+    @abstractmethod
+    def width(self, dim: int, options: FrameHeadSettings) -> int:
+        """Return the numbers in a vector."""
+
+    @abstractmethod
+    def draw(
+        self, dim: int, options: FrameHeadSettings, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw the parameters of one model, without a leading axis.
+
+        Args:
+            dim: Numbers in a frame.
+            options: Of the head.
+            generator: What numbers are drawn from.
+        """
+
+    @abstractmethod
+    def pool(
+        self,
+        parameters: Parameters,
+        rows: Float[Tensor, "shared rows dim"],
+        lengths: Sequence[int],
+        options: FrameHeadSettings,
+        dropout: Dropout,
+    ) -> Float[Tensor, "models batch width"]:
+        """Return the vector of each utterance.
+
+        Args:
+            parameters: Of the models.
+            rows: Standardised frames, one utterance after the other: of each model, or
+                [1, rows, dim] for all of them.
+            lengths: Frames of each utterance.
+            options: Of the head.
+            dropout: Applied within; what follows has its own.
+        """
+
+
+def draw_linear(
+    name: str, wide: int, narrow: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Draw weight [wide, narrow] and bias [1, narrow] as `torch.nn.Linear` would."""
+    bound = wide**-0.5
+    shapes = {"weight": (wide, narrow), "bias": (1, narrow)}
+    return {
+        f"{name}.{part}": (2 * torch.rand(shape, generator=generator) - 1) * bound
+        for part, shape in shapes.items()
+    }

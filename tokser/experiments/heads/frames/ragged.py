@@ -1,0 +1,156 @@
+"""Sums over the frames of each utterance, without padding, for many models at once."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["linear", "segment_means", "segment_softmax", "spans", "weighted_sums"]
+
+Weights = Float[Tensor, "models weightings rows"]
+
+
+def spans(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first row of each utterance, and the first that is no more its own."""
+    return itertools.pairwise(itertools.accumulate(lengths, initial=0))
+
+
+def linear(
+    rows: Float[Tensor, "shared rows wide"],
+    weight: Float[Tensor, "models wide narrow"],
+    bias: Float[Tensor, "models 1 narrow"],
+) -> Float[Tensor, "models rows narrow"]:
+    """Return x W + b of each model; rows that all models share are one product.
+
+    [rows, wide] x [wide, models * narrow] is one large product in place of several small ones.
+
+    Args:
+        rows: x, of each model, or [1, rows, wide] for all of them.
+        weight: W.
+        bias: b.
+    """
+    models, wide, narrow = weight.shape
+    if len(rows) == models:
+        return torch.baddbmm(bias, rows, weight)
+    together = weight.transpose(0, 1).reshape(wide, models * narrow)
+    product = torch.addmm(bias.reshape(-1), rows[0], together)
+    return product.view(-1, models, narrow).transpose(0, 1)
+
+
+def segment_softmax(scores: Weights, lengths: Sequence[int]) -> Weights:
+    """Return softmax over the frames of each utterance.
+
+    Scores are few, one for each frame: they alone are laid side by side, minus infinity after the
+    last one, whose weight is exactly 0.
+
+    Args:
+        scores: One for each frame.
+        lengths: Frames of each utterance.
+    """
+    longest = max(lengths)
+    if all(length == longest for length in lengths):
+        return scores.unflatten(-1, (len(lengths), longest)).softmax(dim=-1).flatten(-2)
+    counts = torch.tensor(list(lengths), device=scores.device)
+    mask = torch.arange(longest, device=scores.device) < counts[:, None]
+    padded = scores.new_full((*scores.shape[:-1], *mask.shape), -torch.inf)
+    places = mask.flatten().nonzero()[:, 0]
+    flat = padded.flatten(-2).index_copy(-1, places, scores)
+    return flat.view(padded.shape).softmax(dim=-1).flatten(-2)[..., places]
+
+
+def segment_means(
+    rows: Float[Tensor, "models rows dim"], lengths: Sequence[int]
+) -> Float[Tensor, "models batch dim"]:
+    """Return the mean over the frames of each utterance.
+
+    Args:
+        rows: Frames, one utterance after the other.
+        lengths: Frames of each utterance.
+    """
+    if all(length == 1 for length in lengths):
+        return rows
+    means: Tensor = _SegmentMeans.apply(rows, tuple(lengths))
+    return means
+
+
+def weighted_sums(
+    weights: Weights, rows: Float[Tensor, "shared rows dim"], lengths: Sequence[int]
+) -> Float[Tensor, "models batch weightings dim"]:
+    """Return sum_t a_t x_t over the frames t of each utterance, for each weighting a.
+
+    Args:
+        weights: a, of each model and weighting.
+        rows: x, of each model, or [1, rows, dim] for all of them.
+        lengths: Frames of each utterance.
+    """
+    sums: Tensor = _WeightedSums.apply(weights, rows, tuple(lengths))
+    return sums
+
+
+class _SegmentMeans(torch.autograd.Function):
+    """Means by utterance; the gradient of a frame is that of its utterance over its length."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        ctx.lengths = lengths
+        means = rows.new_empty(len(rows), len(lengths), rows.shape[-1])
+        for place, (first, last) in enumerate(spans(lengths)):
+            torch.mean(rows[:, first:last], dim=1, out=means[:, place])
+        return means
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, None]:
+        counts = torch.tensor(ctx.lengths, device=errors[0].device)
+        shared = errors[0] / counts[:, None]
+        owners = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+        return shared[:, owners], None
+
+
+class _WeightedSums(torch.autograd.Function):
+    """Products of weights and frames, an utterance at a time: each is read while in the cache."""
+
+    @staticmethod
+    def forward(ctx: Any, weights: Tensor, rows: Tensor, lengths: tuple[int, ...]) -> Tensor:
+        ctx.save_for_backward(weights, rows)
+        ctx.lengths = lengths
+        models, num, _ = weights.shape
+        sums = rows.new_empty(len(lengths), models, num, rows.shape[-1])
+        if len(rows) == models:
+            for place, (first, last) in enumerate(spans(lengths)):
+                torch.bmm(weights[..., first:last], rows[:, first:last], out=sums[place])
+        else:
+            flat, shared = weights.flatten(0, 1), rows[0]
+            for place, (first, last) in enumerate(spans(lengths)):
+                out = sums[place].view(models * num, -1)
+                torch.mm(flat[:, first:last], shared[first:last], out=out)
+        return sums.transpose(0, 1)
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, Tensor | None, None]:
+        weights, rows = ctx.saved_tensors
+        models, num, _ = weights.shape
+        error = errors[0].transpose(0, 1).contiguous()
+        to_rows = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
+        to_weights = torch.empty_like(weights)
+        if len(rows) == models:
+            for own, (first, last) in zip(error, spans(ctx.lengths), strict=True):
+                to_weights[..., first:last] = own @ rows[:, first:last].transpose(1, 2)
+                if to_rows is not None:
+                    to_rows[:, first:last] = weights[..., first:last].transpose(1, 2) @ own
+        else:
+            flat, shared = to_weights.view(models * num, -1), rows[0]
+            for own, (first, last) in zip(error, spans(ctx.lengths), strict=True):
+                flat[:, first:last] = own.view(models * num, -1) @ shared[first:last].T
+                if to_rows is not None:
+                    used = weights.view(models * num, -1)[:, first:last]
+                    to_rows[0, first:last] = used.T @ own.view(models * num, -1)
+        return to_weights, to_rows, None
+
+
+def layer_norm(rows: Float[Tensor, "layers rows dim"]) -> Float[Tensor, "layers rows dim"]:
+    """Return rows with mean 0 and standard deviation 1, each by itself."""
+    return functional.layer_norm(rows, rows.shape[-1:])

@@ -1,0 +1,272 @@
+"""Training of heads over frames: the points of a fold side by side, each as it would be alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.nn import functional
+
+from tokser.config import GridSettings
+from tokser.experiments.heads.frames.fold import FrameFold, dev_sums
+from tokser.experiments.heads.frames.model import FrameModel, PooledScaling, no_dropout
+from tokser.experiments.heads.frames.pooling import Dropout
+from tokser.experiments.heads.mlp.model import flatten, unflatten
+from tokser.experiments.heads.mlp.optimise import BatchedAdam, Plateau
+from tokser.experiments.statistics.crossfit import CrossFit, HalfScores
+from tokser.experiments.task import Task
+
+__all__ = ["FrameWeights", "TrainedPoint", "refit_point", "sample_order", "train_points"]
+
+
+@dataclass(frozen=True)
+class FrameWeights:
+    """What the networks of one point have learnt, on the CPU.
+
+    Attributes:
+        parameters: By name, each [networks, ...].
+        scaling: Of pooled vectors; none where they are not scaled.
+    """
+
+    parameters: dict[str, Tensor]
+    scaling: PooledScaling | None
+
+
+@dataclass(frozen=True)
+class TrainedPoint:
+    """What came of one point.
+
+    Attributes:
+        weights: At the best epoch.
+        best_epoch: First epoch with the best dev score, from 1 on.
+        dev_score: That score.
+        learning_rates: Of each epoch up to the best one.
+        halves: The epochs that each half of dev prefers.
+    """
+
+    weights: FrameWeights
+    best_epoch: int
+    dev_score: float
+    learning_rates: tuple[float, ...]
+    halves: HalfScores
+
+
+def train_points(
+    model: FrameModel,
+    fold: FrameFold,
+    learning_rates: Sequence[float],
+    *,
+    task: Task,
+    classes: Sequence[str],
+    batch_size: int,
+    grid: GridSettings,
+    seed: int,
+    device: torch.device,
+) -> list[TrainedPoint]:
+    """Train one model for each learning rate, all on the same batches.
+
+    Adam, the plateau schedule, best epoch by dev score; cross-entropy of classes, squared error of
+    numbers. Each batch is read once and multiplied with the first weights of all models in one
+    product; their sums, gradients and steps are those of each model alone.
+
+    Args:
+        model: What is trained.
+        fold: On which frames.
+        learning_rates: Of each point.
+        task: How dev is scored.
+        classes: In the order of the outputs.
+        batch_size: Utterances in a step.
+        grid: Epochs, plateau, early stopping.
+        seed: With fold and epoch it decides weights and order.
+        device: Where it runs.
+    """
+    run = _Run(model, fold, len(learning_rates), batch_size, seed, device)
+    plateau = Plateau(
+        np.asarray(learning_rates, dtype=np.float64),
+        factor=grid.plateau_factor,
+        patience=grid.plateau_patience,
+    )
+    points = range(len(learning_rates))
+    best = [run.weights(point) for point in points]
+    best_epoch, best_score = np.zeros(len(points), dtype=np.int64), np.full(len(points), -np.inf)
+    halves, schedule = CrossFit(task.score), []
+    patience = grid.early_stopping or grid.epochs
+    for epoch in range(1, grid.epochs + 1):
+        goes_on = epoch - 1 - best_epoch < patience
+        if not goes_on.any():
+            break
+        schedule.append(plateau.learning_rates)
+        run.train_epoch(epoch, plateau.learning_rates, goes_on)
+        sums = np.stack([dev_sums(fold, task, own, classes) for own in run.outputs(fold.dev.ids)])
+        halves.add_epoch(sums, goes_on)
+        score = np.where(goes_on, task.score(sums.sum(axis=1)), -np.inf)
+        plateau.step(score)
+        for point in np.flatnonzero(score > best_score).tolist():
+            best_score[point], best_epoch[point] = score[point], epoch
+            best[point] = run.weights(point)
+    rates = np.stack(schedule)
+    return [
+        TrainedPoint(
+            best[point],
+            int(best_epoch[point]),
+            float(best_score[point]),
+            tuple(rates[: best_epoch[point], point].tolist()),
+            halves.best.of(point),
+        )
+        for point in points
+    ]
+
+
+def refit_point(
+    model: FrameModel,
+    fold: FrameFold,
+    learning_rates: Sequence[float],
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+) -> FrameWeights:
+    """Train a point without a dev part, an epoch for each learning rate."""
+    run = _Run(model, fold, 1, batch_size, seed, device)
+    for epoch, rate in enumerate(learning_rates, start=1):
+        run.train_epoch(epoch, np.array([rate]), np.array([True]))
+    return run.weights(0)
+
+
+def sample_order(seed: int, fold: int, epoch: int, num: int) -> list[int]:
+    """Return the order of an epoch's utterances."""
+    order: list[int] = np.random.default_rng([seed, fold, epoch]).permutation(num).tolist()
+    return order
+
+
+class _Run:
+    """Models in training: `ensemble` networks for each point, all on the same batches."""
+
+    def __init__(
+        self,
+        model: FrameModel,
+        fold: FrameFold,
+        num_points: int,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._model, self._fold, self._device = model, fold, device
+        self._batch_size, self._seed = batch_size, seed
+        self._num_points, self._num_networks = num_points, model.options.ensemble
+        drawn = [
+            model.draw((seed, fold.number, *([number] if number else [])))
+            for number in range(self._num_networks)
+        ]
+        self._names = list(drawn[0])
+        first = [torch.cat([one[name] for one in drawn]) for name in self._names]
+        self._scaling = self._scale_pooled(first)
+        stacked = [values.repeat(num_points, *(1,) * (values.dim() - 1)) for values in first]
+        rows = flatten(stacked).to(device)
+        self._adam = BatchedAdam(rows, weight_decay=model.options.weight_decay)
+        views = zip(self._names, unflatten(rows, stacked), strict=True)
+        self._parameters = {name: values.requires_grad_() for name, values in views}
+        self._gradients = unflatten(self._adam.gradients, stacked)
+        importance = fold.importance
+        self._importance = None if importance is None else importance.to(device)
+        self._target = fold.train.target.to(device)
+
+    def train_epoch(
+        self, epoch: int, rates: Float[np.ndarray, " points"], goes_on: Shaped[np.ndarray, " points"]
+    ) -> None:
+        """Train one epoch of the points that go on."""
+        ids, networks = self._fold.train.ids, self._num_networks
+        order = sample_order(self._seed, self._fold.number, epoch, len(ids))
+        rates_of_all = np.repeat(rates, networks).tolist()
+        active = np.repeat(goes_on, networks).tolist()
+        dropout = self._dropout(epoch)
+        for first in range(0, len(order), self._batch_size):
+            chosen = order[first : first + self._batch_size]
+            batches = self._fold.read([ids[place] for place in chosen])
+            outputs = self._model.forward(self._parameters, batches, self._scaling, dropout)
+            loss = self._loss(outputs, self._target[chosen])
+            found = torch.autograd.grad(loss, list(self._parameters.values()))
+            for gradient, values in zip(self._gradients, found, strict=True):
+                gradient.copy_(values)
+            self._adam.step(rates_of_all, active)
+
+    def outputs(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the outputs of each point, averaged over its networks, [points, ids, ...]."""
+        found = predict(self._model, self._parameters, self._scaling, self._fold, ids)
+        by_point = found.reshape(self._num_points, self._num_networks, *found.shape[1:])
+        return np.asarray(by_point.mean(axis=1))
+
+    def weights(self, point: int) -> FrameWeights:
+        """Copy what a point has learnt so far."""
+        own = slice(point * self._num_networks, (point + 1) * self._num_networks)
+        parameters = {n: v.detach()[own].cpu().clone() for n, v in self._parameters.items()}
+        if self._scaling is None:
+            return FrameWeights(parameters, None)
+        scaling = PooledScaling(self._scaling.centre[own].cpu(), self._scaling.inverse[own].cpu())
+        return FrameWeights(parameters, scaling)
+
+    def _loss(
+        self, outputs: Float[Tensor, "models batch outputs"], target: Shaped[Tensor, " batch"]
+    ) -> Tensor:
+        """Return the sum of the models' losses; none of them reaches another's parameters."""
+        if self._importance is None:
+            return (outputs[..., 0] - target).square().mean(dim=1).sum()
+        smoothing, num_classes = self._model.options.label_smoothing, outputs.shape[-1]
+        wanted = functional.one_hot(target, num_classes) * (1 - smoothing) + smoothing / num_classes
+        weights = self._importance[target]
+        errors = -(outputs.log_softmax(dim=-1) * wanted).sum(dim=-1)
+        return (errors * weights).sum() / weights.sum()
+
+    def _dropout(self, epoch: int) -> Dropout:
+        """Return a dropout that sets the same values to 0 in the networks of every point."""
+        share = self._model.options.dropout
+        if not share:
+            return no_dropout
+        state = np.random.SeedSequence([self._seed, self._fold.number, epoch, 1]).generate_state(1)
+        generator = torch.Generator().manual_seed(int(state[0]))
+
+        def drop(values: Tensor) -> Tensor:
+            shape = (self._num_networks, *values.shape[1:])
+            kept = (torch.rand(shape, generator=generator) >= share).to(values.device)
+            return values * (kept.repeat(self._num_points, 1, 1) / (1 - share))
+
+        return drop
+
+    def _scale_pooled(self, first: Sequence[Tensor]) -> PooledScaling | None:
+        """Return what the first weights make of the training part, for the networks of each point.
+
+        Points begin with the same weights.
+        """
+        if not self._model.pooling.scales_pooled:
+            return None
+        own = {n: v.to(self._device) for n, v in zip(self._names, first, strict=True)}
+        with torch.inference_mode():
+            pooled = [
+                self._model.pool(own, batches, no_dropout)
+                for batches in self._fold.in_batches(self._fold.train.ids)
+            ]
+            scaling = PooledScaling.of(torch.cat(pooled, dim=1))
+        return PooledScaling(
+            scaling.centre.clone().repeat(self._num_points, 1, 1),
+            scaling.inverse.clone().repeat(self._num_points, 1, 1),
+        )
+
+
+def predict(
+    model: FrameModel,
+    parameters: dict[str, Tensor],
+    scaling: PooledScaling | None,
+    fold: FrameFold,
+    ids: Sequence[str],
+) -> np.ndarray:
+    """Return probabilities [models, ids, classes], or numbers [models, ids]."""
+    found = []
+    with torch.inference_mode():
+        for batches in fold.in_batches(ids):
+            outputs = model.forward(parameters, batches, scaling, no_dropout)
+            found.append(
+                outputs[..., 0] if fold.importance is None else outputs.softmax(dim=-1)
+            )
+    return np.asarray(torch.cat(found, dim=1).cpu().numpy())

@@ -1,0 +1,109 @@
+"""Transformer blocks over frames, and a learned query that pools them."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from tokser.config.frame_heads import FrameHeadSettings
+from tokser.errors import SettingsError
+from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
+from tokser.experiments.heads.frames.ragged import linear, segment_softmax, spans, weighted_sums
+
+__all__ = ["TransformerPooling"]
+
+WIDTH = 128
+"""Numbers in a frame within the blocks."""
+FEEDFORWARD = 256
+"""Units of a block's feedforward layer."""
+
+
+class TransformerPooling(Pooling):
+    """`transformer`: blocks that let the frames of an utterance attend to each other.
+
+    h = x W + b; in each block h += MHA(LN(h)), h += relu(LN(h) W_1 + b_1) W_2 + b_2; then a learned
+    query q pools: a_t = softmax_t(q^T LN(h_t) / sqrt(128)), p = sum_t a_t LN(h_t). Frames carry
+    their place already: the encoder gave it to them.
+
+    Source: Vaswani et al. 2017, with LayerNorm first (Xiong et al. 2020) as in
+    `torch.nn.TransformerEncoderLayer(norm_first=True)`; the query as in Set Transformer's pooling
+    (Lee et al. 2019).
+    """
+
+    def check(self, options: FrameHeadSettings) -> None:
+        """Raise `SettingsError` unless the attention heads share the width evenly."""
+        if WIDTH % options.attention_heads:
+            raise SettingsError(
+                "--attention-heads",
+                expected=f"a divisor of {WIDTH} for the head transformer",
+                got=str(options.attention_heads),
+                remedy="Take 1, 2, 4 or 8.",
+            )
+
+    def width(self, dim: int, options: FrameHeadSettings) -> int:
+        """Return the width of the blocks."""
+        return WIDTH
+
+    def draw(
+        self, dim: int, options: FrameHeadSettings, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw the projection, the blocks, and the query, which is 0 at first: a mean."""
+        found = draw_linear("input", dim, WIDTH, generator)
+        for block in range(options.blocks):
+            shapes = {"qkv": (WIDTH, 3 * WIDTH), "attended": (WIDTH, WIDTH)}
+            shapes |= {"wide": (WIDTH, FEEDFORWARD), "narrow": (FEEDFORWARD, WIDTH)}
+            for name, shape in shapes.items():
+                found |= draw_linear(f"block-{block}.{name}", *shape, generator)
+            for name in ("norm-1", "norm-2"):
+                found |= _plain_norm(f"block-{block}.{name}")
+        return found | _plain_norm("norm") | {"query": torch.zeros(WIDTH, 1)}
+
+    def pool(
+        self,
+        parameters: Parameters,
+        rows: Float[Tensor, "shared rows dim"],
+        lengths: Sequence[int],
+        options: FrameHeadSettings,
+        dropout: Dropout,
+    ) -> Float[Tensor, "models batch width"]:
+        """Return what the query makes of the blocks' output."""
+        hidden = _linear(parameters, "input", rows)
+        for block in range(options.blocks):
+            name = f"block-{block}."
+            own = {n.removeprefix(name): v for n, v in parameters.items() if n.startswith(name)}
+            normed = _norm(own, "norm-1", hidden)
+            attended = _attend(_linear(own, "qkv", normed), lengths, options.attention_heads)
+            hidden = hidden + dropout(_linear(own, "attended", attended))
+            wide = dropout(_linear(own, "wide", _norm(own, "norm-2", hidden)).relu())
+            hidden = hidden + dropout(_linear(own, "narrow", wide))
+        normed = _norm(parameters, "norm", hidden)
+        scores = (normed @ parameters["query"]).transpose(1, 2) * WIDTH**-0.5
+        return weighted_sums(segment_softmax(scores, lengths), normed, lengths)[:, :, 0]
+
+
+def _linear(parameters: Parameters, name: str, rows: Tensor) -> Tensor:
+    return linear(rows, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
+
+
+def _norm(parameters: Parameters, name: str, rows: Tensor) -> Tensor:
+    normed = functional.layer_norm(rows, rows.shape[-1:])
+    return torch.addcmul(parameters[f"{name}.shift"], normed, parameters[f"{name}.gain"])
+
+
+def _plain_norm(name: str) -> dict[str, Tensor]:
+    return {f"{name}.gain": torch.ones(1, WIDTH), f"{name}.shift": torch.zeros(1, WIDTH)}
+
+
+def _attend(
+    projected: Float[Tensor, "models rows width"], lengths: Sequence[int], num_heads: int
+) -> Float[Tensor, "models rows width_of_values"]:
+    """Let the frames of each utterance attend to each other, an utterance at a time."""
+    attended = []
+    for first, last in spans(lengths):
+        heads = projected[:, first:last].unflatten(-1, (3, num_heads, -1))
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        found = functional.scaled_dot_product_attention(query, key, value)
+        attended.append(found.transpose(1, 2).flatten(2))
+    return torch.cat(attended, dim=1)
