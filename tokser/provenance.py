@@ -111,6 +111,7 @@ class Stamp:
             "check",
             "scheduler",
             "cluster",
+            "frames_mb",
         }
     )
     """Settings that say where and how, not what; they may change without making the artefact

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.base import Settings
+from tokser.config.frame_heads import FrameHeadSettings
 from tokser.config.grid import ONE_POINT, GridSettings
 from tokser.config.option import Option
 from tokser.config.values import (
@@ -15,6 +16,7 @@ from tokser.config.values import (
     Device,
     Few,
     NumFolds,
+    Positive,
     ProtocolName,
     RegressorName,
     Scheduler,
@@ -45,6 +47,11 @@ _Grid = Annotated[
 ]
 _SPLITS = ("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed", "num_seeds")
 _INPUT = ("dataset", "store", "features", "functionals")
+_FRAME_HEADS = (
+    *("frame_heads.attention_heads", "frame_heads.blocks", "frame_heads.layer_norm"),
+    *("frame_heads.dropout", "frame_heads.weight_decay", "frame_heads.label_smoothing"),
+    "frame_heads.ensemble",
+)
 _EVALUATION = ("standardise", "refit", "ledger")
 
 
@@ -82,8 +89,8 @@ class _ExperimentSettings(_SplitSettings):
         Option(joined=", ", splits=False, metavar="EXPRESSION,...", unset="all that are pooled"),
     ] = ()
     """Expressions over features: whisper-base/layer-6; a + b (one classifier on both); mean(a, b),
-    weighted(a, b) (several classifiers, averaged); best(whisper-base/layer-*) (dev selects); a:max
-    (another functional)."""
+    weighted(a, b) (several classifiers, averaged); best(whisper-base/layer-*) (dev selects);
+    mix(whisper-base/layer-*) (layers whose weights a head learns); a:max (another functional)."""
     functionals: Annotated[
         tuple[str, ...],
         Field(min_length=1),
@@ -108,6 +115,11 @@ class _ExperimentSettings(_SplitSettings):
     and no other score."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
+    frame_heads: FrameHeadSettings = FrameHeadSettings()
+    """Options of the heads over frames."""
+    frames_mb: Positive = 1024
+    """Memory in MB for frames of attentive, emobox and transformer: what a GPU may hold, or, where
+    the store cannot be mapped (compressed, HDF5, remote), what is kept from epoch to epoch."""
 
 
 class ClassifySettings(_ExperimentSettings):
@@ -121,7 +133,8 @@ class ClassifySettings(_ExperimentSettings):
         ),
         "Evaluation": _EVALUATION,
         "Output": ("out",),
-        "Computation": ("device", "scheduler", "cluster", "check"),
+        "Frame heads": _FRAME_HEADS,
+        "Computation": ("device", "scheduler", "cluster", "frames_mb", "check"),
     }
 
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET")]
@@ -132,15 +145,16 @@ class ClassifySettings(_ExperimentSettings):
         Option(name="--classifier", aliases=("--classifiers",), joined=",", metavar="NAME,..."),
     ] = ("mlp",)
     """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
-    mlp-sklearn: those of scikit-learn."""
+    mlp-sklearn: those of scikit-learn; on frames, not functionals: attentive (attentive statistics
+    pooling), emobox, transformer; superb: SUPERB's, computed from means."""
     grid: _Grid = GridSettings()
-    """Grid that mlp and linear are searched over. baseline (also --grid without a value) and
+    """Grid that networks are searched over. baseline (also --grid without a value) and
     proposed: the paper's (Table 2),
     batch 4..1024 x lr 1e-3, 5e-3 and batch 4..32 x lr 1e-3, 1e-2. Or any other:
     batch_size=8,32,lr=1e-3,1e-2; also hidden=128,64 (widths), epochs, patience and factor (of the
     plateau)."""
     scheduler: Scheduler = None
-    """Address of a Dask scheduler whose workers train mlp and linear."""
+    """Address of a Dask scheduler whose workers train networks."""
     cluster: Cluster = None
     """Cluster file (see pipelines/clusters): its jobs are queued for this run."""
 
@@ -157,7 +171,8 @@ class RegressSettings(_ExperimentSettings):
         ),
         "Evaluation": _EVALUATION,
         "Output": ("out",),
-        "Computation": ("device", "check"),
+        "Frame heads": _FRAME_HEADS,
+        "Computation": ("device", "frames_mb", "check"),
     }
 
     out: Annotated[
@@ -178,9 +193,10 @@ class RegressSettings(_ExperimentSettings):
         Field(min_length=1),
         Option(name="--regressor", aliases=("--regressors",), joined=",", metavar="NAME,..."),
     ] = ("ridge",)
-    """Regressors: ridge, mlp-sklearn."""
+    """Regressors: ridge, mlp-sklearn; on frames: attentive, emobox, transformer; superb, from
+    means."""
     grid: _Grid = GridSettings(**ONE_POINT)
-    """Grid that mlp-sklearn is searched over, as for `tokser classify`."""
+    """Grid that networks are searched over, as for `tokser classify`."""
 
 
 class AuditSettings(_SplitSettings):

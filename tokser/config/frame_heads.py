@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tokser.config.base import Settings
 from tokser.config.option import Option
-from tokser.config.values import Few, Positive
+from tokser.config.values import Few
 
 __all__ = ["FrameHeadSettings"]
 
@@ -31,6 +31,3 @@ class FrameHeadSettings(Settings):
     """Share of each label that is spread over all classes in training."""
     ensemble: Annotated[Few, Option(alone=True)] = 1
     """Networks with different first weights whose outputs are averaged."""
-    frames_mb: Annotated[Positive, Option(alone=True)] = 1024
-    """Memory for frames that cannot be mapped (compressed, HDF5, remote), in MB: what does not fit
-    is read again in every epoch. Also what a GPU may hold."""

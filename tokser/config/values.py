@@ -54,8 +54,10 @@ DatasetName = Annotated[
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
-ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
-RegressorName = Literal["ridge", "mlp-sklearn"]
+ClassifierName = Literal[
+    "mlp", "linear", "logreg", "svm", "mlp-sklearn", "superb", "emobox", "attentive", "transformer"
+]
+RegressorName = Literal["ridge", "mlp-sklearn", "superb", "emobox", "attentive", "transformer"]
 TargetName = Literal["valence", "arousal", "dominance"]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tokser.config import ClassifySettings, RegressSettings
+from tokser.config import ClassifySettings, FrameHeadSettings, RegressSettings
 from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
 from tokser.experiments.feature_expressions import (
     Early,
@@ -18,6 +18,7 @@ from tokser.experiments.feature_expressions import (
     layer_choices,
     parse,
 )
+from tokser.experiments.frames import PooledFeature, TermFrames
 from tokser.experiments.splits.audit import Audit
 from tokser.experiments.splits.files import SplitPlan
 from tokser.experiments.splits.plans import (
@@ -31,7 +32,7 @@ from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
 from tokser.experiments.task import Task
 from tokser.functionals.moments import MOMENTS, check_functionals
-from tokser.functionals.rounding import read_rounding
+from tokser.functionals.rounding import read_rounding, row_units
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
 from tokser.progress import warn
@@ -81,6 +82,32 @@ class Dataset:
     plans: dict[str, SplitPlan]
     audits: dict[str, Audit]
     by_speaker: bool
+
+    def frames(
+        self, early: Early, *, are_means: bool, budget_mb: int, device: str
+    ) -> tuple[TermFrames, ...]:
+        """Return what reads the frames of a sum, by term; nothing is read yet.
+
+        Args:
+            early: The sum.
+            are_means: Whether an utterance's mean stands for its frames.
+            budget_mb: What may be kept of layers that cannot be mapped, in MB.
+            device: Where frames are wanted.
+        """
+        return tuple(
+            TermFrames(
+                tuple(
+                    PooledFeature(self.store, name) if are_means else self.store[name]
+                    for name in term.features
+                ),
+                roundoff=max(row_units(self.store, name)[0] for name in term.features),
+                speakers=self.speakers if self.by_speaker else None,
+                budget_bytes=budget_mb * 2**20 // len(early.terms),
+                device=device,
+                are_means=are_means,
+            )
+            for term in early.terms
+        )
 
     def functionals(self, early: Early) -> Functionals:
         """Return the functionals of a sum side by side, float32 [utterances, features]."""
@@ -144,17 +171,30 @@ def read_expressions(store: Store, task: Task, settings: ExperimentSettings) -> 
 
 
 def identities(
-    store: Store, expressions: Sequence[Expression], settings: ExperimentSettings
+    store: Store,
+    expressions: Sequence[Expression],
+    settings: ExperimentSettings,
+    *,
+    reads_frames: bool = False,
 ) -> dict[str, Any]:
-    """Return what tells the inputs of one experiment from those of another."""
+    """Return what tells the inputs of one experiment from those of another.
+
+    Args:
+        store: Where they are read.
+        expressions: What is read.
+        settings: Splits from a file count, too.
+        reads_frames: Whether a head reads frames, beside functionals.
+    """
     terms = {t for e in expressions if isinstance(e, Early) for t in e.terms}
     found: dict[str, Any] = {}
     for term in sorted(terms, key=str):
-        found[term.feature] = store.identity(term.feature)
-        pooled = str(FeatureName.parse(term.feature).functionals())
-        extra = [stored_name(term.feature, f) for f in term.functionals if f not in MOMENTS]
-        found |= {name: store.identity(name) for name in extra if name in store}
-        found |= {f"rows of {n}": rows_digest(store, n) for n in (pooled, *extra) if n in store}
+        for feature in term.features:
+            found[feature] = store.identity(feature)
+            pooled = str(FeatureName.parse(feature).functionals())
+            extra = [stored_name(feature, f) for f in term.functionals if f not in MOMENTS]
+            rows = [pooled, *extra, *([feature] if reads_frames else [])]
+            found |= {name: store.identity(name) for name in extra if name in store}
+            found |= {f"rows of {n}": rows_digest(store, n) for n in rows if n in store}
     if store.version > 1:
         found["table_version"] = store.version
     if settings.splits_file is not None and settings.splits_file.is_file():
@@ -209,7 +249,13 @@ def setup_of(task: Task, settings: ExperimentSettings) -> str:
         "not refitted": not settings.refit,
     }
     names = [name for name, is_so in departures.items() if is_so]
-    return ", ".join([*names, *task.setup(settings.grid.model_dump())])
+    usual = FrameHeadSettings()
+    options = [
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in settings.frame_heads.model_dump().items()
+        if value != getattr(usual, name)
+    ]
+    return ", ".join([*names, *options, *task.setup(settings.grid.model_dump())])
 
 
 def _draws_unstratified(settings: ExperimentSettings) -> bool:
@@ -228,13 +274,14 @@ def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]) -> pd.DataFrame:
     """Return the utterances that every term has; refuse values that are not finite."""
     kept = utterances.index
-    terms: dict[Term, None] = dict.fromkeys(t for early in trained for t in early.terms)
-    for term in terms:
-        table = read_functionals(store, term.feature, term.functionals)
+    terms = (t for early in trained for t in early.terms)
+    features = dict.fromkeys((name, term.functionals) for term in terms for name in term.features)
+    for name, functionals in features:
+        table = read_functionals(store, name, functionals)
         broken = list(table.index[~np.isfinite(table.to_numpy()).all(axis=1)])
         if broken:
             raise InputError(
-                f"{store.path}, {term}",
+                f"{store.path}, {Term(name, functionals)}",
                 expected="finite functionals",
                 got=f"NaN or infinity for {list_some(broken)}",
                 remedy="Run `tokser store verify`, then pool again.",

@@ -28,8 +28,10 @@ from tokser.experiments.dataset import (
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
 from tokser.experiments.feature_expressions import Early
+from tokser.experiments.frames import TermFrames
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
+from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.scoring import make_rows
 from tokser.experiments.search import SearchResult, search
@@ -74,7 +76,9 @@ def run_experiment(
     by_name = {name: find_head(name, task) for name in dict.fromkeys(heads)}
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
-    inputs = identities(store, expressions, settings)
+    require_suited(store, expressions, by_name)
+    reads_frames = any(head.reads == "frames" for head in by_name.values())
+    inputs = identities(store, expressions, settings, reads_frames=reads_frames)
     later = task.later_settings.items()
     content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
     stamp = Stamp(command, content, inputs)
@@ -116,7 +120,7 @@ class _Runner:
         self._dataset, self._settings, self._heads = dataset, settings, heads
         self._ledger, self._device, self._workers = ledger, device, workers
         self._early = {str(early): early for early in dataset.trained}
-        self._held: tuple[Early, Functionals] | None = None
+        self._held: tuple[Early, str, Functionals, tuple[TermFrames, ...]] | None = None
         self._constant = ConstantColumns()
 
     def num_models(self, unit: Unit) -> int:
@@ -133,7 +137,8 @@ class _Runner:
             dataset = self._settings.dataset
             self._ledger.record(split, dataset=dataset, **key, configuration=params)
 
-        functionals = self._functionals(self._early[unit.features])
+        head = self._heads[unit.head]
+        functionals, frames = self._read(self._early[unit.features], head.reads)
         splits = self._splits(unit)
         self._constant.say(functionals, unit.protocol, splits)
         data = TrainingData(
@@ -145,9 +150,11 @@ class _Runner:
             seed=unit.seed,
             device=self._device,
             rounding=functionals.rounding,
+            frames=frames,
+            frame_heads=self._settings.frame_heads,
         )
         return search(
-            self._heads[unit.head],
+            head,
             data,
             refit=self._settings.refit,
             on_models=on_models,
@@ -158,11 +165,24 @@ class _Runner:
     def _splits(self, unit: Unit) -> tuple[Split, ...]:
         return self._dataset.plans[unit.protocol].folds(unit.seed)
 
-    def _functionals(self, early: Early) -> Functionals:
-        """Read functionals, or return those read last: the units of a sum follow each other."""
-        if self._held is None or self._held[0] != early:
-            self._held = (early, self._dataset.functionals(early))
-        return self._held[1]
+    def _read(self, early: Early, reads: str) -> tuple[Functionals, tuple[TermFrames, ...]]:
+        """Read what a head reads, or return what was read last: units of a sum follow each other.
+
+        Heads over frames get functionals without columns, and read frames when they train.
+        """
+        if self._held is None or self._held[:2] != (early, reads):
+            if reads == "functionals":
+                self._held = (early, reads, self._dataset.functionals(early), ())
+            else:
+                nothing = pd.DataFrame(index=self._dataset.utterances.index)
+                frames = self._dataset.frames(
+                    early,
+                    are_means=reads == "means",
+                    budget_mb=self._settings.frames_mb,
+                    device=self._device,
+                )
+                self._held = (early, reads, Functionals(nothing, None, {}), frames)
+        return self._held[2:]
 
 
 def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Outcome]) -> None:

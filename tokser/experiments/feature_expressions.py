@@ -167,7 +167,9 @@ def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole:
         return [_mix(mix[1], known, whole)]
     name, *named = (part.strip() for part in text.split(":"))
     if not name or "" in named or re.search(r"[()\s]", name):
-        raise _wrong(whole, repr(text.strip()), "write names, `+`, `,`, mix(...) and mean(...) only")
+        raise _wrong(
+            whole, repr(text.strip()), "write names, `+`, `,`, mix(...) and mean(...) only"
+        )
     names = [found for pattern in _numbered(name, whole) for found in _matches(pattern, known)]
     if not names:
         raise SettingsError(

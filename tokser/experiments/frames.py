@@ -4,7 +4,7 @@ import functools
 import mmap
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,11 +14,12 @@ from jaxtyping import Float32, Float64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tokser.functionals.standardise import Standardiser
+from tokser.functionals.moments import MOMENTS
 from tokser.pretrain.buffers import Buffers
+from tokser.store import FeatureName, Store
 from tokser.store.gather import Allocate
 
-__all__ = ["FrameBatch", "FrameScaling", "RowSource", "TermFrames"]
+__all__ = ["FrameBatch", "FrameScaling", "PooledFeature", "RowSource", "TermFrames"]
 
 
 class RowSource(Protocol):
@@ -29,6 +30,10 @@ class RowSource(Protocol):
     @property
     def dim(self) -> int:
         """Numbers in a row."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Usable utterances."""
 
     @property
     def lengths(self) -> "pd.Series[int]":
@@ -86,6 +91,29 @@ class FrameScaling:
 
 
 @dataclass(frozen=True)
+class PooledFeature:
+    """A feature whose functionals are read, and no frames: a store may lack these.
+
+    Attributes:
+        store: The store.
+        name: Name of the feature.
+    """
+
+    store: Store
+    name: str
+
+    @property
+    def dim(self) -> int:
+        """Numbers in a row."""
+        pooled = self.store[str(FeatureName.parse(self.name).functionals())]
+        return int(pooled.dim // len(MOMENTS))
+
+    def functionals(self) -> "pd.DataFrame":
+        """Return mean then standard deviation over rows, [utterances, 2 * dim]."""
+        return self.store.functionals(self.name)
+
+
+@dataclass(frozen=True)
 class TermFrames:
     """Frames of a layer, or of the layers that a head mixes.
 
@@ -93,7 +121,7 @@ class TermFrames:
     Others are kept as they are stored, while they fit in a budget.
 
     Attributes:
-        layers: Of one width, with the same frames.
+        layers: Of one width, with the same frames; where means are read, functionals are enough.
         roundoff: How far rounding may have moved a number, relative to it.
         speakers: Speaker of each utterance, where frames are scaled by speaker first.
         budget_bytes: What may be kept of layers that cannot be mapped.
@@ -101,7 +129,7 @@ class TermFrames:
         are_means: Whether an utterance's frames are only one: their mean, as it was pooled.
     """
 
-    layers: tuple[RowSource, ...]
+    layers: tuple[Any, ...]
     roundoff: float = 0.0
     speakers: "pd.Series[str] | None" = None
     budget_bytes: int = 2**30
@@ -112,7 +140,7 @@ class TermFrames:
     @property
     def dim(self) -> int:
         """Numbers in a frame."""
-        return self.layers[0].dim
+        return int(self.layers[0].dim)
 
     def num_frames(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the frames of each utterance."""
@@ -129,12 +157,13 @@ class TermFrames:
         """Return mean and standard deviation of all frames of some utterances, from pooled ones.
 
         With n_u frames, mean m_u and deviation s_u of utterance u, and N = sum n_u:
-        m = sum n_u m_u / N and s^2 = sum n_u (s_u^2 + (m_u - m)^2) / N.
+        m = sum n_u m_u / N and s^2 = sum n_u (s_u^2 + (m_u - m)^2) / N. Where means are read, all
+        utterances count the same.
 
         Args:
             ids: The training part.
         """
-        counts = self._lengths.loc[list(ids)].to_numpy(dtype=np.float64)[:, None]
+        counts = self.num_frames(ids).astype(np.float64)[:, None]
         means, scales = [], []
         for mean, std in self._moments(ids):
             centre = (counts * mean).sum(axis=0) / counts.sum()
@@ -148,9 +177,12 @@ class TermFrames:
     def read(self, ids: Sequence[str]) -> FrameBatch:
         """Return the frames of utterances in float32, on the device."""
         ids = list(ids)
+        if self.are_means:
+            return self._read_means(ids)
         lengths = self.num_frames(ids)
         shape = (len(self.layers), int(lengths.sum()), self.dim)
         device = torch.device(self.device)
+        rows: Tensor
         if device.type == "cpu":
             rows = torch.from_numpy(self._kept.buffers.take(shape, np.dtype(np.float32)))
         else:
@@ -160,25 +192,20 @@ class TermFrames:
         batch = FrameBatch(rows, tuple(lengths.tolist()))
         return batch if self.speakers is None else self._scaled_by_speaker(batch, ids)
 
+    def _read_means(self, ids: list[str]) -> FrameBatch:
+        means = self._kept.moments(self).of(ids)[..., : self.dim]
+        batch = FrameBatch(means.contiguous().to(self.device), (1,) * len(ids))
+        return batch if self.speakers is None else self._scaled_by_speaker(batch, ids)
+
     def _rows(self, layer: int, ids: Sequence[str]) -> Tensor:
-        if self.are_means:
-            mean, _ = np.hsplit(self._pooled(layer).loc[list(ids)].to_numpy(), 2)
-            return torch.from_numpy(np.ascontiguousarray(mean))
         source = self._kept.source(layer, self)
         rows = source.ragged(ids, self._kept.buffers.take).rows
         return torch.as_tensor(rows)
 
-    def _pooled(self, layer: int) -> "pd.DataFrame":
-        """Return the functionals of a layer; read once where they are what is trained on."""
-        if not self.are_means:
-            return self.layers[layer].functionals()
-        return self._kept.pooled(layer, self.layers[layer])
-
     def _moments(self, ids: Sequence[str]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yield mean and standard deviation of each utterance, float64 [ids, dim], by layer."""
-        for number in range(len(self.layers)):
-            table = self._pooled(number).loc[list(ids)].to_numpy(dtype=np.float64)
-            mean, std = np.hsplit(table, 2)
+        for number, own in enumerate(self._kept.moments(self).of(ids)):
+            mean, std = np.hsplit(own.numpy().astype(np.float64), 2)
             if self.speakers is not None:
                 scalings = self._by_speaker
                 centre = np.stack([scalings[s].mean[number] for s in self.speakers.loc[list(ids)]])
@@ -188,9 +215,9 @@ class TermFrames:
 
     @functools.cached_property
     def _by_speaker(self) -> dict[str, FrameScaling]:
-        assert_speakers: Any = self.speakers
-        plain = TermFrames(self.layers, self.roundoff, are_means=self.are_means, _kept=self._kept)
-        groups = assert_speakers.groupby(assert_speakers).groups
+        speakers: Any = self.speakers
+        plain = replace(self, speakers=None)
+        groups = speakers.groupby(speakers).groups
         return {str(name): plain.scaling(list(ids)) for name, ids in groups.items()}
 
     def _scaled_by_speaker(self, batch: FrameBatch, ids: Sequence[str]) -> FrameBatch:
@@ -202,13 +229,13 @@ class TermFrames:
 
 
 class _Kept:
-    """What is kept between batches: memory, rows that cannot be mapped, pooled means."""
+    """What is kept between batches: memory, rows that cannot be mapped, moments."""
 
     def __init__(self) -> None:
         self.buffers = Buffers()
         self._lock = threading.Lock()
         self._sources: dict[int, Any] = {}
-        self._pooled: dict[int, pd.DataFrame] = {}
+        self._moments: _Moments | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _Kept, ()
@@ -220,12 +247,34 @@ class _Kept:
                 self._sources[number] = _source_of(frames.layers[number], frames)
             return self._sources[number]
 
-    def pooled(self, number: int, layer: RowSource) -> "pd.DataFrame":
-        """Return the functionals of a layer."""
+    def moments(self, frames: TermFrames) -> "_Moments":
+        """Return mean and standard deviation of each utterance by layer; read once."""
         with self._lock:
-            if number not in self._pooled:
-                self._pooled[number] = layer.functionals()
-            return self._pooled[number]
+            if self._moments is None:
+                tables = [layer.functionals() for layer in frames.layers]
+                ids = tables[0].index
+                for table in tables[1:]:
+                    ids = ids.intersection(table.index, sort=False)
+                values = np.stack([t.loc[ids].to_numpy(dtype=np.float32) for t in tables])
+                places = {str(name): place for place, name in enumerate(ids)}
+                self._moments = _Moments(places, torch.from_numpy(values))
+            return self._moments
+
+
+class _Moments(NamedTuple):
+    """Mean and standard deviation over the frames of each utterance.
+
+    Attributes:
+        places: Of each utterance, by id.
+        values: Mean, then standard deviation.
+    """
+
+    places: dict[str, int]
+    values: Float32[Tensor, "layers utterances twice_dim"]
+
+    def of(self, ids: Sequence[str]) -> Float32[Tensor, "layers ids twice_dim"]:
+        """Return those of some utterances."""
+        return self.values.index_select(1, torch.tensor([self.places[name] for name in ids]))
 
 
 def _source_of(layer: RowSource, frames: TermFrames) -> Any:

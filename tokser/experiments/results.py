@@ -17,6 +17,7 @@ from tokser.experiments.table import Column, Kind, Table, current_protocol
 
 __all__ = [
     "CLASSIFICATION",
+    "MIX",
     "REGRESSION",
     "TASKS",
     "Column",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 _SHARE = (0.0, 1.0)
+MIX = "mix_"
+"""How the columns of the grid begin that hold the weight of a layer in a mix."""
 
 
 def _columns(kind: Kind, names: str, **options: Any) -> tuple[Column, ...]:
@@ -171,6 +174,7 @@ def _grid(between: str, metric: str, cost: Column) -> Table:
             *_STAMP,
         ),
         may_be_empty=True,
+        more=MIX,
     )
 
 

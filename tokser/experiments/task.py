@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tokser.config import FrameHeadSettings
 from tokser.errors import SettingsError, list_some
 from tokser.experiments.results import TaskTables
 from tokser.experiments.statistics.sampling_units import SamplingUnits
@@ -69,7 +70,9 @@ class Task(ABC):
     loss: ClassVar[Loss]
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
-    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"frame_heads": FrameHeadSettings().model_dump(mode="json"), "frames_mb": 1024}
+    )
 
     @staticmethod
     @abstractmethod

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class TrainingData:
     device: str = "cpu"
     rounding: pd.DataFrame | None = None
     frames: tuple[TermFrames, ...] = ()
-    frame_heads: FrameHeadSettings = FrameHeadSettings()
+    frame_heads: FrameHeadSettings = field(default_factory=FrameHeadSettings)
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:

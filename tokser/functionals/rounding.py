@@ -10,7 +10,7 @@ from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.tables import read_functionals
 from tokser.store import FeatureName, Store
 
-__all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound"]
+__all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound", "row_units"]
 
 STORED = {"float16": 2.0**-11, "float32": 2.0**-24}
 """Unit roundoff of each type of stored rows, relative to a value."""
@@ -35,7 +35,7 @@ def read_rounding(store: Store, feature: str, functionals: Sequence[str] = MOMEN
     values = read_functionals(store, feature, functionals)
     moments = store.functionals(feature).loc[values.index].to_numpy(dtype=np.float64)
     mean, std = np.hsplit(moments, 2)
-    roundoff, smallest = _units(store, feature)
+    roundoff, smallest = row_units(store, feature)
     dim, bounds = mean.shape[1], []
     for number, name in enumerate(check_functionals(functionals)):
         own = values.iloc[:, number * dim : (number + 1) * dim].to_numpy(dtype=np.float64)
@@ -75,7 +75,7 @@ def rounding_bound(
     return np.asarray(roundoff * (size if functional in MOMENTS else np.fmax(size, np.abs(values))))
 
 
-def _units(store: Store, feature: str) -> tuple[float, float]:
+def row_units(store: Store, feature: str) -> tuple[float, float]:
     """Return the relative and the absolute bound of a feature's rows.
 
     Where only functionals were stored nothing names the type of the rows: it counts as float16,

@@ -9,8 +9,9 @@ from torch import Tensor
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
 from tokser.experiments.heads.frames.ragged import linear, segment_softmax, weighted_sums
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
-__all__ = ["AttentivePooling"]
+__all__ = ["AttentivePooling", "TrainedAttentive"]
 
 HIDDEN = 64
 """Units of the attention."""
@@ -22,9 +23,9 @@ class AttentivePooling(Pooling):
     """`attentive`: frames weigh as much as a small network says.
 
     e_t = v^T tanh(W^T x_t + b), a_t = softmax_t(e_t), mu = sum_t a_t x_t,
-    sigma = sqrt(sum_t a_t x_t^2 - mu^2), and [mu, sigma] is the vector. With several attention heads
-    each has its own v, and the vectors stand side by side. At first v is 0: all frames weigh the
-    same, mu and sigma are the usual functionals, and training begins as a linear probe of them.
+    sigma = sqrt(sum_t a_t x_t^2 - mu^2), and [mu, sigma] is the vector. Several attention heads
+    have a v each, and their vectors stand side by side. At first v is 0: all frames weigh the same,
+    mu and sigma are the usual functionals, and training begins as a linear probe of them.
 
     Source: Okabe, Koshinaka, Shinoda 2018, equations 1 to 5. Departs: no batch normalisation in
     the attention; the vectors are scaled by the training part instead.
@@ -39,7 +40,7 @@ class AttentivePooling(Pooling):
     def draw(
         self, dim: int, options: FrameHeadSettings, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Draw W and b; v is 0 where there is one attention head, and small where several differ."""
+        """Draw W and b; v is 0, or small where several attention heads must differ."""
         found = draw_linear("attention", dim, HIDDEN, generator)
         score = torch.zeros(HIDDEN, options.attention_heads)
         if options.attention_heads > 1:
@@ -62,3 +63,10 @@ class AttentivePooling(Pooling):
         square = weighted_sums(weights, rows.square(), lengths)
         deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
         return torch.cat([mean.flatten(2), deviation.flatten(2)], dim=-1)
+
+
+class TrainedAttentive(TrainedFrameHead):
+    """The head `attentive` after training."""
+
+    kind = "attentive"
+    pooling = AttentivePooling()

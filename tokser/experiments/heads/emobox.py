@@ -9,8 +9,9 @@ from torch import Tensor
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
 from tokser.experiments.heads.frames.ragged import linear, segment_means
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
-__all__ = ["EmoBoxPooling"]
+__all__ = ["EmoBoxPooling", "TrainedEmoBox"]
 
 HIDDEN = 256
 """Units of the layer on frames."""
@@ -44,3 +45,10 @@ class EmoBoxPooling(Pooling):
         """Return means of rectified frames."""
         hidden = linear(rows, parameters["frames.weight"], parameters["frames.bias"])
         return segment_means(hidden.relu(), lengths)
+
+
+class TrainedEmoBox(TrainedFrameHead):
+    """The head `emobox` after training."""
+
+    kind = "emobox"
+    pooling = EmoBoxPooling()

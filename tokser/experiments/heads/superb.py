@@ -9,8 +9,9 @@ from torch import Tensor
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
 from tokser.experiments.heads.frames.ragged import linear, segment_means
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
-__all__ = ["SuperbPooling"]
+__all__ = ["SuperbPooling", "TrainedSuperb"]
 
 HIDDEN = 256
 """Units of the projection."""
@@ -50,3 +51,10 @@ class SuperbPooling(Pooling):
         """Return means of projected frames."""
         weight, bias = parameters["projection.weight"], parameters["projection.bias"]
         return segment_means(linear(rows, weight, bias), lengths)
+
+
+class TrainedSuperb(TrainedFrameHead):
+    """The head `superb` after training."""
+
+    kind = "superb"
+    pooling = SuperbPooling()

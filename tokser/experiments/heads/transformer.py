@@ -11,8 +11,9 @@ from tokser.config.frame_heads import FrameHeadSettings
 from tokser.errors import SettingsError
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
 from tokser.experiments.heads.frames.ragged import linear, segment_softmax, spans, weighted_sums
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
-__all__ = ["TransformerPooling"]
+__all__ = ["TrainedTransformer", "TransformerPooling"]
 
 WIDTH = 128
 """Numbers in a frame within the blocks."""
@@ -81,6 +82,13 @@ class TransformerPooling(Pooling):
         normed = _norm(parameters, "norm", hidden)
         scores = (normed @ parameters["query"]).transpose(1, 2) * WIDTH**-0.5
         return weighted_sums(segment_softmax(scores, lengths), normed, lengths)[:, :, 0]
+
+
+class TrainedTransformer(TrainedFrameHead):
+    """The head `transformer` after training."""
+
+    kind = "transformer"
+    pooling = TransformerPooling()
 
 
 def _linear(parameters: Parameters, name: str, rows: Tensor) -> Tensor:

@@ -14,10 +14,10 @@ from tokser.experiments.statistics.crossfit import halves_of
 from tokser.experiments.task import TargetScale, Task
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["FrameFold", "Part", "batches_of", "frame_fold"]
+__all__ = ["FrameFold", "Part", "batches_of", "dev_sums", "frame_fold", "in_pieces"]
 
-AT_ONCE = 32
-"""Utterances that are read together where nothing is trained."""
+AT_ONCE, MEANS_AT_ONCE = 32, 4096
+"""Utterances that are read together where nothing is trained: their frames, or their means."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,15 @@ class FrameFold:
 
     def in_batches(self, ids: Sequence[str]) -> Iterator[list[FrameBatch]]:
         """Yield a part's frames, a few utterances at a time, in order."""
-        for first in range(0, len(ids), AT_ONCE):
-            yield self.read(ids[first : first + AT_ONCE])
+        for few in in_pieces(self.terms, ids):
+            yield self.read(few)
+
+
+def in_pieces(terms: Sequence[TermFrames], ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Cut a part into as many utterances as are read together where nothing is trained."""
+    size = MEANS_AT_ONCE if all(term.are_means for term in terms) else AT_ONCE
+    for first in range(0, len(ids), size):
+        yield ids[first : first + size]
 
 
 def batches_of(

@@ -1,11 +1,11 @@
 """Groups of models that are trained on the same batches: what a core trains at a time."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -14,6 +14,7 @@ from tokser.experiments.grid import Point
 from tokser.experiments.heads.frames.fold import frame_fold
 from tokser.experiments.heads.frames.model import FrameModel, TermShape
 from tokser.experiments.heads.frames.pooling import Pooling
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
 from tokser.experiments.heads.frames.training import (
     FrameWeights,
     TrainedPoint,
@@ -23,7 +24,18 @@ from tokser.experiments.heads.frames.training import (
 from tokser.experiments.heads.head import Workers
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["FrameGroup", "frame_points", "model_of", "plan_groups", "plan_refits", "train_groups"]
+__all__ = [
+    "FrameGroup",
+    "Trainer",
+    "frame_points",
+    "model_of",
+    "plan_groups",
+    "plan_refits",
+    "train_groups",
+]
+
+
+Result = TypeVar("Result")
 
 
 class FrameGroup(NamedTuple):
@@ -46,37 +58,48 @@ class FrameGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class Trainer:
-    """Trains groups of one head on one set of data.
+    """Trains groups of one head on one set of data; the same bits wherever it is done.
 
     Attributes:
-        pooling: Of the head.
+        trained_as: What the head becomes by training.
         data: What it is trained on.
     """
 
-    pooling: Pooling
+    trained_as: type[TrainedFrameHead]
     data: TrainingData
 
-    def __call__(self, group: FrameGroup) -> list[TrainedPoint] | FrameWeights:
-        """Train a group: points of a search, or a refit; the same bits wherever it is done."""
+    @property
+    def pooling(self) -> Pooling:
+        """What makes one vector of an utterance's frames."""
+        return self.trained_as.pooling
+
+    def search(self, group: FrameGroup) -> list[TrainedPoint]:
+        """Train points of a search."""
         keep_to_one_thread()
-        data, device = self.data, torch.device(self.data.device)
-        model = model_of(self.pooling, data)
-        fold = frame_fold(data, group.fold, with_dev=group.is_refit)
-        if group.is_refit:
-            return refit_point(
-                *(model, fold, group.rates),
-                batch_size=group.batch_size,
-                seed=data.seed,
-                device=device,
-            )
+        data = self.data
         return train_points(
-            *(model, fold, group.rates),
+            model_of(self.pooling, data),
+            frame_fold(data, group.fold),
+            group.rates,
             task=data.task,
             classes=data.classes,
             batch_size=group.batch_size,
             grid=data.grid,
             seed=data.seed,
-            device=device,
+            device=torch.device(data.device),
+        )
+
+    def refit(self, group: FrameGroup) -> FrameWeights:
+        """Train what a search has selected, on train and dev."""
+        keep_to_one_thread()
+        data = self.data
+        return refit_point(
+            model_of(self.pooling, data),
+            frame_fold(data, group.fold, with_dev=True),
+            group.rates,
+            batch_size=group.batch_size,
+            seed=data.seed,
+            device=torch.device(data.device),
         )
 
 
@@ -99,7 +122,7 @@ def plan_groups(data: TrainingData) -> list[FrameGroup]:
     for number, point in enumerate(frame_points(data)):
         by_size.setdefault(point.batch_size, []).append((number, point.learning_rate))
     return [
-        FrameGroup(fold, size, *zip(*own, strict=True))
+        FrameGroup(fold, size, tuple(number for number, _ in own), tuple(rate for _, rate in own))
         for fold in range(len(data.splits))
         for size, own in by_size.items()
     ]
@@ -117,26 +140,31 @@ def plan_refits(
 
 
 def train_groups(
-    trainer: Trainer, groups: Sequence[FrameGroup], workers: Workers | None
-) -> Iterator[tuple[FrameGroup, list[TrainedPoint] | FrameWeights]]:
-    """Train groups, a core each, or by workers, and yield them as they are done, in order here.
+    train: Callable[[FrameGroup], Result], groups: Sequence[FrameGroup], workers: Workers | None
+) -> Iterator[tuple[FrameGroup, Result]]:
+    """Train groups, a core each or by workers, and yield each as it gets done.
 
     Products of a step are too small for several threads; whole groups are not.
+
+    Args:
+        train: `Trainer.search` or `Trainer.refit`.
+        groups: What is trained.
+        workers: Processes that train them; none: threads of this one.
     """
     if workers is not None:
-        yield from workers.map(trainer, groups)
+        yield from workers.map(train, groups)
         return
-    num_threads = torch.get_num_threads() if trainer.data.device == "cpu" else 1
+    num_threads = torch.get_num_threads()
     with ThreadPoolExecutor(num_threads) as pool:
-        waiting: list[tuple[FrameGroup, Future[list[TrainedPoint] | FrameWeights]]] = []
+        waiting: deque[tuple[FrameGroup, Future[Result]]] = deque()
         left = iter(groups)
         try:
             while True:
                 for group in itertools.islice(left, 2 * num_threads - len(waiting)):
-                    waiting.append((group, pool.submit(trainer, group)))
+                    waiting.append((group, pool.submit(train, group)))
                 if not waiting:
                     return
-                group, future = waiting.pop(0)
+                group, future = waiting.popleft()
                 yield group, future.result()
         finally:
             pool.shutdown(cancel_futures=True)

@@ -1,16 +1,15 @@
 """The head over frames: one search for every pooling."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
 from tokser.config import GridSettings
-from tokser.errors import SettingsError
-from tokser.experiments.heads.frames.fold import frame_fold
+from tokser.experiments.heads.frames.fold import in_pieces
 from tokser.experiments.heads.frames.groups import (
+    FrameGroup,
     Trainer,
     frame_points,
     model_of,
@@ -18,12 +17,15 @@ from tokser.experiments.heads.frames.groups import (
     plan_refits,
     train_groups,
 )
-from tokser.experiments.heads.frames.pooling import Pooling
-from tokser.experiments.heads.frames.training import FrameWeights, TrainedPoint, predict
-from tokser.experiments.heads.head import FittedFold, Fitting, Head
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
+from tokser.experiments.heads.frames.training import FrameWeights, TrainedPoint
+from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head
+from tokser.experiments.heads.trained_head import FittedHead
+from tokser.experiments.splits.protocols import Split
 from tokser.experiments.statistics.crossfit import crossfit_score
 from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
+from tokser.functionals.standardise import Standardiser
 
 __all__ = ["FrameHead"]
 
@@ -32,15 +34,16 @@ class FrameHead(Head):
     """`superb`, `emobox`, `attentive`, `transformer`: Adam, plateau, best epoch by dev.
 
     Args:
-        pooling: What makes one vector of an utterance's frames.
+        trained_as: What it becomes by training; its pooling makes one vector of an utterance's
+            frames.
     """
 
     losses = frozenset[Loss]({"cross-entropy", "squared error"})
     is_network = True
     mixes = True
 
-    def __init__(self, pooling: Pooling) -> None:
-        self.pooling = pooling
+    def __init__(self, trained_as: type[TrainedFrameHead]) -> None:
+        self.trained_as, self.pooling = trained_as, trained_as.pooling
 
     @property
     def reads(self) -> Literal["functionals", "means", "frames"]:
@@ -54,59 +57,84 @@ class FrameHead(Head):
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Train every point of every fold, and again what each fold selected."""
         self.pooling.check(data.frame_heads)
-        trainer = Trainer(self.pooling, data)
+        trainer = Trainer(self.trained_as, data)
         found = _search(trainer, how)
         selected = {fold: _best(points) for fold, points in found.items()}
         weights = {fold: trained.weights for fold, (_, trained) in selected.items()}
         if how.refit:
-            for group, refitted in train_groups(trainer, plan_refits(data, selected), how.workers):
-                assert isinstance(refitted, FrameWeights)
+            groups = plan_refits(data, selected)
+            for group, refitted in train_groups(trainer.refit, groups, how.workers):
                 weights[group.fold] = refitted
                 how.on_models(1)
         for fold in range(len(data.splits)):
-            member = _Fitted(trainer, fold, how.refit, weights[fold])
             point, _ = selected[fold]
             yield FittedFold(
                 _params(data, point),
-                _trials(data, fold, found[fold], point, member.mix_weights()),
-                partial(_Fitted.predict, member),
+                _trials(data, fold, found[fold], point, _mix_weights(data, weights[fold])),
+                _fitted(trainer, weights[fold], data.fitted_ids(fold, with_dev=how.refit)),
             )
 
+    def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
+        """Train the chosen point on every utterance, with the learning rates of the chosen fold.
 
-@dataclass(frozen=True)
-class _Fitted:
-    """What predicts the test part of a fold."""
+        These are found by training that fold's point once more. Where they are fewer than the
+        epochs, the last one stays.
+        """
+        self.pooling.check(data.frame_heads)
+        point = frame_points(data)[choice.point]
+        alone = (point.batch_size, (choice.point,), (point.learning_rate,))
+        (trained,) = Trainer(self.trained_as, data).search(FrameGroup(choice.fold, *alone))
+        rates = trained.learning_rates
+        epochs = choice.epochs or len(rates)
+        rates = (rates + rates[-1:] * epochs)[:epochs]
+        everyone = Split("all", tuple(data.functionals.index), (), ())
+        trainer = Trainer(self.trained_as, replace(data, splits=(everyone,)))
+        group = FrameGroup(0, point.batch_size, (choice.point,), rates, is_refit=True)
+        return _fitted(trainer, trainer.refit(group), everyone.train)
 
-    trainer: Trainer
-    number: int
-    with_dev: bool
-    weights: FrameWeights
 
-    def predict(self, ids: Sequence[str]) -> np.ndarray:
-        """Return probabilities, or numbers."""
-        data = self.trainer.data
-        fold = frame_fold(data, self.number, with_dev=self.with_dev)
-        model = model_of(self.trainer.pooling, data)
-        outputs = predict(model, self.weights.parameters, self.weights.scaling, fold, ids)
-        found: np.ndarray = outputs.mean(axis=0)
-        return found if fold.target_scale is None else fold.target_scale.undo(found)
+class FittedFrames(FittedHead):
+    """A trained head over frames, with the scales of what it was trained on."""
 
-    def mix_weights(self) -> dict[str, float]:
-        """Return the weight of each layer of the mixes, by name."""
-        found: dict[str, float] = {}
-        for number, term in enumerate(self.trainer.data.frames):
-            mix = self.weights.parameters.get(f"term-{number}.mix")
-            if mix is not None:
-                shares = mix.softmax(dim=-1).mean(dim=0).tolist()
-                found |= zip((layer.name for layer in term.layers), shares, strict=True)
-        return found
+    head: TrainedFrameHead
+
+    def predict(self, data: TrainingData, ids: Sequence[str]) -> np.ndarray:
+        """Return probabilities, or numbers of the corpus, a few utterances at a time."""
+        found = []
+        for few in in_pieces(data.frames, ids):
+            batches = [term.read(few) for term in data.frames]
+            found.append(self.head.frame_outputs(self.head.standardised(self.scaling, batches)))
+        return self.on_scale(np.concatenate(found))
+
+
+def _fitted(trainer: Trainer, weights: FrameWeights, ids: Sequence[str]) -> FittedFrames:
+    """Put together what predicts: weights, and the scales of what they were trained on."""
+    data = trainer.data
+    scalings = [term.scaling(ids) for term in data.frames]
+    scaling = Standardiser(
+        np.concatenate([own.mean.reshape(-1) for own in scalings]),
+        np.concatenate([own.scale.reshape(-1) for own in scalings]),
+    )
+    head = trainer.trained_as(model_of(trainer.pooling, data), weights)
+    return FittedFrames(head, scaling, data.task.target_scale(data.targets(ids).to_numpy()))
+
+
+def _mix_weights(data: TrainingData, weights: FrameWeights) -> dict[str, float]:
+    """Return the weight of each layer of the mixes, by name."""
+    found: dict[str, float] = {}
+    for number, term in enumerate(data.frames):
+        mix = weights.parameters.get(f"term-{number}.mix")
+        if mix is not None:
+            shares = mix.softmax(dim=-1).mean(dim=0).tolist()
+            found |= zip((layer.name for layer in term.layers), shares, strict=True)
+    return found
 
 
 def _search(trainer: Trainer, how: Fitting) -> dict[int, dict[int, TrainedPoint]]:
     """Return what came of every point, by fold."""
     found: dict[int, dict[int, TrainedPoint]] = {}
-    for group, trained in train_groups(trainer, plan_groups(trainer.data), how.workers):
-        assert isinstance(trained, list)
+    groups = plan_groups(trainer.data)
+    for group, trained in train_groups(trainer.search, groups, how.workers):
         found.setdefault(group.fold, {}).update(zip(group.points, trained, strict=True))
         how.on_models(len(trained))
     return found

@@ -148,7 +148,7 @@ def mix_layers(
     Source: SUPERB (Yang et al. 2021), s3prl `upstream/interfaces.Featurizer`.
     """
     layers = layer_norm(rows) if normed else rows
-    return (weights.softmax(dim=-1) @ layers.flatten(1)).unflatten(1, rows.shape[1:])
+    return (weights.softmax(dim=-1) @ layers.flatten(1)).view(-1, *rows.shape[1:])
 
 
 def no_dropout(values: Tensor) -> Tensor:

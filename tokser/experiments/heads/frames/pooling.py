@@ -31,7 +31,8 @@ class Pooling(ABC):
     takes_means: ClassVar[bool] = False
 
     def check(self, options: FrameHeadSettings) -> None:
-        """Raise `SettingsError` where options do not fit together."""
+        """Raise `SettingsError` where options do not fit together; by default any will do."""
+        return
 
     @abstractmethod
     def width(self, dim: int, options: FrameHeadSettings) -> int:
@@ -70,9 +71,7 @@ class Pooling(ABC):
         """
 
 
-def draw_linear(
-    name: str, wide: int, narrow: int, generator: torch.Generator
-) -> dict[str, Tensor]:
+def draw_linear(name: str, wide: int, narrow: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Draw weight [wide, narrow] and bias [1, narrow] as `torch.nn.Linear` would."""
     bound = wide**-0.5
     shapes = {"weight": (wide, narrow), "bias": (1, narrow)}

@@ -53,7 +53,8 @@ def segment_softmax(scores: Weights, lengths: Sequence[int]) -> Weights:
     """
     longest = max(lengths)
     if all(length == longest for length in lengths):
-        return scores.unflatten(-1, (len(lengths), longest)).softmax(dim=-1).flatten(-2)
+        side_by_side = scores.view(*scores.shape[:-1], len(lengths), longest)
+        return side_by_side.softmax(dim=-1).flatten(-2)
     counts = torch.tensor(list(lengths), device=scores.device)
     mask = torch.arange(longest, device=scores.device) < counts[:, None]
     padded = scores.new_full((*scores.shape[:-1], *mask.shape), -torch.inf)

@@ -28,10 +28,12 @@ class FrameWeights:
     Attributes:
         parameters: By name, each [networks, ...].
         scaling: Of pooled vectors; none where they are not scaled.
+        is_number: Whether the output is a number, and no class.
     """
 
     parameters: dict[str, Tensor]
     scaling: PooledScaling | None
+    is_number: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,10 @@ class _Run:
         self._target = fold.train.target.to(device)
 
     def train_epoch(
-        self, epoch: int, rates: Float[np.ndarray, " points"], goes_on: Shaped[np.ndarray, " points"]
+        self,
+        epoch: int,
+        rates: Float[np.ndarray, " points"],
+        goes_on: Shaped[np.ndarray, " points"],
     ) -> None:
         """Train one epoch of the points that go on."""
         ids, networks = self._fold.train.ids, self._num_networks
@@ -202,10 +207,11 @@ class _Run:
         """Copy what a point has learnt so far."""
         own = slice(point * self._num_networks, (point + 1) * self._num_networks)
         parameters = {n: v.detach()[own].cpu().clone() for n, v in self._parameters.items()}
-        if self._scaling is None:
-            return FrameWeights(parameters, None)
-        scaling = PooledScaling(self._scaling.centre[own].cpu(), self._scaling.inverse[own].cpu())
-        return FrameWeights(parameters, scaling)
+        scaling = self._scaling
+        if scaling is not None:
+            kept = (values[own].cpu().clone() for values in (scaling.centre, scaling.inverse))
+            scaling = PooledScaling(*kept)
+        return FrameWeights(parameters, scaling, self._importance is None)
 
     def _loss(
         self, outputs: Float[Tensor, "models batch outputs"], target: Shaped[Tensor, " batch"]
@@ -266,7 +272,5 @@ def predict(
     with torch.inference_mode():
         for batches in fold.in_batches(ids):
             outputs = model.forward(parameters, batches, scaling, no_dropout)
-            found.append(
-                outputs[..., 0] if fold.importance is None else outputs.softmax(dim=-1)
-            )
+            found.append(outputs[..., 0] if fold.importance is None else outputs.softmax(dim=-1))
     return np.asarray(torch.cat(found, dim=1).cpu().numpy())

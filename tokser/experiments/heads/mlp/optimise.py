@@ -34,8 +34,9 @@ class BatchedAdam:
     ) -> None:
         self.gradients = torch.zeros_like(rows)
         self._rows = list(rows.detach().unbind())
-        decayed = {"weight_decay": weight_decay, "decoupled_weight_decay": True}
-        self._adam = torch.optim.Adam(self._rows, fused=True, **decayed)
+        self._adam = torch.optim.Adam(
+            self._rows, fused=True, weight_decay=weight_decay, decoupled_weight_decay=True
+        )
         self._rates: list[float] = []
         self._is_active: list[bool] = []
 
