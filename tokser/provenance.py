@@ -112,6 +112,7 @@ class Stamp:
             "scheduler",
             "cluster",
             "frames_mb",
+            "save_models",
         }
     )
     """Settings that say where and how, not what; they may change without making the artefact

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.base import Settings
-from tokser.config.frame_heads import FrameHeadSettings
+from tokser.config.frame_heads import FRAME_HEADS, FrameHeadSettings
 from tokser.config.grid import ONE_POINT, GridSettings
 from tokser.config.option import Option
 from tokser.config.values import (
@@ -47,11 +47,6 @@ _Grid = Annotated[
 ]
 _SPLITS = ("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed", "num_seeds")
 _INPUT = ("dataset", "store", "features", "functionals")
-_FRAME_HEADS = (
-    *("frame_heads.attention_heads", "frame_heads.blocks", "frame_heads.layer_norm"),
-    *("frame_heads.dropout", "frame_heads.weight_decay", "frame_heads.label_smoothing"),
-    "frame_heads.ensemble",
-)
 _EVALUATION = ("standardise", "refit", "ledger")
 
 
@@ -120,6 +115,8 @@ class _ExperimentSettings(_SplitSettings):
     frames_mb: Positive = 1024
     """Memory in MB for frames of attentive, emobox and transformer: what a GPU may hold, or, where
     the store cannot be mapped (compressed, HDF5, remote), what is kept from epoch to epoch."""
+    save_models: bool = False
+    """Keep the models of all folds, each as a model folder, in the folder models of --out."""
 
 
 class ClassifySettings(_ExperimentSettings):
@@ -132,8 +129,8 @@ class ClassifySettings(_ExperimentSettings):
             *("classifiers", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out",),
-        "Frame heads": _FRAME_HEADS,
+        "Output": ("out", "save_models"),
+        "Frame heads": FRAME_HEADS,
         "Computation": ("device", "scheduler", "cluster", "frames_mb", "check"),
     }
 
@@ -170,8 +167,8 @@ class RegressSettings(_ExperimentSettings):
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out",),
-        "Frame heads": _FRAME_HEADS,
+        "Output": ("out", "save_models"),
+        "Frame heads": FRAME_HEADS,
         "Computation": ("device", "frames_mb", "check"),
     }
 

@@ -8,7 +8,7 @@ from tokser.config.base import Settings
 from tokser.config.option import Option
 from tokser.config.values import Few
 
-__all__ = ["FrameHeadSettings"]
+__all__ = ["FRAME_HEADS", "FrameHeadSettings"]
 
 _Share = Annotated[float, Field(ge=0, lt=1), Option(alone=True)]
 
@@ -31,3 +31,7 @@ class FrameHeadSettings(Settings):
     """Share of each label that is spread over all classes in training."""
     ensemble: Annotated[Few, Option(alone=True)] = 1
     """Networks with different first weights whose outputs are averaged."""
+
+
+FRAME_HEADS = tuple(f"frame_heads.{name}" for name in FrameHeadSettings.model_fields)
+"""Their names as options of commands."""

@@ -17,6 +17,7 @@ __all__ = [
     "DatasetName",
     "Device",
     "Few",
+    "HeadName",
     "NumFolds",
     "OptionValue",
     "Positive",
@@ -58,6 +59,7 @@ ClassifierName = Literal[
     "mlp", "linear", "logreg", "svm", "mlp-sklearn", "superb", "emobox", "attentive", "transformer"
 ]
 RegressorName = Literal["ridge", "mlp-sklearn", "superb", "emobox", "attentive", "transformer"]
+HeadName = ClassifierName | Literal["ridge"]
 TargetName = Literal["valence", "arousal", "dominance"]
 
 

@@ -18,7 +18,6 @@ from tokser.experiments.feature_expressions import (
     layer_choices,
     parse,
 )
-from tokser.experiments.frames import PooledFeature, TermFrames
 from tokser.experiments.splits.audit import Audit
 from tokser.experiments.splits.files import SplitPlan
 from tokser.experiments.splits.plans import (
@@ -32,7 +31,7 @@ from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
 from tokser.experiments.task import Task
 from tokser.functionals.moments import MOMENTS, check_functionals
-from tokser.functionals.rounding import read_rounding, row_units
+from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
 from tokser.progress import warn
@@ -82,32 +81,6 @@ class Dataset:
     plans: dict[str, SplitPlan]
     audits: dict[str, Audit]
     by_speaker: bool
-
-    def frames(
-        self, early: Early, *, are_means: bool, budget_mb: int, device: str
-    ) -> tuple[TermFrames, ...]:
-        """Return what reads the frames of a sum, by term; nothing is read yet.
-
-        Args:
-            early: The sum.
-            are_means: Whether an utterance's mean stands for its frames.
-            budget_mb: What may be kept of layers that cannot be mapped, in MB.
-            device: Where frames are wanted.
-        """
-        return tuple(
-            TermFrames(
-                tuple(
-                    PooledFeature(self.store, name) if are_means else self.store[name]
-                    for name in term.features
-                ),
-                roundoff=max(row_units(self.store, name)[0] for name in term.features),
-                speakers=self.speakers if self.by_speaker else None,
-                budget_bytes=budget_mb * 2**20 // len(early.terms),
-                device=device,
-                are_means=are_means,
-            )
-            for term in early.terms
-        )
 
     def functionals(self, early: Early) -> Functionals:
         """Return the functionals of a sum side by side, float32 [utterances, features]."""

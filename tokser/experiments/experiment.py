@@ -20,7 +20,6 @@ from tokser.experiments.constant_columns import ConstantColumns
 from tokser.experiments.dataset import (
     Dataset,
     ExperimentSettings,
-    Functionals,
     identities,
     load,
     read_expressions,
@@ -28,11 +27,12 @@ from tokser.experiments.dataset import (
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
 from tokser.experiments.feature_expressions import Early
-from tokser.experiments.frames import TermFrames
+from tokser.experiments.head_inputs import HeadInputs, read_inputs
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.ledger import LEDGER, Ledger
+from tokser.experiments.models.of_folds import FoldModels, holds_models
 from tokser.experiments.scoring import make_rows
 from tokser.experiments.search import SearchResult, search
 from tokser.experiments.splits.files import format_splits
@@ -82,7 +82,8 @@ def run_experiment(
     later = task.later_settings.items()
     content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
     stamp = Stamp(command, content, inputs)
-    if stamp.marks(settings.out):
+    keeps = settings.save_models or holds_models(settings.out)
+    if stamp.marks(settings.out) and keeps is holds_models(settings.out):
         say(f"{command}: already in {settings.out}")
         return settings.out
     stamp.require_own(settings.out)
@@ -97,9 +98,13 @@ def run_experiment(
         with workers or nullcontext() as entered:
             runner = _Runner(dataset, settings, by_name, ledger, device, entered)
             label = f"{command} {settings.dataset}"
-            run_units(units, task.tables, settings.out, label, runner.num_models, runner.run)
+            models = FoldModels(dataset, settings, inputs) if keeps else None
+            count, run = runner.num_models, runner.run
+            run_units(units, task.tables, settings.out, label, count, run, models)
         trained = trained_outcomes(units, task, settings.out)
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
+        if models is not None:
+            models.finish([*trained, *combined])
         _write(dataset, settings, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out
@@ -120,7 +125,7 @@ class _Runner:
         self._dataset, self._settings, self._heads = dataset, settings, heads
         self._ledger, self._device, self._workers = ledger, device, workers
         self._early = {str(early): early for early in dataset.trained}
-        self._held: tuple[Early, str, Functionals, tuple[TermFrames, ...]] | None = None
+        self._held: tuple[Early, str, HeadInputs] | None = None
         self._constant = ConstantColumns()
 
     def num_models(self, unit: Unit) -> int:
@@ -138,7 +143,7 @@ class _Runner:
             self._ledger.record(split, dataset=dataset, **key, configuration=params)
 
         head = self._heads[unit.head]
-        functionals, frames = self._read(self._early[unit.features], head.reads)
+        functionals, frames, *_ = self._read(self._early[unit.features], head)
         splits = self._splits(unit)
         self._constant.say(functionals, unit.protocol, splits)
         data = TrainingData(
@@ -165,24 +170,12 @@ class _Runner:
     def _splits(self, unit: Unit) -> tuple[Split, ...]:
         return self._dataset.plans[unit.protocol].folds(unit.seed)
 
-    def _read(self, early: Early, reads: str) -> tuple[Functionals, tuple[TermFrames, ...]]:
-        """Read what a head reads, or return what was read last: units of a sum follow each other.
-
-        Heads over frames get functionals without columns, and read frames when they train.
-        """
-        if self._held is None or self._held[:2] != (early, reads):
-            if reads == "functionals":
-                self._held = (early, reads, self._dataset.functionals(early), ())
-            else:
-                nothing = pd.DataFrame(index=self._dataset.utterances.index)
-                frames = self._dataset.frames(
-                    early,
-                    are_means=reads == "means",
-                    budget_mb=self._settings.frames_mb,
-                    device=self._device,
-                )
-                self._held = (early, reads, Functionals(nothing, None, {}), frames)
-        return self._held[2:]
+    def _read(self, early: Early, head: Head) -> HeadInputs:
+        """Read what a head reads, or return what was read last: units of a sum are neighbours."""
+        if self._held is None or self._held[:2] != (early, head.reads):
+            read = read_inputs(self._dataset, early, head, self._settings.frames_mb, self._device)
+            self._held = (early, head.reads, read)
+        return self._held[2]
 
 
 def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Outcome]) -> None:

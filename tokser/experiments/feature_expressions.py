@@ -31,6 +31,7 @@ __all__ = [
     "How",
     "Late",
     "Term",
+    "as_means",
     "layer_choices",
     "parse",
 ]
@@ -142,6 +143,11 @@ def layer_choices(expressions: Sequence[Expression]) -> list[Late]:
             if layer:
                 groups.setdefault((layer["group"], term.functionals), []).append(expression)
     return [Late("best", tuple(found)) for found in groups.values() if len(found) > 1]
+
+
+def as_means(early: Early) -> Early:
+    """Return a sum as the means of all its layers, mixed or not, side by side."""
+    return Early(tuple(Term(name, ("mean",)) for term in early.terms for name in term.features))
 
 
 def _sums(text: str, known: Sequence[str], functionals: tuple[str, ...], whole: str) -> list[Early]:

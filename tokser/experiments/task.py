@@ -71,7 +71,11 @@ class Task(ABC):
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"frame_heads": FrameHeadSettings().model_dump(mode="json"), "frames_mb": 1024}
+        {
+            "save_models": False,
+            "frame_heads": FrameHeadSettings().model_dump(mode="json"),
+            "frames_mb": 1024,
+        }
     )
 
     @staticmethod

@@ -1,6 +1,6 @@
 """Every head by its name in settings."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from tokser.experiments.heads.ridge import RidgeHead, TrainedRidge
 from tokser.experiments.heads.sklearn_mlp import SklearnMLPHead, TrainedSklearnMLP
 from tokser.experiments.heads.superb import TrainedSuperb
 from tokser.experiments.heads.svm import SVMHead, TrainedSVM
+from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_foreign import TrainedForeign
 from tokser.experiments.heads.trained_head import TrainedHead
 from tokser.experiments.heads.transformer import TrainedTransformer
 from tokser.experiments.task import Task
@@ -41,13 +43,17 @@ TRAINED_HEADS: dict[str, type[TrainedHead]] = {
     for kept in (
         *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
         *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer),
+        TrainedForeign,
     )
 }
 """What heads are kept as, by kind."""
 
 
 def restore_head(
-    kind: str, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    kind: str,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    trusted: Sequence[str] = (),
 ) -> TrainedHead:
     """Make a trained head of what was kept of it.
 
@@ -55,12 +61,16 @@ def restore_head(
         kind: Key of `TRAINED_HEADS`.
         description: As `TrainedHead.description` returned it.
         arrays: As `TrainedHead.arrays` returned them.
+        trusted: Types of an estimator that is not tokser's own, beside those of scikit-learn.
 
     Raises:
         LookupError: There is no such kind, or something is missing.
         ValueError, TypeError: Description and arrays do not fit each other.
     """
-    return TRAINED_HEADS[kind].restored(description, arrays)
+    found = TRAINED_HEADS[kind]
+    if issubclass(found, TrainedEstimator):
+        return found.restored(description, arrays, trusted)
+    return found.restored(description, arrays)
 
 
 def find_head(name: str, task: Task) -> Head:

@@ -25,7 +25,9 @@ class TermDocument(_Document):
     feature: str
     functionals: tuple[str, ...]
     width: int
-    """Number of functionals."""
+    """Number of functionals, or numbers in a frame of all its layers."""
+    mixed: tuple[str, ...] = ()
+    """Layers of a mix."""
 
 
 class ScaleDocument(_Document):
@@ -150,7 +152,12 @@ def _member(member: Member, folder: str) -> dict[str, Any]:
         raise TypeError(f"{type(head).__name__} is not registered as {head.kind!r}")
     return {
         "terms": [
-            {"feature": term.feature, "functionals": list(term.functionals), "width": width}
+            {
+                "feature": term.feature,
+                "functionals": list(term.functionals),
+                "width": width,
+                "mixed": list(term.mixed),
+            }
             for term, width in zip(member.features.terms, member.widths, strict=True)
         ],
         "head": member.head,
