@@ -5,7 +5,7 @@ import mmap
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from tokser.store.gather import Allocate
 __all__ = ["FrameBatch", "FrameScaling", "PooledFeature", "RowSource", "TermFrames"]
 
 
+@runtime_checkable
 class RowSource(Protocol):
     """What is needed of a layer; `tokser.store.Layer` has it."""
 

@@ -241,9 +241,12 @@ def results(settings, tmp_path):
 def test_results_that_are_there_give_the_score(settings, results, tmp_path):
     out = fit(settings(results=results))
     model = load_model(out)
-    assert model.estimate.score == pd.read_csv(results / "summary.csv").query(
-        "features == @LAYER and protocol == 'speaker' and classifier == 'logreg'"
-    )["uar"].item()
+    assert (
+        model.estimate.score
+        == pd.read_csv(results / "summary.csv")
+        .query("features == @LAYER and protocol == 'speaker' and classifier == 'logreg'")["uar"]
+        .item()
+    )
     assert not (tmp_path / "model-results").exists()
     before = contents(out)
     fit(settings())  # the same model, wherever its score lies

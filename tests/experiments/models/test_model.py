@@ -111,9 +111,7 @@ def test_a_store_is_predicted_from_its_functionals(fitting, store):
 def test_all_of_a_speaker_decide_the_scale_of_a_few(fitting, store):
     model = make(fitting, standardise="speaker")
     every = model.predict_store(store)
-    pd.testing.assert_frame_equal(
-        model.predict_store(store, ["utt005"]), every.loc[["utt005"]]
-    )
+    pd.testing.assert_frame_equal(model.predict_store(store, ["utt005"]), every.loc[["utt005"]])
 
 
 def test_labels_that_the_model_does_not_know_are_said(fitting, store, caplog):

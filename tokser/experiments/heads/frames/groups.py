@@ -46,14 +46,12 @@ class FrameGroup(NamedTuple):
         batch_size: Utterances in a step.
         points: Positions of the points in the grid.
         rates: Learning rate of each; of a refit, of its one point in each epoch.
-        is_refit: Whether it trains on train and dev what a search has selected.
     """
 
     fold: int
     batch_size: int
     points: tuple[int, ...]
     rates: tuple[float, ...]
-    is_refit: bool = False
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def plan_refits(
     """Return what trains the selected point of each fold again, on train and dev."""
     points = frame_points(data)
     return [
-        FrameGroup(fold, points[point].batch_size, (point,), trained.learning_rates, True)
+        FrameGroup(fold, points[point].batch_size, (point,), trained.learning_rates)
         for fold, (point, trained) in sorted(selected.items())
     ]
 

@@ -89,7 +89,7 @@ class FrameHead(Head):
         rates = (rates + rates[-1:] * epochs)[:epochs]
         everyone = Split("all", tuple(data.functionals.index), (), ())
         trainer = Trainer(self.trained_as, replace(data, splits=(everyone,)))
-        group = FrameGroup(0, point.batch_size, (choice.point,), rates, is_refit=True)
+        group = FrameGroup(0, point.batch_size, (choice.point,), rates)
         return _fitted(trainer, trainer.refit(group), everyone.train)
 
 
