@@ -33,9 +33,9 @@ class MadeLayer:
     def __init__(self, means: pd.DataFrame, name: str = "made/layer-1", seed: int = 0) -> None:
         self.name, self.dim, self.ids = name, means.shape[1], list(means.index)
         self.rows = {}
-        for number, (utterance, mean) in enumerate(means.iterrows()):
-            rng = np.random.default_rng([seed, sum(map(ord, utterance))])
-            noise = rng.normal(size=(1 + number % 5 if len(means) > 5 else 3, self.dim))
+        for utterance, mean in means.iterrows():
+            number = sum(map(ord, utterance))
+            noise = np.random.default_rng([seed, number]).normal(size=(1 + number % 5, self.dim))
             own = mean.to_numpy() + 0.5 * (noise - noise.mean(axis=0))
             self.rows[utterance] = own.astype(np.float32)
 

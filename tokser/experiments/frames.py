@@ -194,8 +194,8 @@ class TermFrames:
         return batch if self.speakers is None else self._scaled_by_speaker(batch, ids)
 
     def _read_means(self, ids: list[str]) -> FrameBatch:
-        means = self._kept.moments(self).of(ids)[..., : self.dim]
-        batch = FrameBatch(means.contiguous().to(self.device), (1,) * len(ids))
+        means = torch.from_numpy(self._kept.moments(self).means_of(ids)).to(self.device)
+        batch = FrameBatch(means, (1,) * len(ids))
         return batch if self.speakers is None else self._scaled_by_speaker(batch, ids)
 
     def _rows(self, layer: int, ids: Sequence[str]) -> Tensor:
@@ -206,7 +206,7 @@ class TermFrames:
     def _moments(self, ids: Sequence[str]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yield mean and standard deviation of each utterance, float64 [ids, dim], by layer."""
         for number, own in enumerate(self._kept.moments(self).of(ids)):
-            mean, std = np.hsplit(own.numpy().astype(np.float64), 2)
+            mean, std = own.astype(np.float64)
             if self.speakers is not None:
                 scalings = self._by_speaker
                 centre = np.stack([scalings[s].mean[number] for s in self.speakers.loc[list(ids)]])
@@ -257,8 +257,9 @@ class _Kept:
                 for table in tables[1:]:
                     ids = ids.intersection(table.index, sort=False)
                 values = np.stack([t.loc[ids].to_numpy(dtype=np.float32) for t in tables])
+                parts = values.reshape(*values.shape[:2], len(MOMENTS), -1).swapaxes(1, 2)
                 places = {str(name): place for place, name in enumerate(ids)}
-                self._moments = _Moments(places, torch.from_numpy(values))
+                self._moments = _Moments(places, np.ascontiguousarray(parts))
             return self._moments
 
 
@@ -271,11 +272,15 @@ class _Moments(NamedTuple):
     """
 
     places: dict[str, int]
-    values: Float32[Tensor, "layers utterances twice_dim"]
+    values: Float32[np.ndarray, "layers moments utterances dim"]
 
-    def of(self, ids: Sequence[str]) -> Float32[Tensor, "layers ids twice_dim"]:
+    def of(self, ids: Sequence[str]) -> Float32[np.ndarray, "layers moments ids dim"]:
         """Return those of some utterances."""
-        return self.values.index_select(1, torch.tensor([self.places[name] for name in ids]))
+        return self.values.take([self.places[name] for name in ids], axis=2)
+
+    def means_of(self, ids: Sequence[str]) -> Float32[np.ndarray, "layers ids dim"]:
+        """Return the means of some utterances."""
+        return self.values[:, 0].take([self.places[name] for name in ids], axis=1)
 
 
 def _source_of(layer: RowSource, frames: TermFrames) -> Any:
@@ -295,7 +300,7 @@ def _is_mapped(rows: NDArray[Any]) -> bool:
     owner: Any = rows
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    return isinstance(owner, mmap.mmap)
+    return isinstance(owner.obj if isinstance(owner, memoryview) else owner, mmap.mmap)
 
 
 class _HeldRows:
