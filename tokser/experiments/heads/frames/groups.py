@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 
-from tokser.device import keep_to_one_thread
+from tokser.device import keep_to_one_thread, one_thread
 from tokser.experiments.grid import Point
 from tokser.experiments.heads.frames.fold import frame_fold
 from tokser.experiments.heads.frames.model import FrameModel, TermShape
@@ -153,7 +153,7 @@ def train_groups(
         yield from workers.map(train, groups)
         return
     num_threads = torch.get_num_threads()
-    with ThreadPoolExecutor(num_threads) as pool:
+    with one_thread(), ThreadPoolExecutor(num_threads) as pool:
         waiting: deque[tuple[FrameGroup, Future[Result]]] = deque()
         left = iter(groups)
         try:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tokser.config import GridSettings
+from tokser.device import one_thread
 from tokser.experiments.heads.frames.fold import in_pieces
 from tokser.experiments.heads.frames.groups import (
     FrameGroup,
@@ -101,9 +102,10 @@ class FittedFrames(FittedHead):
     def predict(self, data: TrainingData, ids: Sequence[str]) -> np.ndarray:
         """Return probabilities, or numbers of the corpus, a few utterances at a time."""
         found = []
-        for few in in_pieces(data.frames, ids):
-            batches = [term.read(few) for term in data.frames]
-            found.append(self.head.frame_outputs(self.head.standardised(self.scaling, batches)))
+        with one_thread():
+            for few in in_pieces(data.frames, ids):
+                batches = [term.read(few) for term in data.frames]
+                found.append(self.head.frame_outputs(self.head.standardised(self.scaling, batches)))
         return self.on_scale(np.concatenate(found))
 
 
