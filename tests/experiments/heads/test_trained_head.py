@@ -24,7 +24,10 @@ CLASSES = ("anger", "boredom", "neutral", "sadness")
 GRID = GridSettings(batch_sizes=(8,), learning_rates=(1e-2,), hidden=(6, 5), epochs=2)
 TASKS = {"classification": Classification(), "regression": Regression(("valence",))}
 CASES = [
-    (name, head) for name, task in TASKS.items() for head in HEADS if task.loss in HEADS[head].losses
+    (name, head)
+    for name, task in TASKS.items()
+    for head in HEADS
+    if task.loss in HEADS[head].losses
 ]
 
 
@@ -32,7 +35,7 @@ def make_data(task: str, num_classes: int = 3) -> TrainingData:
     """Forty utterances, of which one fold of thirty trains; one class is in nobody's training."""
     rng = np.random.default_rng(0)
     ids = pd.Index([f"utt{i:02d}" for i in range(40)], name="id")
-    values = (rng.normal(size=(4, 7))[np.arange(40) % 4] + rng.normal(size=(40, 7)))
+    values = rng.normal(size=(4, 7))[np.arange(40) % 4] + rng.normal(size=(40, 7))
     functionals = pd.DataFrame(values.astype(np.float32), index=ids)
     labels = pd.Series([CLASSES[i % num_classes] for i in range(40)], index=ids, dtype=object)
     labels.iloc[-1] = CLASSES[-1]
@@ -118,13 +121,16 @@ def test_everything_is_fitted_with_what_was_chosen(fold):
     same = head.fit_all(data, Choice(0, epochs=20))
     values = data.functionals.to_numpy()
     np.testing.assert_array_equal(whole.outputs(values), same.outputs(values))
-    assert data.task.score(
-        data.task.sums(
-            data.target.to_numpy(),
-            data.task.decide(whole.outputs(values), data.classes),
-            data.classes,
-        )[None]
-    ) > 0.2
+    assert (
+        data.task.score(
+            data.task.sums(
+                data.target.to_numpy(),
+                data.task.decide(whole.outputs(values), data.classes),
+                data.classes,
+            )[None]
+        )
+        > 0.2
+    )
 
 
 def test_a_fit_of_train_and_dev_alone_is_the_refit_of_a_fold():
@@ -158,8 +164,7 @@ def test_support_vectors_decide_as_the_formula_says(num_classes):
     trained = TRAINED_HEADS["svm"](model, CLASSES[:num_classes])
     arrays = trained.arrays()
     kernel = np.exp(
-        -arrays["gamma"][0]
-        * ((values[:, None] - arrays["support_vectors"][None]) ** 2).sum(axis=2)
+        -arrays["gamma"][0] * ((values[:, None] - arrays["support_vectors"][None]) ** 2).sum(axis=2)
     )
     ends = np.concatenate([[0], np.cumsum(arrays["num_support"])])
     decided, pair = [], 0
