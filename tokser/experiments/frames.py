@@ -61,6 +61,12 @@ class FrameBatch(NamedTuple):
     rows: Float32[Tensor, "layers rows dim"]
     lengths: tuple[int, ...]
 
+    @classmethod
+    def of(cls, layers: Sequence[Sequence[NDArray[Any]]]) -> "FrameBatch":
+        """Put frames of utterances, [frames, dim] each, one after the other, for each layer."""
+        rows = np.stack([np.concatenate(list(own), dtype=np.float32) for own in layers])
+        return cls(torch.from_numpy(rows), tuple(len(own) for own in layers[0]))
+
 
 @dataclass(frozen=True)
 class FrameScaling:

@@ -119,14 +119,14 @@ def test_no_model_and_an_unfinished_one_are_told_apart(tmp_path):
     with pytest.raises(MissingInputError, match="Correct the path"):
         load_model(tmp_path / "nowhere")
     (tmp_path / "begun.json").write_text("{}")
-    with pytest.raises(MissingInputError, match="not finished.*same `tokser fit` again"):
+    with pytest.raises(MissingInputError, match=r"not finished.*same `tokser fit` again"):
         load_model(tmp_path)
 
 
 @pytest.mark.parametrize("found", [2, "1.1", None, True, [1]])
 def test_another_format_is_refused(folder, found):
     rewrite(folder, lambda content: content.update(format=found))
-    with pytest.raises(CheckpointError, match="format 1, got format.*Update tokser"):
+    with pytest.raises(CheckpointError, match=r"format 1, got format.*Update tokser"):
         load_model(folder)
 
 
@@ -204,3 +204,15 @@ def test_a_model_may_be_moved_and_be_read_only(folder, tmp_path, tables):
         assert len(load_model(moved).predict_functionals(tables)) == 7
     finally:
         moved.chmod(0o755)
+
+
+def test_passwords_of_addresses_are_left_out(model, tmp_path):
+    secret = "s3://user:hush@bucket/emodb.zarr"
+    model = dataclasses.replace(
+        model,
+        provenance={"store": {"path": secret}, "settings": {"store": secret}},
+        estimate=dataclasses.replace(model.estimate, results=secret),
+    )
+    save_model(model, tmp_path / "model")
+    for path in (tmp_path / "model").iterdir():
+        assert b"hush" not in path.read_bytes()

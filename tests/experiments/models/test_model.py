@@ -69,7 +69,7 @@ def test_what_cannot_be_predicted_is_refused(model, tables):
     with pytest.raises(InputError, match=r"none of whisper-tiny/layer-2"):
         model.predict_functionals({LAYERS[0]: tables[LAYERS[0]]})
     wide = {name: pd.concat([t, t], axis=1) for name, t in tables.items()}
-    with pytest.raises(InputError, match="expected 6 functionals.*got 12"):
+    with pytest.raises(InputError, match=r"expected 6 functionals.*got 12"):
         model.predict_functionals(wide)
     twice = {name: pd.concat([t, t]) for name, t in tables.items()}
     with pytest.raises(InputError, match="several rows of utt0"):
@@ -82,7 +82,7 @@ def test_what_cannot_be_predicted_is_refused(model, tables):
 
 def test_speakers_are_needed_where_they_decide_the_scale(model, tables):
     model = make(model, standardise="speaker")
-    with pytest.raises(InputError, match="standardises by speaker.*got none"):
+    with pytest.raises(InputError, match=r"standardises by speaker.*got none"):
         model.predict_functionals(tables)
     ids = tables[LAYERS[0]].index
     speakers = pd.Series(["a", "b"] * 4, index=ids)

@@ -1,6 +1,7 @@
 """One model that lasts: select by the folds of a protocol, score by them, fit on everything."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from tokser.experiments.dataset import (
     read_expressions,
 )
 from tokser.experiments.experiment import run_experiment
-from tokser.experiments.feature_expressions import Early, Expression, Late, parse
+from tokser.experiments.feature_expressions import Early, Expression, Late, Term, parse
 from tokser.experiments.head_inputs import read_inputs
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.registry import find_head
+from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.models.aligners import find_aligners, places_of_runs
 from tokser.experiments.models.estimate import read_estimate, read_trials
 from tokser.experiments.models.folder import write_model
@@ -63,29 +65,34 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     head = find_head(name, task)
     store = open_store(settings.store, check=settings.check)
     experiment = _experiment(settings, name)
-    expression = _only_expression(store, task, experiment, settings)
+    expressions = read_expressions(store, task, experiment)
+    expression = _only_expression(store, settings)
     members = expression.members if isinstance(expression, Late) else (expression,)
-    inputs = identities(store, members, experiment)
+    require_suited(store, expressions, {name: head})
+    _refuse_scaling_by_speaker(settings, name, head)
+    inputs = identities(store, members, experiment, reads_frames=head.reads == "frames")
     stamp = Stamp("fit", _content(settings, name, expression), inputs)
     if stamp.marks(settings.out):
         say(f"fit: already in {settings.out}")
         return settings.out
     stamp.require_own(settings.out)
-    terms = dict.fromkeys(term for member in members for term in member.terms)
+    features = (name for early in members for term in early.terms for name in term.features)
+    terms = dict.fromkeys(Term(name) for name in features)
     places = places_of_runs(store.path, settings.runs)
     aligners = find_aligners(store, terms, places, is_needed=True)
-    if settings.results is None:
-        run_experiment(task, experiment, [name])
-    else:
+    if settings.results is not None:
         require_matching(settings.results, experiment, name, inputs)
-    dataset = load(
-        store, task, [*members, *([] if expression in members else [expression])], experiment
-    )
-    unit = Unit(str(expression), _only_protocol(dataset), task.targets[0], name, settings.seed)
+    dataset = load(store, task, expressions, experiment)
+    protocol = _only_protocol(dataset)
+    if settings.results is None:
+        run_experiment(task, experiment, [name], dataset=dataset)
+    unit = Unit(str(expression), protocol, task.targets[0], name, settings.seed)
+    fitting = _Fitting(dataset, settings, experiment, unit, head)
+    selected = {early: fitting.select(early) for early in members}
+    estimate = read_estimate(settings.results or experiment.out, unit, dataset)
     with stamp.claim(settings.out):
-        fitting = _Fitting(dataset, settings, experiment, unit, head)
-        model = fitting.model(expression, inputs, aligners)
-        write_model(model, settings.out)
+        model = fitting.model(expression, selected, inputs, aligners)
+        write_model(replace(model, estimate=estimate), settings.out)
         stamp.write(settings.out)
     return settings.out
 
@@ -109,13 +116,14 @@ class _Fitting:
         self._grid = experiment.grid
 
     def model(
-        self, expression: Expression, inputs: Mapping[str, Any], aligners: Mapping[str, Path]
+        self,
+        expression: Expression,
+        selected: Mapping[Early, Selection],
+        inputs: Mapping[str, Any],
+        aligners: Mapping[str, Path],
     ) -> Model:
-        """Select, fit, and put together."""
-        dataset = self._dataset
-        sums = list(expression.members if isinstance(expression, Late) else (expression,))
-        selected = {early: self._select(early) for early in sums}
-        considered = dict(selected)
+        """Fit what was selected, and put it together."""
+        dataset, sums = self._dataset, list(selected)
         how: Averaging = "single"
         if isinstance(expression, Late):
             if expression.how == "best":
@@ -128,11 +136,11 @@ class _Fitting:
         if how == "weighted":
             on_dev = [selected[early].dev_score for early in sums]
             weights = tuple(late_weights(on_dev, len(classes)).tolist())
-        terms = dict.fromkeys(term for early in sums for term in early.terms)
+        terms = dict.fromkeys(term for member in members for term in member.terms)
         used = {
             name: place
             for name, place in aligners.items()
-            if any(feature.startswith(f"{name}/") for term in terms for feature in term.features)
+            if any(term.feature.startswith(f"{name}/") for term in terms)
         }
         languages = sorted(set(dataset.utterances["language"]) - {""})
         return Model(
@@ -146,11 +154,11 @@ class _Fitting:
             weights=weights,
             recipe=FeatureRecipe.of_store(dataset.store, terms, languages=languages, aligners=used),
             standardise=self._settings.standardise,
-            estimate=read_estimate(self._results, self._unit, dataset),
-            provenance=self._provenance(inputs, considered),
+            provenance=self._provenance(inputs, selected),
         )
 
-    def _select(self, early: Early) -> Selection:
+    def select(self, early: Early) -> Selection:
+        """Return what the folds select for one sum of features."""
         unit = self._unit._replace(features=str(early))
         trials = read_trials(self._results, unit, self._dataset)
         metric = f"dev_{self._dataset.task.tables.metric}"
@@ -247,15 +255,12 @@ def _content(settings: FitSettings, head: str, expression: Expression | None) ->
     return content
 
 
-def _only_expression(
-    store: Store, task: Task, experiment: ExperimentSettings, settings: FitSettings
-) -> Expression:
+def _only_expression(store: Store, settings: FitSettings) -> Expression:
     """Return the one expression that settings ask for.
 
     Raises:
         SettingsError: It is several.
     """
-    read_expressions(store, task, experiment)  # raises what is wrong with store and task
     found = parse(settings.features, store.pooled, check_functionals(settings.functionals))
     if len(found) != 1:
         raise SettingsError(
@@ -265,6 +270,16 @@ def _only_expression(
             remedy="Name one, or let dev select: best(...); or average: mean(...).",
         )
     return found[0]
+
+
+def _refuse_scaling_by_speaker(settings: FitSettings, name: str, head: Head) -> None:
+    if head.reads != "functionals" and settings.standardise == "speaker":
+        raise SettingsError(
+            "--standardise speaker",
+            expected=f"--standardise global for a model of the head {name}",
+            got="frames that are scaled by speaker, which predicting cannot do",
+            remedy="Leave the option out, or take a head on functionals, such as logreg.",
+        )
 
 
 def _only_protocol(dataset: Dataset) -> str:

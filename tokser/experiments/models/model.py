@@ -10,7 +10,7 @@ import pandas as pd
 from tokser.errors import InputError, list_some
 from tokser.experiments.classification import PROBABILITY
 from tokser.experiments.feature_expressions import Term
-from tokser.experiments.models.member import Member
+from tokser.experiments.models.member import Member, ReadFrames
 from tokser.experiments.models.recipe import FeatureRecipe
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
@@ -100,7 +100,7 @@ class Model:
     @property
     def terms(self) -> tuple[Term, ...]:
         """Every feature that it reads, with its functionals, each once."""
-        return tuple(dict.fromkeys(t for member in self.members for t in member.features.terms))
+        return tuple(dict.fromkeys(term for member in self.members for term in member.terms))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -115,8 +115,9 @@ class Model:
         *,
         speakers: "pd.Series[str] | None" = None,
         rounding: Mapping[str, pd.DataFrame] | None = None,
+        frames: ReadFrames | None = None,
     ) -> pd.DataFrame:
-        """Predict utterances from functionals.
+        """Predict utterances from functionals; heads over frames from these.
 
         Args:
             tables: Functionals of each term by its name, [utterances, width], index = id; what
@@ -125,6 +126,8 @@ class Model:
                 `speaker`: all utterances here of a speaker decide that speaker's scale.
             rounding: How far rounding may have moved the functionals, see
                 `functionals.rounding`; used where `standardise` is `speaker`.
+            frames: Returns the frames of a feature and an utterance; needed where a head reads
+                them.
 
         Returns:
             Index id, in the order of the first term's table; columns `label` and
@@ -139,7 +142,12 @@ class Model:
             str(term): self._scaled(str(term), tables, ids, speakers, rounding)
             for term in self.terms
         }
-        outputs = [self._member_outputs(member, ready) for member in self.members]
+        outputs = [
+            self._frame_outputs(member, frames, list(ids))
+            if member.fitted.head.reads_frames
+            else self._member_outputs(member, ready)
+            for member in self.members
+        ]
         return self._decided(self._averaged(outputs), ids)
 
     def predict_store(self, store: Store, ids: Sequence[str] | None = None) -> pd.DataFrame:
@@ -164,8 +172,14 @@ class Model:
         else:
             speakers = known["speaker"]
             rounding = {name: read_rounding(*term) for name, term in read.items()}
+
+        def frames(feature: str, utterance: str) -> np.ndarray:
+            return store[feature][utterance]
+
         if ids is None:
-            return self.predict_functionals(tables, speakers=speakers, rounding=rounding)
+            return self.predict_functionals(
+                tables, speakers=speakers, rounding=rounding, frames=frames
+            )
         wanted = list(dict.fromkeys(ids))
         absent = [one for one in wanted if any(one not in table.index for table in tables.values())]
         if absent:
@@ -178,7 +192,8 @@ class Model:
         if self.standardise == "speaker":  # all recordings of a speaker decide the scale
             found = self.predict_functionals(tables, speakers=speakers, rounding=rounding)
             return found.loc[wanted]
-        return self.predict_functionals({n: table.loc[wanted] for n, table in tables.items()})
+        chosen = {name: table.loc[wanted] for name, table in tables.items()}
+        return self.predict_functionals(chosen, frames=frames)
 
     def _tell_unknown_classes(self, store: Store) -> None:
         """Say which labels of a store the model never predicts; it needs none of them."""
@@ -256,6 +271,22 @@ class Model:
         if not len(parts[0]):
             return np.zeros((0, len(self.classes)) if self.classes else 0)
         return member.outputs(parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1))
+
+    def _frame_outputs(
+        self, member: Member, frames: ReadFrames | None, ids: Sequence[str]
+    ) -> np.ndarray:
+        if frames is None or self.standardise == "speaker":
+            raise InputError(
+                str(member.features),
+                expected=f"frames, which the head {member.head} reads",
+                got="functionals alone" if frames is None else "a model that scales by speaker",
+                remedy="Predict recordings, or a store that has frames."
+                if frames is None
+                else "Fit a model with --standardise global.",
+            )
+        if not ids:
+            return np.zeros((0, len(self.classes)) if self.classes else 0)
+        return member.frame_outputs(frames, ids)
 
     def _averaged(self, outputs: Sequence[np.ndarray]) -> np.ndarray:
         if self.how == "single":

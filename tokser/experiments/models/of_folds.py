@@ -162,7 +162,7 @@ class FoldModels:
         key = features if len(members) > 1 else str(members[0].features)
         if key not in self._recipes:
             dataset = self._dataset
-            terms = dict.fromkeys(t for member in members for t in member.features.terms)
+            terms = dict.fromkeys(t for member in members for t in member.terms)
             aligners = find_aligners(
                 dataset.store, terms, places_of_runs(dataset.store.path), is_needed=False
             )
