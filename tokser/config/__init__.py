@@ -10,6 +10,7 @@ from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSe
 from tokser.config.extract import ExtractSettings
 from tokser.config.grid import GridSettings
 from tokser.config.pool import PoolSettings
+from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
@@ -19,11 +20,13 @@ __all__ = [
     "AuditSettings",
     "ClassifySettings",
     "ContextName",
+    "ExportModelSettings",
     "ExtractSettings",
     "Few",
     "GridSettings",
     "PoolSettings",
     "PrecisionName",
+    "PredictSettings",
     "PretrainSettings",
     "QueriesName",
     "Rate",
