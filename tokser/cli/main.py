@@ -32,6 +32,7 @@ _COMMANDS = {
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
     "regress": "Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC).",
+    "fit": "Train a model on everything, and keep it with its score in a folder.",
     "predict": "Predict the emotion of recordings with a trained model.",
     "export-model": "Write a trained model as ONNX, which other programs run.",
     "report": "Write a page of tables and plots, or tables and figures for a paper.",

@@ -15,3 +15,11 @@ def model_card(model: Model, name: str) -> str:
         name: Of its folder.
     """
     return f"# {name}\n\n{model.task} of {model.dataset} by {model.features}\n"
+
+
+def score_line(model: Model) -> str:
+    """Return the honest score in one line."""
+    estimate = model.estimate
+    if estimate is None:
+        return "no score: the model of one fold"
+    return f"{estimate.metric} {estimate.score:.3f}"
