@@ -34,7 +34,9 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("families")
     rng = np.random.default_rng(0)
     (folder / "wav").mkdir()
-    for name in (f"{s}{t}{e}a" for s, t in (("03", "a01"), ("08", "b02"), ("09", "a05")) for e in "FWN"):
+    for name in (
+        f"{s}{t}{e}a" for s, t in (("03", "a01"), ("08", "b02"), ("09", "a05")) for e in "FWN"
+    ):
         samples = rng.normal(0, 0.1, rng.integers(5_000, 14_000))
         soundfile.write(folder / "wav" / f"{name}.wav", samples, 16_000)
     sentences = list(EMODB_SENTENCES.values()) * 4
@@ -97,5 +99,9 @@ def test_as_the_store(place, manifest, fit_by_hand, features, monkeypatch):
     print(features, "whole", np.abs(found.table[list(model.columns[1:])].to_numpy() - wanted).max())
     monkeypatch.setattr(run, "CHUNK_ROWS", 1)
     found = predict_all(model, manifest)
-    print(features, "one by one", np.abs(found.table[list(model.columns[1:])].to_numpy() - wanted).max())
+    print(
+        features,
+        "one by one",
+        np.abs(found.table[list(model.columns[1:])].to_numpy() - wanted).max(),
+    )
     assert not found.quarantined

@@ -40,7 +40,7 @@ class _Graph:
     def constant(self, values: Any, dtype: type = np.float64) -> str:
         """Add a constant; returns its name."""
         name = f"constant_{len(self.constants)}"
-        array = np.ascontiguousarray(np.asarray(values, dtype=dtype))
+        array: NDArray[Any] = np.ascontiguousarray(np.asarray(values, dtype=dtype))
         self.constants.append(numpy_helper.from_array(array, name))
         return name
 
@@ -91,7 +91,9 @@ def model_graph(model: Model, metadata: Mapping[str, str]) -> ModelProto:
         for member in model.members
         for term, width in zip(member.features.terms, member.widths, strict=True)
     }
-    shape = [_UTTERANCES, len(model.classes)] if model.classes else [_UTTERANCES]
+    shape: list[str | int | None] = [_UTTERANCES]
+    if model.classes:
+        shape.append(len(model.classes))
     value = helper.make_tensor_value_info
     made = helper.make_graph(
         graph.nodes,

@@ -9,7 +9,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["LAYER_NORM_EPSILON", "Block", "Parameters", "flatten", "forward", "initialise", "run_blocks", "unflatten"]
+__all__ = [
+    "LAYER_NORM_EPSILON",
+    "Block",
+    "Parameters",
+    "flatten",
+    "forward",
+    "initialise",
+    "run_blocks",
+    "unflatten",
+]
 
 Parameters = list[Tensor]
 """Parameters of P models, each [P, ...]: per block weight, bias, gain, shift; last weight, bias."""
