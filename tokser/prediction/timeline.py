@@ -222,18 +222,11 @@ def _paint_dominant(
         if place < len(labels) and labels[place] == labels[first]:
             continue
         start, end, label = float(edges[first]), float(edges[place]), plain(labels[first])
-        colour, dash = _look(classes)[labels[first]]
-        axes.barh(
-            *(0, end - start, 1, start),
-            color=colour,
-            edgecolor=PAPER,
-            linewidth=1,
-            hatch="" if dash == "-" else "//",
-        )
+        colour = _look(classes)[labels[first]][0]
+        axes.barh(0, end - start, left=start, height=1, color=colour, edgecolor=PAPER, linewidth=1)
         if (end - start) / duration_s > _LETTER * (len(label) + 2):
-            axes.text(
-                (start + end) / 2, 0, label, color=PAPER, ha="center", va="center", fontsize=10
-            )
+            middle = (start + end) / 2
+            axes.text(middle, 0, label, color=PAPER, ha="center", va="center", fontsize=10)
         first = place
     axes.set_ylim(-0.5, 0.5)
     axes.set_yticks([])
