@@ -35,7 +35,6 @@ def place(tmp_path_factory, tiny, write_noise_emodb):
             features="tiny-whisper/layer-2",
             head="logreg",
             out=folder / "model",
-            results=folder / "results",
             ledger=folder / "ledger.jsonl",
         )
     )
