@@ -12,6 +12,7 @@ from tokser.config.fit import FitSettings
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.config.grid import GridSettings
 from tokser.config.pool import PoolSettings
+from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
@@ -21,6 +22,7 @@ __all__ = [
     "AuditSettings",
     "ClassifySettings",
     "ContextName",
+    "ExportModelSettings",
     "ExtractSettings",
     "Few",
     "FitSettings",
@@ -28,6 +30,7 @@ __all__ = [
     "GridSettings",
     "PoolSettings",
     "PrecisionName",
+    "PredictSettings",
     "PretrainSettings",
     "QueriesName",
     "Rate",

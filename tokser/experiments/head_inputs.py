@@ -8,7 +8,7 @@ from tokser.experiments.dataset import Dataset, Functionals
 from tokser.experiments.feature_expressions import Early, as_means
 from tokser.experiments.frames import PooledFeature, TermFrames
 from tokser.experiments.heads.head import Head
-from tokser.functionals.rounding import row_units
+from tokser.functionals.rounding import row_roundoff
 
 __all__ = ["HeadInputs", "read_inputs"]
 
@@ -51,7 +51,7 @@ def read_inputs(
                 PooledFeature(dataset.store, name) if are_means else dataset.store[name]
                 for name in term.features
             ),
-            roundoff=max(row_units(dataset.store, name)[0] for name in term.features),
+            roundoff=max(row_roundoff(dataset.store, name) for name in term.features),
             speakers=dataset.speakers if dataset.by_speaker else None,
             budget_bytes=frames_mb * 2**20 // len(early.terms),
             device=device,
