@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-learn bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-learn bench-heads bench-heads-scores bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -95,6 +95,12 @@ bench-coverage: install ## Simulate coverage of intervals, error and power of te
 
 bench-emodb: install ## Score real EmoDB with every layer and classifier, and with permuted labels; write README.md, docs/statistics.md
 	$(BIN)/python tests/benchmarks/bench_emodb.py README.md docs/statistics.md
+
+bench-heads: install ## Measure heads over frames against the usual loops and the arithmetic limit, write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_heads.py docs/benchmarks.md
+
+bench-heads-scores: install ## Score real EmoDB with every head over frames, write docs/heads.md
+	$(BIN)/python tests/benchmarks/bench_heads_scores.py docs/heads.md
 
 bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
 	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md

@@ -192,7 +192,11 @@ def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Ou
     setup = setup_of(task, settings)
     name, seed = settings.dataset, settings.seed
     rows = make_rows(outcomes, dataset, name=name, setup=setup, seed=seed)
-    files = {table.file: table.content(table.frame(own)) for table, own in rows.items()}
+    files = {
+        table.file: table.content(table.frame(own))
+        for table, own in rows.items()
+        if own or table.file != tables.mixes.file
+    }
     predictions, trials = [], []
     for outcome in outcomes:
         key: dict[str, Any] = {"dataset": name, **outcome.unit.named(tables)}

@@ -85,6 +85,24 @@ class TaskTables:
     confusion: Table | None = None
 
     @property
+    def mixes(self) -> Table:
+        """Weights of the layers of mixes, over folds and seeds."""
+        return Table(
+            "mix.csv",
+            "a row for each configuration and layer of a mix",
+            (
+                *_keys(f"target {self.head}" if self.has_targets else self.head),
+                *_needed("text", "layer"),
+                *_needed("real", "weight", _SHARE),
+                *_columns("real", "weight_low weight_high"),
+                *_columns("text", "no_interval"),
+                *_needed("whole", "num_folds num_seeds"),
+                *_STAMP,
+            ),
+            may_be_empty=True,
+        )
+
+    @property
     def unit(self) -> tuple[str, ...]:
         """Columns that tell what was trained: features, protocol, target, head, seed."""
         target = ("target",) if self.has_targets else ()
@@ -95,7 +113,7 @@ class TaskTables:
         """Every table that there is."""
         found = (
             *(self.scores, self.summary, self.classes, self.confusion, self.comparisons),
-            *(self.choices, self.grid, self.predictions),
+            *(self.choices, self.grid, self.mixes, self.predictions),
         )
         return tuple(table for table in found if table is not None)
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tokser.experiments.combinations import Outcome
 from tokser.experiments.dataset import Dataset
+from tokser.experiments.mixes import mix_rows
 from tokser.experiments.results import Table
 from tokser.experiments.splits.audit import Audit
 from tokser.experiments.statistics.permutation import compare_all
@@ -42,6 +43,8 @@ def make_rows(
         *(tables.comparisons, tables.choices),
     )
     rows: dict[Table, list[Row]] = {table: [] for table in scored if table is not None}
+    mixes = tables.mixes
+    rows[mixes] = []
 
     def add(table: Table | None, made: Sequence[Row], common: Row) -> None:
         if table is not None:
@@ -69,6 +72,7 @@ def make_rows(
             add(tables.classes, by_class, key | stamp | {"num_seeds": len(own)})
             add(tables.confusion, confusion, key | stamp | {"num_seeds": len(own)})
             add(tables.choices, list(_choices(own, task)), key | stamp)
+            add(mixes, mix_rows([o.trials for o in own if o.trials is not None]), key | stamp)
         common = _key(first, task, name, setup) | stamp
         for family in _families(group, sums, task):
             add(tables.comparisons, compare_rows(family, task.score, seed), common)

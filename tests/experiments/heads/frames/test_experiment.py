@@ -1,0 +1,136 @@
+"""Heads over frames in whole experiments: a store, expressions, folders of results."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tokser.config import (
+    ClassifySettings,
+    FitSettings,
+    FrameHeadSettings,
+    GridSettings,
+    PoolSettings,
+)
+from tokser.errors import SettingsError, StoreIncompleteError
+from tokser.experiments.mixes import mix_rows
+from tokser.experiments.models import load_model
+from tokser.stages.classify import classify
+from tokser.stages.fit import fit
+from tokser.stages.pool import pool
+from tokser.store import open_store
+
+MIX = "mix(whisper-tiny/layer-1..2)"
+GRID = GridSettings(batch_sizes=(16,), learning_rates=(1e-2,), epochs=2)
+
+
+@pytest.fixture
+def made(stores):
+    """Forty utterances of four speakers, three emotions, two layers."""
+    table = stores.manifest(40)
+    opened = stores.complete(table, stores.plan(table, features={"layer-1": 4, "layer-2": 4}))
+    pool(PoolSettings(store=opened.path))
+    return opened.path
+
+
+def settings(store, out, **changes):
+    values = {"dataset": "emodb", "store": store, "out": out, "grid": GRID}
+    values |= {"protocols": ("speaker",), "features": (MIX,)}
+    return ClassifySettings(**(values | changes))
+
+
+def test_every_head_is_scored_on_a_layer_a_mix_and_a_sum(made, tmp_path):
+    features = (MIX, "whisper-tiny/layer-1", "whisper-tiny/layer-1 + whisper-tiny/layer-2")
+    heads = ("superb", "emobox", "attentive", "transformer")
+    out = classify(settings(made, tmp_path / "a", features=features, classifiers=heads))
+    summary = pd.read_csv(out / "summary.csv")
+    both = f"best({', '.join(heads)})"
+    assert set(summary["classifier"]) == {*heads, both}
+    assert set(features) <= set(summary["features"])
+    weights = pd.read_csv(out / "mix.csv")
+    assert list(weights["layer"].unique()) == ["whisper-tiny/layer-1", "whisper-tiny/layer-2"]
+    np.testing.assert_allclose(weights.groupby("classifier")["weight"].sum(), 1, rtol=1e-5)
+    assert (weights["weight_low"] <= weights["weight"]).all()
+    before = {path.name: path.read_bytes() for path in out.glob("*.csv")}
+    shutil.rmtree(out / "parts")
+    (out / "provenance.json").unlink()
+    again = classify(settings(made, tmp_path / "a", features=features, classifiers=heads))
+    assert {path.name: path.read_bytes() for path in again.glob("*.csv")} == before
+
+
+def test_results_without_a_mix_have_no_file_of_weights(made, tmp_path):
+    out = classify(settings(made, tmp_path / "a", features=("whisper-tiny/layer-1",)))
+    assert not (out / "mix.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("head", "features", "message"),
+    [
+        ("logreg", MIX, r"expected a head that learns the weights of layers: superb, .*got logreg"),
+        (
+            "attentive",
+            "whisper-tiny/layer-1:mean",
+            r"got the functionals mean\. Write whisper-tiny",
+        ),
+    ],
+)
+def test_what_a_head_has_no_use_for_is_refused(made, tmp_path, head, features, message):
+    with pytest.raises(SettingsError, match=message):
+        classify(settings(made, tmp_path / "a", classifiers=(head,), features=(features,)))
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_store_without_frames_says_which_heads_work(made, tmp_path, monkeypatch):
+    known = type(open_store(made)).__contains__
+    without = lambda self, name: "functionals/" in name and known(self, name)  # noqa: E731
+    monkeypatch.setattr(type(open_store(made)), "__contains__", without)
+    with pytest.raises(StoreIncompleteError, match=r"take one of the heads mlp, .*, superb\."):
+        classify(settings(made, tmp_path / "a", classifiers=("attentive",)))
+
+
+@pytest.mark.parametrize("head", ["superb", "attentive"])
+def test_a_kept_model_predicts_the_same_bits(made, tmp_path, head):
+    out = fit(
+        FitSettings(
+            dataset="emodb",
+            store=made,
+            features=f"{MIX} + whisper-tiny/layer-1",
+            head=head,
+            out=tmp_path / "model",
+            grid=GRID,
+            frame_heads=FrameHeadSettings(ensemble=2),
+        )
+    )
+    model, store = load_model(out), open_store(made)
+    found = model.predict_store(store)
+    assert len(found) == 40
+    pd.testing.assert_frame_equal(load_model(out).predict_store(store), found, check_exact=True)
+    few = model.predict_store(store, list(found.index[[3, 1]]))
+    np.testing.assert_allclose(few.iloc[0, 1:].astype(float), found.iloc[3, 1:].astype(float), 1e-5)
+
+
+def test_a_model_scaled_by_speaker_is_refused_for_frames(made, tmp_path):
+    with pytest.raises(SettingsError, match=r"expected --standardise global .* head attentive"):
+        fit(
+            FitSettings(
+                dataset="emodb",
+                store=made,
+                features=MIX,
+                head="attentive",
+                standardise="speaker",
+                out=tmp_path / "model",
+            )
+        )
+
+
+def test_weights_are_averaged_over_folds_and_seeds():
+    table = pd.DataFrame(
+        {"fold": list("abcde") * 2, "selected": [True] * 5 + [False] * 5, "mix_x": [0.2, 0.4] * 5}
+    )
+    (row,) = mix_rows([table, table])
+    assert row["layer"] == "x"
+    assert row["weight"] == pytest.approx(0.28)
+    assert row["num_folds"] == 5
+    assert row["weight_low"] < 0.28 < row["weight_high"]
+    assert mix_rows([table.drop(columns="mix_x")]) == []
