@@ -158,8 +158,9 @@ def train_alone(plain, fold, rate, grid, *, batch_size, seed, smoothing=0.0, wei
     return best, best_epoch, parameters
 
 
-def assert_alike(parameters, expected, tolerance=1e-9):
+def assert_alike(parameters, expected, tolerance=1e-7):
     """Each parameter within `tolerance` of the plain one, relative to its norm."""
     for name, values in parameters.items():
         own = _turned(name, values[0])
-        assert (own - expected[name]).norm() <= tolerance * max(expected[name].norm(), 1e-3), name
+        difference = float((own - expected[name]).norm() / max(expected[name].norm(), 1e-3))
+        assert difference <= tolerance, (name, difference)
