@@ -99,8 +99,8 @@ bench-emodb: install ## Score real EmoDB with every layer and classifier, and wi
 bench-heads: install ## Measure heads over frames against the usual loops and the arithmetic limit, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_heads.py docs/benchmarks.md
 
-bench-heads-scores: install ## Score real EmoDB with every head over frames, write docs/heads.md
-	$(BIN)/python tests/benchmarks/bench_heads_scores.py docs/heads.md
+bench-heads-scores: install ## Score real EmoDB with every head over frames, write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_heads_scores.py docs/benchmarks.md
 
 bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
 	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md

@@ -1,7 +1,7 @@
 """EmoDB with the real Whisper-base: every head over frames, beside logistic regression.
 
 Layer 6, the best layer by dev, and the mix of all; leave one speaker out, and the random split.
-`make bench-heads-scores` writes a page of `docs/`. It extracts into `build/bench/emodb.zarr` as
+`make bench-heads-scores` writes a section of a page. It extracts into `build/bench/emodb.zarr` as
 `bench_emodb` does (TOKSER_BENCH_STORE names a pooled store instead), and needs TOKSER_TEST_DATA;
 HEADS=superb,attentive scores a few.
 """
@@ -31,7 +31,7 @@ OPTIONS = FrameHeadSettings(dropout=0.5, weight_decay=0.1)
 
 
 def main() -> int:
-    """Score everything, and write the page."""
+    """Score everything, and write the section."""
     page = Path(sys.argv[1])
     store = os.environ.get("TOKSER_BENCH_STORE") or _extract(Path(os.environ["TOKSER_TEST_DATA"]))
     baseline = _scores(store, "heads-logreg", ("logreg",), (BEST,), FrameHeadSettings())
@@ -52,9 +52,7 @@ def main() -> int:
         figures[f"{name}_best_speaker"] = 100 * own[BEST]
     write_figures("heads-scores", figures)
     text = _page(rows)
-    if not page.is_file():
-        page.write_text("# Heads over frames on real speech\n", encoding="utf-8")
-    replace_section(page, "EmoDB, Whisper-base", text)
+    replace_section(page, "Heads over frames, EmoDB", text)
     Console().print(Markdown(text))
     return 0
 

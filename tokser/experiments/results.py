@@ -110,10 +110,10 @@ class TaskTables:
 
     @property
     def all(self) -> tuple[Table, ...]:
-        """Every table that there is."""
+        """Every table that there always is: `mixes` only where layers are mixed."""
         found = (
             *(self.scores, self.summary, self.classes, self.confusion, self.comparisons),
-            *(self.choices, self.grid, self.mixes, self.predictions),
+            *(self.choices, self.grid, self.predictions),
         )
         return tuple(table for table in found if table is not None)
 

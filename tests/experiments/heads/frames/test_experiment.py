@@ -1,4 +1,4 @@
-"""Heads over frames in whole experiments: a store, expressions, folders of results."""
+"""Heads over frames in whole experiments, as docs/classification.md shows them."""
 
 import shutil
 
