@@ -113,11 +113,12 @@ class _ExperimentSettings(_SplitSettings):
 class ClassifySettings(_ExperimentSettings):
     """`tokser classify`: features, protocols and grid of one dataset."""
 
+    FORMER_NAMES: ClassVar = {"classifiers": "heads"}
     TOPICS: ClassVar = {
         "Input": _INPUT,
         "Split": _SPLITS,
-        "Classifier": (
-            *("classifiers", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
+        "Head": (
+            *("heads", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
         "Output": ("out",),
@@ -126,10 +127,15 @@ class ClassifySettings(_ExperimentSettings):
 
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET")]
     """Folder of the results."""
-    classifiers: Annotated[
+    heads: Annotated[
         tuple[ClassifierName, ...],
         Field(min_length=1),
-        Option(name="--classifier", aliases=("--classifiers",), joined=",", metavar="NAME,..."),
+        Option(
+            name="--head",
+            aliases=("--heads", "--classifier", "--classifiers"),
+            joined=",",
+            metavar="NAME,...",
+        ),
     ] = ("mlp",)
     """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
     mlp-sklearn: those of scikit-learn."""
@@ -148,11 +154,12 @@ class ClassifySettings(_ExperimentSettings):
 class RegressSettings(_ExperimentSettings):
     """`tokser regress`: features, protocols and regressors of one dataset's dimensions."""
 
+    FORMER_NAMES: ClassVar = {"regressors": "heads"}
     TOPICS: ClassVar = {
         "Input": _INPUT,
         "Split": _SPLITS,
-        "Regressor": (
-            *("targets", "subset", "regressors", "grid", "grid.epochs", "grid.class_weights"),
+        "Head": (
+            *("targets", "subset", "heads", "grid", "grid.epochs", "grid.class_weights"),
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
@@ -173,10 +180,15 @@ class RegressSettings(_ExperimentSettings):
     subset: Literal["all", "labelled"] = "all"
     """Utterances. all: every one that has ratings; labelled: those that have an emotion label, too
     (of IEMOCAP's 10,039 turns the 5,531 of the four-class set)."""
-    regressors: Annotated[
+    heads: Annotated[
         tuple[RegressorName, ...],
         Field(min_length=1),
-        Option(name="--regressor", aliases=("--regressors",), joined=",", metavar="NAME,..."),
+        Option(
+            name="--head",
+            aliases=("--heads", "--regressor", "--regressors"),
+            joined=",",
+            metavar="NAME,...",
+        ),
     ] = ("ridge",)
     """Regressors: ridge, mlp-sklearn."""
     grid: _Grid = GridSettings(**ONE_POINT)

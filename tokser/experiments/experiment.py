@@ -42,7 +42,7 @@ from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.store import open_store
 
-__all__ = ["run_experiment"]
+__all__ = ["first_settings", "run_experiment"]
 
 
 def run_experiment(
@@ -75,9 +75,7 @@ def run_experiment(
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)
-    later = task.later_settings.items()
-    content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
-    stamp = Stamp(command, content, inputs)
+    stamp = Stamp(command, first_settings(task, settings), inputs)
     if stamp.marks(settings.out):
         say(f"{command}: already in {settings.out}")
         return settings.out
@@ -99,6 +97,18 @@ def run_experiment(
         _write(dataset, settings, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out
+
+
+def first_settings(task: Task, settings: ExperimentSettings) -> dict[str, Any]:
+    """Return settings as the first version wrote them, by which folders are recognised.
+
+    Heads are its `classifiers` or `regressors`; settings that came later are left out as long as
+    they change nothing.
+    """
+    later = task.later_settings.items()
+    written = settings.model_dump(mode="json")
+    names = {"heads": f"{task.tables.head}s"}
+    return {names.get(k, k): v for k, v in written.items() if (k, v) not in later}
 
 
 class _Runner:

@@ -25,7 +25,7 @@ def classify(settings: ClassifySettings) -> Path:
     Raises:
         TokserError: As `run_experiment` does.
     """
-    return run_experiment(Classification(), settings, settings.classifiers, _workers(settings))
+    return run_experiment(Classification(), settings, settings.heads, _workers(settings))
 
 
 def _workers(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:

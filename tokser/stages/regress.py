@@ -23,4 +23,4 @@ def regress(settings: RegressSettings) -> Path:
         TokserError: As `run_experiment` does.
     """
     task = Regression(settings.targets, settings.subset)
-    return run_experiment(task, settings, settings.regressors)
+    return run_experiment(task, settings, settings.heads)
