@@ -117,9 +117,7 @@ class ClassifySettings(_ExperimentSettings):
     TOPICS: ClassVar = {
         "Input": _INPUT,
         "Split": _SPLITS,
-        "Head": (
-            *("heads", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
-        ),
+        "Head": (*("heads", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),),
         "Evaluation": _EVALUATION,
         "Output": ("out",),
         "Computation": ("device", "scheduler", "cluster", "check"),

@@ -27,7 +27,7 @@ from tokser.experiments.dataset import (
     setup_of,
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
-from tokser.experiments.feature_expressions import Early
+from tokser.experiments.feature_expressions import Early, Expression
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.ledger import LEDGER, Ledger
@@ -40,9 +40,9 @@ from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, plan_units, run_units
 from tokser.progress import say
 from tokser.provenance import Stamp
-from tokser.store import open_store
+from tokser.store import Store, open_store
 
-__all__ = ["first_settings", "run_experiment"]
+__all__ = ["run_experiment", "stamp_of"]
 
 
 def run_experiment(
@@ -74,8 +74,7 @@ def run_experiment(
     by_name = {name: find_head(name, task) for name in dict.fromkeys(heads)}
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
-    inputs = identities(store, expressions, settings)
-    stamp = Stamp(command, first_settings(task, settings), inputs)
+    stamp = stamp_of(task, settings, store, expressions)
     if stamp.marks(settings.out):
         say(f"{command}: already in {settings.out}")
         return settings.out
@@ -99,7 +98,22 @@ def run_experiment(
     return settings.out
 
 
-def first_settings(task: Task, settings: ExperimentSettings) -> dict[str, Any]:
+def stamp_of(
+    task: Task, settings: ExperimentSettings, store: Store, expressions: Sequence[Expression]
+) -> Stamp:
+    """Return what an experiment is known by: its settings, and the data behind its features.
+
+    Args:
+        task: What is predicted.
+        settings: Store, features, protocols, grid; where the folder lies does not matter.
+        store: The store that they name.
+        expressions: Those that they name, see `read_expressions`.
+    """
+    inputs = identities(store, expressions, settings)
+    return Stamp(task.tables.command, _first_settings(task, settings), inputs)
+
+
+def _first_settings(task: Task, settings: ExperimentSettings) -> dict[str, Any]:
     """Return settings as the first version wrote them, by which folders are recognised.
 
     Heads are its `classifiers` or `regressors`; settings that came later are left out as long as
