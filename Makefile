@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("tokser needs Python 3.11 or later, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --requirement requirements.txt
+	$(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes --python $(BIN)/python --requirement requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	touch $@
 
@@ -104,7 +104,7 @@ bench-audit: install ## Measure which planted copies and speakers the audit find
 
 $(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml $(VENV)/.installed
 	test -x $(BENCH_VENV)/bin/python || $(BIN)/python -m venv $(BENCH_VENV)
-	$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BENCH_VENV)/bin/python \
+	$(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes --python $(BENCH_VENV)/bin/python \
 	  --requirement requirements.txt --requirement requirements-bench.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BENCH_VENV)/bin/python --editable .
 	touch $@

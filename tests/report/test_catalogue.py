@@ -3,6 +3,7 @@ import io
 import pytest
 from matplotlib.image import imread
 
+from tokser.errors import SettingsError
 from tokser.report.catalogue import figures_of, tables_of
 from tokser.report.inputs import read_inputs
 from tokser.report.renderers import TABLE_FORMATS, render_table
@@ -36,6 +37,14 @@ def test_every_target_has_a_table_and_figures(folders):
     figures = list(figures_of(sections, []))
     ends = ("leakage", "layers-whisper-base", "agreement")
     assert figures == [f"iemocap-{t}-{end}" for t in ("arousal", "valence") for end in ends]
+
+
+def test_tables_of_scores_keep_chosen_columns(inputs):
+    sections = find_sections(inputs)
+    table = next(tables_of(sections, inputs, ["uar", "n"]))
+    assert {column.name for column in table.columns} == {"Features", "UAR", "n"}
+    with pytest.raises(SettingsError, match="columns of the tables of scores: UAR, Accuracy"):
+        next(tables_of(sections, inputs, ["uar", "loss"]))
 
 
 def test_every_table_can_be_a_file_of_each_format(inputs):

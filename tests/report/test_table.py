@@ -65,3 +65,9 @@ def test_wide_tables_are_parted_by_groups_of_columns():
     assert last.rows == ((*row[:2], *row[6:]),)
     assert (first.caption, last.caption) == ("Scores: a, b", "Scores: c")
     assert (first.notes, last.notes) == ((), table.notes)
+
+
+def test_chosen_columns_are_kept_in_every_group():
+    table = grouped((("a", Number(0.5), 3),), ("All", None, 3)).with_columns({"n"})
+    assert table.headings == ("Features", "Random: n")
+    assert table.body == (("a", 3), ("All", 3))

@@ -16,7 +16,7 @@ class ReportSettings(Settings):
 
     TOPICS: ClassVar = {
         "Input": ("results", "runs"),
-        "Output": ("formats", "out", "title"),
+        "Output": ("formats", "columns", "out", "title"),
     }
 
     results: Annotated[
@@ -31,6 +31,13 @@ class ReportSettings(Settings):
         Option(name="--format", aliases=("--formats",)),
     ] = ("html",)
     """html: the page; latex, csv, md: its tables, a file each; png, pdf, svg: its figures."""
+    columns: Annotated[
+        tuple[str, ...],
+        Option(
+            name="--column", aliases=("--columns",), joined=",", metavar="NAME,...", unset="all"
+        ),
+    ] = ()
+    """Columns that tables of scores keep in latex, csv and md, by their headings: UAR,n."""
     out: Annotated[
         Path | None,
         Option(short="-o", unset="report.html, or the folder report with another format"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from tokser.errors import SettingsError
 from tokser.report.evaluations import count_evaluations, evaluations_table
 from tokser.report.inputs import Inputs, Run
 from tokser.report.runs import pretraining_figures, runs_table, summarise_all
@@ -12,11 +13,24 @@ from tokser.report.table import Table
 __all__ = ["figures_of", "tables_of"]
 
 
-def tables_of(sections: Sequence[Section], inputs: Inputs) -> Iterator[Table]:
-    """Yield the tables of every dataset and task, of the runs, and of the evaluations."""
+def tables_of(
+    sections: Sequence[Section], inputs: Inputs, columns: Sequence[str] = ()
+) -> Iterator[Table]:
+    """Yield the tables of every dataset and task, of the runs, and of the evaluations.
+
+    Args:
+        sections: One for each dataset and task.
+        inputs: What was read.
+        columns: Headings of the columns that tables of scores keep; none: all.
+
+    Raises:
+        SettingsError: No table of scores has a column of such a heading.
+    """
+    wanted = {name.lower() for name in columns}
+    _require_known(wanted, [part.table for section in sections for part in section.parts])
     for section in sections:
         for part in section.parts:
-            yield part.table
+            yield part.table.with_columns(wanted) if wanted else part.table
             yield from (confused.table for confused in part.confusions)
             if part.comparisons is not None:
                 yield part.comparisons
@@ -26,6 +40,18 @@ def tables_of(sections: Sequence[Section], inputs: Inputs) -> Iterator[Table]:
     if inputs.runs:
         yield runs_table(summarise_all(inputs.runs))
     yield evaluations_table(count_evaluations(inputs.experiments))
+
+
+def _require_known(wanted: set[str], tables: Sequence[Table]) -> None:
+    headings = [c.name for table in tables for g in table.groups if g.title for c in g.columns]
+    unknown = sorted(wanted - {name.lower() for name in headings})
+    if unknown:
+        raise SettingsError(
+            "--column",
+            expected=f"columns of the tables of scores: {', '.join(dict.fromkeys(headings))}",
+            got=", ".join(unknown),
+            remedy="Name some of these.",
+        )
 
 
 def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Drawing]:

@@ -1,6 +1,7 @@
 """One table: what it shows, apart from how a page, a paper or a spreadsheet writes it."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -206,6 +207,32 @@ class Table:
             rows=tuple(map(cells, self.rows)),
             totals=cells(self.totals) if self.totals else (),
             notes=(),
+        )
+
+    def with_columns(self, names: Collection[str]) -> "Table":
+        """Return the table with some columns of its titled groups, those without a title whole.
+
+        Args:
+            names: Headings, in lower case.
+        """
+        kept = [
+            [not group.title or column.name.lower() in names for column in group.columns]
+            for group in self.groups
+        ]
+
+        def cells(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+            return tuple(itertools.compress(row, itertools.chain.from_iterable(kept)))
+
+        groups = tuple(
+            replace(group, columns=tuple(itertools.compress(group.columns, own)))
+            for group, own in zip(self.groups, kept, strict=True)
+            if any(own)
+        )
+        return replace(
+            self,
+            groups=groups,
+            rows=tuple(map(cells, self.rows)),
+            totals=cells(self.totals) if self.totals else (),
         )
 
     def by_group(self, row: tuple[Cell, ...]) -> Iterator[tuple[ColumnGroup, tuple[Cell, ...]]]:

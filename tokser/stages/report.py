@@ -60,7 +60,7 @@ def _files(
     sections = find_sections(inputs) if others else []
     for form in others:
         if form == "latex" or form == "csv" or form == "md":
-            for table in tables_of(sections, inputs):
+            for table in tables_of(sections, inputs, settings.columns):
                 path = page.parent / f"{table.name}{TABLE_FORMATS[form][0]}"
                 found.append((path, lambda t=table, f=form: render_table(t, f).encode()))  # type: ignore[misc]
         else:
