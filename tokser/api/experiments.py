@@ -10,7 +10,7 @@ from tokser.api.stores import AnyStore, folder_beside, opened
 from tokser.config import ClassifySettings, RegressSettings
 from tokser.config.keywords import settings_from
 from tokser.experiments.classification import Classification
-from tokser.experiments.dataset import ExperimentSettings, read_expressions
+from tokser.experiments.dataset import ExperimentSettings, identities, read_expressions
 from tokser.experiments.experiment import stamp_of
 from tokser.experiments.regression import Regression
 from tokser.experiments.task import Task
@@ -101,7 +101,8 @@ def _placed(task: Task, settings: Any, store: Store) -> Any:
     given: ExperimentSettings = settings
     if given.out != Path(_UNNAMED):
         return given
-    stamp = stamp_of(task, given, store, read_expressions(store, task, given))
+    inputs = identities(store, read_expressions(store, task, given), given)
+    stamp = stamp_of(task, given, inputs)
     folder = folder_beside(store, "results", task.tables.command, stamp)
     say(f"{task.tables.command}: in {folder}")
     return given.model_copy(update={"out": folder})

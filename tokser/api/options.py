@@ -109,6 +109,7 @@ class ExperimentOptions(TypedDict, total=False):
     epochs: int
     class_weights: bool
     early_stopping: int | None
+    save_models: bool
 
 
 class ClassifyOptions(ExperimentOptions, total=False):

@@ -32,6 +32,7 @@ _COMMANDS = {
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
     "regress": "Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC).",
+    "fit": "Train a model on everything, and keep it with its score in a folder.",
     "report": "Write a page of tables and plots, or tables and figures for a paper.",
     "run": "Run a declared pipeline, skipping what is done.",
     "store": "Look into a store, check it, repair it, change it, copy it.",

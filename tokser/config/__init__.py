@@ -8,6 +8,7 @@ from tokser.config.align import AlignSettings
 from tokser.config.base import Settings
 from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSettings
 from tokser.config.extract import ExtractSettings
+from tokser.config.fit import FitSettings
 from tokser.config.grid import GridSettings
 from tokser.config.pool import PoolSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
@@ -21,6 +22,7 @@ __all__ = [
     "ContextName",
     "ExtractSettings",
     "Few",
+    "FitSettings",
     "GridSettings",
     "PoolSettings",
     "PrecisionName",

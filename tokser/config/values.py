@@ -21,6 +21,7 @@ __all__ = [
     "DatasetName",
     "Device",
     "Few",
+    "HeadName",
     "NumFolds",
     "OptionValue",
     "Positive",
@@ -92,6 +93,10 @@ def _head_among(*known: str) -> AfterValidator:
 
 ClassifierName = Annotated[ClassifierNames | str, _head_among(*get_args(ClassifierNames))]
 RegressorName = Annotated[RegressorNames | str, _head_among(*get_args(RegressorNames))]
+HeadName = Annotated[
+    ClassifierNames | RegressorNames | str,
+    _head_among(*get_args(ClassifierNames), *get_args(RegressorNames)),
+]
 VariantName = Annotated[str, BeforeValidator(_present_variant)]
 ProtocolName = Annotated[
     Literal["random", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)

@@ -6,7 +6,7 @@ stopped; a test part is written into the ledger before it is predicted.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,11 @@ from tokser.experiments.dataset import (
     setup_of,
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
-from tokser.experiments.feature_expressions import Early, Expression
+from tokser.experiments.feature_expressions import Early
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.ledger import LEDGER, Ledger
+from tokser.experiments.models.of_folds import FoldModels, holds_models
 from tokser.experiments.scoring import make_rows
 from tokser.experiments.search import SearchResult, search
 from tokser.experiments.splits.files import format_splits
@@ -40,7 +41,7 @@ from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, plan_units, run_units
 from tokser.progress import say
 from tokser.provenance import Stamp
-from tokser.store import Store, open_store
+from tokser.store import open_store
 
 __all__ = ["run_experiment", "stamp_of"]
 
@@ -74,8 +75,10 @@ def run_experiment(
     by_name = {name: find_head(name, task) for name in dict.fromkeys(heads)}
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
-    stamp = stamp_of(task, settings, store, expressions)
-    if stamp.marks(settings.out):
+    inputs = identities(store, expressions, settings)
+    stamp = stamp_of(task, settings, inputs)
+    keeps = settings.save_models or holds_models(settings.out)
+    if stamp.marks(settings.out) and keeps is holds_models(settings.out):
         say(f"{command}: already in {settings.out}")
         return settings.out
     stamp.require_own(settings.out)
@@ -90,26 +93,26 @@ def run_experiment(
         with workers or nullcontext() as entered:
             runner = _Runner(dataset, settings, by_name, ledger, device, entered)
             label = f"{command} {settings.dataset}"
-            run_units(units, task.tables, settings.out, label, runner.num_models, runner.run)
+            models = FoldModels(dataset, settings, inputs) if keeps else None
+            count, run = runner.num_models, runner.run
+            run_units(units, task.tables, settings.out, label, count, run, models)
         trained = trained_outcomes(units, task, settings.out)
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
+        if models is not None:
+            models.finish([*trained, *combined])
         _write(dataset, settings, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out
 
 
-def stamp_of(
-    task: Task, settings: ExperimentSettings, store: Store, expressions: Sequence[Expression]
-) -> Stamp:
+def stamp_of(task: Task, settings: ExperimentSettings, inputs: Mapping[str, Any]) -> Stamp:
     """Return what an experiment is known by: its settings, and the data behind its features.
 
     Args:
         task: What is predicted.
-        settings: Store, features, protocols, grid; where the folder lies does not matter.
-        store: The store that they name.
-        expressions: Those that they name, see `read_expressions`.
+        settings: Features, protocols, grid; where the folder lies does not matter.
+        inputs: Identities of the data, see `identities`.
     """
-    inputs = identities(store, expressions, settings)
     return Stamp(task.tables.command, _first_settings(task, settings), inputs)
 
 
