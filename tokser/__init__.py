@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tokser.api.aligner import Run, align, pretrain
     from tokser.api.experiments import classify, regress
     from tokser.api.features import extract, pool
+    from tokser.api.models import TrainedModel, fit, load_model
     from tokser.api.pages import report
     from tokser.api.results import Results, load_results
     from tokser.api.showing import show_progress
@@ -35,10 +36,13 @@ __all__ = [
     "Results",
     "Run",
     "Store",
+    "TrainedModel",
     "__version__",
     "align",
     "classify",
     "extract",
+    "fit",
+    "load_model",
     "load_results",
     "open_store",
     "pool",
@@ -54,9 +58,12 @@ _HOMES = {
     "Results": "api.results",
     "Run": "api.aligner",
     "Store": "store",
+    "TrainedModel": "api.models",
     "align": "api.aligner",
     "classify": "api.experiments",
     "extract": "api.features",
+    "fit": "api.models",
+    "load_model": "api.models",
     "load_results": "api.results",
     "pool": "api.features",
     "regress": "api.experiments",

@@ -13,6 +13,7 @@ from tokser.config import (
     AlignSettings,
     ClassifySettings,
     ExtractSettings,
+    FitSettings,
     PoolSettings,
     PretrainSettings,
     RegressSettings,
@@ -27,6 +28,7 @@ CALLS = {
     "align": (AlignSettings, options.AlignOptions),
     "classify": (ClassifySettings, options.ClassifyOptions),
     "regress": (RegressSettings, options.RegressOptions),
+    "fit": (FitSettings, options.FitOptions),
     "report": (ReportSettings, options.ReportOptions),
 }
 

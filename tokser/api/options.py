@@ -13,6 +13,7 @@ __all__ = [
     "ClassifyOptions",
     "ExperimentOptions",
     "ExtractOptions",
+    "FitOptions",
     "PoolOptions",
     "PretrainOptions",
     "RegressOptions",
@@ -124,6 +125,31 @@ class RegressOptions(ExperimentOptions, total=False):
 
     targets: Names
     subset: Literal["all", "labelled"]
+
+
+class FitOptions(TypedDict, total=False):
+    """Of `tokser.fit`."""
+
+    dataset: str
+    functionals: Names
+    runs: Sequence[AnyPath]
+    target: Literal["valence", "arousal", "dominance"] | None
+    subset: Literal["all", "labelled"]
+    standardise: Literal["global", "speaker"]
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    protocol: str
+    splits_file: AnyPath | None
+    num_folds: int
+    group_by: Literal["speaker", "session", "sentence"]
+    stratify: bool
+    seed: int
+    results: AnyPath | None
+    ledger: AnyPath | None
+    check: bool
+    device: str
 
 
 class ReportOptions(TypedDict, total=False):
