@@ -6,13 +6,15 @@ display of its own, updated in place, renders in Jupyter, VS Code and a notebook
 
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib import import_module
 from typing import Any
 
 from tokser.plain_text import shown
 
-__all__ = ["NotebookBar", "in_notebook", "table_html"]
+__all__ = ["NotebookBar", "in_notebook", "table_html", "without_widgets"]
 
 _QUIET_S = 0.4
 """Work that takes less has no bar."""
@@ -29,6 +31,17 @@ def in_notebook() -> bool:
     module = sys.modules.get("IPython")
     shell = None if module is None else module.get_ipython()
     return shell is not None and hasattr(shell, "kernel")
+
+
+def without_widgets() -> None:
+    """Import tqdm, which transformers and lightning bring, without its advice on ipywidgets.
+
+    Its bars are not used: a notebook would show the advice for nothing.
+    """
+    if in_notebook() and "tqdm.auto" not in sys.modules:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import_module("tqdm.auto")
 
 
 class NotebookBar:

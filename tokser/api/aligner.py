@@ -12,7 +12,7 @@ from tokser.api.stores import AnyStore, address_of, folder_beside, opened
 from tokser.config import AlignSettings, PretrainSettings
 from tokser.config.keywords import settings_from
 from tokser.errors import MissingInputError
-from tokser.notebook import table_html
+from tokser.notebook import table_html, without_widgets
 from tokser.progress import say
 from tokser.provenance import STAMP_NAME
 from tokser.store import Store
@@ -105,6 +105,7 @@ def pretrain(
         InputError: A keyword, a feature or the folder is not what it should be.
         RunError: The loss is not finite, or memory ran out.
     """
+    without_widgets()
     from tokser.pretrain.features import resolve_features, roles_of, stamp_of
     from tokser.stages.pretrain import pretrain as run
 

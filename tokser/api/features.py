@@ -9,6 +9,7 @@ from tokser.api.stores import AnyStore, address_of, opened
 from tokser.config import ExtractSettings, PoolSettings
 from tokser.config.keywords import settings_from
 from tokser.errors import list_some
+from tokser.notebook import without_widgets
 from tokser.progress import warn
 from tokser.store import Store, open_store
 
@@ -43,6 +44,7 @@ def extract(
         InputError: A keyword, the corpus, an encoder or the store is not what it should be.
         RunError: An encoder computed values that the store's dtype cannot hold.
     """
+    without_widgets()
     from tokser.stages.extract import extract as run  # torch, where it is needed
 
     main = {"dataset": dataset, "root": root, "encoders": encoders, "layers": layers}

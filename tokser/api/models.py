@@ -1,9 +1,11 @@
 """`tokser.fit` and `tokser.load_model`: a trained model, used on new recordings."""
 
+import base64
 from collections.abc import Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import pandas as pd
 
@@ -12,20 +14,25 @@ from tokser.api.results import Results
 from tokser.api.stores import AnyStore, folder_beside, opened
 from tokser.config import FitSettings
 from tokser.config.keywords import settings_from
-from tokser.errors import SettingsError
+from tokser.config.predict import PredictSettings
+from tokser.errors import InputError, list_some
 from tokser.experiments.models.folder import load_model as read_model
 from tokser.experiments.models.folder import save_model
 from tokser.experiments.models.model import Estimate, Model
-from tokser.notebook import table_html
-from tokser.progress import say
+from tokser.notebook import table_html, without_widgets
+from tokser.progress import say, warn
 from tokser.provenance import Stamp, digest_of
 from tokser.report.tasks import TASKS
 from tokser.stages.fit import fit as run_fit
 from tokser.store import Store
 
-__all__ = ["TrainedModel", "fit", "load_model"]
+if TYPE_CHECKING:
+    from tokser.prediction.run import Predictions
+
+__all__ = ["Timeline", "TrainedModel", "fit", "load_model"]
 
 _UNNAMED = "unnamed"
+_SVG = "image/svg+xml"
 
 
 class TrainedModel:
@@ -73,25 +80,74 @@ class TrainedModel:
     ) -> pd.DataFrame:
         """Predict recordings or a store.
 
+        What cannot be read is left out with a warning; `.attrs["quarantined"]` of the table has the
+        reasons.
+
         Args:
-            inputs: An audio file, a folder, a manifest, several of them, or a store whose features
-                were made as those of the model were.
-            **options: As `tokser predict --help` shows them: `window`, `hop`, `encoder`...
+            inputs: An audio file, a folder, a manifest (.csv), several of them, or a store whose
+                features were made as those of the model were.
+            **options: As `tokser predict --help` shows them: `window`, `hop`, `encoders`, `out`...
 
         Returns:
-            A row for each recording (or window): its prediction, and the probability of each class.
+            A row for each recording or window: `id`, `start_s`, `end_s`, then `label` and
+            `probability_<class>` of each class, or the target.
 
         Raises:
-            InputError: An input is missing, unreadable, or needs a transcript that it has not.
+            InputError: An input is missing, none can be read, or a transcript is needed.
             StoreMismatchError: The store was made by another encoder than the model's.
         """
-        from tokser.prediction.run import predict
+        found = self._predictions(inputs, dict(options))
+        left_out = [f"{name} ({reason})" for name, reason in found.quarantined.items()]
+        if left_out and found.table.empty:
+            raise InputError(
+                "predict",
+                expected="recordings that can be read",
+                got=list_some(left_out),
+                remedy="Correct or replace these recordings.",
+            )
+        if left_out:
+            warn(f"{len(left_out)} recordings are not predicted: {list_some(left_out, most=3)}")
+        found.table.attrs["quarantined"] = found.quarantined
+        return found.table
 
-        if isinstance(inputs, Store) and not options:
-            inputs.reload()
-            return self._model.predict_store(inputs)
+    def timeline(
+        self, recording: str | Path, *, window: float, hop: float | None = None, **options: Any
+    ) -> "Timeline":
+        """Predict one recording over time; a notebook shows the picture.
+
+        Args:
+            recording: Its file.
+            window: Length of the windows, in seconds.
+            hop: From the beginning of a window to that of the next, in seconds; None: a window.
+            **options: As for `predict`.
+        """
+        table = self.predict(recording, **{**options, "window": window, "hop": hop})
+        return Timeline(Path(recording), table, self._model)
+
+    def _predictions(self, inputs: Any, options: dict[str, Any]) -> "Predictions":
+        without_widgets()
+        from tokser.prediction.run import predict_all  # encoders, where they are needed
+
         given = inputs.path if isinstance(inputs, Store) else inputs
-        return predict(self._model, given, **options)
+        named = (given,) if isinstance(given, str | Path) else tuple(given)
+        keywords = {
+            "model": self.folder or Path(),
+            "inputs": [str(one) for one in named],
+            **options,
+        }
+        settings = settings_from(PredictSettings, keywords, where="predict")
+        return predict_all(
+            self._model,
+            settings.inputs,
+            transcript=settings.transcript,
+            root=settings.root,
+            window_s=settings.window,
+            hop_s=settings.hop,
+            encoders=settings.encoders,
+            device=settings.device,
+            batch_seconds=settings.batch_seconds,
+            out=settings.out,
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Keep the model in a new folder: weights, `model.json`, and a model card.
@@ -109,7 +165,7 @@ class TrainedModel:
 
     def _repr_html_(self) -> str:
         """Show in a notebook what the model reads, predicts, and is worth."""
-        heads = ", ".join(dict.fromkeys(member.head_name for member in self._model.members))
+        heads = ", ".join(dict.fromkeys(member.head for member in self._model.members))
         rows = [
             ("features", self.features),
             ("head", heads),
@@ -132,6 +188,45 @@ class TrainedModel:
         number = headline.number(found.score, found.low, found.high)
         leaks = f", {found.leaks}" if found.leaks else ""
         return f"{headline.name} {number}, {found.protocol}, n = {found.num_test}{leaks}"
+
+
+class Timeline:
+    """The windows of one recording: a table, and a picture of it.
+
+    Args:
+        recording: Its file.
+        table: The predictions of its windows.
+        model: What made them.
+
+    Attributes:
+        table: The predictions.
+    """
+
+    def __init__(self, recording: Path, table: pd.DataFrame, model: Model) -> None:
+        self._recording, self.table, self._model = recording, table, model
+
+    def save(self, out: str | Path) -> Path:
+        """Write the picture: .png, .svg, or .html with a player."""
+        from tokser.prediction.timeline import draw_timeline
+
+        draw_timeline(self._recording, self.table, self._model, Path(out), name=self._name)
+        return Path(out)
+
+    def __repr__(self) -> str:
+        return f"Timeline({str(self._recording)!r}, {len(self.table)} windows)"
+
+    def _repr_html_(self) -> str:
+        """Draw it in a notebook: the waveform, the outputs over time, the dominant class."""
+        from tokser.prediction.timeline import envelope_of, timeline
+
+        title = f"{self._recording.name}, {self._name}"
+        drawn = timeline(envelope_of(self._recording), self.table, self._model, title=title)
+        encoded = base64.b64encode(drawn.render("svg")).decode()
+        return f'<img style="width:100%" alt="{escape(title)}" src="data:{_SVG};base64,{encoded}">'
+
+    @property
+    def _name(self) -> str:
+        return f"{self._model.dataset}, {self._model.features}"
 
 
 def fit(

@@ -15,6 +15,7 @@ __all__ = [
     "ExtractOptions",
     "FitOptions",
     "PoolOptions",
+    "PredictOptions",
     "PretrainOptions",
     "RegressOptions",
     "ReportOptions",
@@ -150,6 +151,19 @@ class FitOptions(TypedDict, total=False):
     ledger: AnyPath | None
     check: bool
     device: str
+
+
+class PredictOptions(TypedDict, total=False):
+    """Of `TrainedModel.predict`."""
+
+    root: AnyPath | None
+    transcript: str | None
+    window: float | None
+    hop: float | None
+    encoders: Names
+    device: str
+    batch_seconds: float | None
+    out: AnyPath | None
 
 
 class ReportOptions(TypedDict, total=False):

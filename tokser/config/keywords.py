@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from tokser.config.base import Settings
@@ -55,7 +56,10 @@ def settings_from(
             given = found.get(one.field, {})
             is_text = one.field in keywords and keywords[one.field] is not None
             found[one.field] = given if is_text else {**one.value.from_text(None), **given}
-    return settings.parse(found, where=where)
+    try:
+        return settings.parse(found, where=where)
+    except SettingsError as error:
+        raise error from None  # the sentence says it all, and a notebook shows every cause
 
 
 def _names(settings: type[Settings]) -> dict[str, Described]:
@@ -76,12 +80,15 @@ def _names_of(one: Described) -> Iterator[str]:
 def _read(one: Described, value: Any) -> Any:
     if issubclass(one.value, Written) and isinstance(value, str):
         return one.value.from_text(value)
+    if isinstance(value, PurePath):
+        value = str(value)
     if not one.is_several:
         return value
     if isinstance(value, str) and one.option.joined and one.option.splits:
         return tuple(name.strip() for name in value.split(","))
     is_one = isinstance(value, str) or not hasattr(value, "__iter__")
-    return (value,) if is_one else tuple(value)
+    values = (value,) if is_one else tuple(value)
+    return tuple(str(item) if isinstance(item, PurePath) else item for item in values)
 
 
 def _unknown(keyword: str, known: Mapping[str, Described], where: str) -> SettingsError:

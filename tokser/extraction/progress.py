@@ -143,8 +143,8 @@ class ProgressReporter:
             self._show()
 
     def end(self, state: str) -> None:
-        """Print a last line where there is no terminal."""
-        if self._bars is None:
+        """Print a last line where there is no bar that leaves one."""
+        if self._bars is None and self._below_cell is None:
             say(self.progress.line(self.name, self.seconds, state))
 
     def _show(self) -> None:

@@ -161,7 +161,7 @@ def _paint(
         figure.add_axes((_LEFT, bottom, _RIGHT - _LEFT, height))
         for bottom, height in (_WAVEFORM, _LINES, _STRIP)
     )
-    figure.text(_LEFT, 0.955, plain(title), fontsize=12.5, fontweight="semibold")
+    figure.text(_LEFT, 0.955, plain(title), fontsize=12.5, fontweight="bold")
     times = np.linspace(0, envelope.duration_s, len(envelope.lowest))
     waveform.fill_between(times, envelope.lowest, envelope.highest, color=MUTED, linewidth=0.4)
     waveform.set_yticks([])
