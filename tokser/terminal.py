@@ -32,6 +32,7 @@ __all__ = [
     "estimate_table",
     "faults_table",
     "findings_table",
+    "predictions_table",
     "provenance_table",
     "recomputed_table",
     "results_tables",
@@ -97,6 +98,27 @@ def faults_table(reasons: Mapping[str, str]) -> Table:
     table = _table("in quarantine", "reason", title=f"{len(reasons)} utterances in quarantine")
     _add_some(table, list(reasons.items()))
     return table
+
+
+def predictions_table(predictions: pd.DataFrame) -> Table:
+    """Show predictions: probabilities in percent, times in seconds."""
+    heads = [column.removeprefix("probability_") for column in predictions.columns]
+    heads = [head.replace("_s", " [s]") for head in heads[:3]] + heads[3:]
+    table = _table(*heads)
+    rows = [
+        tuple(_predicted(*cell) for cell in zip(predictions.columns, row, strict=True))
+        for row in predictions.itertuples(index=False)
+    ]
+    _add_some(table, rows)
+    return table
+
+
+def _predicted(column: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return shown(value)
+    if pd.isna(value):
+        return ""
+    return f"{value:.1%}" if column.startswith("probability_") else f"{value:.2f}"
 
 
 def damages_table(damages: Sequence[Damage]) -> Table:

@@ -4,8 +4,6 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
 from tokser.cli.options import command, json_option, settings_of
 from tokser.cli.output import QUARANTINED_EXIT, print_json, show, tell
 from tokser.config import PredictSettings
@@ -56,4 +54,4 @@ def predict(given: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _lines() -> Iterable[str]:
-    return click.get_text_stream("stdin")
+    return sys.stdin

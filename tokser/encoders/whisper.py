@@ -20,6 +20,7 @@ from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import WHISPER_FRAME_SAMPLES, whisper_frames, windows
 from tokser.encoders.log_mel import HOP, LogMel
 from tokser.encoders.weights import load_weights
+from tokser.encoders.whisper_network import WhisperNetwork
 
 __all__ = ["WhisperSpeechEncoder"]
 
@@ -137,6 +138,10 @@ class WhisperSpeechEncoder:
         numbered = iter(enumerate(prepared.audible))
         cuts = [[next(numbered) for _ in range(count)] for count in prepared.num_windows]
         return DeviceOutput(states, cuts, dtype)
+
+    def network(self, layers: Sequence[int]) -> WhisperNetwork:
+        """Return what computes layers of windows of 30 s, as a module that can be exported."""
+        return WhisperNetwork(self._model, layers, int(self._checkpoint.config["num_mel_bins"]))
 
     def _mel_of_each(self, pieces: Sequence[torch.Tensor], frames: Sequence[int]) -> torch.Tensor:
         mels = [

@@ -172,7 +172,8 @@ def require_format(out: Path) -> None:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n").encode()
+    text: str = table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+    return text.encode()
 
 
 def _parquet(table: pd.DataFrame) -> bytes:

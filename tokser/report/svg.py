@@ -111,7 +111,7 @@ def _saved(
     }
     with named(colours), rc_context(_style()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands in its place
-        figure = Figure(figsize=tuple(units / _POINTS_PER_INCH for units in size))
+        figure = Figure(figsize=(size[0] / _POINTS_PER_INCH, size[1] / _POINTS_PER_INCH))
         paint(figure.subplots())
         dots = _DOTS_PER_INCH if form == "png" else _POINTS_PER_INCH
         ground = PAPER if title else "none"

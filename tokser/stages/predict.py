@@ -21,7 +21,7 @@ def predict(
         read_lines: Returns the list of paths that the input `-` stands for.
 
     Raises:
-        InputError: Model, encoders and inputs do not fit each other, or an output cannot be written.
+        InputError: Model, encoders and inputs do not fit each other, or `out` cannot be written.
         DamagedFileError: The model's folder is damaged.
         RunError: Another process writes the same output.
     """
