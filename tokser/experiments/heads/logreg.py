@@ -1,6 +1,6 @@
 """Logistic regression of scikit-learn, C = 1."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,11 @@ class TrainedLogistic(TrainedEstimator):
         return {"coefficients": estimator.coef_, "intercepts": estimator.intercept_}
 
     @staticmethod
-    def rebuilt(learnt: Mapping[str, np.ndarray], classes: np.ndarray | None) -> LogisticRegression:
+    def rebuilt(
+        learnt: Mapping[str, np.ndarray],
+        classes: np.ndarray | None,
+        trusted: Sequence[str] = (),
+    ) -> LogisticRegression:
         """Return an estimator with these coefficients."""
         coefficients, intercepts = learnt["coefficients"], learnt["intercepts"]
         if classes is None or coefficients.ndim != 2:

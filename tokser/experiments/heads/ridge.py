@@ -1,6 +1,6 @@
 """Ridge regression of scikit-learn, penalties 1, 10 ... 100,000."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,11 @@ class TrainedRidge(TrainedEstimator):
         return {"coefficients": estimator.coef_, "intercept": np.atleast_1d(estimator.intercept_)}
 
     @staticmethod
-    def rebuilt(learnt: Mapping[str, np.ndarray], classes: np.ndarray | None) -> Ridge:
+    def rebuilt(
+        learnt: Mapping[str, np.ndarray],
+        classes: np.ndarray | None,
+        trusted: Sequence[str] = (),
+    ) -> Ridge:
         """Return an estimator with these coefficients."""
         coefficients, intercept = learnt["coefficients"], learnt["intercept"]
         if coefficients.ndim != 1 or intercept.shape != (1,):

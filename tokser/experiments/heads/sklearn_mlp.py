@@ -1,7 +1,7 @@
 """The multilayer perceptron of scikit-learn: an independent check of tokser's own."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,11 @@ class TrainedSklearnMLP(TrainedEstimator):
         return {f"weights-{i}": w for i, w in weights} | {f"biases-{i}": b for i, b in biases}
 
     @staticmethod
-    def rebuilt(learnt: Mapping[str, np.ndarray], classes: np.ndarray | None) -> Any:
+    def rebuilt(
+        learnt: Mapping[str, np.ndarray],
+        classes: np.ndarray | None,
+        trusted: Sequence[str] = (),
+    ) -> Any:
         """Return a network with these weights."""
         depth = len(learnt) // 2
         weights = [learnt[f"weights-{i}"] for i in range(depth)]

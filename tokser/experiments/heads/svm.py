@@ -1,6 +1,6 @@
 """Support vector machines of scikit-learn with a Gaussian kernel, C out of 0.1, 1, 10, 100."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,11 @@ class TrainedSVM(TrainedEstimator):
         }
 
     @staticmethod
-    def rebuilt(learnt: Mapping[str, np.ndarray], classes: np.ndarray | None) -> SVC:
+    def rebuilt(
+        learnt: Mapping[str, np.ndarray],
+        classes: np.ndarray | None,
+        trusted: Sequence[str] = (),
+    ) -> SVC:
         """Return an estimator with these support vectors."""
         vectors, counts = learnt["support_vectors"], learnt["num_support"]
         coefficients, intercepts = learnt["coefficients"], learnt["intercepts"]

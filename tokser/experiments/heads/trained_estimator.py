@@ -39,12 +39,17 @@ class TrainedEstimator(TrainedHead):
 
     @staticmethod
     @abstractmethod
-    def rebuilt(learnt: Mapping[str, np.ndarray], classes: np.ndarray | None) -> Any:
+    def rebuilt(
+        learnt: Mapping[str, np.ndarray],
+        classes: np.ndarray | None,
+        trusted: Sequence[str] = (),
+    ) -> Any:
         """Return an estimator that has learnt these arrays.
 
         Args:
             learnt: As `learnt` returned them.
             classes: Those of its training part; None for numbers.
+            trusted: Names of types that it may hold, where types are of any kind.
         """
 
     def outputs(self, values: np.ndarray) -> np.ndarray:
@@ -69,7 +74,10 @@ class TrainedEstimator(TrainedHead):
 
     @classmethod
     def restored(
-        cls, description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+        cls,
+        description: Mapping[str, Any],
+        arrays: Mapping[str, np.ndarray],
+        trusted: Sequence[str] = (),
     ) -> "TrainedEstimator":
         """Make the head of its description and arrays again."""
         turned = description[_COLUMN_MAJOR]
@@ -82,7 +90,7 @@ class TrainedEstimator(TrainedHead):
         unknown = set(trained) - set(description["classes"])
         if unknown:
             raise ValueError(f"classes that the task has not: {sorted(unknown)}")
-        return cls(cls.rebuilt(learnt, classes), description["classes"])
+        return cls(cls.rebuilt(learnt, classes, trusted), description["classes"])
 
     @property
     def num_features(self) -> int:

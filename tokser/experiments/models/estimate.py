@@ -38,7 +38,7 @@ def read_estimate(folder: Path, unit: Unit, dataset: Dataset) -> Estimate:
     Raises:
         SettingsError: The folder holds no score of it.
     """
-    _task, tables = dataset.task, dataset.task.tables
+    tables = dataset.task.tables
     key = _key(unit, dataset, with_seed=False)
     scored = tables.summary or tables.scores
     rows = _rows(scored, folder, key, has_seeds=False)

@@ -7,7 +7,7 @@ model completes it by hand.
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from tokser.experiments.models.model import Estimate, Model
 from tokser.experiments.models.recipe import FeatureRecipe, FeatureUse, GroupRecipe
 from tokser.experiments.task import TargetScale
 from tokser.functionals.standardise import Standardiser
+from tokser.names import is_safe_key
 from tokser.provenance import digest_of
 
 __all__ = ["DESCRIPTION", "WEIGHTS", "load_model", "save_model", "write_model"]
@@ -103,11 +104,13 @@ def write_model(model: Model, folder: Path, member_folders: tuple[str, ...] = ()
     return [*copied, WEIGHTS, DESCRIPTION]
 
 
-def load_model(folder: str | Path) -> Model:
+def load_model(folder: str | Path, *, trusted: Sequence[str] = ()) -> Model:
     """Read a model back, all of it or an error.
 
     Args:
         folder: A model folder, of `tokser fit` or of one fold.
+        trusted: Names of types (`package.module.Class`) that an estimator which is not tokser's own
+            may hold, beside those of scikit-learn.
 
     Raises:
         MissingInputError: There is no model, or a file of it is not there.
@@ -115,18 +118,23 @@ def load_model(folder: str | Path) -> Model:
         CheckpointError: The format is a later one, the kind of a head is unknown, or what is there
             does not fit together.
     """
-    folder = Path(folder)
+    return _load(Path(folder), trusted, may_refer=True)
+
+
+def _load(folder: Path, trusted: Sequence[str], *, may_refer: bool) -> Model:
     _require_whole(folder)
     document = _read_document(folder / DESCRIPTION)
     try:
         arrays = load((folder / WEIGHTS).read_bytes())
-    except SafetensorError as error:
+    except (SafetensorError, ValueError, TypeError, LookupError) as error:
         raise _broken(folder / WEIGHTS, "arrays in safetensors", str(error)) from error
+    _refuse_unlike(folder, document, may_refer=may_refer)
     members = tuple(
-        _loaded_member(folder, number, member, document, arrays)
+        _member_elsewhere(folder, member, trusted)
+        if member.folder
+        else _loaded_member(folder, number, member, document, arrays, trusted)
         for number, member in enumerate(document.members)
     )
-    _refuse_unlike(folder, document)
     return Model(
         task=document.task,
         target=document.target,
@@ -192,9 +200,8 @@ def _loaded_member(
     member: MemberDocument,
     document: ModelDocument,
     arrays: Mapping[str, np.ndarray],
+    trusted: Sequence[str],
 ) -> Member:
-    if member.folder:
-        return _member_elsewhere(folder, member)
     prefix = f"member-{number}/"
     own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
     if member.kind not in TRAINED_HEADS:
@@ -208,12 +215,14 @@ def _loaded_member(
         mean, scale = own.pop("scaling/mean"), own.pop("scaling/scale")
         learnt = {name.removeprefix("head/"): array for name, array in own.items()}
         _refuse_not_finite(mean, scale, learnt)
-        head = restore_head(member.kind, member.description, learnt)
+        head = restore_head(member.kind, member.description, learnt, trusted)
         terms = tuple(Term(term.feature, term.functionals) for term in member.terms)
         widths = tuple(term.width for term in member.terms)
         _refuse_other_shapes(head.num_features, widths, mean, scale)
         if head.num_outputs != len(document.classes):
             raise ValueError(f"{head.num_outputs} outputs for {len(document.classes)} classes")
+    except CheckpointError:
+        raise
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         got = f"no {error}" if isinstance(error, KeyError) else shortened(str(error))
         expected = f"the weights of a head {member.kind!r}, finite and of its shapes"
@@ -227,7 +236,7 @@ def _loaded_member(
     return Member(Early(terms), widths, fitted, member.head, member.params, member.dev_score)
 
 
-def _member_elsewhere(folder: Path, member: MemberDocument) -> Member:
+def _member_elsewhere(folder: Path, member: MemberDocument, trusted: Sequence[str]) -> Member:
     """Read a member that the model of another folder holds."""
     place = folder / member.folder
     if not (place / DESCRIPTION).is_file():
@@ -237,8 +246,10 @@ def _member_elsewhere(folder: Path, member: MemberDocument) -> Member:
             got="no such folder",
             remedy="Copy the folder `models` as a whole.",
         )
-    (only,) = load_model(place).members
-    return only
+    found = _load(place, trusted, may_refer=False).members
+    if len(found) != 1:
+        raise _broken(folder / DESCRIPTION, f"one member in {place}", str(len(found)))
+    return found[0]
 
 
 def _refuse_not_finite(
@@ -264,7 +275,7 @@ def _refuse_other_shapes(
         )
 
 
-def _refuse_unlike(folder: Path, document: ModelDocument) -> None:
+def _refuse_unlike(folder: Path, document: ModelDocument, *, may_refer: bool) -> None:
     """Refuse parts of a description that do not fit each other."""
     number = len(document.members)
     faults = []
@@ -274,6 +285,11 @@ def _refuse_unlike(folder: Path, document: ModelDocument) -> None:
         faults.append(f"{len(document.weights)} weights of {number} members")
     if (document.task == "classification") != bool(document.classes):
         faults.append(f"{len(document.classes)} classes for {document.task}")
+    if not may_refer and any(member.folder for member in document.members):
+        faults.append("a member that refers to a folder, in a folder that is referred to")
+    strange = [one for one in document.recipe.aligners.values() if not is_safe_key(one)]
+    if strange:
+        faults.append(f"aligners outside the folder, {list_some(strange)}")
     if faults:
         raise _broken(folder / DESCRIPTION, "parts that fit each other", "; ".join(faults))
 

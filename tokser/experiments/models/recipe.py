@@ -9,13 +9,14 @@ from tokser.errors import StoreMismatchError
 from tokser.experiments.feature_expressions import Term
 from tokser.functionals.moments import MOMENTS
 from tokser.functionals.tables import stored_name
+from tokser.provenance import first_spelling
 from tokser.store import FeatureName, Store
 
 __all__ = ["FeatureRecipe", "FeatureUse", "GroupRecipe"]
 
 GroupKind = Literal["speech", "text", "aligned"]
-_OF_THE_CORPUS = ("revision",)
-"""Provenance that may differ without the activations being others."""
+_NOT_COMPARED = ("revision", "trained_on")
+"""Provenance that may differ without the activations being others: weights have their digest."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +196,8 @@ def _require_alike(store: Store, group: GroupRecipe, name: str, use: FeatureUse)
     both = [
         (key, group.provenance.get(key), made_by.get(key))
         for key in sorted(group.provenance.keys() | made_by.keys())
-        if key not in _OF_THE_CORPUS and group.provenance.get(key) != made_by.get(key)
+        if key not in _NOT_COMPARED
+        and first_spelling(key, group.provenance.get(key)) != first_spelling(key, made_by.get(key))
     ]
     here = _dtype(store, feature)
     if here != use.dtype and here and use.dtype:
