@@ -111,6 +111,7 @@ class ExperimentOptions(TypedDict, total=False):
     epochs: int
     class_weights: bool
     early_stopping: int | None
+    head_grid: AnyPath | Mapping[str, Any]
     save_models: bool
 
 
@@ -137,6 +138,7 @@ class FitOptions(TypedDict, total=False):
     target: Literal["valence", "arousal", "dominance"] | None
     subset: Literal["all", "labelled"]
     standardise: Literal["global", "speaker"]
+    head_grid: AnyPath | Mapping[str, Any]
     grid: str | Mapping[str, Any]
     epochs: int
     class_weights: bool

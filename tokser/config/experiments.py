@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tokser.config.base import Settings
 from tokser.config.grid import ONE_POINT, GridSettings
+from tokser.config.head_grid import HeadGrid
 from tokser.config.option import Option
 from tokser.config.values import (
     ClassifierName,
@@ -119,7 +120,10 @@ class ClassifySettings(_ExperimentSettings):
     TOPICS: ClassVar = {
         "Input": _INPUT,
         "Split": _SPLITS,
-        "Head": (*("heads", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),),
+        "Head": (
+            *("heads", "head_grid", "grid", "grid.epochs", "grid.class_weights"),
+            "grid.early_stopping",
+        ),
         "Evaluation": _EVALUATION,
         "Output": ("out", "save_models"),
         "Computation": ("device", "scheduler", "cluster", "check"),
@@ -138,7 +142,10 @@ class ClassifySettings(_ExperimentSettings):
         ),
     ] = ("mlp",)
     """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
-    mlp-sklearn: those of scikit-learn."""
+    mlp-sklearn: those of scikit-learn. Or package.module:Class, any classifier of its contract."""
+    head_grid: HeadGrid = Field(default_factory=dict)
+    """Grid of a head that is package.module:Class, searched like every other: a file, or such as
+    n_estimators=[100,300]; a list is tried, anything else is fixed."""
     grid: _Grid = GridSettings()
     """Grid that mlp and linear are searched over. baseline (also --grid without a value) and
     proposed: the paper's (Table 2),
@@ -159,7 +166,8 @@ class RegressSettings(_ExperimentSettings):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("targets", "subset", "heads", "grid", "grid.epochs", "grid.class_weights"),
+            *("targets", "subset", "heads", "head_grid", "grid", "grid.epochs"),
+            "grid.class_weights",
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
@@ -190,7 +198,10 @@ class RegressSettings(_ExperimentSettings):
             metavar="NAME,...",
         ),
     ] = ("ridge",)
-    """Regressors: ridge, mlp-sklearn."""
+    """Regressors: ridge, mlp-sklearn. Or package.module:Class, any regressor of scikit-learn's
+    contract."""
+    head_grid: HeadGrid = Field(default_factory=dict)
+    """Grid of a head that is package.module:Class, as for `tokser classify`."""
     grid: _Grid = GridSettings(**ONE_POINT)
     """Grid that mlp-sklearn is searched over, as for `tokser classify`."""
 

@@ -23,6 +23,7 @@ from tokser.encoders.batch_shapes import fixed_shape_batches
 from tokser.encoders.checkpoint import Checkpoint, quiet_transformers
 from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.model_files import load_tokenizer, reading
+from tokser.encoders.upper_blocks import UpperBlocks, require_blocks_above
 from tokser.encoders.weights import load_weights
 from tokser.errors import CheckpointError, list_some
 from tokser.provenance import digest_of
@@ -143,6 +144,17 @@ class BertTextEncoder:
         states = {layer: pad_sequence(rows, batch_first=True) for layer, rows in parts.items()}
         cuts = [[cut] for cut in zip(prepared.rows, prepared.lengths, strict=True)]
         return DeviceOutput(states, cuts, dtype)
+
+    def upper_blocks(self, first: int) -> UpperBlocks:
+        """Return the blocks above a layer, to be trained.
+
+        Raises:
+            SettingsError: There are none above it.
+        """
+        require_blocks_above(self, first)
+        is_distilled = self._family == "distilbert"
+        encoder = self._model.transformer if is_distilled else self._model.encoder
+        return UpperBlocks(encoder.layer[first:], first=first)
 
     def word_embeddings(self, token_ids: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return the rows [ids, dim] of the word-embedding table."""

@@ -26,6 +26,7 @@ from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import Span, conv_frames, conv_min_samples, overlapping
 from tokser.encoders.model_files import load_normaliser
 from tokser.encoders.per_utterance import PerUtterance
+from tokser.encoders.upper_blocks import UpperBlocks, WavLMUpperBlocks, require_blocks_above
 from tokser.encoders.wavlm_attention import fuse_attention
 from tokser.encoders.weights import load_weights
 
@@ -159,6 +160,22 @@ class Wav2Vec2SpeechEncoder:
             found = [next(whole) if len(cuts) > 1 else _row(together, next(rows)) for cuts in spans]
             states = {i: pad_sequence([one[i] for one in found], True) for i in layers}
         return DeviceOutput(states, [[(row, count)] for row, count in enumerate(frames)], dtype)
+
+    def upper_blocks(self, first: int) -> UpperBlocks:
+        """Return the blocks above a layer, to be trained.
+
+        Raises:
+            SettingsError: There are none above it.
+        """
+        require_blocks_above(self, first)
+        encoder = self._model.encoder
+        options: dict[str, Any] = {"first": first}
+        if self.separate_last:
+            options |= {"final_norm": encoder.layer_norm, "norm_is_apart": True}
+        blocks = encoder.layers[first:]
+        if isinstance(self._model, WavLMModel):
+            return WavLMUpperBlocks(encoder.layers[0].attention, blocks, **options)
+        return UpperBlocks(blocks, **options)
 
     def _hidden_states(
         self, padded: torch.Tensor, samples: Sequence[int], layers: Sequence[int]

@@ -19,8 +19,10 @@ from tokser.encoders.checkpoint import Checkpoint
 from tokser.encoders.fetch_activations import DeviceOutput
 from tokser.encoders.frames import WHISPER_FRAME_SAMPLES, whisper_frames, windows
 from tokser.encoders.log_mel import HOP, LogMel
+from tokser.encoders.upper_blocks import UpperBlocks, require_blocks_above
 from tokser.encoders.weights import load_weights
 from tokser.encoders.whisper_network import WhisperNetwork
+from tokser.errors import SettingsError
 
 __all__ = ["WhisperSpeechEncoder"]
 
@@ -142,6 +144,30 @@ class WhisperSpeechEncoder:
     def network(self, layers: Sequence[int]) -> WhisperNetwork:
         """Return what computes layers of windows of 30 s, as a module that can be exported."""
         return WhisperNetwork(self._model, layers, int(self._checkpoint.config["num_mel_bins"]))
+
+    def upper_blocks(self, first: int) -> UpperBlocks:
+        """Return the blocks above a layer, to be trained; each window is a sequence of its own.
+
+        Raises:
+            SettingsError: There are none above it, or the context is `pad`: its blocks attend to
+                30 s of padding, which stores trim.
+        """
+        require_blocks_above(self, first)
+        if self._context == "pad":
+            raise SettingsError(
+                f"{self.name}/layer-{first}",
+                expected="activations of the context fit, which the blocks above can start from",
+                got="those of the context pad: the blocks attend to the 30 s of padding that "
+                "stores trim",
+                remedy="Extract with `--context fit` into another store.",
+            )
+        model = self._model
+        return UpperBlocks(
+            model.layers[first:],
+            first=first,
+            final_norm=model.layer_norm,
+            max_rows=self._max_frames,
+        )
 
     def _mel_of_each(self, pieces: Sequence[torch.Tensor], frames: Sequence[int]) -> torch.Tensor:
         mels = [

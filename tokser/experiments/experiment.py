@@ -72,7 +72,7 @@ def run_experiment(
             is damaged.
     """
     command = task.tables.command
-    by_name = {name: find_head(name, task) for name in dict.fromkeys(heads)}
+    by_name = {name: find_head(name, task, settings.head_grid) for name in dict.fromkeys(heads)}
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)

@@ -59,7 +59,7 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
         InputError: As `run_experiment` says.
     """
     name = settings.head or ("ridge" if settings.target else "mlp")
-    head = find_head(name, task)
+    head = find_head(name, task, settings.head_grid)
     store = open_store(settings.store, check=settings.check)
     experiment = _experiment(settings, name)
     expression = _only_expression(store, task, experiment, settings)
@@ -219,7 +219,7 @@ def _experiment(settings: FitSettings, head: str) -> ExperimentSettings:
         name: getattr(settings, name)
         for name in (
             *("dataset", "store", "functionals", "standardise", "splits_file", "num_folds"),
-            *("group_by", "stratify", "seed", "ledger", "check", "device", "grid"),
+            *("group_by", "stratify", "seed", "ledger", "check", "device", "grid", "head_grid"),
         )
     }
     shared |= {
@@ -238,6 +238,8 @@ def _content(settings: FitSettings, head: str, expression: Expression | None) ->
     content = settings.model_dump(mode="json")
     for name in _NOT_CONTENT:
         del content[name]
+    if not settings.head_grid:
+        del content["head_grid"]
     content["head"] = head
     if expression is not None:
         content["features"] = str(expression)

@@ -1,0 +1,105 @@
+"""Upper blocks from a stored layer equal the layers that the encoder itself computes."""
+
+import numpy as np
+import pytest
+import torch
+
+from tokser.encoders import load_encoder
+from tokser.encoders.base import parse_layers
+from tokser.errors import SettingsError
+
+CPU = torch.device("cpu")
+SPEECH = (
+    "tiny-whisper",
+    "tiny-wavlm",
+    "tiny-wavlm-large",
+    "tiny-hubert",
+    "tiny-hubert-large",
+    "tiny-wav2vec2",
+    "tiny-wav2vec2-large",
+    "tiny-data2vec",
+)
+TEXT = ("tiny-bert", "tiny-roberta", "tiny-xlm-roberta", "tiny-distilbert")
+TEXTS = ["Das will sie am Mittwoch abgeben.", "a man", "Tüten"]
+
+
+def load(tiny, name, context="fit"):
+    return load_encoder(str(tiny / name), revision=None, device=CPU, context=context)
+
+
+def activations(encoder):
+    layers = parse_layers(encoder, "all")
+    if encoder.kind == "text":
+        return encoder.encode(encoder.tokenize(TEXTS), layers)
+    rng = np.random.default_rng(0)
+    waveforms = [rng.normal(0, 0.1, n).astype(np.float32) for n in (8_000, 20_803, 4_400)]
+    return encoder.encode(waveforms, layers)
+
+
+def trained(blocks):
+    return [(k, p) for k, p in blocks.named_parameters() if p.requires_grad]
+
+
+def padded(rows, dtype):
+    lengths = torch.tensor([len(one) for one in rows])
+    states = [torch.from_numpy(one.astype(dtype).astype(np.float32)) for one in rows]
+    return torch.nn.utils.rnn.pad_sequence(states, batch_first=True), lengths
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_untouched_blocks_equal_the_stored_layers(tiny, name, first):
+    encoder = load(tiny, name)
+    stored = activations(encoder)
+    blocks = encoder.upper_blocks(first).eval()
+    assert blocks.layers == [layer for layer in stored[0] if layer > first]
+    for dtype, tolerance in (("float32", 1e-5), ("float16", 2e-3)):
+        states, lengths = padded([one[first] for one in stored], dtype)
+        with torch.no_grad():
+            found = blocks(states, lengths)
+        for place, one in enumerate(stored):
+            for layer in blocks.layers:
+                rows = found[layer][place, : lengths[place]].numpy()
+                size = np.linalg.norm(one[layer])
+                assert np.linalg.norm(rows - one[layer]) < tolerance * size, (layer, dtype)
+
+
+@pytest.mark.parametrize("name", ["tiny-whisper", "tiny-wavlm", "tiny-hubert-large", "tiny-bert"])
+def test_recomputed_blocks_have_the_same_gradients(tiny, name):
+    encoder = load(tiny, name)
+    states, lengths = padded([one[0] for one in activations(encoder)], "float32")
+    gradients = []
+    for saves in (False, True):
+        blocks = encoder.upper_blocks(0).train()
+        blocks.saves_memory = saves
+        torch.manual_seed(0)  # of dropout
+        last = blocks(states, lengths)[blocks.layers[-1]]
+        torch.stack([last[i, :n].square().mean() for i, n in enumerate(lengths)]).sum().backward()
+        gradients.append({k: p.grad for k, p in trained(blocks)})
+    assert gradients[0].keys() == gradients[1].keys()
+    for key, wanted in gradients[0].items():
+        assert wanted is not None, key
+        torch.testing.assert_close(gradients[1][key], wanted)
+
+
+def test_training_leaves_the_encoder_as_it_was(tiny):
+    encoder = load(tiny, "tiny-wavlm")
+    before = activations(encoder)
+    blocks = encoder.upper_blocks(1)
+    with torch.no_grad():
+        for parameter in blocks.parameters():
+            parameter.add_(1)
+    for one, other in zip(before, activations(encoder), strict=True):
+        for layer in one:
+            np.testing.assert_array_equal(one[layer], other[layer])
+
+
+def test_whisper_with_padding_is_refused(tiny):
+    with pytest.raises(SettingsError, match="Extract with `--context fit`"):
+        load(tiny, "tiny-whisper", "pad").upper_blocks(1)
+
+
+@pytest.mark.parametrize("first", [-1, 2, 99])
+def test_a_layer_without_blocks_above_is_refused(tiny, first):
+    with pytest.raises(SettingsError, match="a layer with blocks above it"):
+        load(tiny, "tiny-bert").upper_blocks(first)
