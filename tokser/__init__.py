@@ -23,6 +23,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  from a checkout, nobody else asks
     )
 
 if TYPE_CHECKING:
+    from tokser import heads
     from tokser.api.aligner import Run, align, pretrain
     from tokser.api.experiments import classify, regress
     from tokser.api.features import extract, pool
@@ -42,6 +43,7 @@ __all__ = [
     "classify",
     "extract",
     "fit",
+    "heads",
     "load_model",
     "load_results",
     "open_store",
@@ -70,8 +72,9 @@ _HOMES = {
     "show_progress": "api.showing",
 }
 """Where a name is defined; it is imported when it is asked for."""
-_CALLABLE = ("pretrain", "report")
-"""Packages that can be called: `tokser.pretrain(store)` is `tokser.api.aligner.pretrain(store)`."""
+_PACKAGES = ("heads", "pretrain", "report")
+"""Modules of these names; the last two can be called: `tokser.pretrain(store)` is
+`tokser.api.aligner.pretrain(store)`."""
 
 
 def open_store(path: str | Path) -> "Store":
@@ -93,7 +96,7 @@ def open_store(path: str | Path) -> "Store":
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CALLABLE:
+    if name in _PACKAGES:
         return import_module(f"{__name__}.{name}")
     if name in _HOMES:
         found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -172,5 +172,6 @@ class ReportOptions(TypedDict, total=False):
     """Of `tokser.report` and of `Results.report`."""
 
     formats: Names
+    columns: Names
     title: str
     caution: str

@@ -73,6 +73,8 @@ def run_experiment(
     """
     command = task.tables.command
     by_name = {name: find_head(name, task, settings.head_grid) for name in dict.fromkeys(heads)}
+    for head in by_name.values():
+        head.require_settings(settings.grid)
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)

@@ -59,6 +59,16 @@ class ForeignHead(PerFoldHead):
         """Return the points, in order; the first of equals is selected."""
         return [dict(zip(self._grid, one, strict=True)) for one in self._combinations()]
 
+    def require_settings(self, grid: GridSettings) -> None:
+        """Raise if classes are to be weighted, and the class cannot."""
+        if grid.class_weights and _WEIGHTS not in self._known:
+            raise SettingsError(
+                f"--class-weights, --head {self.name}",
+                expected=f"a class with the parameter {_WEIGHTS}",
+                got="none",
+                remedy="Leave --class-weights out, or name another head.",
+            )
+
     def num_points(self, grid: GridSettings) -> int:
         """Count the points of its own grid."""
         return len(self.points())
@@ -77,13 +87,6 @@ class ForeignHead(PerFoldHead):
         """
         usual: dict[str, Any] = {_SEED: seed} if self.is_random else {}
         if grid.class_weights:
-            if _WEIGHTS not in self._known:
-                raise SettingsError(
-                    f"--class-weights, --head {self.name}",
-                    expected=f"a class with the parameter {_WEIGHTS}",
-                    got="none",
-                    remedy="Leave --class-weights out, or name another head.",
-                )
             usual[_WEIGHTS] = "balanced"
         estimator = _instance(self.name, type(self._made)).set_params(**{**usual, **point})
         return Candidate({"params": _written(point)}, lambda part: self._fit(estimator, part))

@@ -80,6 +80,9 @@ class Head(ABC):
     is_network: ClassVar[bool] = False
     lists_points_first: ClassVar[bool] = False
 
+    def require_settings(self, grid: GridSettings) -> None:  # noqa: B027  most have no such
+        """Raise `SettingsError` if settings ask for something that the head has not."""
+
     @abstractmethod
     def num_points(self, grid: GridSettings) -> int:
         """Count the points that each fold tries."""
