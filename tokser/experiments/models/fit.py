@@ -1,6 +1,7 @@
 """One model that lasts: select by the folds of a protocol, score by them, fit on everything."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,10 +82,12 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
         store, task, [*members, *([] if expression in members else [expression])], experiment
     )
     unit = Unit(str(expression), _only_protocol(dataset), task.targets[0], name, settings.seed)
+    fitting = _Fitting(dataset, settings, experiment, unit, head)
+    selected = {early: fitting.select(early) for early in members}
+    estimate = read_estimate(settings.results or experiment.out, unit, dataset)
     with stamp.claim(settings.out):
-        fitting = _Fitting(dataset, settings, experiment, unit, head)
-        model = fitting.model(expression, inputs, aligners)
-        write_model(model, settings.out)
+        model = fitting.model(expression, selected, inputs, aligners)
+        write_model(replace(model, estimate=estimate), settings.out)
         stamp.write(settings.out)
     return settings.out
 
@@ -108,13 +111,14 @@ class _Fitting:
         self._grid = experiment.grid
 
     def model(
-        self, expression: Expression, inputs: Mapping[str, Any], aligners: Mapping[str, Path]
+        self,
+        expression: Expression,
+        selected: Mapping[Early, Selection],
+        inputs: Mapping[str, Any],
+        aligners: Mapping[str, Path],
     ) -> Model:
-        """Select, fit, and put together."""
-        dataset = self._dataset
-        sums = list(expression.members if isinstance(expression, Late) else (expression,))
-        selected = {early: self._select(early) for early in sums}
-        considered = dict(selected)
+        """Fit what was selected, and put it together."""
+        dataset, sums = self._dataset, list(selected)
         how: Averaging = "single"
         if isinstance(expression, Late):
             if expression.how == "best":
@@ -145,11 +149,11 @@ class _Fitting:
             weights=weights,
             recipe=FeatureRecipe.of_store(dataset.store, terms, languages=languages, aligners=used),
             standardise=self._settings.standardise,
-            estimate=read_estimate(self._results, self._unit, dataset),
-            provenance=self._provenance(inputs, considered),
+            provenance=self._provenance(inputs, selected),
         )
 
-    def _select(self, early: Early) -> Selection:
+    def select(self, early: Early) -> Selection:
+        """Return what the folds select for one sum of features."""
         unit = self._unit._replace(features=str(early))
         trials = read_trials(self._results, unit, self._dataset)
         metric = f"dev_{self._dataset.task.tables.metric}"

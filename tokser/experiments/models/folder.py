@@ -68,7 +68,7 @@ def save_model(model: Model, folder: Path) -> None:
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f"{folder.name}.", suffix=".partial"))
     try:
         ChecksummedFolder(made).begin(made_of)
-        write_model(model, made)
+        write_model(model, made, name=folder.name)
         if folder.is_dir():
             folder.rmdir()
         made.chmod(0o755)
@@ -78,24 +78,27 @@ def save_model(model: Model, folder: Path) -> None:
         raise
 
 
-def write_model(model: Model, folder: Path, member_folders: tuple[str, ...] = ()) -> list[str]:
+def write_model(
+    model: Model, folder: Path, member_folders: tuple[str, ...] = (), *, name: str = ""
+) -> list[str]:
     """Write a model's files into a checksummed folder that was begun; its index names them last.
 
     Args:
         model: The model.
         folder: Where.
         member_folders: Model folders that hold its members, relative to this one; none: this one.
+        name: Of the model in its card; by default the folder's.
 
     Returns:
         Names of the files.
     """
-    write_atomically(folder / CARD, model_card(model, folder.name).encode())
+    write_atomically(folder / CARD, model_card(model, name or folder.resolve().name).encode())
     checksummed = ChecksummedFolder(folder)
     copied = []
-    for name, place in model.recipe.aligners.items():
-        inner = ChecksummedFolder(folder / "aligners" / name)
+    for run, place in model.recipe.aligners.items():
+        inner = ChecksummedFolder(folder / "aligners" / run)
         inner.put({one: (place / one).read_bytes() for one in _ALIGNER_FILES})
-        copied += [f"aligners/{name}/{one}" for one in (*_ALIGNER_FILES, INDEX)]
+        copied += [f"aligners/{run}/{one}" for one in (*_ALIGNER_FILES, INDEX)]
     checksummed.note(*copied)
     content = describe(model, member_folders)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
@@ -180,7 +183,7 @@ def _read_document(file: Path) -> ModelDocument:
         found = content["format"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _broken(file, "the description of a model", shortened(str(error))) from error
-    if found != FORMAT:
+    if found != FORMAT or isinstance(found, bool):
         raise CheckpointError(
             file,
             expected=f"a model of format {FORMAT}",

@@ -14,6 +14,9 @@ __all__ = ["Selection", "select"]
 _POINT = ("batch_size", "learning_rate", "hidden", "C", "penalty", "params")
 """Columns of the table of trials that name a point."""
 
+_DIGITS = 12
+"""Decimals to which means of equal scores agree, in whatever order they are summed."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -52,7 +55,7 @@ def select(trials: pd.DataFrame, folds: Sequence[str], metric: str) -> Selection
         named = {name: _plain(own[name].iloc[0]) for name in columns}
         spread = {"mean": scores.mean(), "least": scores.min(), "highest": scores.max()}
         rows.append({"point": int(point), **named, **{k: float(v) for k, v in spread.items()}})
-    best = max(rows, key=lambda row: (row["mean"], -row["point"]))
+    best = max(rows, key=lambda row: (round(row["mean"], _DIGITS), -row["point"]))
     own = trials[trials["point"] == best["point"]].set_index("fold")
     params = {name: best[name] for name in columns if best[name] != ""}
     epochs, fold = None, 0
