@@ -97,7 +97,7 @@ def corpus(tmp_path_factory, write_noise_emodb):
 @pytest.fixture(scope="module")
 def whisper_store(corpus, tiny, tmp_path_factory, pooled_store):
     path = tmp_path_factory.mktemp("store") / "emodb.zarr"
-    return pooled_store(corpus, path, tiny / "tiny-whisper")
+    return pooled_store(corpus, path, tiny / "tiny-whisper", context="fit")
 
 
 @pytest.fixture(scope="module")

@@ -136,10 +136,14 @@ def _with_channels(usable: pd.DataFrame) -> list[str]:
             return False  # quarantined when it is read
 
     cells = usable[CHANNEL] if CHANNEL in usable else [""] * len(usable)
-    mixed = usable[[channel_of({CHANNEL: cell}) is None for cell in cells]]
+    mixed = [
+        (str(name), str(path))
+        for name, path, cell in zip(usable.index, usable["path"], cells, strict=True)
+        if channel_of({CHANNEL: cell}) is None
+    ]
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(has_several, mixed["path"]))
-    return [str(name) for name in mixed.index[found]]
+        found = pool.map(has_several, [path for _, path in mixed])
+        return [name for (name, _), several in zip(mixed, found, strict=True) if several]
 
 
 def _rows_of_name(name: str, root: Path | None, read_lines: Callable[[], Iterable[str]]) -> Rows:

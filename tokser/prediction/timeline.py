@@ -36,7 +36,6 @@ _LEFT, _RIGHT = 0.075, 0.845
 """Sides of the panels, as fractions of the picture's width: the page's cursor goes by them."""
 _WAVEFORM, _LINES, _STRIP = (0.77, 0.15), (0.27, 0.46), (0.135, 0.085)
 """Bottom and height of each panel, as fractions of the picture's height."""
-_DASHES = ("-", "--", ":")
 _MOST_MARKED = 80
 """Windows beyond which their points would run together."""
 _LETTER = 0.0085
@@ -195,7 +194,7 @@ def _paint_probabilities(axes: Any, predictions: pd.DataFrame, classes: Sequence
             linewidth=1.8,
             label=plain(name),
         )
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.02, 1.02)
     axes.set_ylabel("Probability")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), borderaxespad=0, handlelength=2.4)
 
@@ -226,9 +225,8 @@ def _paint_dominant(
         colour = _look(classes)[labels[first]][0]
         axes.barh(0, end - start, left=start, height=1, color=colour, edgecolor=PAPER, linewidth=1)
         if (end - start) / duration_s > _LETTER * (len(label) + 2):
-            axes.text(
-                (start + end) / 2, 0, label, color=PAPER, ha="center", va="center", fontsize=10
-            )
+            middle = (start + end) / 2
+            axes.text(middle, 0, label, color=PAPER, ha="center", va="center", fontsize=10)
         first = place
     axes.set_ylim(-0.5, 0.5)
     axes.set_yticks([])
@@ -239,12 +237,14 @@ def _paint_dominant(
 
 
 def _look(classes: Sequence[str]) -> Mapping[str, tuple[str, Any]]:
-    """Return colour and dashes of each class; those beyond six colours are dashed."""
-    colours = (*COLOURS, INK)
-    return {
-        name: (colours[i % len(colours)], _DASHES[min(i // (len(COLOURS)), len(_DASHES) - 1)])
-        for i, name in enumerate(classes)
-    }
+    """Return colour and dashes of each class; what colours do not tell apart is dashed.
+
+    The sixth colour is near the first, so it comes last, dashed.
+    """
+    solid = (*COLOURS[:5], INK)
+    looks = [(colour, "-") for colour in solid] + [(COLOURS[5], "--")]
+    looks += [(colour, dash) for dash in (":", "-.", "--") for colour in solid]
+    return {name: looks[i % len(looks)] for i, name in enumerate(classes)}
 
 
 def _middles(predictions: pd.DataFrame) -> NDArray[np.float64]:
