@@ -11,6 +11,7 @@ __all__ = ["pairs_of", "resolve_features", "roles_of", "stamp_of"]
 
 _QUERIES = {"word": "word", "full": "layer-0"}
 """Feature of the teacher's encoder by kind of queries."""
+_OF_TUNING = ("tune_speech", "tune_learning_rate", "encoder")
 
 
 def resolve_features(store: Store, settings: PretrainSettings) -> PretrainSettings:
@@ -71,7 +72,10 @@ def stamp_of(store: Store, settings: PretrainSettings, roles: dict[str, str]) ->
         f"rows of {role}": ",".join(rows_digest(store, name) for name in names.split(","))
         for role, names in roles.items()
     }
-    return Stamp("pretrain", settings.model_dump(mode="json"), identities | rows)
+    content = settings.model_dump(mode="json")
+    if not settings.tune_speech:  # runs of earlier versions, which had no such settings, are equal
+        content = {key: value for key, value in content.items() if key not in _OF_TUNING}
+    return Stamp("pretrain", content, identities | rows)
 
 
 def pairs_of(store: Store, roles: dict[str, str], *, special_tokens: bool) -> Pairs:

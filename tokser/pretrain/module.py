@@ -64,7 +64,7 @@ class AlignerModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return Adam, and the schedule of its learning rate, updated at every step."""
         settings = self._settings
-        optimizer = torch.optim.Adam(self.parameters(), lr=settings.learning_rate)
+        optimizer = torch.optim.Adam(self._rates(), lr=settings.learning_rate)
         if settings.schedule == "constant" and not settings.warmup_steps:
             return optimizer
         # Not the trainer's estimate, which makes Lightning lose its position within an epoch.
@@ -77,6 +77,17 @@ class AlignerModule(lightning.LightningModule):
 
         schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _rates(self) -> Any:
+        """Return what is trained; blocks of an encoder with a learning rate of their own."""
+        blocks = self.aligner.speech_blocks
+        if blocks is None:
+            return self.parameters()
+        rate = self._settings.tune_learning_rate or self._settings.learning_rate / 10
+        tuned = [p for p in blocks.parameters() if p.requires_grad]
+        known = {id(p) for p in blocks.parameters()}
+        own = [p for p in self.parameters() if id(p) not in known]
+        return [{"params": own}, {"params": tuned, "lr": rate}]
 
     def configure_gradient_clipping(
         self,

@@ -29,6 +29,7 @@ from tokser.pretrain.rates import DevUnits, dev_units
 from tokser.pretrain.split import mismatched_speech, split_train_dev
 from tokser.pretrain.trackers import loggers_of
 from tokser.pretrain.training import launched_rank, require_launcher, train
+from tokser.pretrain.tuned_blocks import BlocksAbove, no_blocks, tuned_blocks
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.redaction import redacted_values
@@ -37,8 +38,16 @@ from tokser.store import Store
 __all__ = ["run_pretraining"]
 
 
-def run_pretraining(store: Store, settings: PretrainSettings) -> Path:
-    """Train an aligner on a store's features, see `stages.pretrain`."""
+def run_pretraining(
+    store: Store, settings: PretrainSettings, blocks_above: BlocksAbove = no_blocks
+) -> Path:
+    """Train an aligner on a store's features, see `stages.pretrain`.
+
+    Args:
+        store: The store.
+        settings: Of `tokser pretrain`.
+        blocks_above: Loads the blocks above a stored layer, which are trained with the aligner.
+    """
     name = Name.of(settings.out.resolve().name, f"--out {settings.out}, the name of the run")
     settings = resolve_features(store, settings)
     roles = roles_of(store, settings)
@@ -53,7 +62,8 @@ def run_pretraining(store: Store, settings: PretrainSettings) -> Path:
     device = resolve_device(settings.device)
     data = _batches(settings, store, pairs, device)
     units = dev_units(data.dev, store.utterances["speaker"])
-    module = _untrained(settings, pairs, data.num_batches, units)
+    blocks = tuned_blocks(settings, roles["speech"], blocks_above)
+    module = _untrained(settings, pairs, data.num_batches, units, blocks)
     history = History(settings.out, settings.epochs, settings.save_steps)
     is_trained = settings.resume and history.is_finished()
     if launched_rank() and settings.devices * settings.nodes > 1:
@@ -94,6 +104,7 @@ def _describe(
         name=name,
         variant=settings.variant,
         options=settings.options,
+        tune_speech=settings.tune_speech,
         text_dim=pairs.teacher.dim,
         speech_dim=pairs.speech[0].dim,
         special_tokens=settings.special_tokens,
@@ -123,7 +134,11 @@ def _batches(
 
 
 def _untrained(
-    settings: PretrainSettings, pairs: Pairs, num_batches: int, units: DevUnits
+    settings: PretrainSettings,
+    pairs: Pairs,
+    num_batches: int,
+    units: DevUnits,
+    blocks: torch.nn.Module | None,
 ) -> AlignerModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -134,4 +149,5 @@ def _untrained(
             len(pairs.speech),
             settings.options,
         )
+        aligner.speech_blocks = blocks
         return AlignerModule(aligner, settings, pairs.require_finite, num_batches, units)

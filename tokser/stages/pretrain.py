@@ -1,8 +1,10 @@
 """Stage 2: train the aligner on cached activations."""
 
+from functools import partial
 from pathlib import Path
 
 from tokser.config import PretrainSettings
+from tokser.extraction.stored_blocks import stored_blocks
 from tokser.pretrain.run import run_pretraining
 from tokser.store import open_store
 
@@ -25,4 +27,6 @@ def pretrain(settings: PretrainSettings) -> Path:
         RunError: The loss is not finite.
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
-    return run_pretraining(open_store(settings.store, check=settings.check), settings)
+    store = open_store(settings.store, check=settings.check)
+    blocks_above = partial(stored_blocks, store, encoder=settings.encoder)
+    return run_pretraining(store, settings, blocks_above)
