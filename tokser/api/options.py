@@ -79,6 +79,9 @@ class PretrainOptions(TypedDict, total=False):
     devices: int
     nodes: int
     loss: Literal["gathered", "local"]
+    tune_speech: int | None
+    tune_learning_rate: float
+    encoder: AnyPath | None
     check: bool
     device: str
 
@@ -87,6 +90,7 @@ class AlignOptions(TypedDict, total=False):
     """Of `tokser.align`."""
 
     batch_size: int
+    encoder: AnyPath | None
     check: bool
     device: str
 
@@ -113,6 +117,7 @@ class ExperimentOptions(TypedDict, total=False):
     early_stopping: int | None
     head_grid: AnyPath | Mapping[str, Any]
     save_models: bool
+    track: Names
 
 
 class ClassifyOptions(ExperimentOptions, total=False):
@@ -152,6 +157,7 @@ class FitOptions(TypedDict, total=False):
     results: AnyPath | None
     ledger: AnyPath | None
     check: bool
+    track: Names
     device: str
 
 

@@ -22,6 +22,7 @@ from tokser.config.values import (
     Seed,
     Store,
     TargetName,
+    Track,
 )
 
 __all__ = ["AuditSettings", "ClassifySettings", "RegressSettings"]
@@ -111,6 +112,9 @@ class _ExperimentSettings(_SplitSettings):
     """Device to compute on; auto: a GPU where there is one."""
     save_models: bool = False
     """Keep the models of all folds, each as a model folder, in the folder models of --out."""
+    track: Track = ()
+    """Tracker that is told of settings and scores: wandb (WANDB_MODE=offline works), mlflow
+    (MLFLOW_TRACKING_URI), tensorboard."""
 
 
 class ClassifySettings(_ExperimentSettings):
@@ -125,7 +129,7 @@ class ClassifySettings(_ExperimentSettings):
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out", "save_models"),
+        "Output": ("out", "save_models", "track"),
         "Computation": ("device", "scheduler", "cluster", "check"),
     }
 
@@ -171,7 +175,7 @@ class RegressSettings(_ExperimentSettings):
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out", "save_models"),
+        "Output": ("out", "save_models", "track"),
         "Computation": ("device", "check"),
     }
 

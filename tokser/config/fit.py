@@ -17,6 +17,7 @@ from tokser.config.values import (
     ProtocolName,
     Seed,
     TargetName,
+    Track,
 )
 
 __all__ = ["FitSettings"]
@@ -35,7 +36,7 @@ class FitSettings(Settings):
             *("protocol", "splits_file", "num_folds", "group_by", "stratify", "seed"),
             *("results", "ledger"),
         ),
-        "Output": ("out",),
+        "Output": ("out", "track"),
         "Computation": ("device", "check"),
     }
 
@@ -48,6 +49,8 @@ class FitSettings(Settings):
     weighted(a, b) (a head on each, averaged); best(whisper-base/layer-*) (dev selects one)."""
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/models/DATASET")]
     """Folder of the model."""
+    track: Track = ()
+    """Tracker that is told of settings and score, as for `tokser classify`."""
     functionals: Annotated[
         tuple[str, ...],
         Field(min_length=1),

@@ -35,6 +35,7 @@ __all__ = [
     "Seed",
     "Store",
     "TargetName",
+    "Track",
     "VariantName",
     "Widths",
 ]
@@ -102,6 +103,9 @@ ProtocolName = Annotated[
     Literal["random", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
 ]
 
+Track = Annotated[
+    tuple[Literal["wandb", "mlflow", "tensorboard"], ...], Option(joined=",", metavar="NAME,...")
+]
 Store = Annotated[str, Option(metavar="PATH|URL")]
 Device = Annotated[str, Option(metavar="auto|cpu|cuda|cuda:N|mps")]
 Scheduler = Annotated[str | None, Option(metavar="tcp://HOST:PORT", unset="only this process")]

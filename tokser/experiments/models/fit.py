@@ -38,7 +38,7 @@ from tokser.store import Store, open_store
 
 __all__ = ["fit_model"]
 
-_NOT_CONTENT = ("results", "runs")
+_NOT_CONTENT = ("results", "runs", "track")
 """Settings that say where something lies: what lies there is compared by its content."""
 
 
