@@ -17,7 +17,7 @@ from tokser.config.keywords import settings_from
 from tokser.config.predict import PredictSettings
 from tokser.errors import InputError, list_some
 from tokser.experiments.models.folder import load_model as read_model
-from tokser.experiments.models.folder import save_model
+from tokser.experiments.models.folder import save_model, types_within
 from tokser.experiments.models.model import Estimate, Model
 from tokser.notebook import table_html, without_widgets
 from tokser.progress import say, warn
@@ -261,18 +261,24 @@ def fit(
         folder = folder_beside(there, "models", "fit", _stamp(there, settings))
         say(f"fit: in {folder}")
         settings = settings.model_copy(update={"out": folder})
-    return load_model(run_fit(settings))
+    made = run_fit(settings)
+    return load_model(made, trusted=types_within(made))
 
 
-def load_model(folder: str | Path) -> TrainedModel:
+def load_model(folder: str | Path, *, trusted: Sequence[str] = ()) -> TrainedModel:
     """Open a model folder that `tokser.fit`, `tokser fit` or `classify --save-models` wrote.
+
+    Args:
+        folder: The folder.
+        trusted: Types of other packages that its head may hold, `package.module.Class`: name them
+            if you know who made the model.
 
     Raises:
         MissingInputError: There is no model, or a file of it is not there.
         DamagedFileError: A file is not as it was written.
         CheckpointError: It is of a later version, or does not fit together.
     """
-    return TrainedModel(read_model(folder), Path(folder))
+    return TrainedModel(read_model(folder, trusted=trusted), Path(folder))
 
 
 def _stamp(store: Store, settings: FitSettings) -> Stamp:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tokser.config import FitSettings
 from tokser.experiments.classification import Classification
-from tokser.experiments.models import load_model
 from tokser.experiments.models.fit import fit_model
+from tokser.experiments.models.folder import load_model, types_within
 from tokser.experiments.regression import Regression
 from tokser.experiments.task import Task
 from tokser.experiments.tracked import track_model
@@ -33,5 +33,5 @@ def fit(settings: FitSettings) -> Path:
     out = fit_model(task, settings)
     if settings.track:
         told = settings.model_dump(mode="json")
-        track_model(out, settings.track, told, load_model(out).estimate)
+        track_model(out, settings.track, told, load_model(out, trusted=types_within(out)).estimate)
     return out

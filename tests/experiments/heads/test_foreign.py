@@ -8,8 +8,9 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.naive_bayes import GaussianNB
 
+import tokser
 from tokser.config import ClassifySettings, FitSettings, PoolSettings, RegressSettings
-from tokser.errors import InputError, MissingPackageError, RunError, SettingsError
+from tokser.errors import CheckpointError, InputError, MissingPackageError, RunError, SettingsError
 from tokser.experiments.models import load_model
 from tokser.stages.classify import classify
 from tokser.stages.fit import fit
@@ -29,6 +30,13 @@ class Mute(ClassifierMixin, BaseEstimator):
 
     def predict(self, X):
         return np.repeat(self.classes_[:1], len(X))
+
+
+class Own(GaussianNB):
+    """A classifier of one's own."""
+
+
+Own.__module__ = "my_heads"
 
 
 class Needy(GaussianNB):
@@ -129,6 +137,17 @@ def test_a_model_of_it_is_kept_and_loaded(settings, tmp_path):
     model = load_model(fit(fitted))
     assert model.members[0].params["params"].startswith("var_smoothing=")
     assert model.estimate.protocol == "speaker"
+
+
+def test_a_class_of_ones_own_is_trusted_by_whoever_fits_it(settings, mine, tmp_path):
+    pytest.importorskip("skops")
+    options = {"features": "whisper-tiny/layer-1", "head": "my_heads:Own", "out": tmp_path / "own"}
+    model = tokser.fit(settings().store, **options)
+    assert model.classes == ("anger", "neutral", "sadness")
+    with pytest.raises(CheckpointError, match=r"my_heads\.Own.*trusted="):
+        tokser.load_model(model.folder)
+    again = tokser.load_model(model.folder, trusted=["my_heads.Own"])
+    pd.testing.assert_frame_equal(again.predict(settings().store), model.predict(settings().store))
 
 
 @pytest.mark.parametrize(
