@@ -116,6 +116,8 @@ class ExperimentOptions(TypedDict, total=False):
     class_weights: bool
     early_stopping: int | None
     head_grid: AnyPath | Mapping[str, Any]
+    search: Literal["grid", "optuna"]
+    trials: int
     save_models: bool
     track: Names
 

@@ -110,6 +110,12 @@ class _ExperimentSettings(_SplitSettings):
     and no other score."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
+    search: Literal["grid", "optuna"] = "grid"
+    """grid: every point is tried. optuna: each fold draws --trials points, by what its own dev part
+    said of those before: learning rates between the ends of the grid, batch sizes and widths among
+    those in it, parameters of --head-grid. Needs tokser[search]."""
+    trials: Few = 50
+    """Points that each fold draws with --search optuna."""
     save_models: bool = False
     """Keep the models of all folds, each as a model folder, in the folder models of --out."""
     track: Track = ()
@@ -125,8 +131,8 @@ class ClassifySettings(_ExperimentSettings):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("heads", "head_grid", "grid", "grid.epochs", "grid.class_weights"),
-            "grid.early_stopping",
+            *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
+            *("grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
         "Output": ("out", "save_models", "track"),
@@ -170,9 +176,8 @@ class RegressSettings(_ExperimentSettings):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("targets", "subset", "heads", "head_grid", "grid", "grid.epochs"),
-            "grid.class_weights",
-            "grid.early_stopping",
+            *("targets", "subset", "heads", "head_grid", "grid", "search", "trials"),
+            *("grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
         "Output": ("out", "save_models", "track"),

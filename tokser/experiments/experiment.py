@@ -28,8 +28,10 @@ from tokser.experiments.dataset import (
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
 from tokser.experiments.feature_expressions import Early
+from tokser.experiments.fold_study import JOURNAL, require_optuna
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
+from tokser.experiments.heads.searched import SearchedHead
 from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.models.of_folds import FoldModels, holds_models
 from tokser.experiments.scoring import make_rows
@@ -38,7 +40,7 @@ from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
-from tokser.experiments.units import Unit, plan_units, run_units
+from tokser.experiments.units import Unit, part_name, plan_units, run_units
 from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.store import open_store
@@ -72,9 +74,7 @@ def run_experiment(
             is damaged.
     """
     command = task.tables.command
-    by_name = {name: find_head(name, task, settings.head_grid) for name in dict.fromkeys(heads)}
-    for head in by_name.values():
-        head.require_settings(settings.grid)
+    by_name = _heads(task, settings, heads)
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)
@@ -105,6 +105,23 @@ def run_experiment(
         _write(dataset, settings, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out
+
+
+def _heads(task: Task, settings: ExperimentSettings, names: Sequence[str]) -> dict[str, Head]:
+    """Return the heads by name, and refuse settings that they have no use for."""
+    found = {name: find_head(name, task, settings.head_grid) for name in dict.fromkeys(names)}
+    if settings.search == "optuna":
+        require_optuna()
+        journal = settings.out / JOURNAL
+        found = {
+            name: head
+            if head.space(settings.grid) is None
+            else SearchedHead(head, settings.trials, journal)
+            for name, head in found.items()
+        }
+    for head in found.values():
+        head.require_settings(settings.grid)
+    return found
 
 
 def stamp_of(task: Task, settings: ExperimentSettings, inputs: Mapping[str, Any]) -> Stamp:
@@ -182,6 +199,7 @@ class _Runner:
             on_models=on_models,
             before_test=before_test,
             workers=self._workers,
+            study=part_name(unit, self._dataset.task.tables),
         )
 
     def _splits(self, unit: Unit) -> tuple[Split, ...]:

@@ -70,7 +70,7 @@ class Task(ABC):
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
-        {"save_models": False, "head_grid": {}, "track": []}
+        {"save_models": False, "head_grid": {}, "track": [], "search": "grid", "trials": 50}
     )
 
     @staticmethod

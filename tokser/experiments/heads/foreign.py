@@ -12,8 +12,10 @@ from sklearn.base import is_classifier, is_regressor
 
 from tokser.config import GridSettings
 from tokser.errors import MissingPackageError, RunError, SettingsError, list_some, shortened
+from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.per_fold import Candidate, Part, PerFoldHead
 from tokser.experiments.heads.trained_foreign import TrainedForeign
+from tokser.experiments.search_space import Space, is_range, space_of_values
 from tokser.experiments.task import Loss, Task
 
 __all__ = ["ForeignHead", "find_class"]
@@ -44,6 +46,8 @@ class ForeignHead(PerFoldHead):
         _require_task(name, self._made, task)
         self._known = self._made.get_params()
         _require_parameters(name, grid, self._known)
+        self._task, self._space = task, space_of_values(grid)
+        self._given = dict(grid)
         self._grid = {key: _values(value) for key, value in grid.items()}
         self.is_random = _SEED in self._known and _SEED not in grid  # type: ignore[misc]
         self.losses = frozenset[Loss]({task.loss})  # type: ignore[misc]
@@ -59,8 +63,25 @@ class ForeignHead(PerFoldHead):
         """Return the points, in order; the first of equals is selected."""
         return [dict(zip(self._grid, one, strict=True)) for one in self._combinations()]
 
+    def space(self, grid: GridSettings) -> Space:
+        """Return what its own grid spans."""
+        return self._space
+
+    def at(self, point: Mapping[str, Any], grid: GridSettings) -> tuple[Head, GridSettings]:
+        """Return the same class with a grid of one point."""
+        single = {key: [value] for key, value in point.items()}
+        return ForeignHead(self.name, self._task, self._given | single), grid
+
     def require_settings(self, grid: GridSettings) -> None:
-        """Raise if classes are to be weighted, and the class cannot."""
+        """Raise if a range is to be written out, or classes weighted where the class cannot."""
+        ranges = [name for name, value in self._given.items() if is_range(value)]
+        if ranges:
+            raise SettingsError(
+                f"--head-grid, {ranges[0]}",
+                expected="a value, or a list of values that are tried",
+                got="a range",
+                remedy="Write a list, or let `--search optuna` draw from the range.",
+            )
         if grid.class_weights and _WEIGHTS not in self._known:
             raise SettingsError(
                 f"--class-weights, --head {self.name}",
