@@ -1,7 +1,5 @@
 """Recordings give the predictions that a store of them gives, for every family of encoders."""
 
-import shutil
-
 import numpy as np
 import pytest
 import soundfile

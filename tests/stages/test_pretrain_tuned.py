@@ -1,4 +1,4 @@
-"""The aligner trained together with the upper blocks of the speech encoder, on tiny encoders."""
+"""The aligner trained with the upper blocks of the encoders, as docs/pretraining.md shows."""
 
 import numpy as np
 import pandas as pd
@@ -86,11 +86,50 @@ def test_a_layer_with_other_blocks_above_is_refused(place):
 
 
 def test_several_layers_are_refused(place):
-    with pytest.raises(SettingsError, match="one layer of speech"):
+    with pytest.raises(SettingsError, match="one layer, below the blocks"):
         pretrain(settings(place, "bad", speech="tiny-whisper/layer-0,tiny-whisper/layer-1"))
 
 
 def test_an_encoder_of_other_weights_is_refused(place):
     other = str(place / "other" / "tiny-whisper")
-    with pytest.raises(StoreMismatchError, match="weights_sha256 .* as in the store"):
+    with pytest.raises(StoreMismatchError, match=r"weights_sha256 .* as in the store"):
         pretrain(settings(place, "bad", encoder=other))
+
+
+def test_a_frozen_teacher_has_no_blocks_to_train(place):
+    with pytest.raises(SettingsError, match="--free-teacher with it"):
+        pretrain(settings(place, "bad", tune_speech=0, speech="tiny-whisper/layer-2", tune_text=1))
+
+
+def test_a_free_teacher_is_trained_and_kept_apart(place):
+    text = {"tune_text": 1, "text_below": "tiny-bert/layer-1", "free_teacher": True}
+    run = pretrain(settings(place, "free", tune_learning_rate=1e-3, **text))
+    weights = load_file(run / "aligner.safetensors")
+    before = load_file(place / "tiny-bert" / "model.safetensors")
+    (name,) = [n for n in before if n.endswith("encoder.layer.1.intermediate.dense.weight")]
+    after = weights["teacher.blocks.blocks.0.intermediate.dense.weight"]
+    assert (after - before[name]).abs().max() > 1e-4
+    store = str(place / "feats.zarr")
+    assert align(AlignSettings(store=store, checkpoint=run, device="cpu")) == "free/aligned"
+
+
+def test_a_free_teacher_that_stays_changes_nothing_in_the_loss(place):
+    text = {"tune_text": 1, "text_below": "tiny-bert/layer-1", "free_teacher": True}
+    stored = pretrain(settings(place, "one", speech="tiny-whisper/layer-2", tune_speech=0))
+    kept = settings(place, "two", speech="tiny-whisper/layer-2", tune_speech=0, **text)
+    kept = pretrain(kept.model_copy(update={"tune_learning_rate": 1e-12}))
+    np.testing.assert_allclose(losses(kept), losses(stored), rtol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"text_below": "tiny-bert/layer-9"}, "the layer below the 1 last blocks of tiny-bert"),
+        ({"text_below": "tiny-bert/layer-0"}, "1 blocks above it: tiny-bert/layer-1"),
+        ({"text": "tiny-bert/layer-1", "text_below": "tiny-bert/layer-0"}, "tiny-bert/contextual"),
+    ],
+)
+def test_text_blocks_need_the_layer_below_them(place, changes, message):
+    given = {"tune_text": 1, "free_teacher": True, **changes}
+    with pytest.raises(SettingsError, match=message):
+        pretrain(settings(place, "bad", **given))

@@ -79,9 +79,14 @@ class PretrainOptions(TypedDict, total=False):
     devices: int
     nodes: int
     loss: Literal["gathered", "local"]
-    tune_speech: int | None
-    tune_learning_rate: float
+    tune_speech: int
+    tune_text: int
+    text_below: str | None
+    free_teacher: bool
+    teacher_anchor: float
+    tune_learning_rate: float | None
     encoder: AnyPath | None
+    text_encoder: AnyPath | None
     check: bool
     device: str
 

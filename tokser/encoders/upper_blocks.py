@@ -56,6 +56,7 @@ class UpperBlocks(torch.nn.Module):
         self.blocks = torch.nn.ModuleList(copy.deepcopy(block) for block in blocks)
         self.final_norm = copy.deepcopy(final_norm)
         self.requires_grad_(True)
+        _switch_off_dropout(self)
         self.first, self.norm_is_apart, self.max_rows = first, norm_is_apart, max_rows
         self.saves_memory = False
         """Whether blocks are computed again in the backward pass instead of being kept."""
@@ -115,6 +116,16 @@ class UpperBlocks(torch.nn.Module):
         mask = None if valid is None else valid[:, None, None, :]
         found: Tensor = block(states, mask)
         return found
+
+
+def _switch_off_dropout(blocks: torch.nn.Module) -> None:
+    """Let blocks compute the same in training as elsewhere, as the stored layers below them do."""
+    for part in blocks.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+        for name in ("dropout", "activation_dropout"):
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, 0.0)
 
 
 class WavLMUpperBlocks(UpperBlocks):

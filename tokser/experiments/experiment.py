@@ -53,6 +53,7 @@ def run_experiment(
     settings: ExperimentSettings,
     heads: Sequence[str],
     workers: AbstractContextManager[Workers | None] | None = None,
+    dataset: Dataset | None = None,
 ) -> Path:
     """Score every feature expression under every protocol, for every target, with every head.
 
@@ -61,6 +62,7 @@ def run_experiment(
         settings: Store, features, protocols, grid, folder.
         heads: Names of what is trained.
         workers: Processes that networks are trained by, entered when training begins.
+        dataset: What `load` makes of the store by these settings; None: it is loaded here.
 
     Returns:
         The output folder: the task's tables, `splits.json`, `audit.json`, `ledger.jsonl`, and
@@ -86,7 +88,8 @@ def run_experiment(
     stamp.require_own(settings.out)
     is_network = any(head.is_network for head in by_name.values())
     device = str(resolve_device(settings.device)) if is_network else "cpu"
-    dataset = load(store, task, expressions, settings)
+    if dataset is None:
+        dataset = load(store, task, expressions, settings)
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
     ledger = open_ledger(settings, stamp, dataset)

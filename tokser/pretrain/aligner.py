@@ -8,6 +8,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from tokser.config import Settings
+from tokser.pretrain.free_teacher import FreeTeacher
 from tokser.pretrain.ragged import as_padded, as_ragged
 
 __all__ = ["Aligner", "AlignerInput", "LayerMix", "NoOptions"]
@@ -70,7 +71,8 @@ class Aligner(nn.Module, abc.ABC):
     """Base of the variants: mixes the layers, then lets tokens attend to it.
 
     Where it has `speech_blocks`, the upper blocks of the speech encoder, its speech is the layer
-    below them: they are applied first, and trained with it.
+    below them: they are applied first, and trained with it. A `teacher` that is trained, too, is
+    kept here and is no part of what aligns.
 
     Args:
         text_dim: Width D_t of queries and teacher.
@@ -93,6 +95,7 @@ class Aligner(nn.Module, abc.ABC):
         self.text_dim, self.speech_dim = text_dim, speech_dim
         self.mix = LayerMix(num_layers) if num_layers > 1 else None
         self.speech_blocks: nn.Module | None = None
+        self.teacher: FreeTeacher | None = None
         self.build(options or self.Options())
 
     @abc.abstractmethod

@@ -22,6 +22,8 @@ __all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
 
 WEIGHTS = "aligner.safetensors"
 _DESCRIPTION = "aligner.json"
+_TEACHER = "teacher."
+"""Weights of a teacher that was trained, too: kept, and no part of what aligns."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ def load_aligner(
             )
         if description.tune_speech:
             aligner.speech_blocks = blocks_above(description.features["speech"])
-        aligner.load_state_dict(load_file(folder / WEIGHTS))
+        weights = load_file(folder / WEIGHTS)
+        aligner.load_state_dict({n: w for n, w in weights.items() if not n.startswith(_TEACHER)})
     except (RuntimeError, SafetensorError, SettingsError) as error:
         raise CheckpointError(
             folder / WEIGHTS,

@@ -22,6 +22,7 @@ from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
 from tokser.pretrain.data import Batches
 from tokser.pretrain.features import pairs_of, resolve_features, roles_of, stamp_of
+from tokser.pretrain.free_teacher import FreeTeacher
 from tokser.pretrain.history import History, say_best
 from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.preload import preloaded
@@ -62,8 +63,8 @@ def run_pretraining(
     device = resolve_device(settings.device)
     data = _batches(settings, store, pairs, device)
     units = dev_units(data.dev, store.utterances["speaker"])
-    blocks = tuned_blocks(settings, roles["speech"], blocks_above)
-    module = _untrained(settings, pairs, data.num_batches, units, blocks)
+    module = _untrained(settings, pairs, data.num_batches, units)
+    _add_tuned_blocks(module, settings, roles, blocks_above)
     history = History(settings.out, settings.epochs, settings.save_steps)
     is_trained = settings.resume and history.is_finished()
     if launched_rank() and settings.devices * settings.nodes > 1:
@@ -108,7 +109,7 @@ def _describe(
         text_dim=pairs.teacher.dim,
         speech_dim=pairs.speech[0].dim,
         special_tokens=settings.special_tokens,
-        features=roles,
+        features={role: name for role, name in roles.items() if role != "below"},
         provenance={role: store[names.split(",")[0]].provenance for role, names in roles.items()},
         best_epoch=int(best["epoch"]),
         scores={
@@ -133,12 +134,24 @@ def _batches(
     return Batches(pairs, train_ids, mismatched, settings, shard_of, pins=pins)
 
 
-def _untrained(
+def _add_tuned_blocks(
+    module: AlignerModule,
     settings: PretrainSettings,
-    pairs: Pairs,
-    num_batches: int,
-    units: DevUnits,
-    blocks: torch.nn.Module | None,
+    roles: dict[str, str],
+    blocks_above: BlocksAbove,
+) -> None:
+    """Give the module the blocks of encoders that are trained with it, if any are."""
+    aligner = module.aligner
+    if settings.tune_speech:
+        options = "--tune-speech", settings.tune_speech, roles["speech"]
+        aligner.speech_blocks = tuned_blocks(*options, blocks_above)
+    if settings.tune_text:
+        blocks = tuned_blocks("--tune-text", settings.tune_text, roles["below"], blocks_above)
+        aligner.teacher = FreeTeacher(blocks, special_tokens=settings.special_tokens)
+
+
+def _untrained(
+    settings: PretrainSettings, pairs: Pairs, num_batches: int, units: DevUnits
 ) -> AlignerModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -149,5 +162,4 @@ def _untrained(
             len(pairs.speech),
             settings.options,
         )
-        aligner.speech_blocks = blocks
         return AlignerModule(aligner, settings, pairs.require_finite, num_batches, units)

@@ -1,11 +1,10 @@
-"""Upper blocks of the speech encoder that are trained with the aligner, handed in as modules."""
+"""Upper blocks of encoders that are trained with the aligner, handed in as modules."""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
 from torch import nn
 
-from tokser.config import PretrainSettings
 from tokser.errors import SettingsError
 
 __all__ = ["BlocksAbove", "no_blocks", "tuned_blocks"]
@@ -24,37 +23,34 @@ def no_blocks(feature: str) -> nn.Module:
     )
 
 
-def tuned_blocks(
-    settings: PretrainSettings, speech: str, blocks_above: BlocksAbove
-) -> nn.Module | None:
-    """Return the blocks that are trained; None without `tune_speech`.
+def tuned_blocks(option: str, num_blocks: int, layer: str, blocks_above: BlocksAbove) -> nn.Module:
+    """Return the blocks above a layer, ready to be trained.
 
     Args:
-        settings: Of the run.
-        speech: The layer that they start from.
+        option: Name of the option that asks for them.
+        num_blocks: How many it asks for.
+        layer: The layer that they start from.
         blocks_above: Loads them.
 
     Raises:
         SettingsError: The layer has another number of blocks above it, or there are several.
     """
-    if not settings.tune_speech:
-        return None
-    if "," in speech:
+    if "," in layer:
         raise SettingsError(
-            f"--tune-speech {settings.tune_speech}",
-            expected="one layer of speech, below the blocks that are trained",
-            got=speech,
-            remedy="Name one layer with --speech.",
+            f"{option} {num_blocks}",
+            expected="one layer, below the blocks that are trained",
+            got=layer,
+            remedy="Name one layer.",
         )
-    blocks = blocks_above(speech)
+    blocks = blocks_above(layer)
     num_above = len(blocks.blocks)  # type: ignore[arg-type]
-    if num_above != settings.tune_speech:
-        group, _, layer = speech.rpartition("/layer-")
-        wanted = int(layer) + num_above - settings.tune_speech
+    if num_above != num_blocks:
+        group, _, number = layer.rpartition("/layer-")
+        wanted = int(number) + num_above - num_blocks
         raise SettingsError(
-            f"--tune-speech {settings.tune_speech}, --speech {speech}",
-            expected=f"a layer with {settings.tune_speech} blocks above it: {group}/layer-{wanted}",
+            f"{option} {num_blocks}, {layer}",
+            expected=f"a layer with {num_blocks} blocks above it: {group}/layer-{wanted}",
             got=f"one with {num_above}",
-            remedy=f"Name that layer, or use --tune-speech {num_above}.",
+            remedy=f"Name that layer, or use {option} {num_above}.",
         )
     return blocks.train()

@@ -1,9 +1,9 @@
 """Stage 2: train the aligner on cached activations."""
 
-from functools import partial
 from pathlib import Path
 
 from tokser.config import PretrainSettings
+from tokser.encoders.upper_blocks import UpperBlocks
 from tokser.extraction.stored_blocks import stored_blocks
 from tokser.pretrain.run import run_pretraining
 from tokser.store import open_store
@@ -28,5 +28,10 @@ def pretrain(settings: PretrainSettings) -> Path:
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
     store = open_store(settings.store, check=settings.check)
-    blocks_above = partial(stored_blocks, store, encoder=settings.encoder)
+
+    def blocks_above(layer: str) -> UpperBlocks:
+        is_text = store[layer].kind == "text"
+        source = settings.text_encoder if is_text else settings.encoder
+        return stored_blocks(store, layer, encoder=source)
+
     return run_pretraining(store, settings, blocks_above)
