@@ -33,17 +33,32 @@ _LARGEST = 2**31 - 1
 class _Network(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # no types in scikit-learn
     """What both classifiers share."""
 
-    batch_size: int
-    learning_rate: float
-    epochs: int
-    plateau_patience: int
-    plateau_factor: float
-    early_stopping: int | None
-    class_weights: bool
-    dev_fraction: float
-    refit: bool
-    device: str
-    random_state: Any
+    def __init__(
+        self,
+        *,
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        epochs: int = 30,
+        plateau_patience: int = 10,
+        plateau_factor: float = 0.1,
+        early_stopping: int | None = None,
+        class_weights: bool = False,
+        dev_fraction: float = 0.2,
+        refit: bool = True,
+        device: str = "cpu",
+        random_state: Any = 0,
+    ) -> None:
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.plateau_patience = plateau_patience
+        self.plateau_factor = plateau_factor
+        self.early_stopping = early_stopping
+        self.class_weights = class_weights
+        self.dev_fraction = dev_fraction
+        self.refit = refit
+        self.device = device
+        self.random_state = random_state
 
     def _hidden(self) -> tuple[int, ...]:
         return ()
@@ -162,17 +177,19 @@ class MLPClassifier(_Network):
         random_state: Any = 0,
     ) -> None:
         self.hidden = hidden
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.plateau_patience = plateau_patience
-        self.plateau_factor = plateau_factor
-        self.early_stopping = early_stopping
-        self.class_weights = class_weights
-        self.dev_fraction = dev_fraction
-        self.refit = refit
-        self.device = device
-        self.random_state = random_state
+        super().__init__(
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            epochs=epochs,
+            plateau_patience=plateau_patience,
+            plateau_factor=plateau_factor,
+            early_stopping=early_stopping,
+            class_weights=class_weights,
+            dev_fraction=dev_fraction,
+            refit=refit,
+            device=device,
+            random_state=random_state,
+        )
 
     def _hidden(self) -> tuple[int, ...]:
         return tuple(self.hidden)
@@ -200,33 +217,6 @@ class LinearProbe(_Network):
         best_epoch_: The epoch that was selected.
         dev_uar_: Unweighted average recall on the dev part there: it flatters.
     """
-
-    def __init__(
-        self,
-        *,
-        batch_size: int = 32,
-        learning_rate: float = 1e-3,
-        epochs: int = 30,
-        plateau_patience: int = 10,
-        plateau_factor: float = 0.1,
-        early_stopping: int | None = None,
-        class_weights: bool = False,
-        dev_fraction: float = 0.2,
-        refit: bool = True,
-        device: str = "cpu",
-        random_state: Any = 0,
-    ) -> None:
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.epochs = epochs
-        self.plateau_patience = plateau_patience
-        self.plateau_factor = plateau_factor
-        self.early_stopping = early_stopping
-        self.class_weights = class_weights
-        self.dev_fraction = dev_fraction
-        self.refit = refit
-        self.device = device
-        self.random_state = random_state
 
 
 def _numbered(groups: Any, num_samples: int) -> np.ndarray:
