@@ -1,4 +1,4 @@
-"""From recordings to a pooled store, and to an aligned feature, by calls alone."""
+"""From recordings to a pooled store, and to an aligned feature, by the calls of python.md."""
 
 import pytest
 
