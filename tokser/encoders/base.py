@@ -1,7 +1,7 @@
 """What every encoder offers, whatever model is inside."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,15 +9,11 @@ from numpy.typing import NDArray
 from tokser.config import PrecisionName
 from tokser.errors import SettingsError, shortened
 
-if TYPE_CHECKING:
-    from tokser.encoders.upper_blocks import UpperBlocks
-
 __all__ = [
     "LAST",
     "PRECISIONS",
     "Activations",
     "Encoder",
-    "HasUpperBlocks",
     "SpeechEncoder",
     "StoredDtype",
     "StoredRows",
@@ -142,14 +138,6 @@ class TextEncoder(Encoder, Protocol):
 
     def token_texts(self, token_ids: NDArray[np.int32]) -> list[str]:
         """Return the text of each token id, as the vocabulary spells it."""
-
-
-@runtime_checkable
-class HasUpperBlocks(Protocol):
-    """An encoder whose upper blocks can be trained from a stored layer."""
-
-    def upper_blocks(self, first: int) -> "UpperBlocks":
-        """Return the blocks above layer `first`."""
 
 
 def last_layer(encoder: Encoder) -> int:

@@ -6,7 +6,7 @@ can go on from a cached layer, and no recording is decoded again.
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from tokser.encoders.base import Encoder
 from tokser.errors import SettingsError
 
-__all__ = ["UpperBlocks", "WavLMUpperBlocks", "require_blocks_above"]
+__all__ = ["HasUpperBlocks", "UpperBlocks", "WavLMUpperBlocks", "require_blocks_above"]
 
 
 def require_blocks_above(encoder: Encoder, first: int) -> None:
@@ -116,6 +116,14 @@ class UpperBlocks(torch.nn.Module):
         mask = None if valid is None else valid[:, None, None, :]
         found: Tensor = block(states, mask)
         return found
+
+
+@runtime_checkable
+class HasUpperBlocks(Protocol):
+    """An encoder whose upper blocks can be trained from a stored layer."""
+
+    def upper_blocks(self, first: int) -> UpperBlocks:
+        """Return the blocks above layer `first`."""
 
 
 def _switch_off_dropout(blocks: torch.nn.Module) -> None:

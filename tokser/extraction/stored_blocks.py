@@ -2,8 +2,8 @@
 
 import torch
 
-from tokser.encoders.base import HasUpperBlocks, precision_of
-from tokser.encoders.upper_blocks import UpperBlocks
+from tokser.encoders.base import precision_of
+from tokser.encoders.upper_blocks import HasUpperBlocks, UpperBlocks
 from tokser.errors import SettingsError, StoreMismatchError
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.store import FeatureName, Store

@@ -157,6 +157,12 @@ def test_a_run_that_is_not_found_has_a_remedy(settings):
     assert not settings().out.exists()
 
 
+def test_a_run_whose_description_is_damaged_is_refused(settings, run):
+    (run / "aligner.json").write_text("{}")
+    with pytest.raises(DamagedFileError, match=r"aligner\.json"):
+        fit(settings())
+
+
 def test_a_run_of_other_weights_is_refused(settings, run):
     made = sha256_of_file(run / "aligner.safetensors")
     other = make_run(run, seed=1)
