@@ -88,18 +88,54 @@ FEATURES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def models(place, fit_by_hand):
+    store, aligners = open_store(place / "emodb.zarr"), {"aligner": place / "aligner"}
+    return {text: fit_by_hand(store, text, aligners=aligners) for text in FEATURES}
+
+
+def probabilities(model, table):
+    return table[list(model.columns[1:])].to_numpy()
+
+
 @pytest.mark.parametrize("features", FEATURES)
-def test_as_the_store(place, manifest, fit_by_hand, features, monkeypatch):
-    store = open_store(place / "emodb.zarr")
-    model = fit_by_hand(store, features, aligners={"aligner": place / "aligner"})
-    wanted = model.predict_store(store)[list(model.columns[1:])].to_numpy()
+def test_in_the_batches_of_the_store_to_the_bit(place, manifest, models, features):
+    model = models[features]
+    wanted = probabilities(model, model.predict_store(open_store(place / "emodb.zarr")))
     found = predict_all(model, manifest)
-    print(features, "whole", np.abs(found.table[list(model.columns[1:])].to_numpy() - wanted).max())
-    monkeypatch.setattr(run, "CHUNK_ROWS", 1)
-    found = predict_all(model, manifest)
-    print(
-        features,
-        "one by one",
-        np.abs(found.table[list(model.columns[1:])].to_numpy() - wanted).max(),
-    )
+    np.testing.assert_array_equal(probabilities(model, found.table), wanted)
     assert not found.quarantined
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_in_other_batches_to_a_rounding(place, manifest, models, features, monkeypatch):
+    """A product rounds by the shape of its batch, and float16 by what it gets.
+
+    Whisper without padding masks neighbours of other lengths, and aligned tokens are rounded
+    twice: these move most. The models were fitted on six utterances, which makes them sensitive.
+    """
+    monkeypatch.setattr(run, "CHUNK_ROWS", 1)
+    model = models[features]
+    wanted = probabilities(model, model.predict_store(open_store(place / "emodb.zarr")))
+    found = probabilities(model, predict_all(model, manifest).table)
+    exact = all(group.kind == "text" for group in model.recipe.groups)
+    rounds_most = "whisper-fit" in features or "aligned" in features
+    most = 0 if exact else 1e-5 if rounds_most else 1e-6
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=most)
+
+
+def test_real_whisper_on_real_recordings(real_data, fit_by_hand, tmp_path):
+    """Six of EmoDB's recordings, Whisper-base, one layer."""
+    (tmp_path / "wav").mkdir()
+    files = sorted((real_data / "data" / "emodb" / "wav").iterdir())
+    for path in [*files[:3], *files[60:63]]:
+        (tmp_path / "wav" / path.name).symlink_to(path)
+    store = tmp_path / "emodb.zarr"
+    settings = {"dataset": "emodb", "root": tmp_path, "store": str(store), "layers": "1"}
+    whisper = str(real_data / "models" / "whisper-base")
+    extract(ExtractSettings(encoders=(whisper,), **settings))
+    pool(PoolSettings(store=str(store)))
+    model = fit_by_hand(open_store(store), "whisper-base/layer-1")
+    wanted = model.predict_store(open_store(store))
+    found = predict_all(model, tmp_path / "wav").table
+    np.testing.assert_array_equal(probabilities(model, found), probabilities(model, wanted))
