@@ -67,7 +67,7 @@ def _scores(
             out=BUILD / name,
             ledger=BUILD / "heads-ledger.jsonl",
             protocols=tuple(TITLES),
-            classifiers=heads,
+            heads=heads,
             features=features,
             grid=GRID,
             frame_heads=options,

@@ -8,6 +8,7 @@ from pydantic import Field
 from tokser.config.base import Settings
 from tokser.config.frame_heads import FRAME_HEADS, FrameHeadSettings
 from tokser.config.grid import ONE_POINT, GridSettings
+from tokser.config.head_grid import HeadGrid
 from tokser.config.option import Option
 from tokser.config.values import (
     DatasetName,
@@ -18,6 +19,7 @@ from tokser.config.values import (
     ProtocolName,
     Seed,
     TargetName,
+    Track,
 )
 
 __all__ = ["FitSettings"]
@@ -29,7 +31,7 @@ class FitSettings(Settings):
     TOPICS: ClassVar = {
         "Input": ("dataset", "store", "features", "functionals", "runs"),
         "Model": (
-            *("head", "target", "subset", "standardise", "grid", "grid.epochs"),
+            *("head", "head_grid", "target", "subset", "standardise", "grid", "grid.epochs"),
             *("grid.class_weights", "grid.early_stopping"),
         ),
         "Frame heads": FRAME_HEADS,
@@ -37,7 +39,7 @@ class FitSettings(Settings):
             *("protocol", "splits_file", "num_folds", "group_by", "stratify", "seed"),
             *("results", "ledger"),
         ),
-        "Output": ("out",),
+        "Output": ("out", "track"),
         "Computation": ("device", "frames_mb", "check"),
     }
 
@@ -50,6 +52,8 @@ class FitSettings(Settings):
     weighted(a, b) (a head on each, averaged); best(whisper-base/layer-*) (dev selects one)."""
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/models/DATASET")]
     """Folder of the model."""
+    track: Track = ()
+    """Tracker that is told of settings and score, as for `tokser classify`."""
     functionals: Annotated[
         tuple[str, ...],
         Field(min_length=1),
@@ -63,7 +67,10 @@ class FitSettings(Settings):
     """Folder of the pretraining run of a feature RUN/aligned: the model keeps its aligner."""
     head: Annotated[HeadName | None, Option(unset="mlp; with --target: ridge")] = None
     """What is trained. Of classes: mlp (the paper's), linear, logreg, svm, mlp-sklearn; of numbers:
-    ridge, mlp-sklearn; of both: attentive, emobox, transformer (on frames), superb (on means)."""
+    ridge, mlp-sklearn; of both: attentive, emobox, transformer (on frames), superb (on means). Or
+    package.module:Class of scikit-learn's contract."""
+    head_grid: HeadGrid = Field(default_factory=dict)
+    """Grid of a head that is package.module:Class, as for `tokser classify`."""
     target: Annotated[TargetName | None, Option(unset="the emotion label")] = None
     """Dimension to predict instead of the emotion."""
     subset: Literal["all", "labelled"] = "all"

@@ -73,6 +73,10 @@ class Task(ABC):
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "save_models": False,
+            "head_grid": {},
+            "track": [],
+            "search": "grid",
+            "trials": 50,
             "frame_heads": FrameHeadSettings().model_dump(mode="json"),
             "frames_mb": 1024,
         }

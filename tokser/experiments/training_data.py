@@ -30,6 +30,7 @@ class TrainingData:
         grid: Points and training.
         seed: Of weights and order.
         device: Where networks are trained: `cpu`, `cuda:0`...
+        first_fold: Number of the first of these folds in its protocol: it seeds weights and order.
         rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
         frames: What heads over frames read, by term; none for those on functionals.
         frame_heads: Options of heads over frames.
@@ -45,6 +46,7 @@ class TrainingData:
     rounding: pd.DataFrame | None = None
     frames: tuple[TermFrames, ...] = ()
     frame_heads: FrameHeadSettings = field(default_factory=FrameHeadSettings)
+    first_fold: int = 0
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def settings(store, out, **changes):
 def test_every_head_is_scored_on_a_layer_a_mix_and_a_sum(made, tmp_path):
     features = (MIX, "whisper-tiny/layer-1", "whisper-tiny/layer-1 + whisper-tiny/layer-2")
     heads = ("superb", "emobox", "attentive", "transformer")
-    out = classify(settings(made, tmp_path / "a", features=features, classifiers=heads))
+    out = classify(settings(made, tmp_path / "a", features=features, heads=heads))
     summary = pd.read_csv(out / "summary.csv")
     both = f"best({', '.join(heads)})"
     assert set(summary["classifier"]) == {*heads, both}
@@ -55,7 +55,7 @@ def test_every_head_is_scored_on_a_layer_a_mix_and_a_sum(made, tmp_path):
     before = {path.name: path.read_bytes() for path in out.glob("*.csv")}
     shutil.rmtree(out / "parts")
     (out / "provenance.json").unlink()
-    again = classify(settings(made, tmp_path / "a", features=features, classifiers=heads))
+    again = classify(settings(made, tmp_path / "a", features=features, heads=heads))
     assert {path.name: path.read_bytes() for path in again.glob("*.csv")} == before
 
 
@@ -77,7 +77,7 @@ def test_results_without_a_mix_have_no_file_of_weights(made, tmp_path):
 )
 def test_what_a_head_has_no_use_for_is_refused(made, tmp_path, head, features, message):
     with pytest.raises(SettingsError, match=message):
-        classify(settings(made, tmp_path / "a", classifiers=(head,), features=(features,)))
+        classify(settings(made, tmp_path / "a", heads=(head,), features=(features,)))
     assert not (tmp_path / "a").exists()
 
 
@@ -86,7 +86,7 @@ def test_a_store_without_frames_says_which_heads_work(made, tmp_path, monkeypatc
     without = lambda self, name: "functionals/" in name and known(self, name)  # noqa: E731
     monkeypatch.setattr(type(open_store(made)), "__contains__", without)
     with pytest.raises(StoreIncompleteError, match=r"take one of the heads mlp, .*, superb\."):
-        classify(settings(made, tmp_path / "a", classifiers=("attentive",)))
+        classify(settings(made, tmp_path / "a", heads=("attentive",)))
 
 
 @pytest.mark.parametrize("head", ["superb", "attentive"])

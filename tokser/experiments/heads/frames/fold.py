@@ -97,7 +97,7 @@ def frame_fold(data: TrainingData, number: int, *, with_dev: bool = False) -> Fr
         )
         importance = torch.from_numpy(weights)
     return FrameFold(
-        number=number,
+        number=data.first_fold + number,
         terms=data.frames,
         scaling=tuple(term.scaling(ids) for term in data.frames),
         train=train,

@@ -1,6 +1,6 @@
 """The head over frames: one search for every pooling."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from tokser.experiments.heads.frames.trained import TrainedFrameHead
 from tokser.experiments.heads.frames.training import FrameWeights, TrainedPoint
 from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head
 from tokser.experiments.heads.trained_head import FittedHead
+from tokser.experiments.search_space import Space, space_of_grid
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.statistics.crossfit import crossfit_score
 from tokser.experiments.task import Loss
@@ -55,6 +56,14 @@ class FrameHead(Head):
         """Count batch sizes times learning rates."""
         return len(grid.batch_sizes) * len(grid.learning_rates)
 
+    def space(self, grid: GridSettings) -> Space:
+        """Return what the grid spans."""
+        return space_of_grid(grid, with_hidden=False)
+
+    def at(self, point: Mapping[str, Any], grid: GridSettings) -> tuple[Head, GridSettings]:
+        """Return a grid of one point."""
+        return self, grid_at(grid, point)
+
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Train every point of every fold, and again what each fold selected."""
         self.pooling.check(data.frame_heads)
@@ -73,6 +82,7 @@ class FrameHead(Head):
                 _params(data, point),
                 _trials(data, fold, found[fold], point, _mix_weights(data, weights[fold])),
                 _fitted(trainer, weights[fold], data.fitted_ids(fold, with_dev=how.refit)),
+                [found[fold][number].halves for number in sorted(found[fold])],
             )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
