@@ -8,6 +8,7 @@ import numpy as np
 
 from tokser.config import GridSettings
 from tokser.device import one_thread
+from tokser.experiments.grid import grid_at
 from tokser.experiments.heads.frames.fold import in_pieces
 from tokser.experiments.heads.frames.groups import (
     FrameGroup,
