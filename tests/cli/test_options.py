@@ -78,7 +78,8 @@ def test_every_option_is_written_as_it_is_read(name, monkeypatch):
         if one.field == "grid" or one.option.kind == "dataset":
             continue
         value = other_value(one)
-        changes = {parent: {**one_point(), field: value}} if parent else {field: value}
+        usual = one_point() if parent == "grid" else {}
+        changes = {parent: {**usual, field: value}} if parent else {field: value}
         settings = kind.parse(REQUIRED[name] | changes, where="here")
         found = understood(name, command_words(settings), monkeypatch)
         if one.option.joined and not one.option.splits:

@@ -112,7 +112,7 @@ class _ExperimentSettings(_SplitSettings):
     and no other score."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
-    frame_heads: FrameHeadSettings = FrameHeadSettings()
+    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = FrameHeadSettings()
     """Options of the heads over frames."""
     frames_mb: Positive = 1024
     """Memory in MB for frames of attentive, emobox and transformer: what a GPU may hold, or, where

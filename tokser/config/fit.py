@@ -116,7 +116,7 @@ class FitSettings(Settings):
     """Compare what is read from the store with its checksums."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
-    frame_heads: FrameHeadSettings = FrameHeadSettings()
+    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = FrameHeadSettings()
     """Options of the heads over frames."""
     frames_mb: Positive = 1024
     """Memory in MB for frames, as for `tokser classify`."""
