@@ -12,13 +12,16 @@ __all__ = ["require_suited"]
 
 def require_suited(
     store: Store, expressions: Sequence[Expression], heads: Mapping[str, Head]
-) -> None:
+) -> bool:
     """Refuse heads that cannot read what expressions name.
 
     Args:
         store: Where it is read.
         expressions: All of an experiment.
         heads: By name.
+
+    Returns:
+        Whether a head reads frames.
 
     Raises:
         SettingsError: A head has no use for a mix of layers, or for other functionals; layers of a
@@ -43,6 +46,7 @@ def require_suited(
             _require_frames(store, name, terms, heads)
     for term in mixes:
         _require_alike(store, term)
+    return any(head.reads == "frames" for head in heads.values())
 
 
 def _mixing() -> list[str]:

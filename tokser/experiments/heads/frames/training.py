@@ -69,9 +69,8 @@ def train_points(
 ) -> list[TrainedPoint]:
     """Train one model for each learning rate, all on the same batches.
 
-    Adam, the plateau schedule, best epoch by dev score; cross-entropy of classes, squared error of
-    numbers. Each batch is read once and multiplied with the first weights of all models in one
-    product; their sums, gradients and steps are those of each model alone.
+    Adam, the plateau schedule, best epoch by dev score. Each batch is read once, and multiplied
+    with the first weights of all models in one product.
 
     Args:
         model: What is trained.
@@ -111,9 +110,7 @@ def train_points(
     rates = np.stack(schedule)
     return [
         TrainedPoint(
-            best[point],
-            int(best_epoch[point]),
-            float(best_score[point]),
+            *(best[point], int(best_epoch[point]), float(best_score[point])),
             tuple(rates[: best_epoch[point], point].tolist()),
             halves.best.of(point),
         )
