@@ -115,3 +115,32 @@ def test_whisper_with_padding_is_refused(tiny):
 def test_a_layer_without_blocks_above_is_refused(tiny, first):
     with pytest.raises(SettingsError, match="a layer with blocks above it"):
         load(tiny, "tiny-bert").upper_blocks(first)
+
+
+@pytest.mark.parametrize("name", ["tiny-whisper", "tiny-wavlm-large", "tiny-bert"])
+def test_utterances_in_a_row_are_those_side_by_side(tiny, name):
+    encoder = load(tiny, name)
+    stored = activations(encoder)
+    blocks = encoder.upper_blocks(1).eval()
+    states, lengths = padded([one[1] for one in stored], "float32")
+    rows = torch.cat([torch.from_numpy(one[1]) for one in stored])
+    with torch.no_grad():
+        expected = blocks(states, lengths)
+        found = blocks.ragged(rows, lengths.tolist())
+    for layer, side_by_side in expected.items():
+        parts = [own[:n] for own, n in zip(side_by_side, lengths, strict=True)]
+        torch.testing.assert_close(found[layer], torch.cat(parts), rtol=1e-5, atol=1e-5)
+
+
+def test_long_utterances_are_cut_as_the_encoder_cut_them(tiny):
+    encoder = load(tiny, "tiny-whisper")
+    blocks = encoder.upper_blocks(1).eval()
+    blocks.max_rows = 10
+    rows = torch.randn(37, blocks.blocks[0].embed_dim)
+    with torch.no_grad():
+        found = blocks.ragged(rows, [25, 12])[2]
+        parts = [blocks.ragged(rows[a:b], [b - a])[2] for a, b in WINDOWS]
+    torch.testing.assert_close(found, torch.cat(parts), rtol=1e-5, atol=1e-5)
+
+
+WINDOWS = ((0, 10), (10, 20), (20, 25), (25, 35), (35, 37))

@@ -10,6 +10,7 @@ from tokser.config import PrecisionName
 from tokser.errors import SettingsError, shortened
 
 __all__ = [
+    "CONTEXTUAL",
     "LAST",
     "PRECISIONS",
     "Activations",
@@ -38,6 +39,8 @@ StoredRows: TypeAlias = dict[int, NDArray[Any]]
 
 LAST = "last"
 """Name of the last hidden state: in `--layers`, and of the feature where it is a layer apart."""
+CONTEXTUAL = "contextual"
+"""Name of a text encoder's last hidden state as a feature: B, the teacher."""
 
 
 class PendingOutput(Protocol):
@@ -148,7 +151,7 @@ def last_layer(encoder: Encoder) -> int:
 def layer_name(encoder: SpeechEncoder | TextEncoder, layer: int) -> str:
     """Return the name that a layer's feature carries: `layer-6`, `last`, or `contextual` for B."""
     if encoder.kind == "text" and layer == last_layer(encoder):
-        return "contextual"
+        return CONTEXTUAL
     return f"layer-{layer}" if layer <= encoder.num_layers else LAST
 
 

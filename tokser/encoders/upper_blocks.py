@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 
 from tokser.encoders.base import Encoder
@@ -93,6 +94,27 @@ class UpperBlocks(torch.nn.Module):
             last = self.first + len(self.blocks)
             found[last + self.norm_is_apart] = self.final_norm(states)
         return found
+
+    def ragged(
+        self, rows: Float[Tensor, "rows dim"], lengths: Sequence[int]
+    ) -> dict[int, Float[Tensor, "rows dim"]]:
+        """Return every layer above the first one, of utterances that follow each other.
+
+        An utterance of more than `max_rows` rows is cut into windows, as the encoder did.
+
+        Args:
+            rows: Activations of layer k, one utterance after the other.
+            lengths: Rows of each, at least one.
+        """
+        counts = [count for length in lengths for count in _cut(length, self.max_rows)]
+        padded = pad_sequence(rows.split(counts), batch_first=True)
+        of_each = torch.tensor(counts, device=rows.device)
+        found = {layer: states.flatten(0, 1) for layer, states in self(padded, of_each).items()}
+        if len(rows) == padded.shape[0] * padded.shape[1]:
+            return found
+        is_valid = torch.arange(padded.shape[1], device=rows.device) < of_each[:, None]
+        places = is_valid.flatten().nonzero()[:, 0]
+        return {layer: states.index_select(0, places) for layer, states in found.items()}
 
     def prepare(self, states: Float[Tensor, "utterances rows dim"]) -> Tensor | None:
         """Return what all blocks share; nothing here."""
@@ -180,3 +202,11 @@ class WavLMUpperBlocks(UpperBlocks):
         """Apply one block with the shared bias."""
         found: Tensor = block(states, attention_mask=valid, position_bias=shared)[0]
         return found
+
+
+def _cut(length: int, most: int | None) -> list[int]:
+    """Return the rows of each window of an utterance."""
+    if most is None or length <= most:
+        return [length]
+    whole, rest = divmod(length, most)
+    return [most] * whole + [rest] * bool(rest)

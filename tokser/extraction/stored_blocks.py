@@ -2,13 +2,20 @@
 
 import torch
 
-from tokser.encoders.base import precision_of
+from tokser.encoders.base import CONTEXTUAL, LAST, precision_of
 from tokser.encoders.upper_blocks import HasUpperBlocks, UpperBlocks
-from tokser.errors import SettingsError, StoreMismatchError
+from tokser.errors import (
+    MissingInputError,
+    SettingsError,
+    StoreIncompleteError,
+    StoreMismatchError,
+    list_some,
+)
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.store import FeatureName, Store
+from tokser.store.schema import TUNED_ON
 
-__all__ = ["stored_blocks"]
+__all__ = ["layer_names", "stored_blocks"]
 
 _LAYER = "layer-"
 _SAME_AS_IN_THE_STORE = ("weights_sha256", "context", "precision", "normalise_waveform")
@@ -24,16 +31,30 @@ def stored_blocks(store: Store, feature: str, *, encoder: str | None = None) -> 
 
     Raises:
         SettingsError: The feature is no layer of an encoder, or has no blocks above it.
+        StoreIncompleteError: Of the layer only functionals were stored.
+        MissingInputError: The encoder is no longer where it was at extraction.
         StoreMismatchError: The encoder has other weights than those that made the store, or the
             stored rows are not what the blocks would start from.
     """
-    name = FeatureName.parse(feature)
+    if feature in store.without_rows:
+        raise StoreIncompleteError(
+            f"{store.path}, {feature}",
+            expected="its frames or tokens, which the blocks above it start from",
+            got="their functionals alone",
+            remedy="Extract it without --functionals-only, into another store.",
+        )
+    name = FeatureName.parse(store[feature].name)
     group = store.group(name.group)
-    if group.kind not in ("speech", "text") or not name.feature.removeprefix(_LAYER).isdigit():
+    _refuse_last(store, name)
+    if (
+        group.kind not in ("speech", "text")
+        or not name.feature.removeprefix(_LAYER).isdigit()
+        or (TUNED_ON in group.provenance)
+    ):
         raise SettingsError(
             f"{store.path}, {feature}",
             expected="a layer of an encoder, such as whisper-base/layer-4",
-            got=f"a feature of kind {group.kind}",
+            got="a layer of tuned blocks" if TUNED_ON in group.provenance else str(feature),
             remedy="Name a layer that `tokser extract --layers` wrote.",
         )
     made_by = group.provenance
@@ -46,7 +67,15 @@ def stored_blocks(store: Store, feature: str, *, encoder: str | None = None) -> 
         precision_of(made_by),
         made_by.get("context", "pad"),
     )
-    loaded = spec.load()
+    try:
+        loaded = spec.load()
+    except MissingInputError as error:
+        raise MissingInputError(
+            f"{store.path}, {feature}",
+            expected=f"the encoder that made it at {source or 'a place that the store names'}",
+            got=error.got,
+            remedy="Name its folder with --encoder FOLDER; its weights are compared.",
+        ) from error
     here = loaded.provenance()
     unlike = [key for key in _SAME_AS_IN_THE_STORE if here.get(key) != made_by.get(key)]
     if unlike:
@@ -64,6 +93,36 @@ def stored_blocks(store: Store, feature: str, *, encoder: str | None = None) -> 
             remedy="Write that method, see docs/own-encoder.md.",
         )
     return loaded.upper_blocks(int(name.feature.removeprefix(_LAYER))).to(torch.float32)
+
+
+def layer_names(blocks: UpperBlocks, kind: str) -> dict[int, str]:
+    """Return the name within its group of each layer that blocks compute.
+
+    Args:
+        blocks: The blocks.
+        kind: Of the group, `speech` or `text`.
+    """
+    names = {number: f"{_LAYER}{number}" for number in blocks.layers}
+    last = blocks.layers[-1]
+    if kind == "text":
+        names[last] = CONTEXTUAL
+    elif blocks.norm_is_apart:
+        names[last] = LAST
+    return names
+
+
+def _refuse_last(store: Store, name: FeatureName) -> None:
+    """Refuse an encoder's last layer, which no block reads."""
+    if name.feature not in (CONTEXTUAL, LAST):
+        return
+    layers = [f"{name.group}/{one}" for one in store.group(name.group).features]
+    below = [one for one in layers if one.rpartition("/")[2].startswith(_LAYER)]
+    raise SettingsError(
+        f"{store.path}, {name}",
+        expected=f"a layer with blocks above it: {list_some(below) or 'none is stored'}",
+        got="the encoder's last layer",
+        remedy="Name such a layer, or extract one with `tokser extract --layers`.",
+    )
 
 
 def _refuse_overlapping(store: Store, feature: str, made_by: dict[str, object]) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "FUNCTIONALS",
     "GROUP_KEYS",
     "PARTS",
+    "TUNED_ON",
     "Compression",
     "FeatureSpec",
     "GroupAttributes",
@@ -33,6 +34,9 @@ __all__ = [
 
 FORMATS: tuple[int | str, ...] = (1, "1.1")
 """1.1 is a store that changed: of its table, in its groups, or because utterances were removed."""
+
+TUNED_ON = "tuned_on"
+"""Key of a group's provenance: whose labels the model that made its rows had seen."""
 
 GROUP_KEYS = frozenset(
     {"row_starts", "row_lengths", "numbers", PARTS, "zarr.json", "group.json", "layout.h5"}
