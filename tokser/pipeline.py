@@ -17,6 +17,7 @@ from tokser.config import (
     RegressSettings,
     ReportSettings,
     Settings,
+    TuneSettings,
 )
 from tokser.errors import MissingInputError, SettingsError, list_some, shortened
 from tokser.shipped import shipped_file
@@ -45,6 +46,7 @@ class Pipeline(Settings):
     pool: tuple[PoolSettings, ...] = ()
     classify: tuple[ClassifySettings, ...] = ()
     regress: tuple[RegressSettings, ...] = ()
+    tune: tuple[TuneSettings, ...] = ()
     report: ReportSettings | None = None
 
 

@@ -111,6 +111,7 @@ class Stamp:
             "check",
             "scheduler",
             "cluster",
+            "encoder",
             "frames_mb",
             "save_models",
         }

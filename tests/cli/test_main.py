@@ -37,7 +37,7 @@ def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
         *("doctor", "download", "manifest", "extract", "pretrain", "align", "pool", "report"),
         *("attention", "audit", "classify", "compare", "fit", "regress"),
-        *("predict", "export-model"),
+        *("predict", "export-model", "tune", "apply"),
         *(
             "store info",
             "store verify",

@@ -33,6 +33,8 @@ _COMMANDS = {
     "classify": "Train and score emotion classifiers.",
     "regress": "Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC).",
     "fit": "Train a model on everything, and keep it with its score in a folder.",
+    "tune": "Train an encoder's upper blocks and a head from a stored layer.",
+    "apply": "Add the layers of tuned blocks to a store.",
     "predict": "Predict the emotion of recordings with a trained model.",
     "export-model": "Write a trained model as ONNX, which other programs run.",
     "report": "Write a page of tables and plots, or tables and figures for a paper.",

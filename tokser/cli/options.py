@@ -176,6 +176,8 @@ def _type(one: Described) -> Any:
         return _Names(one.choices) if one.option.joined else click.Choice(one.choices)
     if one.value is Path:
         return click.Path(path_type=Path)
+    if one.is_several and one.option.joined:
+        return str  # several numbers in one text, which the settings read
     return one.value if one.value in (int, float) else str
 
 

@@ -15,10 +15,12 @@ from tokser.config.pool import PoolSettings
 from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
+from tokser.config.tune import ApplySettings, TuneSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
 
 __all__ = [
     "AlignSettings",
+    "ApplySettings",
     "AuditSettings",
     "ClassifySettings",
     "ContextName",
@@ -38,4 +40,5 @@ __all__ = [
     "ReportSettings",
     "Settings",
     "SweepSettings",
+    "TuneSettings",
 ]

@@ -27,7 +27,7 @@ from tokser.config.values import (
     Track,
 )
 
-__all__ = ["AuditSettings", "ClassifySettings", "RegressSettings"]
+__all__ = ["AuditSettings", "ClassifySettings", "ExperimentBase", "RegressSettings"]
 
 _Protocols = Annotated[
     tuple[ProtocolName, ...],
@@ -74,7 +74,7 @@ class _SplitSettings(Settings):
     """Number of seeds, counted from --seed."""
 
 
-class _ExperimentSettings(_SplitSettings):
+class ExperimentBase(_SplitSettings):
     """What classification and regression share."""
 
     dataset: DatasetName
@@ -129,8 +129,13 @@ class _ExperimentSettings(_SplitSettings):
     """Tracker that is told of settings and scores: wandb (WANDB_MODE=offline works), mlflow
     (MLFLOW_TRACKING_URI), tensorboard."""
 
+    @property
+    def departures(self) -> tuple[str, ...]:
+        """Say in words what departs from a head on features as they are stored."""
+        return ()
 
-class ClassifySettings(_ExperimentSettings):
+
+class ClassifySettings(ExperimentBase):
     """`tokser classify`: features, protocols and grid of one dataset."""
 
     FORMER_NAMES: ClassVar = {"classifiers": "heads"}
@@ -178,7 +183,7 @@ class ClassifySettings(_ExperimentSettings):
     """Cluster file (see pipelines/clusters): its jobs are queued for this run."""
 
 
-class RegressSettings(_ExperimentSettings):
+class RegressSettings(ExperimentBase):
     """`tokser regress`: features, protocols and regressors of one dataset's dimensions."""
 
     FORMER_NAMES: ClassVar = {"regressors": "heads"}

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from tokser.config import ClassifySettings, FrameHeadSettings, RegressSettings
+from tokser.config import ClassifySettings, RegressSettings, TuneSettings
 from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
 from tokser.experiments.feature_expressions import (
     Early,
@@ -41,7 +41,7 @@ from tokser.store.rows_digest import rows_digest
 
 __all__ = ["Dataset", "Functionals", "identities", "load", "read_expressions", "setup_of"]
 
-ExperimentSettings = ClassifySettings | RegressSettings
+ExperimentSettings = ClassifySettings | RegressSettings | TuneSettings
 
 
 class Functionals(NamedTuple):
@@ -210,7 +210,8 @@ def load(
     kept = kept[kept.index.isin(used_ids(folds, set(kept.index)))]
     warn_of_many_folds(plans)
     combined = tuple(e for e in expressions if isinstance(e, Late))
-    audits = audit_plans(plans, kept, store, task)
+    named = " + ".join(map(str, expressions))
+    audits = audit_plans(plans, kept, store, task, named=named)
     return Dataset(task, store, kept, trained, combined, plans, audits, by_speaker)
 
 
@@ -223,13 +224,14 @@ def setup_of(task: Task, settings: ExperimentSettings) -> str:
         f"Optuna, {settings.trials} trials": settings.search == "optuna",
     }
     names = [name for name, is_so in departures.items() if is_so]
-    usual = FrameHeadSettings()
+    usual = type(settings.frame_heads)()
     options = [
         f"{name.replace('_', ' ')} {value:g}"
         for name, value in settings.frame_heads.model_dump().items()
         if value != getattr(usual, name)
     ]
-    return ", ".join([*names, *options, *task.setup(settings.grid.model_dump())])
+    more = task.setup(settings.grid.model_dump())
+    return ", ".join([*names, *settings.departures, *options, *more])
 
 
 def _draws_unstratified(settings: ExperimentSettings) -> bool:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -52,18 +53,23 @@ __all__ = ["run_experiment", "stamp_of"]
 def run_experiment(
     task: Task,
     settings: ExperimentSettings,
-    heads: Sequence[str],
+    heads: Sequence[str] | Mapping[str, Head],
     workers: AbstractContextManager[Workers | None] | None = None,
     dataset: Dataset | None = None,
+    *,
+    command: str = "",
+    inputs: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
     """Score every feature expression under every protocol, for every target, with every head.
 
     Args:
         task: What is predicted.
         settings: Store, features, protocols, grid, folder.
-        heads: Names of what is trained.
+        heads: Names of what is trained, or heads by name.
         workers: Processes that networks are trained by, entered when training begins.
         dataset: What `load` makes of the store by these settings; None: it is loaded here.
+        command: What the folder says that it was made by; empty: the task's command.
+        inputs: Identities of further inputs, beside what is read from the store.
 
     Returns:
         The output folder: the task's tables, `splits.json`, `audit.json`, `ledger.jsonl`, and
@@ -76,13 +82,13 @@ def run_experiment(
         InputError: Targets, functionals or splits are not fit for training, or the shared ledger
             is damaged.
     """
-    command = task.tables.command
-    by_name = _heads(task, settings, heads)
+    command = command or task.tables.command
+    by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     reads_frames = require_suited(store, expressions, by_name)
-    inputs = identities(store, expressions, settings, reads_frames=reads_frames)
-    stamp = stamp_of(task, settings, inputs)
+    inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
+    stamp = stamp_of(task, settings, inputs, command)
     keeps = settings.save_models or holds_models(settings.out)
     if stamp.marks(settings.out) and keeps is holds_models(settings.out):
         say(f"{command}: already in {settings.out}")
@@ -129,15 +135,18 @@ def _heads(task: Task, settings: ExperimentSettings, names: Sequence[str]) -> di
     return found
 
 
-def stamp_of(task: Task, settings: ExperimentSettings, inputs: Mapping[str, Any]) -> Stamp:
+def stamp_of(
+    task: Task, settings: ExperimentSettings, inputs: Mapping[str, Any], command: str = ""
+) -> Stamp:
     """Return what an experiment is known by: its settings, and the data behind its features.
 
     Args:
         task: What is predicted.
         settings: Features, protocols, grid; where the folder lies does not matter.
         inputs: Identities of the data, see `identities`.
+        command: What it is run by; empty: the task's command.
     """
-    return Stamp(task.tables.command, _first_settings(task, settings), inputs)
+    return Stamp(command or task.tables.command, _first_settings(task, settings), inputs)
 
 
 def _first_settings(task: Task, settings: ExperimentSettings) -> dict[str, Any]:
@@ -199,6 +208,7 @@ class _Runner:
             rounding=functionals.rounding,
             frames=frames,
             frame_heads=self._settings.frame_heads,
+            name=f"{unit.protocol}-seed-{unit.seed}",
         )
         return search(
             head,
@@ -235,7 +245,9 @@ def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Ou
     predictions, trials = [], []
     for outcome in outcomes:
         key: dict[str, Any] = {"dataset": name, **outcome.unit.named(tables)}
-        key["stamp"] = dataset.audits[outcome.unit.protocol].stamp
+        key["stamp"] = (
+            dataset.audits[outcome.unit.protocol].of_features(outcome.unit.features).stamp
+        )
         predictions.append(outcome.predictions.assign(**key))
         if outcome.trials is not None:
             trials.append(tables.grid.ordered(outcome.trials.assign(**key)))

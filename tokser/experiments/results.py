@@ -182,6 +182,7 @@ def _grid(between: str, metric: str, cost: Column) -> Table:
             *_needed("text", "fold"),
             *_columns("whole", "batch_size"),
             *_columns("real", "learning_rate"),
+            Column("blocks_learning_rate", "real", is_sparse=True),
             *_columns("text", "hidden"),
             cost,
             Column("params", "text", is_sparse=True),

@@ -52,8 +52,7 @@ def make_rows(
 
     for group in _grouped(outcomes):
         first = group[0].unit
-        audit = dataset.audits[first.protocol]
-        stamp = {"stamp": audit.stamp}
+        of_all = dataset.audits[first.protocol]
         classes = task.classes(dataset.utterances[first.target])
         sums: dict[str, UnitSums] = {}
         for features in dict.fromkeys(outcome.unit.features for outcome in group):
@@ -61,6 +60,8 @@ def make_rows(
             tested = [outcome.predictions for outcome in own]
             sums[features] = task.unit_sums(tested, dataset.sampling_units, classes)
             key = _key(own[0].unit, task, name, setup)
+            audit = of_all.of_features(features)
+            stamp = {"stamp": audit.stamp}
             by_seed = [
                 _scores_of_seed(task, outcome, _sums_of_seed(dataset, sums[features], own, number))
                 for number, outcome in enumerate(own)
@@ -73,9 +74,13 @@ def make_rows(
             add(tables.confusion, confusion, key | stamp | {"num_seeds": len(own)})
             add(tables.choices, list(_choices(own, task)), key | stamp)
             add(mixes, mix_rows([o.trials for o in own if o.trials is not None]), key | stamp)
-        common = _key(first, task, name, setup) | stamp
+        common = _key(first, task, name, setup)
         for family in _families(group, sums, task):
-            add(tables.comparisons, compare_rows(family, task.score, seed), common)
+            compared = compare_rows(family, task.score, seed)
+            for row in compared:
+                pair = f"{row['first']} + {row['second']}"
+                row["stamp"] = of_all.of_features(pair).stamp
+            add(tables.comparisons, compared, common)
     return rows
 
 

@@ -34,6 +34,7 @@ class TrainingData:
         rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
         frames: What heads over frames read, by term; none for those on functionals.
         frame_heads: Options of heads over frames.
+        name: Of these folds, for what is kept of each.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class TrainingData:
     rounding: pd.DataFrame | None = None
     frames: tuple[TermFrames, ...] = ()
     frame_heads: FrameHeadSettings = field(default_factory=FrameHeadSettings)
+    name: str = ""
     first_fold: int = 0
 
     @functools.cached_property

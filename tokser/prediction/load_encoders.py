@@ -12,6 +12,7 @@ from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import TOKEN_IDS, WORD, FeatureSpecs
 from tokser.progress import say
+from tokser.store.schema import TUNED_ON
 
 __all__ = ["LoadedEncoder", "load_encoders"]
 
@@ -93,6 +94,15 @@ def _load(
     group: GroupRecipe, source: str | None, device: str, batch_seconds: float | None
 ) -> LoadedEncoder:
     made_by = group.provenance
+    if TUNED_ON in made_by:
+        raise SettingsError(
+            f"encoder {group.name}",
+            expected="an encoder as it was published, for recordings and transcripts",
+            got=f"tuned blocks on {made_by['source_feature']}, which `tokser predict` cannot load",
+            remedy=f"Extract these recordings into a store up to {made_by['source_feature']}, add "
+            f"the tuned layers with `tokser apply --name {group.name}`, pool, and predict that "
+            "store.",
+        )
     if not source and not group.source:
         raise MissingInputError(
             f"encoder {group.name}",

@@ -63,6 +63,8 @@ def meaning(protocol: str, verdict: Verdict, dataset: str) -> str:
         )
     elif verdict.separates_speakers:
         found.append("No test speaker is in the training set.")
+    if "labels" in verdict.leaks:
+        found.append("Some features were tuned on the labels of test utterances.")
     if "recordings" in verdict.leaks:
         found.append("Some recordings are in both the training and the test set.")
     if "sentences" in verdict.leaks:

@@ -5,20 +5,29 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tokser.config import ClassifySettings, PretrainSettings, RegressSettings, Settings
+from tokser.config import (
+    ClassifySettings,
+    PretrainSettings,
+    RegressSettings,
+    Settings,
+    TuneSettings,
+)
 from tokser.config.option import command_words
 from tokser.errors import SettingsError
 from tokser.experiments.results import TaskTables
 from tokser.provenance import Stamp
 from tokser.report.scores import Configuration
 
-__all__ = ["command_of", "row_command"]
+__all__ = ["command_of", "row_command", "stage_of"]
 
 _SETTINGS: Mapping[str, type[Settings]] = {
     "classify": ClassifySettings,
     "regress": RegressSettings,
     "pretrain": PretrainSettings,
+    "tune": TuneSettings,
 }
+TUNED = "tuned-"
+"""How heads are called in tables that were tuned with an encoder's blocks."""
 _NOT_WRITTEN = tuple(sorted(Stamp.PLACES - {"store", "out"}))
 """Settings that do not change what comes out."""
 
@@ -27,7 +36,7 @@ def command_of(name: str, settings: Mapping[str, Any]) -> str | None:
     """Write the command of some settings; those at their default are left out.
 
     Args:
-        name: `classify`, `regress` or `pretrain`.
+        name: `classify`, `regress`, `tune` or `pretrain`.
         settings: As in the provenance of its output folder.
 
     Returns:
@@ -42,6 +51,11 @@ def command_of(name: str, settings: Mapping[str, Any]) -> str | None:
     return shlex.join(["tokser", name, *words])
 
 
+def stage_of(tables: TaskTables, settings: Mapping[str, Any]) -> str:
+    """Return the command that made a folder of results: `tune` alone names a source."""
+    return "tune" if "source" in settings else tables.command
+
+
 def row_command(
     tables: TaskTables,
     settings: Mapping[str, Any],
@@ -50,14 +64,17 @@ def row_command(
     protocols: Iterable[str],
 ) -> str | None:
     """Write the command that makes one row of a table again, in its own folder."""
+    stage = stage_of(tables, settings)
     heads = row.classifier.removeprefix("best(").removesuffix(")").split(", ")
+    names = {"features": (row.features,), f"{tables.head}s": tuple(heads)}
+    if stage == "tune":
+        names = {"heads": tuple(name.removeprefix(TUNED) for name in heads)}
     changes: dict[str, Any] = {
-        "features": (row.features,),
-        f"{tables.head}s": tuple(heads),
+        **names,
         "protocols": () if settings.get("splits_file") else tuple(protocols),
     }
     changes |= {"targets": (target,)} if target else {}
     parts = filter(None, (row.features, row.classifier, target))
     slug = re.sub(r"[^A-Za-z0-9]+", "-", "-".join(parts)).strip("-")
     kept = {key: value for key, value in settings.items() if key != "ledger"}
-    return command_of(tables.command, kept | changes | {"out": f"again/{slug}"})
+    return command_of(stage, kept | changes | {"out": f"again/{slug}"})

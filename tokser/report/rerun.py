@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from tokser.config import ReportSettings
+from tokser.report.commands import stage_of
 from tokser.report.inputs import Inputs
 
 __all__ = ["rerun_pipeline"]
@@ -25,6 +26,6 @@ def rerun_pipeline(settings: ReportSettings, inputs: Inputs) -> str:
         settings_of_runs = [run.provenance.get("settings", run.settings) for run in inputs.runs]
         pipeline["pretrain"] = settings_of_runs
     for folder in inputs.experiments:
-        pipeline.setdefault(folder.tables.command, []).append(folder.settings)
+        pipeline.setdefault(stage_of(folder.tables, folder.settings), []).append(folder.settings)
     pipeline["report"] = settings.model_dump(mode="json")
     return str(yaml.safe_dump(pipeline, sort_keys=False, allow_unicode=True, width=88))

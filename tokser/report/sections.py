@@ -7,7 +7,7 @@ import pandas as pd
 
 from tokser.report import naming
 from tokser.report.audit import Verdict, audit_table, near_duplicate_tables, verdicts
-from tokser.report.commands import command_of, row_command
+from tokser.report.commands import command_of, row_command, stage_of
 from tokser.report.comparison import counts_table, grids_table, published_table
 from tokser.report.inputs import Experiment, Inputs, Run
 from tokser.report.merge import merge_scores, name_sources
@@ -98,7 +98,9 @@ def _section(
         published=list(published) if task.is_published else [],
         audit=audit_table(found, f"{name}-audit", f"{heading}: audit of the splits"),
         near_duplicates=near_duplicate_tables(found, name, heading),
-        commands=[c for f in folders if (c := command_of(task.tables.command, f.settings))],
+        commands=[
+            c for f in folders if (c := command_of(stage_of(f.tables, f.settings), f.settings))
+        ],
         row_commands=list(_row_commands(parts)),
     )
 

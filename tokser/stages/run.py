@@ -13,7 +13,7 @@ class PipelineResult:
 
     Attributes:
         quarantined: Reasons, by store and id, of the quarantined utterances.
-        results: Output folders of `classify`.
+        results: Output folders of `classify` and `tune`.
         regressions: Output folders of `regress`.
         report: The report's page, if the pipeline makes one.
     """
@@ -63,6 +63,11 @@ def run_pipeline(pipeline: Pipeline) -> PipelineResult:
         from tokser.stages.regress import regress
 
         result.regressions.append(regress(regression))
+    _heading(pipeline, "tune", len(pipeline.tune))
+    for tuning in pipeline.tune:
+        from tokser.stages.tune import tune
+
+        result.results.append(tune(tuning))
     if pipeline.report is not None:
         from tokser.stages.report import report
 

@@ -57,7 +57,7 @@ def read_estimate(folder: Path, unit: Unit, dataset: Dataset) -> Estimate:
         num_test=int(row["n_test"]),
         unit=str(row.get("unit") or ""),
         num_units=row.get("num_units"),
-        leaks=dataset.audits[unit.protocol].stamp,
+        leaks=dataset.audits[unit.protocol].of_features(unit.features).stamp,
         results=str(folder),
         scores=row,
         classes=_optional_rows(tables.classes, folder, key),

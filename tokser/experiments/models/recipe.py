@@ -15,7 +15,7 @@ from tokser.store import FeatureName, Store
 __all__ = ["FeatureRecipe", "FeatureUse", "GroupRecipe"]
 
 GroupKind = Literal["speech", "text", "aligned"]
-_NOT_COMPARED = ("revision", "trained_on")
+_NOT_COMPARED = ("revision", "trained_on", "source_identity")
 """Provenance that may differ without the activations being others: weights have their digest."""
 
 

@@ -1,7 +1,7 @@
 """What the parts of a split share, what they lack, and what they are too small to show."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ from tokser.experiments.classification import Classification
 from tokser.experiments.splits.content import Content
 from tokser.experiments.splits.near_duplicates import NearDuplicate
 from tokser.experiments.splits.protocols import Split
+from tokser.experiments.splits.seen_labels import names_group
 from tokser.experiments.splits.sentences import sentences_of
 from tokser.experiments.splits.sharing import (
     Groups,
@@ -44,7 +45,7 @@ class Audit:
     Attributes:
         leaks: What test shares with train or dev: `speakers`, `sessions`, `sentences`,
             `recordings` (the same file under several ids), `near-duplicates` (nearly the same
-            audio).
+            audio), `labels` (features were tuned on the labels of test utterances).
         shared: How many of each are shared at most, over the folds.
         examples: Some of what the worst fold shares, by kind.
         missing_classes: Classes that a part lacks, for instance `12 test: disgust`.
@@ -66,6 +67,8 @@ class Audit:
         content: What the comparison of all recordings found, see `Content.to_json`.
         content_remarks: What to know of it, in words.
         folds_per_seed: Folds of one seed.
+        seen_labels: By group of tuned features: test utterances, of the fold that has most, whose
+            labels they have seen. Then `labels` is among the leaks.
     """
 
     leaks: tuple[str, ...]
@@ -88,12 +91,13 @@ class Audit:
     content: Mapping[str, Any] = field(default_factory=dict)
     content_remarks: tuple[str, ...] = ()
     folds_per_seed: int = 0
+    seen_labels: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def stamp(self) -> str:
         """What every table made of a protocol carries that leaks, or whose speakers are unknown."""
         leaks = {"recordings" if name == "near-duplicates" else name for name in self.leaks}
-        shown = [name for name in ("speakers", "recordings") if name in leaks]
+        shown = [name for name in ("speakers", "recordings", "labels") if name in leaks]
         found = [f"LEAKS {' AND '.join(shown).upper()}"] if shown else []
         if self.unknown_speakers:
             is_part = self.unknown_speakers < self.num_utterances
@@ -127,11 +131,43 @@ class Audit:
                 f"{self.folds_per_seed:,} folds, each trained for every feature and grid point: "
                 "the protocol kfold keeps speakers together in a few folds (--protocol kfold)"
             )
+        for group, number in self.seen_labels.items():
+            found.append(
+                f"{group} was tuned on the labels of {number} test utterances of a fold: scores on "
+                "its features do not hold for new utterances"
+            )
         return (*found, *self.content_remarks)
+
+    def with_seen_labels(self, tested: Mapping[str, Sequence[str]]) -> "Audit":
+        """Return the audit of experiments on tuned features.
+
+        Args:
+            tested: Test utterances whose labels the features of a group have seen, by group.
+        """
+        if not tested:
+            return self
+        worst = max(tested.values(), key=len)
+        return replace(
+            self,
+            leaks=(*self.leaks, "labels"),
+            shared=self.shared | {"labels": len(worst)},
+            examples=self.examples | {"labels": tuple(worst[:5])},
+            seen_labels={group: len(names) for group, names in tested.items()},
+        )
+
+    def of_features(self, expression: str) -> "Audit":
+        """Return the audit of an expression: labels leak only where it names tuned features."""
+        own = {g: n for g, n in self.seen_labels.items() if names_group(expression, g)}
+        if own or not self.seen_labels:
+            return replace(self, seen_labels=own) if self.seen_labels else self
+        return replace(
+            self, leaks=tuple(name for name in self.leaks if name != "labels"), seen_labels={}
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the audit as plain values; without those on classes where none are predicted."""
         left_out = {"content_remarks"} | (set() if self.predicts_classes else _OF_CLASSES)
+        left_out |= set() if self.seen_labels else {"seen_labels"}
         plain = {key: value for key, value in asdict(self).items() if key not in left_out}
         return plain | {"stamp": self.stamp, "remarks": self.remarks}
 

@@ -6,13 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
-from tokser.config import AuditSettings, ClassifySettings, RegressSettings
+from tokser.config import AuditSettings, ClassifySettings, RegressSettings, TuneSettings
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.experiments.splits.audit import MANY_FOLDS, Audit, audit_splits
 from tokser.experiments.splits.dev_part import draw_dev
 from tokser.experiments.splits.files import SplitPlan, read_splits
 from tokser.experiments.splits.protocols import Split, follows_seed, make_splits
 from tokser.experiments.splits.recordings import compare_content, recordings
+from tokser.experiments.splits.seen_labels import (
+    names_group,
+    seen_in_test,
+    seen_labels,
+)
 from tokser.experiments.splits.sharing import first_labels, untrained_labels, used_ids
 from tokser.experiments.task import Task
 from tokser.progress import say, warn
@@ -32,7 +37,7 @@ DEFAULT_PROTOCOLS = ("random", "speaker")
 def plan_splits(
     utterances: pd.DataFrame,
     task: Task,
-    settings: ClassifySettings | RegressSettings | AuditSettings,
+    settings: ClassifySettings | RegressSettings | TuneSettings | AuditSettings,
     known: Sequence[str],
 ) -> dict[str, SplitPlan]:
     """Make the folds of every protocol and seed, or read them from a file.
@@ -97,6 +102,7 @@ def audit_plans(
     task: Task,
     *,
     threshold: float | None = None,
+    named: str = "",
 ) -> dict[str, Audit]:
     """Audit the folds of every protocol, of all seeds together.
 
@@ -106,10 +112,12 @@ def audit_plans(
         store: Where recordings' checksums and activations are.
         task: What is predicted; it tells which targets a part may lack.
         threshold: The least cosine of a near-duplicate; by default what suits the feature.
+        named: Expressions over the features that are used, of which some may be tuned.
     """
+    seen = {group: ids for group, ids in seen_labels(store).items() if names_group(named, group)}
     checksums = recordings(store)
     content = compare_content(store, threshold=threshold, checksums=checksums)
-    return {
+    audits = {
         protocol: audit_splits(
             plan.every_fold(),
             utterances,
@@ -117,9 +125,22 @@ def audit_plans(
             content=content,
             num_seeds=len(plan.by_seed),
             task=task,
-        )
+        ).with_seen_labels(seen_in_test(seen, plan.every_fold()))
         for protocol, plan in plans.items()
     }
+    _warn_of_seen_labels(audits)
+    return audits
+
+
+def _warn_of_seen_labels(audits: dict[str, Audit]) -> None:
+    for protocol, audit in audits.items():
+        for group, number in audit.seen_labels.items():
+            warn(
+                f"protocol {protocol}: {group} was tuned on the labels of {number} test utterances "
+                "of a fold, so its scores are marked LEAKS LABELS. Test it on utterances that it "
+                "was not tuned on: a file for --splits that has only the fold it was tuned for, or "
+                "another corpus."
+            )
 
 
 def _require_as_written(splits_file: Path) -> None:
