@@ -1,7 +1,7 @@
 """Settings of `tokser tune` and `tokser apply`."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -128,6 +128,11 @@ class TuneSettings(ExperimentBase):
             class_weights=self.class_weights,
             early_stopping=self.early_stopping,
         )
+
+    @property
+    def head_grid(self) -> dict[str, Any]:
+        """Grid of a head of another package; there is none."""
+        return {}
 
     @property
     def departures(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tokser.experiments.splits.protocols import Split
-from tokser.experiments.splits.seen_labels import names_group, seen_labels, seen_in_test
+from tokser.experiments.splits.seen_labels import names_group, seen_in_test, seen_labels
 
 
 def told(dataset, *ids):
