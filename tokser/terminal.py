@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from tokser.extraction.recompute import Recomputed
     from tokser.extraction.summary import Summary
     from tokser.stages.compare import Difference
+    from tokser.stages.corpora import KnownCorpus
     from tokser.stages.doctor import Finding
 
 __all__ = [
     "audit_tables",
+    "corpora_table",
     "counts_of",
     "counts_table",
     "damages_table",
@@ -54,6 +56,27 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
     colours = {"ok": "green", "note": "yellow", "error": "red"}
     for one in findings:
         table.add_row(Text(one.state, colours[one.state]), one.what, one.detail, one.remedy)
+    return table
+
+
+def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
+    """Show what `tokser corpora` lists."""
+    table = _table(
+        *("dataset", "language", "hours", "utterances", "speakers", "classes", "subsets"),
+        *("licence", "found"),
+        title="Corpora that tokser knows",
+    )
+    for one in corpora:
+        table.add_row(
+            one.dataset,
+            ", ".join(one.languages),
+            "" if one.hours is None else f"{one.hours:g}",
+            *("" if n is None else f"{n:,}" for n in (one.num_utterances, one.num_speakers)),
+            ", ".join(one.classes),
+            ", ".join(one.subsets[1:]),
+            one.licence,
+            Text(", ".join(one.found), "green"),
+        )
     return table
 
 

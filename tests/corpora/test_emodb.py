@@ -6,7 +6,8 @@ import pytest
 import soundfile
 import yaml
 
-from tokser.corpora.emodb import CLASSES, read_listening_test, recognises, scan
+from tokser.corpora.emodb import read_listening_test, recognises, scan
+from tokser.corpora.registry import class_names
 from tokser.errors import CorpusError, MissingInputError
 
 KNOWN = Path(__file__).parents[2] / "data_manifests"
@@ -86,7 +87,7 @@ def test_every_letter_stands_for_its_emotion(tmp_path: Path) -> None:
         "T": "sadness",
         "N": "neutral",
     }
-    assert tuple(sorted(labels.values())) == CLASSES
+    assert tuple(sorted(labels.values())) == class_names("emodb")
 
 
 def test_recognised_keeps_the_bounds_and_drops_what_nobody_rated(root: Path) -> None:

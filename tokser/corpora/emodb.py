@@ -14,10 +14,7 @@ from tokser.corpora.transcript import EMODB_SENTENCES
 from tokser.errors import CorpusError, MissingInputError, list_some
 from tokser.progress import warn
 
-__all__ = ["CLASSES", "LAYOUT", "read_listening_test", "recognises", "recordings_in", "scan"]
-
-CLASSES = ("anger", "boredom", "disgust", "fear", "happiness", "neutral", "sadness")
-LAYOUT = "wav/ with recordings such as 03a01Wa.wav"
+__all__ = ["read_listening_test", "recognises", "recordings_in", "scan"]
 
 _LABELS = MappingProxyType(
     {

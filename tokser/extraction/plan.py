@@ -40,6 +40,7 @@ def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["Extracti
         manifest=settings.manifest,
         splits=settings.splits,
         subset=settings.subset,
+        corpus=settings.corpus,
     )
     manifest = in_store_order(manifest, settings.store)
     specs = [
