@@ -65,14 +65,20 @@ def declaration_of(dataset: str, corpus: Path | None = None) -> Declaration:
         return declaration
     if dataset in declared_names():
         return shipped_declaration(dataset)
-    near = difflib.get_close_matches(dataset, declared_names(), n=1, cutoff=0.0)
-    hint = f"Did you mean {near[0]!r}?" if near else "Choose one of these."
+    known = {_letters(name): name for name in declared_names()}
+    near = difflib.get_close_matches(_letters(dataset), known, n=1, cutoff=0.0)
+    hint = f"Did you mean {known[near[0]]!r}?" if near else "Choose one of these."
     raise SettingsError(
         "dataset",
         expected=f"one of {', '.join(declared_names())}",
         got=repr(dataset),
         remedy=f"{hint} A corpus of your own needs its manifest, see `tokser manifest --help`.",
     )
+
+
+def _letters(name: str) -> str:
+    """Return a name without case and signs: EMO-DB is emodb."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def looks_like(root: Path) -> list[str]:
