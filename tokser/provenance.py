@@ -111,6 +111,7 @@ class Stamp:
             "check",
             "scheduler",
             "cluster",
+            "save_models",
         }
     )
     """Settings that say where and how, not what; they may change without making the artefact

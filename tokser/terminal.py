@@ -1,5 +1,6 @@
 """Tables on the terminal."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ __all__ = [
     "estimate_table",
     "faults_table",
     "findings_table",
+    "predictions_table",
     "provenance_table",
     "recomputed_table",
     "results_tables",
@@ -42,6 +44,7 @@ __all__ = [
 ]
 
 _MOST_ROWS = 20
+_TIMES = ("start_s", "end_s")
 _NARROW: dict[str, Any] = {"padding": (0, 0, 0, 1), "pad_edge": False}
 
 
@@ -120,6 +123,37 @@ def faults_table(reasons: Mapping[str, str]) -> Table:
     table = _table("in quarantine", "reason", title=f"{len(reasons)} utterances in quarantine")
     _add_some(table, list(reasons.items()))
     return table
+
+
+def predictions_table(predictions: pd.DataFrame) -> Table:
+    """Show predictions: the label, and the three classes of the largest probability; or numbers."""
+    names = predictions["id"].astype(str)
+    folder = os.path.commonpath([os.path.dirname(name) for name in names]) if len(names) else ""  # noqa: PTH120
+    only = names.nunique() == 1
+    values = list(predictions.columns[3:])
+    heads = [] if only else ["recording"]
+    table = _table(*heads, "from (s)", "to (s)", *_heads_of(values))
+    table.title = shown(names.iloc[0] if only else folder) or None if len(names) else None
+    rows = []
+    for name, (_, row) in zip(names, predictions.iterrows(), strict=True):
+        times = [f"{row[column]:.2f}" if row[column] == row[column] else "" for column in _TIMES]
+        named = [] if only else [shown(name.removeprefix(folder).lstrip("/"))]
+        rows.append((*named, *times, *_cells_of(row[values])))
+    _add_some(table, rows)
+    return table
+
+
+def _heads_of(values: Sequence[str]) -> list[str]:
+    return ["label", "most probable"] if "label" in values else list(values)
+
+
+def _cells_of(values: "pd.Series[Any]") -> list[str]:
+    """Write the label and its rivals; or numbers."""
+    if "label" not in values.index:
+        return [f"{value:.3f}" for value in values]
+    shares = values.drop("label").astype(float).sort_values(ascending=False, kind="stable")
+    best = [f"{name.removeprefix('probability_')} {share:.1%}" for name, share in shares.items()]
+    return [shown(values["label"]), shown(", ".join(best[:3]))]
 
 
 def damages_table(damages: Sequence[Damage]) -> Table:

@@ -255,3 +255,32 @@ def test_a_streamed_wav_without_a_length_is_read(tmp_path: Path, length: int) ->
     data[place : place + 4] = length.to_bytes(4, "little")
     path.write_bytes(data)
     sound_file._refuse_cut_wav(path)
+
+
+@pytest.mark.parametrize("rate", [16_000, 8_000, 44_100])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_part_is_that_of_the_whole_waveform(tmp_path, rate, channels):
+    path = write(tmp_path / "a.wav", noise(4 * rate + 77, channels=channels), rate)
+    whole = read_waveform(path)
+    for first, after in ((0, 16_000), (17_001, 40_001), (50_000, len(whole)), (0, len(whole))):
+        part = waveform.read_part(path, first, after)
+        np.testing.assert_allclose(part, whole[first:after], atol=1e-6)
+    assert len(waveform.read_part(path, len(whole) - 10, len(whole) + 10)) == 10
+
+
+@pytest.mark.parametrize("ending", ["flac", "mp3", "ogg"])
+def test_a_part_of_a_compressed_recording(tmp_path, ending):
+    path = write(tmp_path / f"a.{ending}", noise(48_000))
+    part = waveform.read_part(path, 20_000, 30_000)
+    np.testing.assert_allclose(part, read_waveform(path)[20_000:30_000], atol=1e-4)
+
+
+def test_a_part_beyond_the_end_and_one_of_nan_are_refused(tmp_path):
+    samples = noise(16_000)
+    samples[9_000] = np.nan
+    path = write(tmp_path / "a.wav", samples, subtype="FLOAT")
+    assert len(waveform.read_part(path, 0, 8_000)) == 8_000
+    with pytest.raises(AudioError, match="1 samples of NaN"):
+        waveform.read_part(path, 8_000, 16_000)
+    with pytest.raises(AudioError, match="no sample from 2.00 s on"):
+        waveform.read_part(path, 32_000, 48_000)

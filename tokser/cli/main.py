@@ -33,6 +33,9 @@ _COMMANDS = {
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
     "regress": "Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC).",
+    "fit": "Train a model on everything, and keep it with its score in a folder.",
+    "predict": "Predict the emotion of recordings with a trained model.",
+    "export-model": "Write a trained model as ONNX, which other programs run.",
     "report": "Write a page of tables and plots, or tables and figures for a paper.",
     "run": "Run a declared pipeline, skipping what is done.",
     "store": "Look into a store, check it, repair it, change it, copy it.",
@@ -90,7 +93,8 @@ class _Commands(TopicGroup):
         """Import a command."""
         if cmd_name not in _COMMANDS:
             return None
-        found: click.Command = getattr(importlib.import_module(f"tokser.cli.{cmd_name}"), cmd_name)
+        module = cmd_name.replace("-", "_")
+        found: click.Command = getattr(importlib.import_module(f"tokser.cli.{module}"), module)
         return found
 
     def first_sentence(self, ctx: click.Context, name: str) -> str:

@@ -8,8 +8,10 @@ from tokser.config.align import AlignSettings
 from tokser.config.base import Settings
 from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSettings
 from tokser.config.extract import ExtractSettings
+from tokser.config.fit import FitSettings
 from tokser.config.grid import GridSettings
 from tokser.config.pool import PoolSettings
+from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
@@ -19,11 +21,14 @@ __all__ = [
     "AuditSettings",
     "ClassifySettings",
     "ContextName",
+    "ExportModelSettings",
     "ExtractSettings",
     "Few",
+    "FitSettings",
     "GridSettings",
     "PoolSettings",
     "PrecisionName",
+    "PredictSettings",
     "PretrainSettings",
     "QueriesName",
     "Rate",

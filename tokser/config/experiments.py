@@ -108,6 +108,8 @@ class _ExperimentSettings(_SplitSettings):
     and no other score."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
+    save_models: bool = False
+    """Keep the models of all folds, each as a model folder, in the folder models of --out."""
 
 
 class ClassifySettings(_ExperimentSettings):
@@ -120,7 +122,7 @@ class ClassifySettings(_ExperimentSettings):
             *("classifiers", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out",),
+        "Output": ("out", "save_models"),
         "Computation": ("device", "scheduler", "cluster", "check"),
     }
 
@@ -156,7 +158,7 @@ class RegressSettings(_ExperimentSettings):
             "grid.early_stopping",
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out",),
+        "Output": ("out", "save_models"),
         "Computation": ("device", "check"),
     }
 

@@ -17,6 +17,7 @@ __all__ = [
     "DatasetName",
     "Device",
     "Few",
+    "HeadName",
     "NumFolds",
     "OptionValue",
     "Positive",
@@ -56,6 +57,7 @@ ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
 ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
 RegressorName = Literal["ridge", "mlp-sklearn"]
+HeadName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn", "ridge"]
 TargetName = Literal["valence", "arousal", "dominance"]
 
 

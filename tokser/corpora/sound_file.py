@@ -67,6 +67,30 @@ class SoundFile:
         if self.num_samples is None:
             raise unusable(self.path, "more than 24 h")
 
+    def part(self, first: int, num_samples: int) -> np.ndarray:
+        """Return float32 [samples, channels] from a sample on, found by seeking.
+
+        Where the file states no length it is decoded from its beginning. Fewer samples come back
+        where the recording ends before.
+
+        Raises:
+            AudioError: It cannot be sought in, or stops decoding.
+        """
+        if self.num_samples is None:
+            kept, place = [], 0
+            for block in self.blocks():
+                kept.append(block[max(first - place, 0) : max(first + num_samples - place, 0)])
+                place += len(block)
+                if place >= first + num_samples:
+                    break
+            return np.concatenate(kept)
+        try:
+            self._file.seek(min(first, self.num_samples))
+        except _FAULTS as error:
+            got = f"a file in which sample {first} cannot be found ({_reason(error)})"
+            raise unusable(self.path, got) from error
+        return self._read(num_samples)
+
     @property
     def _most(self) -> int:
         return _LONGEST_S * self.sampling_rate_hz

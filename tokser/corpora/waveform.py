@@ -17,6 +17,7 @@ __all__ = [
     "fingerprint",
     "import_torchaudio",
     "probe",
+    "read_part",
     "read_waveform",
     "resampled_length",
 ]
@@ -122,13 +123,56 @@ def read_waveform(path: Path, channel: int | None = None) -> Float32[np.ndarray,
     return _resample(waveform, sampling_rate_hz)
 
 
+def read_part(
+    path: Path, first: int, after: int, channel: int | None = None
+) -> Float32[np.ndarray, " num_samples"]:
+    """Decode a part of a recording, as `read_waveform` gives it, without reading the rest.
+
+    A second on either side is decoded as well where the recording is resampled, which is far more
+    than the filter is wide.
+
+    Args:
+        path: A sound file of any format that libsndfile knows.
+        first: First sample, at 16 kHz.
+        after: Sample after the last one, at 16 kHz.
+        channel: Number of one channel, from 0; None: the mean of all channels.
+
+    Returns:
+        float32 `[after - first]`, less where the recording ends before.
+
+    Raises:
+        AudioError: As `read_waveform`; of the samples, only those of the part are looked at.
+        MissingPackageError: torchaudio is needed to resample and cannot be imported.
+    """
+    with opened(path) as recording:
+        _check_channel(recording, channel)
+        rate = recording.sampling_rate_hz
+        if rate == SAMPLING_RATE_HZ:
+            begin, end = first, after
+        else:  # whole seconds, which have a whole number of samples at any rate
+            begin = max(first // SAMPLING_RATE_HZ - 1, 0) * rate
+            end = (-(-after // SAMPLING_RATE_HZ) + 1) * rate
+        block = recording.part(begin, end - begin)
+    if len(block) == 0:
+        raise unusable(path, f"no sample from {first / SAMPLING_RATE_HZ:.2f} s on")
+    waveform = _mono(block, channel)
+    _check_samples(path, waveform)
+    if rate == SAMPLING_RATE_HZ:
+        return np.ascontiguousarray(waveform)
+    start = first - begin // rate * SAMPLING_RATE_HZ
+    return _resample(waveform, rate)[start : start + after - first]
+
+
+def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
+    """Return one channel of [samples, channels], or the mean of all."""
+    if channel is not None or block.shape[1] == 1:
+        return block[:, 0 if channel is None else channel]
+    mean: np.ndarray = block.mean(axis=1)
+    return mean
+
+
 def _decode(recording: SoundFile, channel: int | None) -> Float32[np.ndarray, " num_samples"]:
-    blocks = [
-        block[:, 0 if channel is None else channel]
-        if channel is not None or recording.num_channels == 1
-        else block.mean(axis=1)
-        for block in recording.blocks()
-    ]
+    blocks = [_mono(block, channel) for block in recording.blocks()]
     num_read, stated = sum(len(block) for block in blocks), recording.num_samples
     if num_read == 0:
         raise unusable(recording.path, "a recording of zero samples")

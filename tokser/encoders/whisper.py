@@ -21,6 +21,7 @@ from tokser.encoders.frames import WHISPER_FRAME_SAMPLES, whisper_frames, window
 from tokser.encoders.log_mel import HOP, LogMel
 from tokser.encoders.upper_blocks import UpperBlocks, require_blocks_above
 from tokser.encoders.weights import load_weights
+from tokser.encoders.whisper_network import WhisperNetwork
 from tokser.errors import SettingsError
 
 __all__ = ["WhisperSpeechEncoder"]
@@ -139,6 +140,10 @@ class WhisperSpeechEncoder:
         numbered = iter(enumerate(prepared.audible))
         cuts = [[next(numbered) for _ in range(count)] for count in prepared.num_windows]
         return DeviceOutput(states, cuts, dtype)
+
+    def network(self, layers: Sequence[int]) -> WhisperNetwork:
+        """Return what computes layers of windows of 30 s, as a module that can be exported."""
+        return WhisperNetwork(self._model, layers, int(self._checkpoint.config["num_mel_bins"]))
 
     def upper_blocks(self, first: int) -> UpperBlocks:
         """Return the blocks above a layer, to be trained; each window is a sequence of its own.

@@ -22,7 +22,7 @@ from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_clas
 from tokser.experiments.task import PooledScores, TargetScale, Task
 from tokser.progress import warn
 
-__all__ = ["Classification", "averaged"]
+__all__ = ["PROBABILITY", "Classification", "averaged", "late_weights"]
 
 _SCORES = {
     "uar": uar_from_confusion,
@@ -31,7 +31,8 @@ _SCORES = {
 }
 """Scores of all folds' predictions together, which get an interval and a chance level."""
 _BY_CLASS = ("recall", "precision", "f1")
-_PROBABILITY = "probability_"
+PROBABILITY = "probability_"
+"""How the columns of probabilities begin."""
 
 
 class Classification(Task):
@@ -92,7 +93,7 @@ class Classification(Task):
         guess = self.decide(outputs, classes)
         table = pd.DataFrame({"label": target.to_numpy(), "prediction": guess})
         for column, name in enumerate(classes):
-            table[f"{_PROBABILITY}{name}"] = outputs[:, column]
+            table[f"{PROBABILITY}{name}"] = outputs[:, column]
         return table
 
     def unit_sums(
@@ -152,11 +153,21 @@ class Classification(Task):
         self, members: Sequence[pd.DataFrame], weights: Sequence[float] | None
     ) -> pd.DataFrame:
         """Average probabilities; weights are how far each dev UAR is above chance."""
-        num_classes = sum(column.startswith(_PROBABILITY) for column in members[0])
+        num_classes = sum(column.startswith(PROBABILITY) for column in members[0])
         if weights is None:
             return averaged(members, np.ones(len(members)))
-        above = np.maximum(np.asarray(weights) - 1 / num_classes, 0)
-        return averaged(members, above if above.any() else np.ones(len(members)))
+        return averaged(members, late_weights(weights, num_classes))
+
+
+def late_weights(dev_scores: Sequence[float], num_classes: int) -> np.ndarray:
+    """Return how much each member of a weighted average counts: how far it is above chance.
+
+    Args:
+        dev_scores: UAR of each on dev.
+        num_classes: Of the task.
+    """
+    above = np.maximum(np.asarray(dev_scores) - 1 / num_classes, 0)
+    return above if above.any() else np.ones(len(above))
 
 
 def averaged(members: Sequence[pd.DataFrame], weights: np.ndarray) -> pd.DataFrame:
@@ -167,10 +178,10 @@ def averaged(members: Sequence[pd.DataFrame], weights: np.ndarray) -> pd.DataFra
         weights: Of each.
     """
     first = members[0]
-    columns = [column for column in first if column.startswith(_PROBABILITY)]
+    columns = [column for column in first if column.startswith(PROBABILITY)]
     tables = [table.set_index("id")[columns].loc[first["id"]].to_numpy() for table in members]
     probabilities = np.average(tables, axis=0, weights=weights)
-    names = np.array([column.removeprefix(_PROBABILITY) for column in columns], dtype=object)
+    names = np.array([column.removeprefix(PROBABILITY) for column in columns], dtype=object)
     combined = first.assign(prediction=names[probabilities.argmax(axis=1)])
     combined[columns] = probabilities
     return combined

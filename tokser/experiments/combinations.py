@@ -29,6 +29,8 @@ class Outcome:
         dev_score: Cross-fitted score on dev of what was selected, by fold; none for averages.
         selected: The member that dev chose, by fold.
         num_candidates: How many members it was chosen among; 1 where nothing was.
+        how: How it was made of others; None of what was trained.
+        members: The others.
     """
 
     unit: Unit
@@ -37,6 +39,8 @@ class Outcome:
     dev_score: Mapping[str, float] = field(default_factory=dict)
     selected: Mapping[str, Unit] = field(default_factory=dict)
     num_candidates: int = 1
+    how: How | None = None
+    members: Sequence[Unit] = ()
 
 
 def trained_outcomes(units: Sequence[Unit], task: Task, out: Path) -> list[Outcome]:
@@ -171,4 +175,5 @@ def _combined(
         tables.append(table)
     predictions = pd.concat(tables, ignore_index=True)
     num_candidates = len(members) if how == "best" else 1
-    return Outcome(unit, predictions, None, dev_score, selected, num_candidates)
+    names = [member.unit for member in members]
+    return Outcome(unit, predictions, None, dev_score, selected, num_candidates, how, names)

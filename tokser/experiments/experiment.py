@@ -31,6 +31,7 @@ from tokser.experiments.feature_expressions import Early
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.ledger import LEDGER, Ledger
+from tokser.experiments.models.of_folds import FoldModels, holds_models
 from tokser.experiments.scoring import make_rows
 from tokser.experiments.search import SearchResult, search
 from tokser.experiments.splits.files import format_splits
@@ -78,7 +79,8 @@ def run_experiment(
     later = task.later_settings.items()
     content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
     stamp = Stamp(command, content, inputs)
-    if stamp.marks(settings.out):
+    keeps = settings.save_models or holds_models(settings.out)
+    if stamp.marks(settings.out) and keeps is holds_models(settings.out):
         say(f"{command}: already in {settings.out}")
         return settings.out
     stamp.require_own(settings.out)
@@ -93,9 +95,13 @@ def run_experiment(
         with workers or nullcontext() as entered:
             runner = _Runner(dataset, settings, by_name, ledger, device, entered)
             label = f"{command} {settings.dataset}"
-            run_units(units, task.tables, settings.out, label, runner.num_models, runner.run)
+            models = FoldModels(dataset, settings, inputs) if keeps else None
+            count, run = runner.num_models, runner.run
+            run_units(units, task.tables, settings.out, label, count, run, models)
         trained = trained_outcomes(units, task, settings.out)
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
+        if models is not None:
+            models.finish([*trained, *combined])
         _write(dataset, settings, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out

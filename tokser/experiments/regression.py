@@ -33,7 +33,7 @@ class Regression(Task):
     loss = "squared error"
     averages = False
     compares_choices = False
-    later_settings = MappingProxyType({"subset": "all"})
+    later_settings = MappingProxyType({"subset": "all", **Task.later_settings})
 
     def __init__(self, targets: Sequence[str], subset: Subset = "all") -> None:
         self._targets = tuple(dict.fromkeys(targets))

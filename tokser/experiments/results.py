@@ -11,7 +11,7 @@ empty, numbers missing. Names that later versions changed are read as what they 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tokser.experiments.table import Column, Kind, Table, current_protocol
 
@@ -67,7 +67,7 @@ class TaskTables:
         predictions: What was predicted for every test utterance.
     """
 
-    task: str
+    task: Literal["classification", "regression"]
     command: str
     metric: str
     head: str

@@ -1,13 +1,14 @@
 """One unit of an experiment: a head fits every fold, and predicts its test part once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from tokser.experiments.heads.head import Fitting, Head, Workers
+from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 
@@ -23,10 +24,12 @@ class SearchResult:
         trials: A row of each point and fold: fold, the point's own parameters, best_epoch;
             dev_<metric>, and dev_<metric>_crossfit (see `crossfit`) of the selected one; selected;
             and num_constant, how many columns the training part leaves constant.
+        models: What predicted each fold's test part, by fold; none where it was read from files.
     """
 
     predictions: pd.DataFrame
     trials: pd.DataFrame
+    models: Mapping[str, FittedHead] = field(default_factory=dict)
 
     def on_dev(self, column: str) -> dict[str, float]:
         """Return a dev score of what was selected, by fold.
@@ -60,11 +63,13 @@ def search(
         workers: Processes that networks are trained by; none: this one.
     """
     predictions, trials = [], []
+    models: dict[str, FittedHead] = {}
     folds = head.fit(data, Fitting(refit, on_models, workers))
     with closing(folds):
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)
-            outputs = fitted.predict(split.test)
+            outputs = fitted.fitted.outputs(data.rows(split.test))
+            models[split.fold] = fitted.fitted
             columns = data.task.prediction_table(data.targets(split.test), outputs, data.classes)
             columns.insert(0, "fold", split.fold)
             columns.insert(1, "id", list(split.test))
@@ -78,4 +83,4 @@ def search(
     columns = {c.name: c for c in table.columns}
     rows_by_name = pd.DataFrame([row for _, row in trials], columns=names)
     typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
-    return SearchResult(pd.concat(predictions, ignore_index=True), pd.DataFrame(typed))
+    return SearchResult(pd.concat(predictions, ignore_index=True), pd.DataFrame(typed), models)

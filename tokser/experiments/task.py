@@ -69,7 +69,7 @@ class Task(ABC):
     loss: ClassVar[Loss]
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
-    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({"save_models": False})
 
     @staticmethod
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.experiments.feature_expressions import Early
 from tokser.experiments.heads.head import Head
+from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.results import TaskTables
 from tokser.experiments.search import SearchResult
 from tokser.experiments.splits.files import SplitPlan
@@ -17,7 +18,15 @@ from tokser.experiments.task import Task
 from tokser.progress import progress_bar, warn
 from tokser.provenance import digest_of, first_spelling
 
-__all__ = ["Unit", "parquet_bytes", "plan_units", "read_unit", "run_units"]
+__all__ = [
+    "KeptModels",
+    "Unit",
+    "parquet_bytes",
+    "part_name",
+    "plan_units",
+    "read_unit",
+    "run_units",
+]
 
 
 class Unit(NamedTuple):
@@ -39,6 +48,17 @@ class Unit(NamedTuple):
             "seed": self.seed,
         }
         return {name: columns[name] for name in tables.unit}
+
+
+@runtime_checkable
+class KeptModels(Protocol):
+    """What keeps the models of folds in the folder of an experiment."""
+
+    def files(self, unit: Unit) -> list[str]:
+        """Return the names of the files that a unit's models lie in."""
+
+    def keep(self, unit: Unit, fitted: Mapping[str, FittedHead]) -> None:
+        """Write the models of a unit, by fold."""
 
 
 def plan_units(
@@ -75,33 +95,53 @@ def run_units(
     label: str,
     count: Callable[[Unit], int],
     run: Callable[[Unit, Callable[[int], None]], SearchResult],
+    models: "KeptModels | None" = None,
 ) -> None:
-    """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models."""
+    """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models.
+
+    Args:
+        units: All units.
+        tables: Of the task.
+        out: The output folder.
+        label: Of the bar.
+        count: Returns how many models a unit trains.
+        run: Trains and tests a unit.
+        models: Keeps the models of folds; None: nobody does.
+    """
     checksummed = ChecksummedFolder(out)
-    pending = _pending(units, tables, checksummed)
+    pending = _pending(units, tables, checksummed, models)
     if not pending:
         return
     with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
         for unit in pending:
             result = run(unit, bar.advance)
+            if models is not None:
+                models.keep(unit, result.models)
             contents = map(parquet_bytes, (result.predictions, result.trials))
             checksummed.put(dict(zip(_part_files(unit, tables), contents, strict=True)))
 
 
 def _pending(
-    units: Sequence[Unit], tables: TaskTables, checksummed: ChecksummedFolder
+    units: Sequence[Unit],
+    tables: TaskTables,
+    checksummed: ChecksummedFolder,
+    models: "KeptModels | None",
 ) -> list[Unit]:
     """Return the units without whole files, and tell which files are damaged."""
     try:
         listed = set(checksummed.listed())
     except DamagedFileError:
         return list(units)
-    names = [name for unit in units for name in _part_files(unit, tables) if name in listed]
+
+    def files(unit: Unit) -> list[str]:
+        return [*_part_files(unit, tables), *(models.files(unit) if models else ())]
+
+    names = [name for unit in units for name in files(unit) if name in listed]
     faults = checksummed.faults(names)
     for name, fault in faults.items():
         warn(f"{checksummed.folder / name} {fault}: what it holds is trained again")
     whole = listed - faults.keys()
-    return [unit for unit in units if not whole.issuperset(_part_files(unit, tables))]
+    return [unit for unit in units if not whole.issuperset(files(unit))]
 
 
 def read_unit(unit: Unit, tables: TaskTables, out: Path) -> SearchResult:
@@ -117,7 +157,12 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
 
 def _part_files(unit: Unit, tables: TaskTables) -> tuple[str, str]:
     """Where predictions and trials are kept in the folder."""
+    name = part_name(unit, tables)
+    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"
+
+
+def part_name(unit: Unit, tables: TaskTables) -> str:
+    """Return what the files of a unit are called in the folder."""
     key = unit.named(tables)
     key["protocol"] = first_spelling("protocols", unit.protocol)
-    name = digest_of(list(key.values()))[:16]
-    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"
+    return digest_of(list(key.values()))[:16]

@@ -12,6 +12,7 @@ from tokser.corpora.waveform import (
     SAMPLING_RATE_HZ,
     Fingerprint,
     fingerprint,
+    read_part,
     read_waveform,
 )
 from tokser.encoders.base import SpeechEncoder, TextEncoder
@@ -35,6 +36,8 @@ class Utterances:
         quarantined: Why some cannot be encoded, by place.
         paths: Recordings, for a speech encoder.
         channels: Channel of each recording; None: the mean of all channels.
+        first_samples: Where each begins in its recording, in samples at 16 kHz, if they are
+            windows of recordings: only these are read.
         token_ids: Tokens, for a text encoder.
     """
 
@@ -43,6 +46,7 @@ class Utterances:
     quarantined: Mapping[int, str]
     paths: Sequence[Path] = ()
     channels: Sequence[int | None] = ()
+    first_samples: Sequence[int] = ()
     token_ids: Sequence[NDArray[np.int32]] = ()
 
     @property
@@ -109,7 +113,8 @@ def load_batch(
     waveforms: list[NDArray[np.float32]] = []
     for place in places:
         try:
-            loaded.fingerprints[place] = fingerprint(utterances.paths[place])
+            if not utterances.first_samples:
+                loaded.fingerprints[place] = fingerprint(utterances.paths[place])
             waveforms.append(_read(utterances, place))
             loaded.places.append(place)
         except AudioError as error:
@@ -122,7 +127,11 @@ def load_batch(
 def _read(utterances: Utterances, place: int) -> NDArray[np.float32]:
     path, num_samples = utterances.paths[place], utterances.num_samples[place]
     channel = utterances.channels[place] if utterances.channels else None
-    waveform = read_waveform(path, channel)
+    if utterances.first_samples:
+        first = utterances.first_samples[place]
+        waveform = read_part(path, first, first + num_samples, channel)
+    else:
+        waveform = read_waveform(path, channel)
     if len(waveform) != num_samples:
         raise AudioError(
             path,

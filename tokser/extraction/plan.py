@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
@@ -24,7 +25,13 @@ from tokser.extraction.load_batches import Utterances
 from tokser.store import Compression, GroupPlan, open_store
 from tokser.store.address import backend_at, is_store
 
-__all__ = ["ExtractionPlan", "plan_extraction"]
+__all__ = [
+    "ExtractionPlan",
+    "count_rows",
+    "plan_extraction",
+    "samples_at_16_khz",
+    "utterances_at",
+]
 
 
 def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["ExtractionPlan"]]:
@@ -119,11 +126,11 @@ class ExtractionPlan:
                 single utterance of the corpus.
         """
         encoder = encoder_spec.load()
-        rows = _count_rows(encoder, manifest)
+        rows = count_rows(encoder, manifest)
         _require_usable(encoder, manifest, rows)
         numbers = {layer_name(encoder, i): i for i in parse_layers(encoder, layers)}
         specs = FeatureSpecs(numbers, dtype, functionals_only)
-        num_samples = _samples_at_16_khz(manifest)
+        num_samples = samples_at_16_khz(manifest)
         provenance = _provenance(encoder, manifest, num_samples[rows.lengths > 0])
         absolute = encoder_spec.with_absolute_source()
         group = plan_group(
@@ -150,27 +157,41 @@ class ExtractionPlan:
 
     def utterances(self, positions: Sequence[int]) -> Utterances:
         """Return the utterances at some positions of the manifest."""
-        table, rows, is_text = self.manifest.table, self.rows, self.encoder.kind == "text"
-        positions = list(positions)
-        paths = [] if is_text else table["path"].iloc[positions]
-        return Utterances(
-            ids=[str(name) for name in table.index[positions]],
-            num_samples=self.num_samples[positions].tolist(),
-            quarantined={
-                place: rows.quarantined[position]
-                for place, position in enumerate(positions)
-                if position in rows.quarantined
-            },
-            paths=[self.manifest.root.absolute() / str(path) for path in paths],
-            channels=[] if is_text else self._channels(positions),
-            token_ids=[rows.token_ids[i] for i in positions] if is_text else [],
-        )
+        return utterances_at(self.manifest, self.rows, self.num_samples, positions)
 
-    def _channels(self, positions: list[int]) -> list[int | None]:
-        table = self.manifest.table
-        if CHANNEL not in table:
-            return [None] * len(positions)
-        return [channel_of({CHANNEL: cell}) for cell in table[CHANNEL].iloc[positions]]
+
+def utterances_at(
+    manifest: Manifest, rows: RowCounts, num_samples: NDArray[np.int64], positions: Sequence[int]
+) -> Utterances:
+    """Return the utterances at some positions of a manifest, as an encoder takes them.
+
+    Args:
+        manifest: The recordings and transcripts.
+        rows: Their rows in that encoder; with token ids, if it is one of text.
+        num_samples: Length of each recording at 16 kHz, [utterances].
+        positions: Places in the manifest.
+    """
+    table, is_text = manifest.table, bool(rows.token_ids)
+    positions = list(positions)
+    paths = [] if is_text else table["path"].iloc[positions]
+    return Utterances(
+        ids=[str(name) for name in table.index[positions]],
+        num_samples=num_samples[positions].tolist(),
+        quarantined={
+            place: rows.quarantined[position]
+            for place, position in enumerate(positions)
+            if position in rows.quarantined
+        },
+        paths=[manifest.root.absolute() / str(path) for path in paths],
+        channels=[] if is_text else _channels(table, positions),
+        token_ids=[rows.token_ids[i] for i in positions] if is_text else [],
+    )
+
+
+def _channels(table: pd.DataFrame, positions: list[int]) -> list[int | None]:
+    if CHANNEL not in table:
+        return [None] * len(positions)
+    return [channel_of({CHANNEL: cell}) for cell in table[CHANNEL].iloc[positions]]
 
 
 def in_store_order(manifest: Manifest, address: str) -> Manifest:
@@ -190,7 +211,8 @@ def in_store_order(manifest: Manifest, address: str) -> Manifest:
     return replace(manifest, table=table.loc[[*ids, *table.index[~table.index.isin(ids)]]])
 
 
-def _count_rows(encoder: SpeechEncoder | TextEncoder, manifest: Manifest) -> RowCounts:
+def count_rows(encoder: SpeechEncoder | TextEncoder, manifest: Manifest) -> RowCounts:
+    """Count the rows of each utterance: frames, or tokens."""
     if encoder.kind == "text":
         return count_tokens(encoder, manifest)
     return count_frames(encoder, manifest)
@@ -212,7 +234,7 @@ def _require_usable(
     )
 
 
-def _samples_at_16_khz(manifest: Manifest) -> NDArray[np.int64]:
+def samples_at_16_khz(manifest: Manifest) -> NDArray[np.int64]:
     """Length of each recording as it is encoded; 0 for a broken one."""
     headers = zip(manifest.table["num_samples"], manifest.table["sampling_rate_hz"], strict=True)
     lengths = [resampled_length(int(n), int(rate)) if rate else 0 for n, rate in headers]

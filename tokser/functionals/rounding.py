@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, Num
 
 from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.tables import read_functionals
 from tokser.store import FeatureName, Store
 
-__all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound"]
+__all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound", "rounding_of"]
 
 STORED = {"float16": 2.0**-11, "float32": 2.0**-24}
 """Unit roundoff of each type of stored rows, relative to a value."""
@@ -33,13 +33,45 @@ def read_rounding(store: Store, feature: str, functionals: Sequence[str] = MOMEN
         float32 [utterances, functionals * dim], with the same ids and columns.
     """
     values = read_functionals(store, feature, functionals)
-    moments = store.functionals(feature).loc[values.index].to_numpy(dtype=np.float64)
-    mean, std = np.hsplit(moments, 2)
-    roundoff, smallest = _units(store, feature)
+    moments = store.functionals(feature).loc[values.index].to_numpy()
+    made_by = store[str(FeatureName.parse(feature).functionals())].provenance.get("source", {})
+    return rounding_of(
+        values,
+        moments,
+        functionals,
+        # Where only functionals were stored nothing names the type of the rows: it counts as
+        # float16, the default and the coarsest.
+        dtype=str(store[feature].dtype) if feature in store else "float16",
+        precision=str(made_by.get("precision", "float32")),
+    )
+
+
+def rounding_of(
+    values: pd.DataFrame,
+    moments: Num[np.ndarray, "utterances twice_dim"],
+    functionals: Sequence[str],
+    *,
+    dtype: str,
+    precision: str,
+) -> pd.DataFrame:
+    """Return what rounding may change of functionals.
+
+    Args:
+        values: [utterances, functionals * dim].
+        moments: Mean and standard deviation of the same utterances.
+        functionals: Which they are, in order.
+        dtype: Type of the rows that they were taken of, `float16` or `float32`.
+        precision: Of the encoder, `float32`, `bfloat16` or `float16`.
+
+    Returns:
+        float32, index and columns as those of the values.
+    """
+    mean, std = np.hsplit(moments.astype(np.float64), 2)
+    roundoff = STORED[dtype] + COMPUTED.get(precision, COMPUTED["float32"])
     dim, bounds = mean.shape[1], []
     for number, name in enumerate(check_functionals(functionals)):
         own = values.iloc[:, number * dim : (number + 1) * dim].to_numpy(dtype=np.float64)
-        bounds.append(rounding_bound(name, own, mean, std, roundoff) + smallest)
+        bounds.append(rounding_bound(name, own, mean, std, roundoff) + _SMALLEST[dtype])
     return pd.DataFrame(
         np.concatenate(bounds, axis=1).astype(np.float32),
         index=values.index,
@@ -73,15 +105,3 @@ def rounding_bound(
         return np.asarray(roundoff * np.abs(values))
     size = np.hypot(mean, std)
     return np.asarray(roundoff * (size if functional in MOMENTS else np.fmax(size, np.abs(values))))
-
-
-def _units(store: Store, feature: str) -> tuple[float, float]:
-    """Return the relative and the absolute bound of a feature's rows.
-
-    Where only functionals were stored nothing names the type of the rows: it counts as float16,
-    the default and the coarsest.
-    """
-    dtype = str(store[feature].dtype) if feature in store else "float16"
-    made_by = store[str(FeatureName.parse(feature).functionals())].provenance.get("source", {})
-    computed = COMPUTED.get(str(made_by.get("precision", "float32")), COMPUTED["float32"])
-    return STORED[dtype] + computed, _SMALLEST[dtype]

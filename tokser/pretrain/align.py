@@ -14,7 +14,7 @@ from tokser.pretrain.order import in_order
 from tokser.progress import progress_bar, say
 from tokser.store import FeatureName, FeatureSpec, GroupPlan, Layer, Store, StoreWriter
 
-__all__ = ["align_store", "attention_of", "matching_pairs"]
+__all__ = ["align_store", "align_utterances", "attention_of", "matching_pairs"]
 
 ALIGNED = "aligned"
 _SAME_AS_AT_TRAINING = ("model", "weights_sha256", "context", "tokenizer_digest", "precision")
@@ -55,7 +55,7 @@ def align_store(
                 if features:
                     ids = [store.ids[i] for i in group.layout.utterances(shard).tolist()]
                     here = [one for one in ids if one in usable]
-                    aligned = _align(aligner, pairs, here, batch_size)
+                    aligned = align_utterances(aligner, pairs, here, batch_size)
                     why = {one: reasons[one] for one in ids if one in reasons}
                     group.commit(shard, {ALIGNED: [aligned.get(one) for one in ids]}, why)
                 bar.advance()
@@ -168,7 +168,7 @@ def _quarantine(store: Store, layers: Sequence[Layer], usable: set[str]) -> dict
     return reasons
 
 
-def _align(
+def align_utterances(
     aligner: Aligner, pairs: Pairs, ids: Sequence[str], batch_size: int
 ) -> dict[str, NDArray[np.float32]]:
     """Return the student tokens of each utterance, [tokens, dim]."""

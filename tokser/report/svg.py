@@ -44,16 +44,22 @@ class Drawing(str):
     heading: str
     description: str
     _paint: Callable[[Axes], None]
-    _height: int
+    _size: tuple[int, int]
 
     def __new__(
-        cls, paint: Callable[[Axes], None], *, height: int, title: str, description: str
+        cls,
+        paint: Callable[[Axes], None],
+        *,
+        height: int,
+        title: str,
+        description: str,
+        width: int = _WIDTH,
     ) -> Self:
         """Paint the inline form."""
-        svg = _saved(paint, height, _MARKS, "svg").decode()
+        svg = _saved(paint, (width, height), _MARKS, "svg").decode()
         inline = _inline(svg, plain(title), plain(description))
         drawing = super().__new__(cls, inline)
-        drawing._paint, drawing._height = paint, height
+        drawing._paint, drawing._size = paint, (width, height)
         drawing.heading, drawing.description = title, description
         return drawing
 
@@ -63,27 +69,35 @@ class Drawing(str):
         Text stays text in SVG and PDF; PNG has 300 dots an inch. The same figure gives the same
         bytes.
         """
-        return _saved(self._paint, self._height, _DAY, form, title=self.heading)
+        return _saved(self._paint, self._size, _DAY, form, title=self.heading)
 
 
-def draw(paint: Callable[[Axes], None], *, height: int, title: str, description: str) -> Drawing:
+def draw(
+    paint: Callable[[Axes], None],
+    *,
+    height: int,
+    title: str,
+    description: str,
+    width: int = _WIDTH,
+) -> Drawing:
     """Paint one set of axes in the page's style, and return it as inline SVG.
 
     Args:
         paint: Draws on the axes; it uses the colours of this module only.
-        height: Height of the figure, in units of which the width has 400.
+        height: Height of the figure, in units of which the width has 400 by default.
         title: Name of the figure, for those who do not see it.
         description: What the figure shows, numbers included.
+        width: Width of the figure, in the same units.
 
     Returns:
         One `<svg role="img">` element. The same figure gives the same text.
     """
-    return Drawing(paint, height=height, title=title, description=description)
+    return Drawing(paint, height=height, title=title, description=description, width=width)
 
 
 def _saved(
     paint: Callable[[Axes], None],
-    height: int,
+    size: tuple[int, int],
     colours: Mapping[str, str],
     form: FileFormat,
     title: str = "",
@@ -97,7 +111,7 @@ def _saved(
     }
     with named(colours), rc_context(_style()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands in its place
-        figure = Figure(figsize=(_WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH))
+        figure = Figure(figsize=(size[0] / _POINTS_PER_INCH, size[1] / _POINTS_PER_INCH))
         paint(figure.subplots())
         dots = _DOTS_PER_INCH if form == "png" else _POINTS_PER_INCH
         ground = PAPER if title else "none"

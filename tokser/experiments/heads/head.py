@@ -1,17 +1,16 @@
 """What a head is: what is trained on features. One interface, one file for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-import numpy as np
-
 from tokser.config import GridSettings
+from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["FittedFold", "Fitting", "Head", "Workers"]
+__all__ = ["Choice", "FittedFold", "Fitting", "Head", "Workers"]
 
 
 @runtime_checkable
@@ -28,12 +27,26 @@ class FittedFold(NamedTuple):
     Attributes:
         params: The selected point, as the ledger names it.
         trials: A row of each point, in the order of the grid, see `SearchResult.trials`.
-        predict: Makes outputs for utterances by id: probabilities [ids, classes], or numbers [ids].
+        fitted: The head that predicts the fold's test part.
     """
 
     params: dict[str, Any]
     trials: list[dict[str, Any]]
-    predict: Callable[[Sequence[str]], np.ndarray]
+    fitted: FittedHead
+
+
+class Choice(NamedTuple):
+    """What is fitted on all utterances, after every fold had its say.
+
+    Attributes:
+        point: Position of the point in the order of the grid.
+        epochs: Epochs of a network; None where a head has no epochs.
+        fold: Position of the fold whose best epoch that is: its learning rates are followed.
+    """
+
+    point: int
+    epochs: int | None = None
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,4 +97,13 @@ class Head(ABC):
         Args:
             data: What it is trained on; nothing of a test part is read before it is predicted.
             how: Refit, progress, workers.
+        """
+
+    @abstractmethod
+    def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
+        """Fit one point on every utterance of the data.
+
+        Args:
+            data: What it is trained on; its splits are those that the choice was made by.
+            choice: The point, and how long a network is trained.
         """

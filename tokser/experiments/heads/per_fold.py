@@ -4,7 +4,6 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,7 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
-from tokser.experiments.heads.head import FittedFold, Fitting, Head
+from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head
+from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_head import FittedHead, in_order_of
 from tokser.experiments.statistics.crossfit import (
     CrossFit,
     HalfScores,
@@ -67,15 +68,21 @@ class Candidate:
 
 
 class PerFoldHead(Head):
-    """A head whose folds are fitted one after the other, on one thread."""
+    """A head whose folds are fitted one after the other, on one thread.
+
+    Attributes:
+        trained_as: What a fitted model is kept as.
+    """
+
+    trained_as: ClassVar[type[TrainedEstimator]]
 
     @abstractmethod
     def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
         """Return what each fold tries."""
 
-    @abstractmethod
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return probabilities by `model.classes_`, or numbers."""
+        return self.trained_as.raw_outputs(model, values)
 
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Fit, select and refit one fold at a time; workers are of no use here."""
@@ -98,8 +105,20 @@ class PerFoldHead(Head):
                     epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
                     *_, model = epochs
                     how.on_models(1)
-                predict = partial(_predict, model, scaled, self.outputs)
-                yield FittedFold(selected.params, trials, predict)
+                yield FittedFold(selected.params, trials, self._fitted(model, scaled))
+
+    def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
+        """Fit the chosen candidate on every utterance, for the chosen number of epochs."""
+        candidate = self.candidates(data.task, data.grid, data.seed)[choice.point]
+        ids = list(data.functionals.index)
+        scaled = _Scaled.by(ids, data)
+        with threadpool_limits(limits=1):
+            *_, model = islice(candidate.epochs(scaled.part(ids)), choice.epochs or 1)
+        return self._fitted(model, scaled)
+
+    def _fitted(self, model: Any, scaled: "_Scaled") -> FittedHead:
+        trained = self.trained_as(model, scaled.data.classes)
+        return FittedHead(trained, scaled.scaling, scaled.target_scale)
 
 
 class SweptHead(PerFoldHead):
@@ -202,7 +221,10 @@ class _Dev:
         half = halves_of(ids, dev.target.tolist())
 
         def sums(model: Any) -> np.ndarray:
-            guess = task.decide(_by_class(model, outputs(model, dev.values), classes), classes)
+            guess = task.decide(
+                in_order_of(classes, outputs(model, dev.values), getattr(model, "classes_", ())),
+                classes,
+            )
             return np.stack(
                 [task.sums(dev.target[half == h], guess[half == h], classes) for h in (0, 1)]
             )
@@ -263,24 +285,3 @@ def _trials(
         }
         for number, (candidate, one) in enumerate(zip(candidates, fitted, strict=True))
     ]
-
-
-def _predict(
-    model: Any,
-    scaled: _Scaled,
-    outputs: Callable[[Any, np.ndarray], np.ndarray],
-    ids: Sequence[str],
-) -> np.ndarray:
-    values = scaled.scaling.apply(scaled.data.rows(ids))
-    found = _by_class(model, outputs(model, values), scaled.data.classes)
-    return found if scaled.target_scale is None else scaled.target_scale.undo(found)
-
-
-def _by_class(model: Any, outputs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Put probabilities in the order of all classes; one that training lacked gets 0."""
-    if not classes:
-        return outputs
-    probabilities = np.zeros((len(outputs), len(classes)))
-    places = [classes.index(str(name)) for name in model.classes_]
-    probabilities[:, places] = outputs
-    return probabilities

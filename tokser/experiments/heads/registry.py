@@ -1,15 +1,24 @@
 """Every head by its name in settings."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
 from tokser.errors import SettingsError
 from tokser.experiments.heads.head import Head
-from tokser.experiments.heads.logreg import LogisticHead
+from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
 from tokser.experiments.heads.mlp.head import MLPHead
-from tokser.experiments.heads.ridge import RidgeHead
-from tokser.experiments.heads.sklearn_mlp import SklearnMLPHead
-from tokser.experiments.heads.svm import SVMHead
+from tokser.experiments.heads.mlp.trained import TrainedMLP
+from tokser.experiments.heads.ridge import RidgeHead, TrainedRidge
+from tokser.experiments.heads.sklearn_mlp import SklearnMLPHead, TrainedSklearnMLP
+from tokser.experiments.heads.svm import SVMHead, TrainedSVM
+from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_foreign import TrainedForeign
+from tokser.experiments.heads.trained_head import TrainedHead
 from tokser.experiments.task import Task
 
-__all__ = ["HEADS", "find_head"]
+__all__ = ["HEADS", "TRAINED_HEADS", "find_head", "restore_head"]
 
 HEADS: dict[str, Head] = {
     "mlp": MLPHead(),
@@ -19,6 +28,39 @@ HEADS: dict[str, Head] = {
     "ridge": RidgeHead(),
     "mlp-sklearn": SklearnMLPHead(),
 }
+
+TRAINED_HEADS: dict[str, type[TrainedHead]] = {
+    kept.kind: kept
+    for kept in (
+        *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
+        TrainedForeign,
+    )
+}
+"""What heads are kept as, by kind."""
+
+
+def restore_head(
+    kind: str,
+    description: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    trusted: Sequence[str] = (),
+) -> TrainedHead:
+    """Make a trained head of what was kept of it.
+
+    Args:
+        kind: Key of `TRAINED_HEADS`.
+        description: As `TrainedHead.description` returned it.
+        arrays: As `TrainedHead.arrays` returned them.
+        trusted: Types of an estimator that is not tokser's own, beside those of scikit-learn.
+
+    Raises:
+        LookupError: There is no such kind, or something is missing.
+        ValueError, TypeError: Description and arrays do not fit each other.
+    """
+    found = TRAINED_HEADS[kind]
+    if issubclass(found, TrainedEstimator):
+        return found.restored(description, arrays, trusted)
+    return found.restored(description, arrays)
 
 
 def find_head(name: str, task: Task) -> Head:

@@ -1,5 +1,7 @@
 """The multilayer perceptron of scikit-learn: an independent check of tokser's own."""
 
+import itertools
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -9,9 +11,56 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from tokser.config import GridSettings
 from tokser.experiments.grid import grid_points
 from tokser.experiments.heads.per_fold import Candidate, Part, PerFoldHead, network_candidate
+from tokser.experiments.heads.trained_estimator import TrainedEstimator
 from tokser.experiments.task import Loss, Task
 
-__all__ = ["SklearnMLPHead"]
+__all__ = ["SklearnMLPHead", "TrainedSklearnMLP"]
+
+
+class TrainedSklearnMLP(TrainedEstimator):
+    """Weights [wide, narrow] and biases [narrow] of each layer; ReLU between."""
+
+    kind = "mlp-sklearn"
+
+    @staticmethod
+    def raw_outputs(estimator: Any, values: np.ndarray) -> np.ndarray:
+        """Return probabilities, or numbers."""
+        if isinstance(estimator, MLPRegressor):
+            return np.asarray(estimator.predict(values), dtype=np.float64)
+        return np.asarray(estimator.predict_proba(values))
+
+    @staticmethod
+    def learnt(estimator: Any) -> dict[str, np.ndarray]:
+        """Return weights and biases."""
+        weights, biases = enumerate(estimator.coefs_), enumerate(estimator.intercepts_)
+        return {f"weights-{i}": w for i, w in weights} | {f"biases-{i}": b for i, b in biases}
+
+    @staticmethod
+    def rebuilt(
+        learnt: Mapping[str, np.ndarray],
+        classes: np.ndarray | None,
+        trusted: Sequence[str] = (),
+    ) -> Any:
+        """Return a network with these weights."""
+        depth = len(learnt) // 2
+        weights = [learnt[f"weights-{i}"] for i in range(depth)]
+        biases = [learnt[f"biases-{i}"] for i in range(depth)]
+        widths = [len(weights[0]), *(len(bias) for bias in biases)]
+        shapes = list(itertools.pairwise(widths))
+        if [w.shape for w in weights] != shapes or any(b.ndim != 1 for b in biases):
+            raise ValueError("weights and biases of shapes that do not fit each other")
+        num_outputs = 1 if classes is None or len(classes) == 2 else len(classes)
+        if widths[-1] != num_outputs:
+            raise ValueError(f"{widths[-1]} outputs where {num_outputs} are needed")
+        estimator = MLPRegressor() if classes is None else MLPClassifier()
+        estimator.out_activation_ = "identity"
+        if classes is not None:
+            estimator.classes_ = classes
+            estimator.out_activation_ = "logistic" if num_outputs == 1 else "softmax"
+        estimator.coefs_, estimator.intercepts_ = weights, biases
+        estimator.n_layers_, estimator.n_outputs_ = depth + 1, num_outputs
+        estimator.n_features_in_ = widths[0]
+        return estimator
 
 
 class SklearnMLPHead(PerFoldHead):
@@ -21,6 +70,7 @@ class SklearnMLPHead(PerFoldHead):
     """
 
     losses = frozenset[Loss]({"cross-entropy", "squared error"})
+    trained_as = TrainedSklearnMLP
 
     def num_points(self, grid: GridSettings) -> int:
         """Count the points of the grid."""
@@ -35,12 +85,6 @@ class SklearnMLPHead(PerFoldHead):
             network_candidate(MLPClassifier, point, seed=seed, options=options)
             for point in grid_points(grid)
         ]
-
-    def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
-        """Return probabilities, or numbers."""
-        if isinstance(model, MLPRegressor):
-            return np.asarray(model.predict(values), dtype=np.float64)
-        return np.asarray(model.predict_proba(values))
 
 
 def _options(train: Part, *, class_weights: bool) -> dict[str, Any]:

@@ -36,6 +36,7 @@ __all__ = [
     "model_bytes",
     "plan_groups",
     "plan_refits",
+    "schedule_of",
     "train_group",
     "train_groups",
 ]
@@ -177,6 +178,12 @@ def train_group(
     """
     ((_, result),) = train_groups(data, [group], on_models)
     return result
+
+
+def schedule_of(data: TrainingData, member: Member) -> tuple[float, ...]:
+    """Return the learning rates of one model up to its best epoch, by training it."""
+    result = train_group(data, Group((member,), _is_compiled(data)))
+    return result.best[member].learning_rates
 
 
 def map_over(workers: Workers, data: TrainingData) -> GroupMap:

@@ -1,17 +1,14 @@
 """The paper's feedforward classifier, whole grids of it at once, and the linear probe."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import grid_points
-from tokser.experiments.heads.head import FittedFold, Fitting, Head, Workers
-from tokser.experiments.heads.mlp.batched import predict
+from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head, Workers
 from tokser.experiments.heads.mlp.groups import (
     Group,
     GroupMap,
@@ -21,9 +18,12 @@ from tokser.experiments.heads.mlp.groups import (
     map_over,
     plan_groups,
     plan_refits,
+    schedule_of,
     train_groups,
 )
-from tokser.experiments.heads.mlp.model import Parameters
+from tokser.experiments.heads.mlp.trained import TrainedMLP
+from tokser.experiments.heads.trained_head import FittedHead
+from tokser.experiments.splits.protocols import Split
 from tokser.experiments.statistics.crossfit import HalfScores, crossfit_score
 from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
@@ -63,8 +63,26 @@ class MLPHead(Head):
             yield FittedFold(
                 _named(data, member),
                 _trials(data, fold, trained),
-                partial(_predict, data, fold, model.parameters, with_dev=how.refit),
+                _fitted(data, fold, model, with_dev=how.refit),
             )
+
+    def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
+        """Train the chosen point on every utterance, with the learning rates of the chosen fold.
+
+        These are found by training that fold's model once more. Where they are fewer than the
+        epochs, the last one stays.
+        """
+        data = replace(data, grid=self._grid(data.grid))
+        rates = schedule_of(data, Member(choice.fold, choice.point))
+        epochs = choice.epochs or len(rates)
+        rates = (rates + rates[-1:] * epochs)[:epochs]
+        everyone = Split("all", tuple(data.functionals.index), (), ())
+        data = replace(data, splits=(everyone,))
+        selected = {Member(0, choice.point): TrainedModel([], rates)}
+        train = _trainer(data, lambda count: None, None)
+        ((_, result),) = train(plan_refits(data, selected))
+        (model,) = result.best.values()
+        return _fitted(data, 0, model, with_dev=True)
 
     def _grid(self, grid: GridSettings) -> GridSettings:
         return grid if self._hidden is None else grid.model_copy(update={"hidden": self._hidden})
@@ -160,9 +178,6 @@ def _trials(data: TrainingData, fold: int, trained: _TrainedModels) -> list[dict
     return rows
 
 
-def _predict(
-    data: TrainingData, fold: int, parameters: Parameters, ids: Sequence[str], *, with_dev: bool
-) -> np.ndarray:
+def _fitted(data: TrainingData, fold: int, model: TrainedModel, *, with_dev: bool) -> FittedHead:
     scaling = data.scaling(data.fitted_ids(fold, with_dev=with_dev))
-    inputs = scaling.apply(data.rows(ids))
-    return np.asarray(predict(parameters, torch.from_numpy(inputs)[None])[0])
+    return FittedHead(TrainedMLP(model.parameters), scaling)

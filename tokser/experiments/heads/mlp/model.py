@@ -9,12 +9,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Block", "Parameters", "flatten", "forward", "initialise", "run_blocks", "unflatten"]
+__all__ = [
+    "LAYER_NORM_EPSILON",
+    "Block",
+    "Parameters",
+    "flatten",
+    "forward",
+    "initialise",
+    "run_blocks",
+    "unflatten",
+]
 
 Parameters = list[Tensor]
 """Parameters of P models, each [P, ...]: per block weight, bias, gain, shift; last weight, bias."""
 
-_EPSILON = 1e-5
+LAYER_NORM_EPSILON = 1e-5
 """Added to variances, as `torch.nn.LayerNorm` does."""
 
 
@@ -89,7 +98,7 @@ def run_blocks(
         weight, bias, gain, shift = parameters[first : first + 4]
         linear = torch.baddbmm(bias, hidden, weight)
         centred = linear - linear.mean(dim=-1, keepdim=True)
-        scale = (centred.square().mean(dim=-1, keepdim=True) + _EPSILON).rsqrt()
+        scale = (centred.square().mean(dim=-1, keepdim=True) + LAYER_NORM_EPSILON).rsqrt()
         normed = centred * scale
         blocks.append(Block(hidden, normed, scale, torch.addcmul(shift, normed, gain).relu()))
         hidden = blocks[-1].outputs

@@ -1,0 +1,279 @@
+"""One model that lasts: select by the folds of a protocol, score by them, fit on everything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tokser.config import ClassifySettings, FitSettings, RegressSettings
+from tokser.device import resolve_device
+from tokser.errors import SettingsError, list_some
+from tokser.experiments.classification import late_weights
+from tokser.experiments.dataset import (
+    Dataset,
+    ExperimentSettings,
+    identities,
+    load,
+    read_expressions,
+)
+from tokser.experiments.experiment import run_experiment
+from tokser.experiments.feature_expressions import Early, Expression, Late, parse
+from tokser.experiments.heads.head import Head
+from tokser.experiments.heads.registry import find_head
+from tokser.experiments.models.aligners import find_aligners, places_of_runs
+from tokser.experiments.models.estimate import read_estimate, read_trials
+from tokser.experiments.models.folder import write_model
+from tokser.experiments.models.matching import require_matching
+from tokser.experiments.models.member import Member
+from tokser.experiments.models.model import Averaging, Model
+from tokser.experiments.models.recipe import FeatureRecipe
+from tokser.experiments.models.selection import Selection, select
+from tokser.experiments.task import Task
+from tokser.experiments.training_data import TrainingData
+from tokser.experiments.units import Unit
+from tokser.functionals.moments import check_functionals
+from tokser.progress import progress_bar, say
+from tokser.provenance import Stamp, digest_of
+from tokser.store import Store, open_store
+
+__all__ = ["fit_model"]
+
+_NOT_CONTENT = ("results", "runs")
+"""Settings that say where something lies: what lies there is compared by its content."""
+
+
+def fit_model(task: Task, settings: FitSettings) -> Path:
+    """Fit a model on everything usable, and write its folder.
+
+    Args:
+        task: What is predicted.
+        settings: Store, features, head, grid, protocol, folder.
+
+    Returns:
+        The model folder.
+
+    Raises:
+        SettingsError: The expression is wrong or several, a feature unknown, the head is none of
+            the task, `results` are of something else, or `out` holds another model.
+        StoreMismatchError: The store holds another dataset.
+        MissingInputError: The run of an aligner is not found.
+        InputError: As `run_experiment` says.
+    """
+    name = settings.head or ("ridge" if settings.target else "mlp")
+    head = find_head(name, task)
+    store = open_store(settings.store, check=settings.check)
+    experiment = _experiment(settings, name)
+    expression = _only_expression(store, task, experiment, settings)
+    members = expression.members if isinstance(expression, Late) else (expression,)
+    inputs = identities(store, members, experiment)
+    stamp = Stamp("fit", _content(settings, name, expression), inputs)
+    if stamp.marks(settings.out):
+        say(f"fit: already in {settings.out}")
+        return settings.out
+    stamp.require_own(settings.out)
+    terms = dict.fromkeys(term for member in members for term in member.terms)
+    places = places_of_runs(store.path, settings.runs)
+    aligners = find_aligners(store, terms, places, is_needed=True)
+    if settings.results is None:
+        run_experiment(task, experiment, [name])
+    else:
+        require_matching(settings.results, experiment, name, inputs)
+    dataset = load(
+        store, task, [*members, *([] if expression in members else [expression])], experiment
+    )
+    unit = Unit(str(expression), _only_protocol(dataset), task.targets[0], name, settings.seed)
+    fitting = _Fitting(dataset, settings, experiment, unit, head)
+    selected = {early: fitting.select(early) for early in members}
+    estimate = read_estimate(settings.results or experiment.out, unit, dataset)
+    with stamp.claim(settings.out):
+        model = fitting.model(expression, selected, inputs, aligners)
+        write_model(replace(model, estimate=estimate), settings.out)
+        stamp.write(settings.out)
+    return settings.out
+
+
+class _Fitting:
+    """Selects and fits the members of one expression."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        settings: FitSettings,
+        experiment: ExperimentSettings,
+        unit: Unit,
+        head: Head,
+    ) -> None:
+        self._dataset, self._settings = dataset, settings
+        self._unit, self._head = unit, head
+        self._results = settings.results or experiment.out
+        self._folds = dataset.plans[unit.protocol].folds(unit.seed)
+        self._device = str(resolve_device(settings.device)) if head.is_network else "cpu"
+        self._grid = experiment.grid
+
+    def model(
+        self,
+        expression: Expression,
+        selected: Mapping[Early, Selection],
+        inputs: Mapping[str, Any],
+        aligners: Mapping[str, Path],
+    ) -> Model:
+        """Fit what was selected, and put it together."""
+        dataset, sums = self._dataset, list(selected)
+        how: Averaging = "single"
+        if isinstance(expression, Late):
+            if expression.how == "best":
+                sums = [max(sums, key=lambda early: selected[early].dev_score)]
+            else:
+                how = expression.how
+        members = tuple(self._fitted(sums, selected))
+        classes = dataset.task.classes(dataset.utterances[self._unit.target])
+        weights: tuple[float, ...] = ()
+        if how == "weighted":
+            on_dev = [selected[early].dev_score for early in sums]
+            weights = tuple(late_weights(on_dev, len(classes)).tolist())
+        terms = dict.fromkeys(term for early in sums for term in early.terms)
+        used = {
+            name: place
+            for name, place in aligners.items()
+            if any(term.feature.startswith(f"{name}/") for term in terms)
+        }
+        languages = sorted(set(dataset.utterances["language"]) - {""})
+        return Model(
+            task=dataset.task.tables.task,
+            target=self._unit.target,
+            dataset=self._settings.dataset,
+            features=str(expression),
+            classes=classes,
+            members=members,
+            how=how,
+            weights=weights,
+            recipe=FeatureRecipe.of_store(dataset.store, terms, languages=languages, aligners=used),
+            standardise=self._settings.standardise,
+            provenance=self._provenance(inputs, selected),
+        )
+
+    def select(self, early: Early) -> Selection:
+        """Return what the folds select for one sum of features."""
+        unit = self._unit._replace(features=str(early))
+        trials = read_trials(self._results, unit, self._dataset)
+        metric = f"dev_{self._dataset.task.tables.metric}"
+        return select(trials, [split.fold for split in self._folds], metric)
+
+    def _fitted(self, sums: Sequence[Early], selected: Mapping[Early, Selection]) -> list[Member]:
+        dataset, members = self._dataset, []
+        with progress_bar(f"fit {self._settings.dataset}", total=len(sums), unit="models") as bar:
+            for early in sums:
+                functionals = dataset.functionals(early)
+                data = TrainingData(
+                    task=dataset.task,
+                    functionals=functionals.values,
+                    target=dataset.utterances[self._unit.target],
+                    splits=self._folds,
+                    grid=self._grid,
+                    seed=self._unit.seed,
+                    device=self._device,
+                    rounding=functionals.rounding,
+                )
+                chosen = selected[early]
+                fitted = self._head.fit_all(data, chosen.choice)
+                widths = tuple(functionals.widths.values())
+                members.append(
+                    Member(early, widths, fitted, self._unit.head, chosen.params, chosen.dev_score)
+                )
+                bar.advance()
+        return members
+
+    def _provenance(
+        self, inputs: Mapping[str, Any], considered: Mapping[Early, Selection]
+    ) -> dict[str, Any]:
+        utterances = self._dataset.utterances
+        splits = [[s.fold, s.train, s.dev, s.test] for s in self._folds]
+        found: dict[str, Any] = {
+            "settings": _content(self._settings, self._unit.head, None),
+            "store": {"path": self._dataset.store.path, "inputs": dict(inputs)},
+            "splits": {
+                "protocol": self._unit.protocol,
+                "digest": digest_of(splits),
+                "num_folds": len(splits),
+            },
+            "fitted_on": {
+                "num_utterances": len(utterances),
+                "num_speakers": utterances["speaker"].replace("", None).nunique(),
+                "ids_digest": digest_of(list(utterances.index)),
+            },
+            "selection": {
+                str(early): {
+                    "selected": chosen.params,
+                    "dev_score": chosen.dev_score,
+                    "trials": chosen.trials,
+                }
+                for early, chosen in considered.items()
+            },
+        }
+        labels = self._dataset.task.labels(utterances)
+        if labels is not None:
+            counts = labels.value_counts().sort_index()
+            found["fitted_on"]["labels"] = {str(name): int(n) for name, n in counts.items()}
+        return found
+
+
+def _experiment(settings: FitSettings, head: str) -> ExperimentSettings:
+    """Return the settings that compute the score."""
+    shared: dict[str, Any] = {
+        name: getattr(settings, name)
+        for name in (
+            *("dataset", "store", "functionals", "standardise", "splits_file", "num_folds"),
+            *("group_by", "stratify", "seed", "ledger", "check", "device", "grid"),
+        )
+    }
+    shared |= {
+        "features": (settings.features,),
+        "protocols": () if settings.splits_file else (settings.protocol,),
+        "out": settings.out.parent / f"{settings.out.name}-results",
+    }
+    if settings.target is None:
+        return ClassifySettings.parse(shared | {"classifiers": (head,)}, where="tokser fit")
+    shared |= {"regressors": (head,), "targets": (settings.target,), "subset": settings.subset}
+    return RegressSettings.parse(shared, where="tokser fit")
+
+
+def _content(settings: FitSettings, head: str, expression: Expression | None) -> dict[str, Any]:
+    """Return the settings that make a model what it is, defaults that were looked up filled in."""
+    content = settings.model_dump(mode="json")
+    for name in _NOT_CONTENT:
+        del content[name]
+    content["head"] = head
+    if expression is not None:
+        content["features"] = str(expression)
+    return content
+
+
+def _only_expression(
+    store: Store, task: Task, experiment: ExperimentSettings, settings: FitSettings
+) -> Expression:
+    """Return the one expression that settings ask for.
+
+    Raises:
+        SettingsError: It is several.
+    """
+    read_expressions(store, task, experiment)  # raises what is wrong with store and task
+    found = parse(settings.features, store.pooled, check_functionals(settings.functionals))
+    if len(found) != 1:
+        raise SettingsError(
+            f"--features {settings.features}",
+            expected="one feature expression, since a model has one",
+            got=f"{len(found)}: {list_some(found)}",
+            remedy="Name one, or let dev select: best(...); or average: mean(...).",
+        )
+    return found[0]
+
+
+def _only_protocol(dataset: Dataset) -> str:
+    if len(dataset.plans) != 1:
+        raise SettingsError(
+            "--splits",
+            expected="a file with the splits of one protocol",
+            got=f"{len(dataset.plans)}: {list_some(list(dataset.plans))}",
+            remedy="Leave one in the file; select and score by that.",
+        )
+    return next(iter(dataset.plans))

@@ -1,0 +1,211 @@
+"""How functionals are computed from recordings and transcripts, without the store."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from tokser.errors import StoreMismatchError
+from tokser.experiments.feature_expressions import Term
+from tokser.functionals.moments import MOMENTS
+from tokser.functionals.tables import stored_name
+from tokser.provenance import first_spelling
+from tokser.store import FeatureName, Store
+
+__all__ = ["FeatureRecipe", "FeatureUse", "GroupRecipe"]
+
+GroupKind = Literal["speech", "text", "aligned"]
+_NOT_COMPARED = ("revision", "trained_on")
+"""Provenance that may differ without the activations being others: weights have their digest."""
+
+
+@dataclass(frozen=True)
+class FeatureUse:
+    """One feature of a group.
+
+    Attributes:
+        dim: Width of its rows.
+        dtype: Type that its rows are stored in, through which functionals go: float16 rounds;
+            empty where only functionals were stored.
+        functionals: What is taken of it; none of a feature that only an aligner reads.
+    """
+
+    dim: int
+    dtype: str
+    functionals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class GroupRecipe:
+    """What one encoder, or one aligner, computes.
+
+    Attributes:
+        name: Name of the group in a store, for instance `whisper-base`.
+        kind: What its rows are.
+        source: Where the model was: a hub id or a folder.
+        provenance: Model, revision, weights' sha256, precision, context and so on, as a store
+            keeps it.
+        features: What is used of it, by name within the group, `layer-3` for instance.
+    """
+
+    name: str
+    kind: GroupKind
+    source: str
+    provenance: dict[str, Any]
+    features: dict[str, FeatureUse]
+
+    @property
+    def weights_sha256(self) -> str:
+        """Digest of the weights."""
+        return str(self.provenance.get("weights_sha256", ""))
+
+
+@dataclass(frozen=True)
+class FeatureRecipe:
+    """Everything that is needed to compute functionals from recordings or transcripts.
+
+    Attributes:
+        groups: Encoders first, then aligners, which read them.
+        languages: Languages of the utterances that were trained on, as the manifest says.
+        aligners: Folder with the checkpoint of each aligner, by name of its group.
+    """
+
+    groups: tuple[GroupRecipe, ...]
+    languages: tuple[str, ...] = ()
+    aligners: Mapping[str, Path] = field(default_factory=dict)
+
+    def group(self, name: str) -> GroupRecipe:
+        """Return a group by name; `KeyError` without."""
+        return {group.name: group for group in self.groups}[name]
+
+    @property
+    def needs_transcripts(self) -> bool:
+        """Whether an encoder reads text."""
+        return any(group.kind == "text" for group in self.groups)
+
+    @property
+    def needs_audio(self) -> bool:
+        """Whether an encoder hears recordings."""
+        return any(group.kind == "speech" for group in self.groups)
+
+    @classmethod
+    def of_store(
+        cls,
+        store: Store,
+        terms: Iterable[Term],
+        *,
+        languages: Sequence[str] = (),
+        aligners: Mapping[str, Path] | None = None,
+    ) -> "FeatureRecipe":
+        """Read from a store how the features of some terms were made.
+
+        Args:
+            store: The store.
+            terms: What is used.
+            languages: Of the utterances.
+            aligners: Folders of pretraining runs, by name of the run.
+        """
+        functionals: dict[str, tuple[str, ...]] = {}
+        for term in terms:
+            had = functionals.get(term.feature, ())
+            functionals[term.feature] = tuple(dict.fromkeys((*had, *term.functionals)))
+        groups: dict[str, GroupRecipe] = {}
+        for feature, taken in functionals.items():
+            _add(groups, store, feature, taken)
+        kinds = ("speech", "text", "aligned")
+        ordered = sorted(groups.values(), key=lambda group: kinds.index(group.kind))
+        return cls(tuple(ordered), tuple(languages), dict(aligners or {}))
+
+    def require_made_alike(self, store: Store) -> None:
+        """Raise, naming both sides, unless a store's features were made as the model's were.
+
+        Raises:
+            StoreMismatchError: A feature is not there, not pooled, or of another encoder.
+        """
+        for group in self.groups:
+            for name, use in group.features.items():
+                if use.functionals:
+                    _require_alike(store, group, name, use)
+
+
+def _add(
+    groups: dict[str, GroupRecipe], store: Store, feature: str, functionals: tuple[str, ...]
+) -> None:
+    name = FeatureName.parse(feature)
+    made_by = _provenance(store, feature)
+    kind = _kind(store, feature, made_by)
+    if kind == "aligned":
+        for role in made_by["features"].values():
+            for one in role.split(","):
+                if one in store:
+                    _add(groups, store, one, ())
+    use = FeatureUse(_dim(store, feature), _dtype(store, feature), functionals)
+    known = groups.get(name.group)
+    features = dict(known.features) if known else {}
+    before = features.get(name.feature)
+    if before is not None:
+        merged = tuple(dict.fromkeys((*before.functionals, *functionals)))
+        use = FeatureUse(use.dim, use.dtype, merged)
+    features[name.feature] = use
+    groups[name.group] = GroupRecipe(name.group, kind, _source(store, name), made_by, features)
+
+
+def _source(store: Store, name: FeatureName) -> str:
+    groups = (name.group_key, name.functionals().group_key)
+    return next((store.group(one).source for one in groups if one in store.groups), "")
+
+
+def _provenance(store: Store, feature: str) -> dict[str, Any]:
+    """Return what made a feature's rows; where only functionals were stored, what made those."""
+    if feature in store:
+        return dict(store[feature].provenance)
+    pooled = store[str(FeatureName.parse(feature).functionals())]
+    return dict(pooled.provenance["source"])
+
+
+def _kind(store: Store, feature: str, made_by: Mapping[str, Any]) -> GroupKind:
+    if feature in store:
+        return store[feature].kind  # type: ignore[return-value]
+    if "tokenizer_digest" in made_by:
+        return "text"
+    return "aligned" if "variant" in made_by else "speech"
+
+
+def _dim(store: Store, feature: str) -> int:
+    if feature in store:
+        return int(store[feature].dim)
+    return int(store[str(FeatureName.parse(feature).functionals())].dim // len(MOMENTS))
+
+
+def _dtype(store: Store, feature: str) -> str:
+    return str(store[feature].dtype) if feature in store else ""
+
+
+def _require_alike(store: Store, group: GroupRecipe, name: str, use: FeatureUse) -> None:
+    feature = f"{group.name}/{name}"
+    extra = [stored_name(feature, f) for f in use.functionals if f not in MOMENTS]
+    lacking = [one for one in extra if one not in store]
+    if feature not in store.pooled or lacking:
+        raise StoreMismatchError(
+            f"{store.path}, {feature}",
+            expected=f"the functionals {', '.join(use.functionals)}, which the model reads",
+            got="a store without them" if feature in store else "a store without this feature",
+            remedy=f"Extract it with {group.source or group.name}, then run `tokser pool`.",
+        )
+    made_by = _provenance(store, feature)
+    both = [
+        (key, group.provenance.get(key), made_by.get(key))
+        for key in sorted(group.provenance.keys() | made_by.keys())
+        if key not in _NOT_COMPARED
+        and first_spelling(key, group.provenance.get(key)) != first_spelling(key, made_by.get(key))
+    ]
+    here = _dtype(store, feature)
+    if here != use.dtype and here and use.dtype:
+        both.append(("dtype", use.dtype, here))
+    if both:
+        raise StoreMismatchError(
+            f"{store.path}, {feature}",
+            expected="; ".join(f"{key} {old}" for key, old, _ in both) + " as at training",
+            got="; ".join(f"{key} {new}" for key, _, new in both),
+            remedy="Extract this corpus with the encoder and settings of the model.",
+        )

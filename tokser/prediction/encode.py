@@ -1,0 +1,83 @@
+"""Utterances through an encoder: batches are read ahead of it, outputs fetched one batch behind."""
+
+import os
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+from tokser.device import keep_to_one_thread
+from tokser.encoders.base import PendingOutput, StoredRows
+from tokser.errors import RunError
+from tokser.extraction.extractor import Extractor
+from tokser.extraction.load_batches import LoadedBatch, Utterances, group_into_batches, load_batch
+from tokser.extraction.prefetch import MAX_THREADS
+from tokser.store.overflow import all_finite, require_finite
+
+__all__ = ["EncodedBatch", "encode_ahead"]
+
+
+class EncodedBatch(NamedTuple):
+    """What an encoder computed of a batch.
+
+    Attributes:
+        rows: Rows [rows, dim] of each utterance by layer, in the stored dtype, by place.
+        quarantined: Why some have none, by place.
+    """
+
+    rows: dict[int, StoredRows]
+    quarantined: dict[int, str]
+
+
+def encode_ahead(
+    extractor: Extractor, utterances: Utterances, layers: Sequence[int]
+) -> Generator[EncodedBatch, None, None]:
+    """Yield batch after batch, grouped, read and computed as at extraction.
+
+    A few threads read and prepare the next batches while the encoder computes in this one; on a
+    GPU an output is fetched after the next batch was begun.
+
+    Args:
+        extractor: The encoder.
+        utterances: The utterances.
+        layers: Numbers of the layers.
+    """
+    batches = group_into_batches(extractor.encoder, utterances, extractor.batch_seconds)
+    num_threads = max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1, len(batches)))
+    ahead: deque[Future[LoadedBatch]] = deque()
+    begun: deque[tuple[LoadedBatch, PendingOutput | None]] = deque()
+    pool = ThreadPoolExecutor(num_threads, "prefetch", initializer=keep_to_one_thread)
+    waiting = iter(batches)
+    try:
+        while True:
+            while len(ahead) <= 2 * num_threads and (places := next(waiting, None)) is not None:
+                ahead.append(pool.submit(load_batch, extractor.encoder, utterances, places))
+            if ahead:
+                loaded = ahead.popleft().result()
+                begun.append((loaded, extractor.forward(loaded, layers)))
+            if begun and (len(begun) > 1 or not ahead):
+                yield _fetched(utterances, *begun.popleft())
+            elif not begun:
+                return
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _fetched(
+    utterances: Utterances, loaded: LoadedBatch, output: PendingOutput | None
+) -> EncodedBatch:
+    """Fetch an output; an utterance whose values the stored dtype cannot hold is quarantined."""
+    found = EncodedBatch({}, dict(loaded.quarantined))
+    if output is None:
+        return found
+    for number, (place, rows) in enumerate(zip(loaded.places, output.fetch(), strict=True)):
+        try:
+            for layer, block in rows.items():
+                if not all_finite(block):
+                    where = f"layer {layer}, {utterances.ids[place]}"
+                    require_finite(block, output.before_cast(number, layer), where)
+        except RunError as error:
+            found.quarantined[place] = str(error)
+        else:
+            found.rows[place] = rows
+    return found

@@ -1,0 +1,156 @@
+"""The encoders that a model names, loaded, and held against what it was trained with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from tokser.encoders.base import StoredDtype, last_layer, layer_name, precision_of
+from tokser.errors import CheckpointError, MissingInputError, SettingsError
+from tokser.experiments.models import FeatureRecipe, GroupRecipe
+from tokser.extraction.encoder_spec import EncoderSpec
+from tokser.extraction.extractor import Extractor
+from tokser.extraction.feature_specs import TOKEN_IDS, WORD, FeatureSpecs
+from tokser.progress import say
+
+__all__ = ["LoadedEncoder", "load_encoders"]
+
+_OF_THE_CORPUS = frozenset({"model", "revision", "resampling"})
+"""Provenance that says what a corpus was, or where a model came from: weights have their digest."""
+_OF_LONG = frozenset({"window_s", "window_overlap_s"})
+"""Provenance that some encoders have where a recording of the corpus is long."""
+
+
+@dataclass(frozen=True)
+class LoadedEncoder:
+    """An encoder of a model.
+
+    Attributes:
+        recipe: What the model uses of it.
+        extractor: The encoder, and how it computes.
+        layers: Number of each layer that is used, by the name of its feature.
+    """
+
+    recipe: GroupRecipe
+    extractor: Extractor
+    layers: Mapping[str, int]
+
+
+def load_encoders(
+    recipe: FeatureRecipe,
+    *,
+    sources: Sequence[str] = (),
+    device: str = "auto",
+    batch_seconds: float | None = None,
+) -> list[LoadedEncoder]:
+    """Load the encoders of a recipe, with the precision and context that it names.
+
+    Args:
+        recipe: Of the model.
+        sources: Folders or hub ids of encoders that are elsewhere now than at training.
+        device: `auto`, `cpu`, `cuda`, ...
+        batch_seconds: Audio in a batch, in seconds; None: what suits the device.
+
+    Raises:
+        SettingsError: A source belongs to none of the encoders.
+        MissingInputError: An encoder is not where it was.
+        CheckpointError: An encoder has other weights, or is other in something else that decides
+            its activations, or has no such layer.
+    """
+    groups = [group for group in recipe.groups if group.kind != "aligned"]
+    named = _named(groups, sources)
+    return [_load(group, named.get(group.name), device, batch_seconds) for group in groups]
+
+
+def _named(groups: Sequence[GroupRecipe], sources: Sequence[str]) -> dict[str, str]:
+    """Return which source is which encoder: by name, or because one of each is left."""
+    found: dict[str, str] = {}
+    unknown = []
+    for source in sources:
+        name = Path(source.rstrip("/")).name
+        if name in {group.name for group in groups}:
+            found[name] = source
+        else:
+            unknown.append(source)
+    left = [group.name for group in groups if group.name not in found]
+    if len(unknown) == 1 and len(left) == 1:
+        return found | {left[0]: unknown[0]}
+    if unknown:
+        raise SettingsError(
+            f"--encoder {unknown[0]}",
+            expected=f"a folder named like one of the model's encoders, {_listed(groups)}",
+            got=Path(unknown[0]).name,
+            remedy="Give the folder the name that the encoder had at training.",
+        )
+    return found
+
+
+def _listed(groups: Sequence[GroupRecipe]) -> str:
+    return ", ".join(group.name for group in groups)
+
+
+def _load(
+    group: GroupRecipe, source: str | None, device: str, batch_seconds: float | None
+) -> LoadedEncoder:
+    made_by = group.provenance
+    spec = EncoderSpec(
+        source or group.source,
+        None if source else made_by.get("revision") or None,
+        device,
+        precision_of(made_by),
+        made_by.get("context", "pad"),
+        batch_seconds,
+    )
+    try:
+        encoder = spec.load()
+    except MissingInputError as error:
+        if source:
+            raise
+        raise MissingInputError(
+            f"encoder {group.name}",
+            expected=f"the model that the features were made with, {group.source}",
+            got=f"none there ({error.got})",
+            remedy="Name its folder or hub id with --encoder.",
+        ) from error
+    _require_same(group, spec.source, encoder.kind, encoder.provenance())
+    numbers = {layer_name(encoder, i): i for i in range(last_layer(encoder) + 1)}
+    wanted = [name for name in group.features if name not in (WORD, TOKEN_IDS)]
+    lacking = [name for name in wanted if name not in numbers]
+    if lacking:
+        raise CheckpointError(
+            spec.source,
+            expected=f"an encoder with {', '.join(lacking)}, which the model reads",
+            got=f"one with {', '.join(numbers)}",
+            remedy="Name the encoder that the model was trained with, with --encoder.",
+        )
+    layers = {name: numbers[name] for name in wanted}
+    specs = FeatureSpecs(layers, _dtype(group))
+    return LoadedEncoder(group, Extractor(encoder, specs, spec.batch_seconds_here()), layers)
+
+
+def _dtype(group: GroupRecipe) -> StoredDtype:
+    """Return the type that rows were stored in, which functionals were taken of."""
+    dtypes = {use.dtype for use in group.features.values() if use.dtype}
+    if not dtypes:
+        say(f"{group.name}: only functionals were stored; rows are rounded to float16, the default")
+        return "float16"
+    return cast(StoredDtype, min(dtypes, key=("float32", "float16").index))
+
+
+def _require_same(group: GroupRecipe, source: str, kind: str, here: Mapping[str, Any]) -> None:
+    trained = {**group.provenance, "kind": group.kind}
+    now = {**here, "kind": kind}
+    keys = sorted((trained.keys() | now.keys()) - _OF_THE_CORPUS)
+    unlike = [
+        key
+        for key in keys
+        if trained.get(key) != now.get(key)
+        and not (key in _OF_LONG and (key not in trained or key not in now))
+    ]
+    if unlike:
+        raise CheckpointError(
+            f"encoder {group.name}, {source}",
+            expected="; ".join(f"{key} {trained.get(key)}" for key in unlike) + " as at training",
+            got="; ".join(f"{key} {now.get(key)}" for key in unlike),
+            remedy="Name the encoder that the model was trained with, with --encoder.",
+        )

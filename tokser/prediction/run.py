@@ -1,0 +1,236 @@
+"""The engine of `tokser predict`: chunk after chunk of recordings, which an output keeps."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tokser.corpora.manifest import Manifest
+from tokser.experiments.models import Model
+from tokser.prediction.by_speaker import predict_by_speaker, require_speakers, with_functionals
+from tokser.prediction.featurise import Featurised, Featuriser
+from tokser.prediction.inputs import find_recordings, only_store, say_what_is_unusual
+from tokser.prediction.output import REASON, Output, require_format
+from tokser.prediction.rows import PredictedRows
+from tokser.prediction.windows import Windows
+from tokser.progress import progress_bar, say
+from tokser.provenance import Stamp, digest_of
+from tokser.store import open_store
+
+__all__ = ["Predictions", "predict", "predict_all"]
+
+CHUNK_S, CHUNK_ROWS = 600.0, 256
+"""Most audio and most rows of a chunk, which is what an interruption loses at most."""
+_TIMES = ("id", "start_s", "end_s")
+_ROW = "row"
+
+
+class Predictions(NamedTuple):
+    """What was predicted.
+
+    Attributes:
+        table: Columns `id`, `start_s`, `end_s`, then `label` and `probability_<class>` of each
+            class, or the target; in the order of the inputs.
+        quarantined: Why a recording or a window was not predicted, by its name.
+    """
+
+    table: pd.DataFrame
+    quarantined: dict[str, str]
+
+
+@dataclass(frozen=True)
+class How:
+    """How recordings are predicted.
+
+    Attributes:
+        windows: How they are cut; None: not.
+        encoders: Folders or hub ids of encoders that are elsewhere now than at training.
+        device: `auto`, `cpu`, `cuda`, ...
+        batch_seconds: Audio in a batch, in seconds; None: what suits the device.
+    """
+
+    windows: Windows | None = None
+    encoders: Sequence[str] = ()
+    device: str = "auto"
+    batch_seconds: float | None = None
+
+
+def predict(model: Model, inputs: Any, **options: Any) -> pd.DataFrame:
+    """Return the table of `predict_all`, which takes the same arguments."""
+    return predict_all(model, inputs, **options).table
+
+
+def predict_all(
+    model: Model,
+    inputs: Any,
+    *,
+    transcript: str | None = None,
+    root: Path | None = None,
+    window_s: float | None = None,
+    hop_s: float | None = None,
+    encoders: Sequence[str] = (),
+    device: str = "auto",
+    batch_seconds: float | None = None,
+    out: Path | None = None,
+    read_lines: Callable[[], Iterable[str]] = lambda: (),
+) -> Predictions:
+    """Predict recordings, or a store.
+
+    Args:
+        model: The model.
+        inputs: Audio files, folders, manifests (.csv), `-`, or one store; or one of these alone.
+        transcript: What is said in the only recording, for a model that reads text.
+        root: Folder that the paths of manifests are relative to; None: that of each manifest.
+        window_s: Length of windows, in seconds; None: recordings are taken whole.
+        hop_s: Distance of two windows, in seconds; None: as long as a window.
+        encoders: Folders or hub ids of encoders that are elsewhere now than at training.
+        device: `auto`, `cpu`, `cuda`, ...
+        batch_seconds: Audio in a batch, in seconds; None: what suits the device.
+        out: File to write, .csv, .parquet or .jsonl; the same call goes on where it was stopped.
+        read_lines: Returns the list of paths that `-` stands for.
+
+    Raises:
+        InputError: Inputs, model and encoders do not fit each other, or nothing is there.
+        SettingsError: `out` was written by something else.
+        RunError: Another process writes `out`.
+    """
+    if out is not None:
+        require_format(out)
+    windows = Windows.of(window_s, hop_s)
+    names = [str(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
+    store = only_store(names)
+    if store is not None:
+        return _predict_store(model, store, out)
+    recordings = find_recordings(names, root=root, transcript=transcript, read_lines=read_lines)
+    how = How(windows, encoders, device, batch_seconds)
+    return _predict_recordings(model, recordings, how, out)
+
+
+def model_digest(model: Model) -> str:
+    """Return a digest of everything that decides a model's predictions."""
+    content: list[Any] = [model.task, model.target, model.classes, model.how, model.weights]
+    content += [model.standardise, list(map(str, model.terms))]
+    content += [[group.name, group.provenance] for group in model.recipe.groups]
+    for member in model.members:
+        scaling = member.fitted.scaling
+        arrays = {**member.fitted.head.arrays(), "mean": scaling.mean, "scale": scaling.scale}
+        content.append([str(member.features), member.fitted.head.description()])
+        content.append(repr(member.fitted.target_scale))
+        content += [
+            [name, hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()]
+            for name, array in sorted(arrays.items())
+        ]
+    return digest_of(content)
+
+
+def _predict_recordings(
+    model: Model, recordings: Manifest, how: How, out: Path | None
+) -> Predictions:
+    require_speakers(model, recordings, in_windows=how.windows is not None)
+    rows = PredictedRows.of(recordings, how.windows)
+    output = None
+    if out is not None:
+        settings = how.windows.described() if how.windows else {}
+        inputs = {"model": model_digest(model), "recordings": rows.digest(recordings)}
+        output = Output(out, Stamp("predict", settings, inputs))
+        if output.is_done:
+            say(f"{out}: already done")
+            return Predictions(output.table(), output.reasons())
+    if model.recipe.needs_audio:
+        say_what_is_unusual(recordings)
+    with nullcontext() if output is None else output.begun():
+        chunks = _chunks(model, rows, how, output)
+        done = pd.concat(chunks, ignore_index=True)
+        found = _assembled(model, done, recordings)
+        if output is not None:
+            output.finish(*found)
+    if output is not None:
+        output.remove_parts()
+    return found
+
+
+def _chunks(
+    model: Model, rows: PredictedRows, how: How, output: Output | None
+) -> list[pd.DataFrame]:
+    featuriser = Featuriser.load(
+        model, encoders=how.encoders, device=how.device, batch_seconds=how.batch_seconds
+    )
+    featurise = featuriser.plan(rows)
+    unit = "recordings" if how.windows is None else "windows"
+    found = []
+    with progress_bar("predict", total=len(rows), unit=unit) as bar:
+        for number, positions in enumerate(rows.chunks(CHUNK_S, CHUNK_ROWS)):
+            table = None if output is None else output.part(number)
+            if table is None:
+                table = _chunk(model, rows, featurise(positions), positions)
+                if output is not None:
+                    output.put_part(number, table)
+            found.append(table)
+            bar.advance(len(positions))
+    return found
+
+
+def _chunk(
+    model: Model, rows: PredictedRows, featurised: Featurised, positions: Sequence[int]
+) -> pd.DataFrame:
+    """Return the rows of a chunk with their predictions, or with the reason why there is none."""
+    table = rows.table.iloc[list(positions)].rename_axis(_ROW).reset_index()
+    reasons = [featurised.quarantined.get(row) for row in table[_ROW]]
+    table[REASON] = pd.Series(reasons, index=table.index, dtype=object)
+    if model.standardise == "speaker":
+        return with_functionals(table, featurised)
+    if all(reasons):
+        empty = {name: None if name == "label" else np.nan for name in model.columns}
+        return table.assign(**empty)
+    predicted = model.predict_functionals(featurised.tables())
+    return table.join(predicted, on=_ROW)
+
+
+def _assembled(model: Model, done: pd.DataFrame, recordings: Manifest) -> Predictions:
+    is_fine = done[REASON].isna()
+    bad, fine = done[~is_fine], done[is_fine]
+    quarantined = dict(zip(bad[_ROW].astype(str), bad[REASON].astype(str), strict=True))
+    if model.standardise == "speaker" and len(fine):
+        predicted = predict_by_speaker(model, fine, recordings)
+        fine = fine[[_ROW, *_TIMES]].join(predicted, on=_ROW)
+    table = fine.reindex(columns=[*_TIMES, *model.columns]).reset_index(drop=True)
+    return Predictions(table, quarantined)
+
+
+def _predict_store(model: Model, path: str, out: Path | None) -> Predictions:
+    """Predict the utterances of a store from its functionals; no encoder runs."""
+    store = open_store(path)
+    output = None
+    if out is not None:
+        inputs = {"model": model_digest(model), "store": digest_of(_identity(model, path))}
+        output = Output(out, Stamp("predict", {}, inputs))
+        if output.is_done:
+            say(f"{out}: already done")
+            return Predictions(output.table(), output.reasons())
+    with nullcontext() if output is None else output.begun():
+        predicted = model.predict_store(store)
+        about = store.utterances.loc[predicted.index]
+        seconds = about["num_samples"] / about["sampling_rate_hz"].clip(lower=1)
+        table = predicted.assign(start_s=0.0, end_s=seconds).reset_index()
+        reasons = store.quarantined
+        left_out = {
+            name: reasons.get(name, "not in the store's functionals")
+            for name in store.ids
+            if name not in predicted.index
+        }
+        found = Predictions(table[[*_TIMES, *model.columns]], left_out)
+        if output is not None:
+            output.finish(*found)
+    if output is not None:
+        output.remove_parts()
+    return found
+
+
+def _identity(model: Model, path: str) -> list[str]:
+    store = open_store(path)
+    return [store.identity(term.feature) for term in model.terms]

@@ -1,0 +1,47 @@
+"""Stage 5: predict recordings with a trained model."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tokser.config import PredictSettings
+from tokser.experiments.models import load_model
+from tokser.prediction.run import Predictions, predict_all
+from tokser.prediction.timeline import draw_timeline, require_drawable
+
+__all__ = ["predict"]
+
+
+def predict(
+    settings: PredictSettings, read_lines: Callable[[], Iterable[str]] = lambda: ()
+) -> Predictions:
+    """Predict recordings or a store, write the predictions and a picture if they are named.
+
+    Args:
+        settings: Model, inputs, output.
+        read_lines: Returns the list of paths that the input `-` stands for.
+
+    Raises:
+        InputError: Model, encoders and inputs do not fit each other, or `out` cannot be written.
+        DamagedFileError: The model's folder is damaged.
+        RunError: Another process writes the same output.
+    """
+    if settings.plot is not None:
+        require_drawable(settings.plot, settings.inputs, settings.window)
+    model = load_model(settings.model)
+    found = predict_all(
+        model,
+        settings.inputs,
+        transcript=settings.transcript,
+        root=settings.root,
+        window_s=settings.window,
+        hop_s=settings.hop,
+        encoders=settings.encoders,
+        device=settings.device,
+        batch_seconds=settings.batch_seconds,
+        out=settings.out,
+        read_lines=read_lines,
+    )
+    if settings.plot is not None:
+        name = f"{settings.model.resolve().name} ({model.dataset}, {model.features})"
+        draw_timeline(Path(settings.inputs[0]), found.table, model, settings.plot, name=name)
+    return found
