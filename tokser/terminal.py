@@ -65,8 +65,7 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
 def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
     """Show what `tokser corpora` lists."""
     table = _table(
-        *("dataset", "language", "hours", "utterances", "speakers", "classes", "subsets"),
-        *("licence", "found"),
+        *("dataset", "language", "hours", "utterances", "classes", "licence", "found"),
         title="Corpora that tokser knows",
     )
     for one in corpora:
@@ -74,9 +73,8 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
             one.dataset,
             ", ".join(one.languages),
             "" if one.hours is None else f"{one.hours:g}",
-            *("" if n is None else f"{n:,}" for n in (one.num_utterances, one.num_speakers)),
-            ", ".join(one.classes),
-            ", ".join(one.subsets[1:]),
+            "" if one.num_utterances is None else f"{one.num_utterances:,}",
+            str(len(one.classes) or ""),
             one.licence,
             Text(", ".join(one.found), "green"),
         )
