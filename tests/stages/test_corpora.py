@@ -1,6 +1,9 @@
-"""`tokser corpora`, and a corpus of one's own by its declaration."""
+"""`tokser corpora`, and a corpus of one's own by its declaration, as own-corpus.md shows it."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+import tokser
 from tokser.cli import main
 from tokser.corpora.declared.names import declared_names
 
@@ -24,6 +28,9 @@ columns:
 
 def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "own-corpus.md"
 
 
 @pytest.fixture
@@ -109,3 +116,34 @@ def test_doctor_counts_a_declared_corpus(tmp_path):
     assert urdu["state"] == "note"
     assert "1 utterances; incomplete: 1 of 400 utterances; 1 of 38 speakers" in urdu["detail"]
     assert "tess" not in {one["what"] for one in found}
+
+
+@pytest.mark.slow
+def test_the_declaration_that_is_documented_does_what_is_said(tmp_path, tiny, monkeypatch):
+    text = PAGE.read_text(encoding="utf-8")
+    declared = re.search(r"```yaml\n(# moods\.yaml\n.*?)```", text, re.DOTALL)[1]
+    assert len(declared.strip().splitlines()) < 30
+    monkeypatch.chdir(tmp_path)
+    Path("moods.yaml").write_text(declared)
+    for name in ("anna-froh-01", "anna-wut-02", "ben-ernst-01", "old/ben-froh-01"):
+        path = Path("audio") / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 8_000), 16_000)
+    Path("audio/anna-froh-01.txt").write_text("Guten Morgen!\n")
+    Path("audio/people.csv").write_text("name,sex\nanna,woman\nben,man\n")
+    commands = re.search(r"```bash\n(tokser manifest moods.*?)```", text, re.DOTALL)[1]
+    for line in commands.replace("\\\n", " ").splitlines():
+        words = shlex.split(line)[1:]
+        words = [
+            str(tiny / "tiny-whisper") if word.startswith("openai/") else word for word in words
+        ]
+        result = run(*words)
+        assert result.exit_code == 0, result.output
+    table = pd.read_csv("moods.csv", index_col="id")
+    assert table["label"].to_dict() == {
+        "anna-froh-01": "happiness",
+        "anna-wut-02": "anger",
+        "ben-ernst-01": "neutral",
+    }
+    assert table.loc["anna-froh-01", ["sex", "transcript"]].to_list() == ["f", "Guten Morgen!"]
+    assert len(tokser.open_store("workspace/stores/moods.zarr").ids) == 2

@@ -31,8 +31,8 @@ def corpora(workspace: Path | None, places: tuple[Path, ...], *, as_json: bool) 
     """List the corpora that tokser knows, and which of them are there.
 
     Each is declared in a YAML file of data_manifests; `tokser manifest DATASET` and
-    `tokser extract --dataset DATASET` read it. With --json also the classes, subsets, citations, and
-    how each is obtained. `tokser doctor` counts what is there.
+    `tokser extract --dataset DATASET` read it. With --json also the classes, subsets, citations,
+    and how each is obtained. `tokser doctor` counts what is there.
     """
     from tokser.stages.corpora import corpora as known_corpora
 

@@ -1,4 +1,4 @@
-"""Every declared corpus, on a small tree of its own layout."""
+"""Every declared corpus of docs/corpora.md, on a small tree of its own layout."""
 
 import pytest
 
