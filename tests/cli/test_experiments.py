@@ -130,3 +130,30 @@ def test_an_unknown_protocol_gets_the_nearest_one_named(store):
     assert "protocols.1 = 'lso', which is none of random, speaker" in told
     assert "nearest known: 'loso'" in told
     assert run("audit", "--store", store, "--protocol", "loso, random").exit_code == 0
+
+
+def test_fit_shows_the_score_and_where_the_model_is(store, tmp_path):
+    usual = ("fit", "--dataset", "iemocap", "--store", store, "--features", "whisper-tiny/layer-1")
+    result = run(*usual, "--head", "logreg", "--out", tmp_path / "model")
+    assert result.exit_code == 0, result.output
+    assert "UAR (UA)" in result.stdout
+    assert "n = 60, protocol speaker" in result.stdout
+    assert f"model -> {tmp_path / 'model'}" in result.stdout
+    assert (tmp_path / "model-results" / "results.csv").is_file()
+    again = run(*usual, "--head", "svm", "--out", tmp_path / "model")
+    assert again.exit_code == 2
+    assert "head logreg, now svm" in " ".join(again.output.split())
+
+
+def test_fit_lies_in_the_workspace_by_default(tmp_path, stores):
+    table = stores.manifest(40)
+    (tmp_path / "stores").mkdir()
+    opened = stores.complete(table, stores.plan(table), name="stores/emodb.zarr")
+    pool(PoolSettings(store=opened.path))
+    result = run(
+        *("fit", "--dataset", "emodb", "--features", "whisper-tiny/layer-2", "--head", "logreg"),
+        *("--workspace", tmp_path),
+    )
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "models" / "emodb" / "model.json").is_file()
+    assert (tmp_path / "models" / "emodb-results" / "results.csv").is_file()

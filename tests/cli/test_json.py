@@ -85,6 +85,16 @@ def test_regress(store, tmp_path):
     assert [row["target"] for row in content["results"]] == ["valence"]
 
 
+def test_fit(store, tmp_path):
+    content = run(
+        *("fit", "--dataset", "iemocap", "--store", store, "--out", tmp_path / "model"),
+        *("--features", "whisper-tiny/layer-1", "--target", "valence", "--protocol", "speaker"),
+    )
+    assert content["out"] == str(tmp_path / "model")
+    assert content["members"][0].keys() == {"penalty"}
+    assert content["score"]["metric"] == "ccc"
+
+
 def test_doctor(tmp_path):
     content = run("doctor", "--workspace", tmp_path)
     assert content["is_healthy"]

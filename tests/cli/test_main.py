@@ -35,18 +35,9 @@ def run(*arguments):
 
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
-        *(
-            "doctor",
-            "corpora",
-            "download",
-            "manifest",
-            "extract",
-            "pretrain",
-            "align",
-            "pool",
-            "report",
-        ),
-        *("attention", "audit", "classify", "compare", "regress"),
+        *("doctor", "corpora", "download", "manifest", "extract", "pretrain", "align", "pool"),
+        "report",
+        *("attention", "audit", "classify", "compare", "fit", "regress"),
         *(
             "store info",
             "store verify",

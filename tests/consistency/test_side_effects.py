@@ -10,7 +10,7 @@ SCRIPT = """
 import logging, os, random, signal, sys, warnings
 from pathlib import Path
 
-import joblib, lightning.pytorch, matplotlib.pyplot, numba, numpy, pandas, sklearn.svm, torch
+import accelerate, joblib, lightning.pytorch, matplotlib.pyplot, numba, numpy, pandas, sklearn.svm, torch
 import torchaudio, transformers, zarr
 
 os.environ["WORLD_SIZE"] = "1"

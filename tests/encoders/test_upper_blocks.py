@@ -72,7 +72,6 @@ def test_recomputed_blocks_have_the_same_gradients(tiny, name):
     for saves in (False, True):
         blocks = encoder.upper_blocks(0).train()
         blocks.saves_memory = saves
-        torch.manual_seed(0)  # of dropout
         last = blocks(states, lengths)[blocks.layers[-1]]
         torch.stack([last[i, :n].square().mean() for i, n in enumerate(lengths)]).sum().backward()
         gradients.append({k: p.grad for k, p in trained(blocks)})
@@ -80,6 +79,19 @@ def test_recomputed_blocks_have_the_same_gradients(tiny, name):
     for key, wanted in gradients[0].items():
         assert wanted is not None, key
         torch.testing.assert_close(gradients[1][key], wanted)
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_blocks_compute_the_same_in_training(tiny, name):
+    encoder = load(tiny, name)
+    blocks = encoder.upper_blocks(0)
+    states, lengths = padded([one[0] for one in activations(encoder)], "float32")
+    with torch.no_grad():
+        trained, still = (blocks.train(mode)(states, lengths) for mode in (True, False))
+    for layer, wanted in still.items():
+        for place, count in enumerate(lengths):
+            found = trained[layer][place, :count]
+            torch.testing.assert_close(found, wanted[place, :count], rtol=1e-4, atol=1e-5)
 
 
 def test_training_leaves_the_encoder_as_it_was(tiny):

@@ -14,7 +14,7 @@ class AlignSettings(Settings):
     """`tokser align`: which run's aligner is applied to which store."""
 
     TOPICS: ClassVar = {
-        "Input": ("store", "checkpoint"),
+        "Input": ("store", "checkpoint", "encoder"),
         "Computation": ("batch_size", "device", "check"),
     }
 
@@ -22,6 +22,10 @@ class AlignSettings(Settings):
     """Folder or URL of the store that gets the aligned feature."""
     checkpoint: Annotated[Path, Option(kind="folder")]
     """Folder of a pretraining run."""
+    encoder: Annotated[
+        str | None, Option(metavar="ID|FOLDER", unset="where it was at extraction")
+    ] = None
+    """The speech encoder, needed where its upper blocks were trained with the aligner."""
     batch_size: Positive = 64
     """Utterances in a batch."""
     check: bool = True

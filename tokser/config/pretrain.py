@@ -32,6 +32,10 @@ class PretrainSettings(Settings):
             *("epochs", "batch_size", "learning_rate", "schedule", "warmup_steps", "clip_norm"),
             *("patience", "text_only", "seed"),
         ),
+        "Updated encoders": (
+            *("tune_speech", "tune_text", "text_below", "free_teacher", "teacher_anchor"),
+            *("tune_learning_rate", "encoder", "text_encoder"),
+        ),
         "Output": ("out", "resume", "save_steps", "track"),
         "Computation": (
             *("device", "precision", "order", "shards_at_once", "preload", "check", "devices"),
@@ -91,6 +95,32 @@ class PretrainSettings(Settings):
     """Epochs without a better dev match rate after which training stops."""
     text_only: bool = True
     """Also train a linear map of the queries, the text-only baseline; a third of a step."""
+    tune_speech: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Last blocks of the speech encoder that are trained, too, from the stored layer below them:
+    --speech whisper-base/layer-4 --tune-speech 2 trains blocks 5 and 6. A Whisper store needs
+    the context fit."""
+    tune_text: Annotated[int, Field(ge=0, le=1_000)] = 0
+    """Last blocks of the text encoder that are trained, too, from the stored layer below them;
+    with --free-teacher, for the loss takes the teacher as fixed."""
+    text_below: Annotated[str | None, Option(unset="auto: the only layer of the text encoder")] = (
+        None
+    )
+    """Layer that these blocks start from, such as bert-base-uncased/layer-10."""
+    free_teacher: bool = False
+    """Let the teacher move towards the student. A term holds it to its frozen copy, or all of its
+    tokens could become easy to tell apart and mean nothing."""
+    teacher_anchor: Rate = 1.0
+    """Weight of that term."""
+    tune_learning_rate: Annotated[Rate | None, Option(unset="a tenth of --learning-rate")] = None
+    """Learning rate of these blocks."""
+    encoder: Annotated[
+        str | None, Option(metavar="ID|FOLDER", unset="where it was at extraction")
+    ] = None
+    """The speech encoder whose blocks are trained; its weights must be those of the store."""
+    text_encoder: Annotated[
+        str | None, Option(metavar="ID|FOLDER", unset="where it was at extraction")
+    ] = None
+    """The text encoder, likewise."""
     order: Literal["global", "shards"] = "global"
     """What is shuffled: all utterances, or those of a few shards at a time, for spinning disks and
     object stores."""

@@ -6,7 +6,7 @@ can go on from a cached layer, and no recording is decoded again.
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 from tokser.encoders.base import Encoder
 from tokser.errors import SettingsError
 
-__all__ = ["UpperBlocks", "WavLMUpperBlocks", "require_blocks_above"]
+__all__ = ["HasUpperBlocks", "UpperBlocks", "WavLMUpperBlocks", "require_blocks_above"]
 
 
 def require_blocks_above(encoder: Encoder, first: int) -> None:
@@ -56,6 +56,7 @@ class UpperBlocks(torch.nn.Module):
         self.blocks = torch.nn.ModuleList(copy.deepcopy(block) for block in blocks)
         self.final_norm = copy.deepcopy(final_norm)
         self.requires_grad_(True)
+        _switch_off_dropout(self)
         self.first, self.norm_is_apart, self.max_rows = first, norm_is_apart, max_rows
         self.saves_memory = False
         """Whether blocks are computed again in the backward pass instead of being kept."""
@@ -115,6 +116,24 @@ class UpperBlocks(torch.nn.Module):
         mask = None if valid is None else valid[:, None, None, :]
         found: Tensor = block(states, mask)
         return found
+
+
+@runtime_checkable
+class HasUpperBlocks(Protocol):
+    """An encoder whose upper blocks can be trained from a stored layer."""
+
+    def upper_blocks(self, first: int) -> UpperBlocks:
+        """Return the blocks above layer `first`."""
+
+
+def _switch_off_dropout(blocks: torch.nn.Module) -> None:
+    """Let blocks compute the same in training as elsewhere, as the stored layers below them do."""
+    for part in blocks.modules():
+        if isinstance(part, torch.nn.Dropout):
+            part.p = 0.0
+        for name in ("dropout", "activation_dropout"):
+            if isinstance(getattr(part, name, None), float):
+                setattr(part, name, 0.0)
 
 
 class WavLMUpperBlocks(UpperBlocks):

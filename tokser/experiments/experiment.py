@@ -51,6 +51,7 @@ def run_experiment(
     settings: ExperimentSettings,
     heads: Sequence[str],
     workers: AbstractContextManager[Workers | None] | None = None,
+    dataset: Dataset | None = None,
 ) -> Path:
     """Score every feature expression under every protocol, for every target, with every head.
 
@@ -59,6 +60,7 @@ def run_experiment(
         settings: Store, features, protocols, grid, folder.
         heads: Names of what is trained.
         workers: Processes that networks are trained by, entered when training begins.
+        dataset: What `load` makes of the store by these settings; None: it is loaded here.
 
     Returns:
         The output folder: the task's tables, `splits.json`, `audit.json`, `ledger.jsonl`, and
@@ -76,9 +78,7 @@ def run_experiment(
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)
-    later = task.later_settings.items()
-    content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
-    stamp = Stamp(command, content, inputs)
+    stamp = _stamp(task, settings, inputs)
     keeps = settings.save_models or holds_models(settings.out)
     if stamp.marks(settings.out) and keeps is holds_models(settings.out):
         say(f"{command}: already in {settings.out}")
@@ -86,7 +86,8 @@ def run_experiment(
     stamp.require_own(settings.out)
     is_network = any(head.is_network for head in by_name.values())
     device = str(resolve_device(settings.device)) if is_network else "cpu"
-    dataset = load(store, task, expressions, settings)
+    if dataset is None:
+        dataset = load(store, task, expressions, settings)
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
     ledger = open_ledger(settings, stamp, dataset)
@@ -105,6 +106,13 @@ def run_experiment(
         _write(dataset, settings, [*trained, *combined])
         stamp.write(settings.out)
     return settings.out
+
+
+def _stamp(task: Task, settings: ExperimentSettings, inputs: dict[str, Any]) -> Stamp:
+    """Return the stamp of an experiment; settings of later versions count where they are used."""
+    later = task.later_settings.items()
+    content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
+    return Stamp(task.tables.command, content, inputs)
 
 
 class _Runner:

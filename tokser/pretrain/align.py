@@ -152,6 +152,7 @@ def _plan(
             "features": description.features,
             "special_tokens": description.special_tokens,
             "trained_on": description.provenance,
+            **({"tune_speech": description.tune_speech} if description.tune_speech else {}),
         },
     )
 

@@ -8,6 +8,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from tokser.config import Settings
+from tokser.pretrain.free_teacher import FreeTeacher
+from tokser.pretrain.ragged import as_padded, as_ragged
 
 __all__ = ["Aligner", "AlignerInput", "LayerMix", "NoOptions"]
 
@@ -68,6 +70,10 @@ class LayerMix(nn.Module):
 class Aligner(nn.Module, abc.ABC):
     """Base of the variants: mixes the layers, then lets tokens attend to it.
 
+    Where it has `speech_blocks`, the upper blocks of the speech encoder, its speech is the layer
+    below them: they are applied first, and trained with it. A `teacher` that is trained, too, is
+    kept here and is no part of what aligns.
+
     Args:
         text_dim: Width D_t of queries and teacher.
         speech_dim: Width D_s of the frames.
@@ -88,6 +94,8 @@ class Aligner(nn.Module, abc.ABC):
         super().__init__()
         self.text_dim, self.speech_dim = text_dim, speech_dim
         self.mix = LayerMix(num_layers) if num_layers > 1 else None
+        self.speech_blocks: nn.Module | None = None
+        self.teacher: FreeTeacher | None = None
         self.build(options or self.Options())
 
     @abc.abstractmethod
@@ -119,12 +127,12 @@ class Aligner(nn.Module, abc.ABC):
     def forward(self, inputs: AlignerInput) -> Tokens:
         """Return the student B_s, a row for each token, utterance after utterance."""
         queries, num_tokens, speech, num_frames = inputs
-        return self.align(queries, self.mixed(speech), num_tokens, num_frames)
+        return self.align(queries, self.mixed(speech, num_frames), num_tokens, num_frames)
 
     def forward_plainly(self, inputs: AlignerInput) -> Tokens:
         """Return what `forward` returns, computed plainly; for reference."""
         queries, num_tokens, speech, num_frames = inputs
-        mixed = self.mixed(speech).to(queries.dtype)
+        mixed = self.mixed(speech, num_frames).to(queries.dtype)
         return self.align_plainly(queries, mixed, num_tokens, num_frames)
 
     def attention_map(
@@ -132,9 +140,16 @@ class Aligner(nn.Module, abc.ABC):
     ) -> Float[Tensor, "batch longest_tokens longest_frames"]:
         """Return each token's attention weights, the mean of its heads; rows sum to 1."""
         queries, num_tokens, speech, num_frames = inputs
-        mixed = self.mixed(speech).to(queries.dtype)
+        mixed = self.mixed(speech, num_frames).to(queries.dtype)
         return self.attention_weights(queries, mixed, num_tokens, num_frames).mean(dim=1)
 
-    def mixed(self, speech: Float[Tensor, "layers frames speech_dim"]) -> Speech:
+    def mixed(
+        self, speech: Float[Tensor, "layers frames speech_dim"], num_frames: Lengths
+    ) -> Speech:
         """Return the one speech feature that tokens attend to."""
-        return speech[0] if self.mix is None else self.mix(speech)
+        found: Speech = speech[0] if self.mix is None else self.mix(speech)
+        if self.speech_blocks is None:
+            return found
+        states = as_padded(found.float(), num_frames)
+        layers = self.speech_blocks(states, num_frames.to(states.device))
+        return as_ragged(layers[max(layers)], num_frames)

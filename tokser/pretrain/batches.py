@@ -61,20 +61,29 @@ class Batch(NamedTuple):
         ids: The utterances.
         inputs: Queries T and speech S.
         teacher: B, float32, as many rows as T.
+        below: The layer that a trained teacher starts from, with [CLS] and [SEP]; None: it is
+            frozen.
+        below_lengths: Tokens of each utterance in it; on the CPU.
     """
 
     ids: list[str]
     inputs: AlignerInput
     teacher: Float32[Tensor, "tokens text_dim"]
+    below: Float32[Tensor, "all_tokens text_dim"] | None = None
+    below_lengths: Int64[Tensor, " batch"] | None = None
 
     def to(self, device: torch.device) -> "Batch":
         """Move the rows; ids and lengths stay."""
         teacher = self.teacher.to(device, non_blocking=True)
-        return self._replace(inputs=self.inputs.to(device), teacher=teacher)
+        below = None if self.below is None else self.below.to(device, non_blocking=True)
+        return self._replace(inputs=self.inputs.to(device), teacher=teacher, below=below)
 
     def pin_memory(self) -> "Batch":
         """Move the rows into page-locked memory, from which a GPU copies while it computes."""
-        return self._replace(inputs=self.inputs.pin_memory(), teacher=self.teacher.pin_memory())
+        below = None if self.below is None else self.below.pin_memory()
+        return self._replace(
+            inputs=self.inputs.pin_memory(), teacher=self.teacher.pin_memory(), below=below
+        )
 
     @property
     def num_tokens(self) -> Int64[Tensor, " batch"]:
@@ -104,12 +113,14 @@ class Pairs:
         queries: T.
         teacher: B.
         special_tokens: Whether the first and last token, [CLS] and [SEP], take part.
+        below: The layer of the teacher's encoder that its trained blocks start from, if any.
     """
 
     speech: tuple[FeatureSource, ...]
     queries: FeatureSource
     teacher: FeatureSource
     special_tokens: bool
+    below: FeatureSource | None = None
     buffers: Buffers = field(default_factory=Buffers)
     """Memory that batches share, one after the other."""
 
@@ -168,7 +179,14 @@ class Pairs:
             speech[0][None] if len(speech) == 1 else torch.stack(speech),
             torch.from_numpy(layers[0].lengths),
         )
-        return Batch(ids, inputs, torch.as_tensor(teacher.rows).float()[inner])
+        found = Batch(ids, inputs, torch.as_tensor(teacher.rows).float()[inner])
+        if self.below is None:
+            return found
+        below = self.below.ragged(ids)
+        return found._replace(
+            below=torch.as_tensor(below.rows).float(),
+            below_lengths=torch.from_numpy(below.lengths),
+        )
 
     def require_finite(self, batch: Batch) -> None:
         """Raise, naming the feature and the utterance, if a row of a batch is not finite.

@@ -14,6 +14,7 @@ from tokser.config.base import VARIANT_ALIASES
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.names import Name
 from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.tuned_blocks import BlocksAbove, no_blocks
 from tokser.pretrain.variants import ALIGNERS, build_aligner
 from tokser.progress import warn
 
@@ -21,6 +22,8 @@ __all__ = ["WEIGHTS", "AlignerDescription", "load_aligner", "save_aligner"]
 
 WEIGHTS = "aligner.safetensors"
 _DESCRIPTION = "aligner.json"
+_TEACHER = "teacher."
+"""Weights of a teacher that was trained, too: kept, and no part of what aligns."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class AlignerDescription:
         best_epoch: Epoch whose weights these are, from 1 on.
         scores: Scores on dev at that epoch.
         options: Options of the variant's own.
+        tune_speech: Blocks above the speech layer that were trained with the aligner.
     """
 
     name: str
@@ -50,6 +54,7 @@ class AlignerDescription:
     best_epoch: int
     scores: dict[str, float]
     options: dict[str, Any] = field(default_factory=dict)
+    tune_speech: int = 0
 
     @property
     def speech(self) -> list[str]:
@@ -65,8 +70,14 @@ def save_aligner(
     ChecksummedFolder(folder).put({WEIGHTS: save(weights), _DESCRIPTION: text.encode()})
 
 
-def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
+def load_aligner(
+    folder: Path, blocks_above: BlocksAbove = no_blocks
+) -> tuple[Aligner, AlignerDescription]:
     """Read an aligner back, in evaluation mode.
+
+    Args:
+        folder: Of the run.
+        blocks_above: Loads the blocks above a stored layer, if they were trained with the aligner.
 
     Raises:
         MissingInputError: The folder is no finished run.
@@ -96,7 +107,10 @@ def load_aligner(folder: Path) -> tuple[Aligner, AlignerDescription]:
                 len(description.speech),
                 description.options,
             )
-        aligner.load_state_dict(load_file(folder / WEIGHTS))
+        if description.tune_speech:
+            aligner.speech_blocks = blocks_above(description.features["speech"])
+        weights = load_file(folder / WEIGHTS)
+        aligner.load_state_dict({n: w for n, w in weights.items() if not n.startswith(_TEACHER)})
     except (RuntimeError, SafetensorError, SettingsError) as error:
         raise CheckpointError(
             folder / WEIGHTS,

@@ -11,6 +11,10 @@ __all__ = ["pairs_of", "resolve_features", "roles_of", "stamp_of"]
 
 _QUERIES = {"word": "word", "full": "layer-0"}
 """Feature of the teacher's encoder by kind of queries."""
+_OF_TUNING = (
+    *("tune_speech", "tune_text", "text_below", "free_teacher", "teacher_anchor"),
+    *("tune_learning_rate", "encoder", "text_encoder"),
+)
 
 
 def resolve_features(store: Store, settings: PretrainSettings) -> PretrainSettings:
@@ -55,7 +59,10 @@ def roles_of(store: Store, settings: PretrainSettings) -> dict[str, str]:
             remedy=f"Extract it: the same `tokser extract` with --encoder of {group} alone and "
             "--layers all, or 0 and the last.",
         )
-    return {"speech": str(settings.speech), "teacher": str(settings.text), "queries": queries}
+    roles = {"speech": str(settings.speech), "teacher": str(settings.text), "queries": queries}
+    if settings.tune_text:
+        roles["below"] = _layer_below(store, settings, group)
+    return roles
 
 
 def stamp_of(store: Store, settings: PretrainSettings, roles: dict[str, str]) -> Stamp:
@@ -71,7 +78,10 @@ def stamp_of(store: Store, settings: PretrainSettings, roles: dict[str, str]) ->
         f"rows of {role}": ",".join(rows_digest(store, name) for name in names.split(","))
         for role, names in roles.items()
     }
-    return Stamp("pretrain", settings.model_dump(mode="json"), identities | rows)
+    content = settings.model_dump(mode="json")
+    if not (settings.tune_speech or settings.tune_text):  # as in runs of earlier versions
+        content = {key: value for key, value in content.items() if key not in _OF_TUNING}
+    return Stamp("pretrain", content, identities | rows)
 
 
 def pairs_of(store: Store, roles: dict[str, str], *, special_tokens: bool) -> Pairs:
@@ -83,7 +93,37 @@ def pairs_of(store: Store, roles: dict[str, str], *, special_tokens: bool) -> Pa
     for name in ",".join(roles.values()).split(","):
         store[name].require_complete()
     speech = tuple(store[name] for name in roles["speech"].split(","))
-    return Pairs(speech, store[roles["queries"]], store[roles["teacher"]], special_tokens)
+    below = store[roles["below"]] if "below" in roles else None
+    return Pairs(speech, store[roles["queries"]], store[roles["teacher"]], special_tokens, below)
+
+
+def _layer_below(store: Store, settings: PretrainSettings, group: str) -> str:
+    """Return the layer that the teacher's trained blocks start from: the one named, or derived."""
+    if not settings.free_teacher:
+        raise SettingsError(
+            f"--tune-text {settings.tune_text}",
+            expected="--free-teacher with it",
+            got="a teacher that is taken as fixed, from which no gradient reaches its encoder",
+            remedy="Add --free-teacher, see docs/pretraining.md; or leave --tune-text out.",
+        )
+    if FeatureName.parse(str(settings.text)).feature != "contextual":
+        raise SettingsError(
+            f"--tune-text {settings.tune_text}, --text {settings.text}",
+            expected=f"{group}/contextual, the output of the blocks that are trained",
+            got=str(settings.text),
+            remedy="Leave --text out, or name that feature.",
+        )
+    layers = [n for n in store.features if n.startswith(f"{group}/layer-")]
+    wanted = settings.text_below or (layers[-1] if len(layers) == 1 else "")
+    if wanted not in layers:
+        raise SettingsError(
+            f"--text-below, {store.path}",
+            expected=f"the layer below the {settings.tune_text} last blocks of {group}, among "
+            f"{list_some(layers, most=20) or 'none: there are no layers'}",
+            got=repr(wanted) if wanted else "none named",
+            remedy=f"Name it, or extract it: `tokser extract --encoder {group} --layers all`.",
+        )
+    return wanted
 
 
 def _layers(store: Store, wanted: str | None, known: list[str]) -> str:

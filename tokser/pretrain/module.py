@@ -15,6 +15,7 @@ from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.attention import product
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.distributed_loss import gathered_loss, local_loss, num_ranks
+from tokser.pretrain.free_teacher import teacher_losses
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.rates import DevUnits
 from tokser.pretrain.validation import Validation
@@ -64,7 +65,7 @@ class AlignerModule(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Return Adam, and the schedule of its learning rate, updated at every step."""
         settings = self._settings
-        optimizer = torch.optim.Adam(self.parameters(), lr=settings.learning_rate)
+        optimizer = torch.optim.Adam(self._rates(), lr=settings.learning_rate)
         if settings.schedule == "constant" and not settings.warmup_steps:
             return optimizer
         # Not the trainer's estimate, which makes Lightning lose its position within an epoch.
@@ -77,6 +78,18 @@ class AlignerModule(lightning.LightningModule):
 
         schedule = {"scheduler": LambdaLR(optimizer, factor), "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+    def _rates(self) -> Any:
+        """Return what is trained; blocks of an encoder with a learning rate of their own."""
+        blocks = [part for part in (self.aligner.speech_blocks, self.aligner.teacher) if part]
+        if not blocks:
+            return self.parameters()
+        rate = self._settings.tune_learning_rate or self._settings.learning_rate / 10
+        of_blocks = [p for part in blocks for p in part.parameters()]
+        tuned = [p for p in of_blocks if p.requires_grad]
+        known = {id(p) for p in of_blocks}
+        own = [p for p in self.parameters() if id(p) not in known]
+        return [{"params": own}, {"params": tuned, "lr": rate}]
 
     def configure_gradient_clipping(
         self,
@@ -104,7 +117,10 @@ class AlignerModule(lightning.LightningModule):
                 remedy="Raise --batch-size.",
             )
         loss = _LOSSES[self._settings.loss]
-        value, total = loss(self.aligner(batch.inputs), batch.teacher, self._settings.temperature)
+        student = self.aligner(batch.inputs)
+        trained = self._trained_teacher(batch)
+        teacher = batch.teacher if trained is None else trained.detach()
+        value, total = loss(student, teacher, self._settings.temperature)
         if not bool(value.isfinite()):
             self._require_finite(batch)
             raise RunError(
@@ -113,12 +129,22 @@ class AlignerModule(lightning.LightningModule):
                 got=str(float(value)),
                 remedy="Lower --learning-rate, or check these utterances' features.",
             )
+        if trained is not None:
+            tau, anchor = self._settings.temperature, self._settings.teacher_anchor
+            total = total + teacher_losses(loss, trained, student, batch.teacher, tau, anchor)
         self._losses.append(value)
         self.log("train_loss_step", value, prog_bar=True, batch_size=len(batch.ids))
         if self.text_only is not None:
             baseline = self.text_only(batch.inputs.queries)
             total = total + loss(baseline, batch.teacher, self._settings.temperature)[1]
         return total
+
+    def _trained_teacher(self, batch: Batch) -> Tensor | None:
+        """Return B', or None where the teacher is frozen."""
+        if self.aligner.teacher is None or batch.below is None or batch.below_lengths is None:
+            return None
+        found: Tensor = self.aligner.teacher(batch.below, batch.below_lengths)
+        return found
 
     def validation_step(self, batch: DevBatch, batch_idx: int) -> None:
         """Collect the students of matched and mismatched speech and of the text-only baseline."""

@@ -71,7 +71,8 @@ def preloaded(pairs: Pairs, ids: Sequence[str], device: torch.device) -> Pairs:
     Raises:
         InputError: They do not fit.
     """
-    sources = (*pairs.speech, pairs.queries, pairs.teacher)
+    below = () if pairs.below is None else (pairs.below,)
+    sources = (*pairs.speech, pairs.queries, pairs.teacher, *below)
     needed = sum(_num_bytes(source, ids) for source in sources)
     free = _free_bytes(device)
     if needed > _SHARE * free:
@@ -82,8 +83,10 @@ def preloaded(pairs: Pairs, ids: Sequence[str], device: torch.device) -> Pairs:
             got=f"{needed / 1e9:.1f} GB",
             remedy="Leave --preload out: the store is read at memory speed from a local disk.",
         )
-    *speech, queries, teacher = (Preloaded(source, ids, device) for source in sources)
-    return Pairs(tuple(speech), queries, teacher, pairs.special_tokens)
+    loaded = [Preloaded(source, ids, device) for source in sources]
+    last = loaded.pop() if below else None
+    *speech, queries, teacher = loaded
+    return Pairs(tuple(speech), queries, teacher, pairs.special_tokens, last)
 
 
 def _num_bytes(source: FeatureSource, ids: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription, save_aligner
 from tokser.pretrain.data import Batches
 from tokser.pretrain.features import pairs_of, resolve_features, roles_of, stamp_of
+from tokser.pretrain.free_teacher import FreeTeacher
 from tokser.pretrain.history import History, say_best
 from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.preload import preloaded
@@ -29,6 +30,7 @@ from tokser.pretrain.rates import DevUnits, dev_units
 from tokser.pretrain.split import mismatched_speech, split_train_dev
 from tokser.pretrain.trackers import loggers_of
 from tokser.pretrain.training import launched_rank, require_launcher, train
+from tokser.pretrain.tuned_blocks import BlocksAbove, no_blocks, tuned_blocks
 from tokser.pretrain.variants import build_aligner
 from tokser.progress import say
 from tokser.redaction import redacted_values
@@ -37,8 +39,16 @@ from tokser.store import Store
 __all__ = ["run_pretraining"]
 
 
-def run_pretraining(store: Store, settings: PretrainSettings) -> Path:
-    """Train an aligner on a store's features, see `stages.pretrain`."""
+def run_pretraining(
+    store: Store, settings: PretrainSettings, blocks_above: BlocksAbove = no_blocks
+) -> Path:
+    """Train an aligner on a store's features, see `stages.pretrain`.
+
+    Args:
+        store: The store.
+        settings: Of `tokser pretrain`.
+        blocks_above: Loads the blocks above a stored layer, which are trained with the aligner.
+    """
     name = Name.of(settings.out.resolve().name, f"--out {settings.out}, the name of the run")
     settings = resolve_features(store, settings)
     roles = roles_of(store, settings)
@@ -54,6 +64,7 @@ def run_pretraining(store: Store, settings: PretrainSettings) -> Path:
     data = _batches(settings, store, pairs, device)
     units = dev_units(data.dev, store.utterances["speaker"])
     module = _untrained(settings, pairs, data.num_batches, units)
+    _add_tuned_blocks(module, settings, roles, blocks_above)
     history = History(settings.out, settings.epochs, settings.save_steps)
     is_trained = settings.resume and history.is_finished()
     if launched_rank() and settings.devices * settings.nodes > 1:
@@ -94,10 +105,11 @@ def _describe(
         name=name,
         variant=settings.variant,
         options=settings.options,
+        tune_speech=settings.tune_speech,
         text_dim=pairs.teacher.dim,
         speech_dim=pairs.speech[0].dim,
         special_tokens=settings.special_tokens,
-        features=roles,
+        features={role: name for role, name in roles.items() if role != "below"},
         provenance={role: store[names.split(",")[0]].provenance for role, names in roles.items()},
         best_epoch=int(best["epoch"]),
         scores={
@@ -120,6 +132,22 @@ def _batches(
         pairs = preloaded(pairs, [*train_ids, *dev], where)
     pins = device.type == "cuda" and settings.preload != "device"
     return Batches(pairs, train_ids, mismatched, settings, shard_of, pins=pins)
+
+
+def _add_tuned_blocks(
+    module: AlignerModule,
+    settings: PretrainSettings,
+    roles: dict[str, str],
+    blocks_above: BlocksAbove,
+) -> None:
+    """Give the module the blocks of encoders that are trained with it, if any are."""
+    aligner = module.aligner
+    if settings.tune_speech:
+        options = "--tune-speech", settings.tune_speech, roles["speech"]
+        aligner.speech_blocks = tuned_blocks(*options, blocks_above)
+    if settings.tune_text:
+        blocks = tuned_blocks("--tune-text", settings.tune_text, roles["below"], blocks_above)
+        aligner.teacher = FreeTeacher(blocks, special_tokens=settings.special_tokens)
 
 
 def _untrained(

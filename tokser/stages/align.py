@@ -1,7 +1,10 @@
 """Stage 3: apply a trained aligner to any store that has the features it was trained on."""
 
+from functools import partial
+
 from tokser.config import AlignSettings
 from tokser.device import resolve_device
+from tokser.extraction.stored_blocks import stored_blocks
 from tokser.pretrain.align import align_store
 from tokser.pretrain.checkpoint import WEIGHTS, load_aligner
 from tokser.provenance import sha256_of_file
@@ -22,8 +25,9 @@ def align(settings: AlignSettings) -> str:
         StoreMismatchError: A feature was made by another model than at training.
         StoreIncompleteError: A feature is incomplete.
     """
-    aligner, description = load_aligner(settings.checkpoint)
     store = open_store(settings.store, check=settings.check)
+    blocks_above = partial(stored_blocks, store, encoder=settings.encoder)
+    aligner, description = load_aligner(settings.checkpoint, blocks_above)
     return align_store(
         store,
         aligner.to(resolve_device(settings.device)),

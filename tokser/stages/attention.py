@@ -1,11 +1,13 @@
 """The attention weights of an utterance, as a picture."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from tokser.errors import SettingsError, TokserError
+from tokser.extraction.stored_blocks import stored_blocks
 from tokser.pretrain.align import attention_of
 from tokser.pretrain.checkpoint import load_aligner
 from tokser.progress import say
@@ -45,8 +47,8 @@ def attention(
         StoreMismatchError: A feature was made by another model than at training.
     """
     _require_picture(out)
-    aligner, description = load_aligner(checkpoint)
     store = open_store(store_path, check=check)
+    aligner, description = load_aligner(checkpoint, partial(stored_blocks, store))
     weights = attention_of(store, aligner, description, utterance)
 
     from tokser.report.attention import draw_attention

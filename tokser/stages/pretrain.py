@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from tokser.config import PretrainSettings
+from tokser.encoders.upper_blocks import UpperBlocks
+from tokser.extraction.stored_blocks import stored_blocks
 from tokser.pretrain.run import run_pretraining
 from tokser.store import open_store
 
@@ -25,4 +27,11 @@ def pretrain(settings: PretrainSettings) -> Path:
         RunError: The loss is not finite.
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
-    return run_pretraining(open_store(settings.store, check=settings.check), settings)
+    store = open_store(settings.store, check=settings.check)
+
+    def blocks_above(layer: str) -> UpperBlocks:
+        is_text = store[layer].kind == "text"
+        source = settings.text_encoder if is_text else settings.encoder
+        return stored_blocks(store, layer, encoder=source)
+
+    return run_pretraining(store, settings, blocks_above)

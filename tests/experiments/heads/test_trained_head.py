@@ -20,6 +20,8 @@ from tokser.experiments.regression import Regression
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("anger", "boredom", "neutral", "sadness")
 GRID = GridSettings(batch_sizes=(8,), learning_rates=(1e-2,), hidden=(6, 5), epochs=2)
 TASKS = {"classification": Classification(), "regression": Regression(("valence",))}

@@ -14,7 +14,7 @@ from tokser.pretrain.checkpoint import AlignerDescription, load_aligner, save_al
 from tokser.pretrain.variants import build_aligner
 from tokser.stages.fit import fit
 from tokser.stages.pool import pool
-from tokser.store import open_store
+from tokser.store import drop_from_store, open_store
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +86,7 @@ def aligned_plan(stores, table, lengths, run):
         "variant": "paper",
         "weights_sha256": sha256_of_file(run / "aligner.safetensors"),
         "features": ROLES,
+        "trained_on": {role: {"model": role} for role in ROLES},
     }
     return plan.model_copy(update={"provenance": made_by})
 
@@ -114,6 +115,15 @@ def test_the_aligner_and_its_inputs_are_kept(settings, run):
     for name, weight in aligner.state_dict().items():
         assert torch.equal(weight, expected.state_dict()[name])
     assert description.features == ROLES
+
+
+def test_inputs_that_the_store_lacks_are_known_from_the_aligner(settings):
+    store = settings().store
+    drop_from_store(store, "bert")
+    model = load_model(fit(settings()))
+    bert = model.recipe.group("bert")
+    assert (bert.kind, bert.provenance) == ("text", {"model": "queries"})
+    assert set(bert.features) == {"contextual", "word"}
 
 
 def test_a_model_lives_without_the_run(settings, run, tmp_path):
@@ -145,6 +155,12 @@ def test_a_run_that_is_not_found_has_a_remedy(settings):
     with pytest.raises(MissingInputError, match=r"listener/aligned: .*Name the folder with --run"):
         fit(settings(runs=()))
     assert not settings().out.exists()
+
+
+def test_a_run_whose_description_is_damaged_is_refused(settings, run):
+    (run / "aligner.json").write_text("{}")
+    with pytest.raises(DamagedFileError, match=r"aligner\.json"):
+        fit(settings())
 
 
 def test_a_run_of_other_weights_is_refused(settings, run):

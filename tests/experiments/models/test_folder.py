@@ -204,3 +204,15 @@ def test_a_model_may_be_moved_and_be_read_only(folder, tmp_path, tables):
         assert len(load_model(moved).predict_functionals(tables)) == 7
     finally:
         moved.chmod(0o755)
+
+
+def test_passwords_of_addresses_are_left_out(model, tmp_path):
+    secret = "s3://user:hush@bucket/emodb.zarr"
+    model = dataclasses.replace(
+        model,
+        provenance={"store": {"path": secret}, "settings": {"store": secret}},
+        estimate=dataclasses.replace(model.estimate, results=secret),
+    )
+    save_model(model, tmp_path / "model")
+    for path in (tmp_path / "model").iterdir():
+        assert b"hush" not in path.read_bytes()

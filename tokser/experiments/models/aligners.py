@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tokser.checksummed_folder import ChecksummedFolder
 from tokser.durable import sha256_of_file
 from tokser.errors import CheckpointError, MissingInputError
 from tokser.experiments.feature_expressions import Term
@@ -39,6 +40,7 @@ def find_aligners(
     Raises:
         MissingInputError: There is no such run.
         CheckpointError: The runs of that name have other weights.
+        DamagedFileError: The run's description is damaged.
     """
     found: dict[str, Path] = {}
     for term in dict.fromkeys(terms):
@@ -67,6 +69,9 @@ def _find(run: str, wanted: str, places: Sequence[Path], *, is_needed: bool) -> 
         if weights.is_file():
             digest = sha256_of_file(weights)
             if digest == wanted:
+                ChecksummedFolder(place).require_whole(
+                    "aligner.json", "Run the same `tokser pretrain` again, which repairs it."
+                )
                 return place
             if place.name == run:
                 others[place] = digest

@@ -1,5 +1,6 @@
 """The model card: `README.md` of a model folder, as Hugging Face shows it."""
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -136,7 +137,9 @@ def _usage(model: Model, name: str) -> str:
     if model.standardise == "speaker":
         needs.append("It standardises by speaker: recordings need speakers, several of each.")
     encoders = [g for g in model.recipe.groups if g.kind != "aligned"]
-    named = ", ".join(f"`{plain(g.source or g.name)}`" for g in encoders)
+    # A local folder's path means nothing to who gets this model, and names its maker's machine.
+    sources = [g.name if Path(g.source).is_absolute() else g.source or g.name for g in encoders]
+    named = ", ".join(f"`{plain(source)}`" for source in sources)
     return "\n\n".join(
         [
             f"```bash\ntokser predict {_shell(name)} recording.wav\n```",

@@ -9,6 +9,7 @@ from tokser.experiments.models.member import Member
 from tokser.experiments.models.model import Estimate, Model
 from tokser.experiments.models.recipe import FeatureRecipe
 from tokser.provenance import versions
+from tokser.redaction import redacted, redacted_values
 
 __all__ = ["FORMAT", "MemberDocument", "ModelDocument", "describe"]
 
@@ -138,7 +139,7 @@ def describe(model: Model, folders: tuple[str, ...] = ()) -> dict[str, Any]:
         "members": [_member(m, held[i]) for i, m in enumerate(model.members)],
         "recipe": _recipe(model.recipe),
         "estimate": None if model.estimate is None else _estimate(model.estimate),
-        "provenance": model.provenance,
+        "provenance": redacted_values(model.provenance),
         "versions": versions(),
     }
 
@@ -170,7 +171,7 @@ def _recipe(recipe: FeatureRecipe) -> dict[str, Any]:
             {
                 "name": group.name,
                 "kind": group.kind,
-                "source": group.source,
+                "source": redacted(group.source),
                 "provenance": group.provenance,
                 "features": {
                     name: {
@@ -188,4 +189,4 @@ def _recipe(recipe: FeatureRecipe) -> dict[str, Any]:
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return dict(vars(estimate))
+    return vars(estimate) | {"results": redacted(estimate.results)}

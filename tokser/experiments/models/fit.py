@@ -63,7 +63,8 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     head = find_head(name, task)
     store = open_store(settings.store, check=settings.check)
     experiment = _experiment(settings, name)
-    expression = _only_expression(store, task, experiment, settings)
+    expressions = read_expressions(store, task, experiment)
+    expression = _only_expression(store, settings)
     members = expression.members if isinstance(expression, Late) else (expression,)
     inputs = identities(store, members, experiment)
     stamp = Stamp("fit", _content(settings, name, expression), inputs)
@@ -74,14 +75,13 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     terms = dict.fromkeys(term for member in members for term in member.terms)
     places = places_of_runs(store.path, settings.runs)
     aligners = find_aligners(store, terms, places, is_needed=True)
-    if settings.results is None:
-        run_experiment(task, experiment, [name])
-    else:
+    if settings.results is not None:
         require_matching(settings.results, experiment, name, inputs)
-    dataset = load(
-        store, task, [*members, *([] if expression in members else [expression])], experiment
-    )
-    unit = Unit(str(expression), _only_protocol(dataset), task.targets[0], name, settings.seed)
+    dataset = load(store, task, expressions, experiment)
+    protocol = _only_protocol(dataset)
+    if settings.results is None:
+        run_experiment(task, experiment, [name], dataset=dataset)
+    unit = Unit(str(expression), protocol, task.targets[0], name, settings.seed)
     fitting = _Fitting(dataset, settings, experiment, unit, head)
     selected = {early: fitting.select(early) for early in members}
     estimate = read_estimate(settings.results or experiment.out, unit, dataset)
@@ -248,15 +248,12 @@ def _content(settings: FitSettings, head: str, expression: Expression | None) ->
     return content
 
 
-def _only_expression(
-    store: Store, task: Task, experiment: ExperimentSettings, settings: FitSettings
-) -> Expression:
+def _only_expression(store: Store, settings: FitSettings) -> Expression:
     """Return the one expression that settings ask for.
 
     Raises:
         SettingsError: It is several.
     """
-    read_expressions(store, task, experiment)  # raises what is wrong with store and task
     found = parse(settings.features, store.pooled, check_functionals(settings.functionals))
     if len(found) != 1:
         raise SettingsError(

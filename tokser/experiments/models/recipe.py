@@ -24,7 +24,7 @@ class FeatureUse:
     """One feature of a group.
 
     Attributes:
-        dim: Width of its rows.
+        dim: Width of its rows; 0 where only an aligner knows of them.
         dtype: Type that its rows are stored in, through which functionals go: float16 rounds;
             empty where only functionals were stored.
         functionals: What is taken of it; none of a feature that only an aligner reads.
@@ -135,10 +135,12 @@ def _add(
     made_by = _provenance(store, feature)
     kind = _kind(store, feature, made_by)
     if kind == "aligned":
-        for role in made_by["features"].values():
-            for one in role.split(","):
-                if one in store:
+        for role, names in made_by["features"].items():
+            for one in names.split(","):
+                if one in store or one in store.pooled:
                     _add(groups, store, one, ())
+                else:
+                    _add_as_trained(groups, one, role, made_by["trained_on"][role])
     use = FeatureUse(_dim(store, feature), _dtype(store, feature), functionals)
     known = groups.get(name.group)
     features = dict(known.features) if known else {}
@@ -148,6 +150,18 @@ def _add(
         use = FeatureUse(use.dim, use.dtype, merged)
     features[name.feature] = use
     groups[name.group] = GroupRecipe(name.group, kind, _source(store, name), made_by, features)
+
+
+def _add_as_trained(
+    groups: dict[str, GroupRecipe], feature: str, role: str, made_by: Mapping[str, Any]
+) -> None:
+    """Take what an aligner says of its input, where the store has it no longer."""
+    name = FeatureName.parse(feature)
+    known = groups.get(name.group)
+    features = (known.features if known else {}) | {name.feature: FeatureUse(0, "")}
+    kind: GroupKind = "speech" if role == "speech" else "text"
+    source = known.source if known else ""
+    groups[name.group] = GroupRecipe(name.group, kind, source, dict(made_by), features)
 
 
 def _source(store: Store, name: FeatureName) -> str:
