@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import extract_gpu
+import extract_predict
 import extract_probe
 import numpy as np
 import torch
@@ -57,6 +58,7 @@ TARGETS = {
     "padding_waste": (0, 0.05),
     "memory_growth_mb": (-np.inf, 100),
     "dask_vs_serial": (0.9, np.inf),
+    "predict_vs_pipeline": (1.0, np.inf),
 }
 
 Figures = dict[str, float]
@@ -80,6 +82,7 @@ def measure(folder: Path) -> tuple[Figures, str]:
         _wavlm(folder / "wavlm", wavs),
         _memory(folder / "memory", wavs, whisper),
         _dask(folder / "dask", wavs, whisper),
+        extract_predict.measure(folder / "predict", wavs, MIXED, ROUNDS),
         *extract_gpu.measure(folder / "gpu", wavs),
     ]
     figures = {name: value for found, _ in parts for name, value in found.items()}

@@ -38,6 +38,7 @@ def test_the_commands_are_those_that_are_promised():
         *("doctor", "corpora", "download", "manifest", "extract", "pretrain", "align", "pool"),
         "report",
         *("attention", "audit", "classify", "compare", "fit", "regress"),
+        *("predict", "export-model"),
         *(
             "store info",
             "store verify",

@@ -109,9 +109,9 @@ def test_a_folder_that_cannot_be_written_to_is_refused_at_once(tmp_path):
 
 
 def test_only_one_process_at_a_time(tmp_path):
-    with output(tmp_path / "p.csv").begun(), pytest.raises(RunError, match="has its lock"):
-        with output(tmp_path / "p.csv").begun():
-            pass
+    one, other = output(tmp_path / "p.csv"), output(tmp_path / "p.csv")
+    with one.begun(), pytest.raises(RunError, match="has its lock"), other.begun():
+        pass
 
 
 def test_another_ending_is_refused():

@@ -1,5 +1,7 @@
 """Windows of recordings: where they begin, and that nothing is left out."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +34,7 @@ def test_windows_cover_all_samples_at_full_length(num_samples, length, hop):
     assert spans[0].first == 0
     assert spans[-1].after == num_samples
     assert {span.after - span.first for span in spans} == {min(length, num_samples)}
-    for one, following in zip(spans, spans[1:], strict=False):
+    for one, following in itertools.pairwise(spans):
         assert one.first < following.first <= one.after
 
 

@@ -11,6 +11,16 @@ from tokser.config.values import Device, Rate
 
 __all__ = ["ExportModelSettings", "PredictSettings"]
 
+_Moved = Annotated[
+    tuple[str, ...],
+    Option(
+        name="--encoder",
+        aliases=("--encoders",),
+        metavar="ID|FOLDER",
+        unset="where it was at training",
+    ),
+]
+
 
 class PredictSettings(Settings):
     """`tokser predict`: which model predicts which recordings, into which file."""
@@ -37,15 +47,7 @@ class PredictSettings(Settings):
     """Length of the windows that recordings are cut into, in seconds: emotion over time."""
     hop: Annotated[Rate | None, Option(metavar="SECONDS", unset="as long as a window")] = None
     """From the beginning of a window to that of the next, in seconds."""
-    encoders: Annotated[
-        tuple[str, ...],
-        Option(
-            name="--encoder",
-            aliases=("--encoders",),
-            metavar="ID|FOLDER",
-            unset="where it was at training",
-        ),
-    ] = ()
+    encoders: _Moved = ()
     """Encoder that the model reads, if it is elsewhere now; its weights must be the same."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
@@ -71,13 +73,5 @@ class ExportModelSettings(Settings):
     with_encoder: bool = False
     """Write the encoder as well, beside it: Whisper's, from log-mel to the layers that the model
     reads."""
-    encoders: Annotated[
-        tuple[str, ...],
-        Option(
-            name="--encoder",
-            aliases=("--encoders",),
-            metavar="ID|FOLDER",
-            unset="where it was at training",
-        ),
-    ] = ()
+    encoders: _Moved = ()
     """Encoder that the model reads, if it is elsewhere now; its weights must be the same."""

@@ -93,6 +93,13 @@ def _load(
     group: GroupRecipe, source: str | None, device: str, batch_seconds: float | None
 ) -> LoadedEncoder:
     made_by = group.provenance
+    if not source and not group.source:
+        raise MissingInputError(
+            f"encoder {group.name}",
+            expected="the model that the aligner's features were made with",
+            got="no address: the store had dropped them",
+            remedy="Name its folder or hub id with --encoder.",
+        )
     spec = EncoderSpec(
         source or group.source,
         None if source else made_by.get("revision") or None,

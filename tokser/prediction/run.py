@@ -52,12 +52,20 @@ class How:
         encoders: Folders or hub ids of encoders that are elsewhere now than at training.
         device: `auto`, `cpu`, `cuda`, ...
         batch_seconds: Audio in a batch, in seconds; None: what suits the device.
+        featuriser: The model's encoders, loaded before; None: they are loaded.
     """
 
     windows: Windows | None = None
     encoders: Sequence[str] = ()
     device: str = "auto"
     batch_seconds: float | None = None
+    featuriser: Featuriser | None = None
+
+    def load(self, model: Model) -> Featuriser:
+        """Return the model's encoders."""
+        return self.featuriser or Featuriser.load(
+            model, encoders=self.encoders, device=self.device, batch_seconds=self.batch_seconds
+        )
 
 
 def predict(model: Model, inputs: Any, **options: Any) -> pd.DataFrame:
@@ -76,6 +84,7 @@ def predict_all(
     encoders: Sequence[str] = (),
     device: str = "auto",
     batch_seconds: float | None = None,
+    featuriser: Featuriser | None = None,
     out: Path | None = None,
     read_lines: Callable[[], Iterable[str]] = lambda: (),
 ) -> Predictions:
@@ -91,6 +100,7 @@ def predict_all(
         encoders: Folders or hub ids of encoders that are elsewhere now than at training.
         device: `auto`, `cpu`, `cuda`, ...
         batch_seconds: Audio in a batch, in seconds; None: what suits the device.
+        featuriser: `Featuriser.load(model, ...)`, for several calls, in place of these three.
         out: File to write, .csv, .parquet or .jsonl; the same call goes on where it was stopped.
         read_lines: Returns the list of paths that `-` stands for.
 
@@ -107,7 +117,7 @@ def predict_all(
     if store is not None:
         return _predict_store(model, store, out)
     recordings = find_recordings(names, root=root, transcript=transcript, read_lines=read_lines)
-    how = How(windows, encoders, device, batch_seconds)
+    how = How(windows, encoders, device, batch_seconds, featuriser)
     return _predict_recordings(model, recordings, how, out)
 
 
@@ -157,10 +167,7 @@ def _predict_recordings(
 def _chunks(
     model: Model, rows: PredictedRows, how: How, output: Output | None
 ) -> list[pd.DataFrame]:
-    featuriser = Featuriser.load(
-        model, encoders=how.encoders, device=how.device, batch_seconds=how.batch_seconds
-    )
-    featurise = featuriser.plan(rows)
+    featurise = how.load(model).plan(rows)
     unit = "recordings" if how.windows is None else "windows"
     found = []
     with progress_bar("predict", total=len(rows), unit=unit) as bar:
