@@ -76,7 +76,7 @@ def published(loopback, tmp_path, monkeypatch):
         here = folder / name
         return here if here.is_file() else REPOSITORY / "data_manifests" / name
 
-    for module in ("download.published", "completeness"):
+    for module in ("download.published", "declared.counts"):
         monkeypatch.setattr(f"tokser.corpora.{module}.shipped_file", known_here)
     monkeypatch.setattr(
         "tokser.corpora.completeness.shipped_declaration",

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType, ModuleType
 
-from tokser.corpora import emodb, iemocap, librispeech
+from tokser.corpora import iemocap, librispeech
 from tokser.corpora.declared.catalogue import declarations, shipped_declaration, shows
 from tokser.corpora.declared.declaration import Declaration
 from tokser.corpora.declared.names import declared_names
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _READERS: MappingProxyType[str, ModuleType] = MappingProxyType(
-    {"librispeech": librispeech, "emodb": emodb, "iemocap": iemocap}
+    {"librispeech": librispeech, "iemocap": iemocap}
 )
 """Code of the corpora whose files a declaration cannot describe."""
 
@@ -208,8 +208,6 @@ def scan_corpus(
     _check_root(declaration, root)
     if declaration.reader == "librispeech":
         return librispeech.scan(root, splits=splits)
-    if declaration.reader == "emodb":
-        return emodb.scan(root, subset=subset)
     if declaration.reader == "iemocap":
         return iemocap.scan(root, subset=subset)
     return scan_declared(declaration, root, subset=subset)

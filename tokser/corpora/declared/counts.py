@@ -1,13 +1,16 @@
 """Whether a declared corpus on disk is complete: its utterances, classes and speakers counted."""
 
+import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tokser.corpora.declared.declaration import Declaration, Subset
+from tokser.corpora.declared.paths import list_files
 from tokser.corpora.declared.scan import list_utterances
 from tokser.errors import list_some
+from tokser.shipped import shipped_file
 
 __all__ = ["count_declared", "differences"]
 
@@ -28,13 +31,39 @@ def count_declared(declaration: Declaration, root: Path) -> tuple[int, str, list
         CorpusError: The corpus is malformed.
     """
     rows = list_utterances(declaration, root, quiet=True)
-    there, lacks = [], list(differences(declaration.whole, rows))
+    there: list[str] = []
+    lacks = list(
+        _differences_by_id(declaration, rows)
+        if declaration.ids
+        else differences(declaration.whole, rows)
+    )
+    listing = list_files(root)
+    for name, subset in declaration.subsets.items():
+        missing = [t for t in subset.needs if not listing.matching(declaration.tables[t].files)]
+        for table in missing:
+            files = list_some(declaration.tables[table].files)
+            lacks.append(f"no {files}, which `--subset {name}` needs")
     for name, part in declaration.subsets.items():
         if part.is_part:
             found = list_utterances(declaration, root, subset=name, quiet=True)
             there += [name] if found else []
             lacks += [f"{name}: {text}" for text in differences(part, found)] if found else []
     return len(rows), ", ".join(there), lacks
+
+
+def _differences_by_id(
+    declaration: Declaration, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """Yield which utterances of the complete corpus are missing, and which are not its."""
+    with shipped_file("data_manifests", declaration.ids).open(encoding="utf-8", newline="") as file:
+        lines = csv.DictReader(line for line in file if not line.startswith("#"))
+        expected = {line["id"] for line in lines}
+    there = {row["id"] for row in rows}
+    if missing := sorted(expected - there):
+        yield f"{len(missing)} of {len(expected)} recordings missing ({list_some(missing)})"
+    if foreign := sorted(there - expected):
+        name = declaration.title
+        yield f"{len(foreign)} recordings that are not {name}'s ({list_some(foreign)})"
 
 
 def differences(expected: Subset, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

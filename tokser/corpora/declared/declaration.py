@@ -38,6 +38,8 @@ class Files(Settings):
     """Paths that are no recordings of the corpus."""
     pattern: str
     """Regular expression for the end of the path, without .wav; its named groups are fields."""
+    others: Literal["ignore", "refuse"] = "ignore"
+    """What becomes of recordings with other names: they are mentioned, or are an error."""
 
 
 class RowsOfTable(Settings):
@@ -75,6 +77,8 @@ class Column(Settings):
     """What stands in the manifest for odd and even numbers."""
     decimal: Literal["", "point", "comma"] = ""
     """The value is a number, written with a decimal point or comma; empty is unknown."""
+    between: tuple[float, float] | None = None
+    """Least and largest number that it may be."""
 
     @model_validator(mode="before")
     @classmethod
@@ -89,6 +93,8 @@ class Table(Settings):
     """Paths, written as those of recordings; the rows of all of them are one table."""
     line: str = ""
     """Regular expression for lines of a text that has no columns; its named groups are fields."""
+    skip: str = ""
+    """Regular expression for lines that are left out; with it, all others have to match `line`."""
     encoding: str = "cp1252"
     """Of files that are not UTF-8 or UTF-16."""
     where: dict[str, str] = Field(default_factory=dict)
@@ -177,13 +183,15 @@ class Declaration(Settings):
     audio: Audio = Audio()
     classes: Texts = ()
     """Labels, where the columns do not say which there are."""
-    reader: Literal["", "emodb", "iemocap", "librispeech"] = ""
+    reader: Literal["", "iemocap", "librispeech"] = ""
     """Code that reads it, where a declaration cannot say how."""
     files: Files | None = None
     rows: RowsOfTable | None = None
     tables: dict[str, Table] = Field(default_factory=dict)
     columns: dict[str, Column] = Field(default_factory=dict)
     subsets: dict[str, Subset] = Field(default_factory=dict)
+    ids: str = ""
+    """File beside this one that lists the ids of the complete corpus (CSV, column id)."""
     splits: dict[str, Archive] = Field(default_factory=dict)
     """Parts that are downloaded one by one."""
     url: str = ""

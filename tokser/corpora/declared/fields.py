@@ -58,15 +58,19 @@ def column_text(
             text = column.otherwise.replace("{}", text)
         elif text:
             return "", f"{text!r} is none of {list_some(list(column.values), most=20)}"
-    return _number(text, column.decimal) if column.decimal else (text, "")
+    return _number(text, column) if column.decimal else (text, "")
 
 
-def _number(text: str, decimal: str) -> tuple[str, str]:
+def _number(text: str, column: Column) -> tuple[str, str]:
     """Return a number as Python writes it, so that equal numbers are equal texts."""
     if text == "" or text.lower() in ("nan", "na"):
         return "", ""
     try:
-        number = float(text.replace(",", ".") if decimal == "comma" else text)
+        number = float(text.replace(",", ".") if column.decimal == "comma" else text)
     except ValueError:
         number = math.nan
-    return (repr(number), "") if math.isfinite(number) else ("", f"{text!r} is no number")
+    if not math.isfinite(number):
+        return "", f"{text!r} is no number"
+    if column.between is not None and not column.between[0] <= number <= column.between[1]:
+        return "", f"{text!r} is not between {column.between[0]:g} and {column.between[1]:g}"
+    return repr(number), ""

@@ -104,11 +104,13 @@ def _faults_of_table(
         codecs.lookup(table.encoding)
     except LookupError:
         yield (*place, "encoding"), f"encoding {table.encoding!r} is unknown"
-    for name, expression in (("line", table.line), *table.where.items()):
+    expressions = {("line",): table.line, ("skip",): table.skip}
+    expressions |= {("where", name): text for name, text in table.where.items()}  # type: ignore[misc]
+    for inner, expression in expressions.items():
         groups = _groups_of(expression)
         if isinstance(groups, str):
-            yield (*place, *(("line",) if name == "line" else ("where", name))), groups
-        elif name == "line" and expression:
+            yield (*place, *inner), groups
+        elif inner == ("line",) and expression:
             fields = {*groups, *_OF_TABLE}
             unknown = [one for one in fields_in(table.key) if one not in fields]
             if unknown:

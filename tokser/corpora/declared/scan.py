@@ -143,6 +143,8 @@ def _recordings(
             continue
         groups = {name: text or "" for name, text in match.groupdict().items()}
         yield _Found(path, path, _of_path(path) | groups)
+    if others and files.others == "refuse":
+        raise _malformed(declaration, root, [f"{path} has another name" for path in others])
     if others:
         number = "1 recording" if len(others) == 1 else f"{len(others):,} recordings"
         say(f"{root}: ignoring {number} not named as in {declaration.layout}: {list_some(others)}")

@@ -104,11 +104,7 @@ def read_rows(name: str, table: Table, root: Path, listing: Listing) -> list[Row
 
 def _rows_of(path: Path, table: Table) -> Iterator[Row]:
     if table.line:
-        expression = re.compile(table.line)
-        for line in read_text(path, table.encoding).splitlines():
-            match = expression.fullmatch(line.strip())
-            if match is not None:
-                yield {key: (text or "").strip() for key, text in match.groupdict().items()}
+        yield from _rows_of_lines(path, table)
     elif path.suffix.lower() == ".json":
         yield from _rows_of_json(path, table.encoding)
     else:
@@ -116,6 +112,24 @@ def _rows_of(path: Path, table: Table) -> Iterator[Row]:
         header = [name.strip() or f"column_{i}" for i, name in enumerate(cells.header, start=1)]
         for _, texts in cells.lines:
             yield dict(zip(header, (text.strip() for text in texts), strict=False))
+
+
+def _rows_of_lines(path: Path, table: Table) -> Iterator[Row]:
+    expression, skipped = re.compile(table.line), re.compile(table.skip or ".*")
+    strange = []
+    for number, line in enumerate(read_text(path, table.encoding).splitlines(), start=1):
+        match = expression.fullmatch(line.strip())
+        if match is not None:
+            yield {key: (text or "").strip() for key, text in match.groupdict().items()}
+        elif line.strip() and not skipped.fullmatch(line.strip()):
+            strange.append(f"line {number}: {line!r}")
+    if strange:
+        raise CorpusError(
+            path,
+            expected=f"lines such as {table.line}",
+            got=list_some(strange, most=20),
+            remedy="Fetch the file again.",
+        )
 
 
 def _rows_of_json(path: Path, encoding: str) -> Iterator[Row]:
