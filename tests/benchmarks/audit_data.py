@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torchaudio.functional import resample
 
-from tokser.corpora.registry import scan_corpus
 from tokser.corpora.manifest import Manifest, probe_recordings
+from tokser.corpora.registry import scan_corpus
 
 __all__ = ["KINDS", "PER_KIND", "SOURCE", "plant"]
 

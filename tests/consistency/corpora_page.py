@@ -6,7 +6,10 @@ from tokser.corpora.declared.catalogue import declarations
 from tokser.corpora.declared.declaration import Declaration
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "corpora.md"
-BEGIN, END = "<!-- the table is written by `make corpora-page` -->\n", "\nIEMOCAP and LibriSpeech are"
+BEGIN, END = (
+    "<!-- the table is written by `make corpora-page` -->\n",
+    "\nIEMOCAP and LibriSpeech are",
+)
 HEADINGS = ("corpus", "language", "hours", "utterances", "speakers", "labels", "subsets", "licence")
 
 

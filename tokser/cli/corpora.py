@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from tokser.cli.options import (
-    FOLDER,
     command,
     json_option,
-    option,
+    places_option,
     workspace_option,
     workspace_or_default,
 )
@@ -17,15 +16,7 @@ __all__ = ["corpora"]
 
 @command(example="tokser corpora --corpora /data")
 @workspace_option
-@option(
-    "--corpora",
-    "places",
-    topic="Input",
-    multiple=True,
-    type=FOLDER,
-    default_text="WORKSPACE/corpora, ./corpora and ./data",
-    help="Folder of a corpus, or one that holds several.",
-)
+@places_option
 @json_option
 def corpora(workspace: Path | None, places: tuple[Path, ...], *, as_json: bool) -> None:
     """List the corpora that tokser knows, and which of them are there.

@@ -33,6 +33,7 @@ __all__ = [
     "json_option",
     "key_values",
     "option",
+    "places_option",
     "settings_of",
     "splits_option",
     "store_argument",
@@ -232,6 +233,15 @@ def splits_option(default_text: str, more: str) -> Callable[[Command], Command]:
     )
 
 
+places_option = option(
+    "--corpora",
+    "places",
+    topic="Input",
+    multiple=True,
+    type=FOLDER,
+    default_text="WORKSPACE/corpora, ./corpora and ./data",
+    help="Folder of a corpus, or one that holds several.",
+)
 workspace_option = option(
     "--workspace",
     topic="Output",
