@@ -76,7 +76,7 @@ def read_located_yaml(
             raise
         raise _wrong(path, shortened(str(error)), "Correct the named line.") from error
     if not isinstance(node, yaml.MappingNode):
-        got = shortened(text.strip()) or "nothing"
+        got = shortened(" ".join(text.split()), 100) or "nothing"
         raise SettingsError(path, expected=keys, got=got, remedy=f"See {example}.")
     lines: dict[Place, int] = {}
     content: dict[str, Any] = _texts_of(node, (), lines, path)

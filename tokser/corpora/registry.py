@@ -224,7 +224,7 @@ def _recognises(declaration: Declaration, root: Path) -> bool:
 def _check_root(declaration: Declaration, root: Path) -> None:
     """Make sure that `root` holds the corpus, or say what it holds instead."""
     expected = f"{declaration.dataset} ({declaration.layout})"
-    unpacked = f"Name the folder into which the corpus was unpacked; {_how_to_get(declaration)}"
+    unpacked = _how_to_get(declaration)
     if not root.exists():
         raise MissingInputError(
             root, expected=f"the folder of {expected}", got="no such folder", remedy=unpacked
@@ -251,10 +251,13 @@ def _check_root(declaration: Declaration, root: Path) -> None:
 
 
 def _how_to_get(declaration: Declaration) -> str:
-    """Return how a corpus is obtained, within a sentence."""
+    """Return what to do where a corpus is not."""
+    text = declaration.how_to_get
+    if not text:
+        return "Name the folder that holds its recordings, or correct `files` of its declaration."
     if declaration.reader == "iemocap":
-        return "it needs a licence, `tokser doctor` says how to get one."
-    return declaration.how_to_get or "it is a corpus of your own."
+        text = "it needs a licence, `tokser doctor` says how to get one."
+    return f"Name the folder into which the corpus was unpacked; {text[:1].lower()}{text[1:]}"
 
 
 def _contents(root: Path) -> str:
