@@ -29,6 +29,7 @@ from tokser.store.address import backend_at, is_store
 __all__ = [
     "ExtractionPlan",
     "count_rows",
+    "first_samples_of",
     "plan_extraction",
     "samples_at_16_khz",
     "utterances_at",
@@ -188,7 +189,7 @@ def utterances_at(
         },
         paths=[manifest.root.absolute() / str(path) for path in paths],
         channels=[] if is_text else _channels(table, positions),
-        first_samples=[] if is_text else _first_samples(table, positions),
+        first_samples=[] if is_text else first_samples_of(table, positions),
         token_ids=[rows.token_ids[i] for i in positions] if is_text else [],
     )
 
@@ -199,11 +200,11 @@ def _channels(table: pd.DataFrame, positions: list[int]) -> list[int | None]:
     return [channel_of({CHANNEL: cell}) for cell in table[CHANNEL].iloc[positions]]
 
 
-def _first_samples(table: pd.DataFrame, positions: list[int]) -> list[int | None]:
+def first_samples_of(table: pd.DataFrame, positions: Sequence[int]) -> list[int | None]:
     """Return where each begins in its recording, at 16 kHz; none if all are whole recordings."""
     if START not in table or END not in table:
         return []
-    rows = zip(*(table[name].iloc[positions] for name in (START, END, _RATE)), strict=True)
+    rows = zip(*(table[name].iloc[list(positions)] for name in (START, END, _RATE)), strict=True)
     found: list[int | None] = []
     for start, end, rate in rows:
         part = part_of({START: start, END: end})
