@@ -67,8 +67,8 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     multiple=True,
     metavar="OURS=THEIRS",
     default_text="by the usual names",
-    help="Names in the table of path, label, id, speaker, sex, session, language, transcript or "
-    "channel.",
+    help="Names in the table of path, label, id, speaker, sex, session, language, transcript, "
+    "channel, start_s or end_s.",
 )
 @option(
     "--rename-label",

@@ -145,6 +145,15 @@ def test_wildcards_stay_within_names(pattern, matching, others):
     assert not any(matches(path) for path in others)
 
 
+def test_a_folder_that_cannot_be_read_is_named(declaration, root, monkeypatch):
+    def walk(top, *, followlinks, onerror):
+        onerror(PermissionError(13, "Permission denied", str(root / "anna")))
+
+    monkeypatch.setattr("os.walk", walk)
+    with pytest.raises(CorpusError, match=r"anna: expected a folder that can be read, got Perm"):
+        scan_declared(declaration, root)
+
+
 def test_links_between_folders_end(declaration, root):
     (root / "anna" / "again").symlink_to(root, target_is_directory=True)
     assert len(scan_declared(declaration, root).table) == 3

@@ -181,15 +181,21 @@ class Declaration(Settings):
     layout: str
     """One recording's path, as an example, in a few words."""
     audio: Audio = Audio()
+    """What its recordings should be."""
     classes: Texts = ()
     """Labels, where the columns do not say which there are."""
     reader: Literal["", "iemocap", "librispeech"] = ""
     """Code that reads it, where a declaration cannot say how."""
     files: Files | None = None
+    """How its recordings are found, each an utterance."""
     rows: RowsOfTable | None = None
+    """Instead of `files`: the table whose rows are the utterances."""
     tables: dict[str, Table] = Field(default_factory=dict)
+    """Tables by name: {name.column} is the cell of an utterance's row."""
     columns: dict[str, Column] = Field(default_factory=dict)
+    """How the manifest's columns are made; id is {name} if it is not there."""
     subsets: dict[str, Subset] = Field(default_factory=dict)
+    """What `--subset` takes; `all` is everything unless it is declared."""
     ids: str = ""
     """File beside this one that lists the ids of the complete corpus (CSV, column id)."""
     splits: dict[str, Archive] = Field(default_factory=dict)

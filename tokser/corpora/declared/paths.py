@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tokser.errors import CorpusError
+
 __all__ = ["Listing", "list_files", "matcher"]
 
 _LEFT_OUT = frozenset({"__MACOSX"})
@@ -33,11 +35,15 @@ def list_files(root: Path, *, most: int | None = None) -> Listing:
 
     Args:
         root: The folder.
-        most: Stop there; None: list all.
+        most: Stop there, and leave out folders that cannot be read; None: list all.
+
+    Raises:
+        CorpusError: A folder cannot be read, and all are to be listed.
     """
     found: list[str] = []
     visited: set[tuple[int, int]] = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
+    refuse = _refuse if most is None else None
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=refuse):
         status = Path(folder).stat()
         if (status.st_dev, status.st_ino) in visited:
             folders.clear()
@@ -50,6 +56,15 @@ def list_files(root: Path, *, most: int | None = None) -> Listing:
         if most is not None and len(found) >= most:
             return Listing(tuple(sorted(found)), False)
     return Listing(tuple(sorted(found)), True)
+
+
+def _refuse(error: OSError) -> None:
+    raise CorpusError(
+        error.filename,
+        expected="a folder that can be read",
+        got=str(error.strerror),
+        remedy="Change its permissions, or leave it out of the corpus.",
+    ) from error
 
 
 def matcher(patterns: Iterable[str]) -> Callable[[str], object]:
