@@ -64,9 +64,12 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
 
 def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
     """Show what `tokser corpora` lists."""
-    table = _table(
-        *("dataset", "language", "hours", "utterances", "classes", "licence", "found"),
+    headings = ("dataset", "language", "hours", "utterances", "classes", "licence", "found")
+    table = Table(
+        *(Column(heading, overflow="fold", no_wrap=heading == "dataset") for heading in headings),
         title="Corpora that tokser knows",
+        box=box.SIMPLE_HEAD,
+        **_NARROW,
     )
     for one in corpora:
         table.add_row(

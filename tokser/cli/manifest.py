@@ -42,7 +42,8 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     metavar="NAME",
     default_text="all",
     help="Part or label set that the corpus declares, such as recognised (EmoDB: 493 recordings of "
-    "the paper's Table 1) or four-class (IEMOCAP: 5,531 turns); `tokser corpora` lists them.",
+    "the paper's Table 1) or four-class (IEMOCAP: 5,531 turns); `tokser corpora --json` lists "
+    "them.",
 )
 @option(
     "--corpus",

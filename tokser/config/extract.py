@@ -63,8 +63,8 @@ class ExtractSettings(Settings):
     """Part of LibriSpeech, for instance train-clean-100."""
     subset: Annotated[str, Option(metavar="NAME")] = "all"
     """Part or label set that the corpus declares, such as recognised (EmoDB: the 493 recordings of
-    the paper's Table 1) or four-class (IEMOCAP: 5,531 of 10,039 turns); `tokser corpora` lists
-    them."""
+    the paper's Table 1) or four-class (IEMOCAP: 5,531 of 10,039 turns); `tokser corpora --json`
+    lists them."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the stored numbers."""
     compression: Literal["none", "zstd", "blosc", "gzip"] = "none"

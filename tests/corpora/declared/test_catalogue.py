@@ -71,3 +71,19 @@ def test_declared_counts_agree_with_each_other(name):
 
 def test_a_declaration_is_read_once():
     assert declarations() is declarations()
+
+
+def test_the_real_copy_of_nemo_has_its_published_labels(real_data):
+    table = scan_corpus("nemo", real_data / "data" / "nemo").table
+    assert table["label"].value_counts().to_dict() == {
+        "neutral": 162,
+        "sadness": 155,
+        "happiness": 153,
+        "anger": 150,
+        "fear": 150,
+        "surprise": 133,
+    }
+    assert table["speaker"].nunique() == 9
+    assert table["sentence"].nunique() == 18
+    assert (table["transcript"] != "").all()
+    assert set(table["sex"]) == {"f", "m"}
