@@ -231,6 +231,12 @@ class StoreFactory:
         return open_store(self.folder / name if name else self.path)
 
 
+@pytest.fixture(scope="session")
+def store_factory() -> type[StoreFactory]:
+    """The class behind `stores`, for fixtures that live longer than a test."""
+    return StoreFactory
+
+
 @pytest.fixture
 def stores(tmp_path: Path) -> StoreFactory:
     return StoreFactory(tmp_path)

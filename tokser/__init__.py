@@ -1,8 +1,20 @@
-"""tokser: extract frozen speech and text activations once, then experiment in seconds."""
+"""tokser: extract frozen speech and text activations once, then experiment in seconds.
+
+    import tokser
+
+    store = tokser.extract("emodb", root="corpora/emodb", encoders="openai/whisper-base",
+                           layers="all", store="emodb.zarr")
+    tokser.pool(store)
+    results = tokser.classify(store, heads=["logreg", "mlp"])
+    results.scores
+
+A function imports what it needs when it is called; `import tokser` loads next to nothing.
+"""
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if sys.version_info < (3, 11):  # noqa: UP036  from a checkout, nobody else asks
     raise ImportError(
@@ -11,11 +23,58 @@ if sys.version_info < (3, 11):  # noqa: UP036  from a checkout, nobody else asks
     )
 
 if TYPE_CHECKING:
+    from tokser import heads
+    from tokser.api.aligner import Run, align, pretrain
+    from tokser.api.experiments import classify, regress
+    from tokser.api.features import extract, pool
+    from tokser.api.models import TrainedModel, fit, load_model
+    from tokser.api.pages import report
+    from tokser.api.results import Results, load_results
+    from tokser.api.showing import show_progress
     from tokser.store import Store
 
-__all__ = ["__version__", "open_store"]
+__all__ = [
+    "Results",
+    "Run",
+    "Store",
+    "TrainedModel",
+    "__version__",
+    "align",
+    "classify",
+    "extract",
+    "fit",
+    "heads",
+    "load_model",
+    "load_results",
+    "open_store",
+    "pool",
+    "pretrain",
+    "regress",
+    "report",
+    "show_progress",
+]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Results": "api.results",
+    "Run": "api.aligner",
+    "Store": "store",
+    "TrainedModel": "api.models",
+    "align": "api.aligner",
+    "classify": "api.experiments",
+    "extract": "api.features",
+    "fit": "api.models",
+    "load_model": "api.models",
+    "load_results": "api.results",
+    "pool": "api.features",
+    "regress": "api.experiments",
+    "show_progress": "api.showing",
+}
+"""Where a name is defined; it is imported when it is asked for."""
+_PACKAGES = ("heads", "pretrain", "report")
+"""Modules of these names; the last two can be called: `tokser.pretrain(store)` is
+`tokser.api.aligner.pretrain(store)`."""
 
 
 def open_store(path: str | Path) -> "Store":
@@ -34,3 +93,17 @@ def open_store(path: str | Path) -> "Store":
     from tokser.store import open_store as open_it  # zarr and pandas take a second to import
 
     return open_it(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return import_module(f"{__name__}.{name}")
+    if name in _HOMES:
+        found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

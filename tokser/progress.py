@@ -1,9 +1,9 @@
 """Messages and progress of long work: records of the logger `tokser`, and bars on request.
 
 A library call prints nothing: its messages are log records, which a program shows or keeps as it
-likes (`logging.getLogger("tokser")`), and `bars_shown` is the switch for progress bars. The command
-line shows both, see `tokser.cli.messages`. Where there is no terminal, progress is a record now and
-then.
+likes (`logging.getLogger("tokser")`), and `bars_shown` is the switch for progress bars;
+`tokser.show_progress` asks for both. The command line shows both, see `tokser.cli.messages`. Bars
+are drawn on a terminal and in a notebook; elsewhere progress is a record now and then.
 """
 
 import logging
@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
+
+from tokser.notebook import NotebookBar, in_notebook
 
 if TYPE_CHECKING:
     from tokser.console import PlainConsole
@@ -24,6 +26,7 @@ __all__ = [
     "byte_bar",
     "console",
     "has_bars",
+    "notebook_bar",
     "progress_bar",
     "say",
     "show_bars",
@@ -70,7 +73,7 @@ def show_bars(on: bool) -> None:
 
 @contextmanager
 def bars_shown() -> Iterator[None]:
-    """Show progress bars on standard error while the block runs, where that is a terminal."""
+    """Show progress bars while the block runs, on a terminal or in a notebook."""
     before = _shown
     show_bars(True)
     try:
@@ -85,8 +88,23 @@ def has_bars() -> bool:
 
 
 @contextmanager
+def notebook_bar(description: str, *, total: int, unit: str) -> Iterator[NotebookBar | None]:
+    """Draw a bar below the cell of a notebook while the block runs; None: there is no such."""
+    bar = NotebookBar(description, total, unit) if _shown and in_notebook() else None
+    try:
+        yield bar
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+@contextmanager
 def progress_bar(description: str, *, total: int, unit: str) -> Iterator[Task]:
     """Show the progress of `total` units of work while the block runs."""
+    with notebook_bar(description, total=total, unit=unit) as drawn:
+        if drawn is not None:
+            yield drawn
+            return
     if not has_bars():
         yield _Lines(description, total, unit)
         return

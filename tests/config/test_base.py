@@ -27,8 +27,8 @@ def test_pretraining_is_that_of_section_4_3():
     [
         ({"protocol": ("speaker",)}, r"unknown key 'protocol' \(nearest known key: 'protocols'\)"),
         ({"grid": {"learning_rate": 1}}, r"'grid\.learning_rate'.*'learning_rates'"),
-        ({"classifiers": ()}, "classifiers"),
-        ({"classifiers": ("tree",)}, r"classifiers\.0 = 'tree', which is none of mlp, linear, lo"),
+        ({"heads": ()}, "heads"),
+        ({"classifiers": ("tree",)}, r"heads\.0 = 'tree', which is none of mlp, linear, lo"),
         ({"classifiers": ("logregg",)}, "nearest known: 'logreg'"),
         ({"protocols": ("speakers",)}, r"none of random, .*loso; nearest known: 'speaker'"),
         ({"protocols": ("LOSO",)}, "nearest known: 'loso'"),

@@ -10,8 +10,8 @@ SCRIPT = """
 import logging, os, random, signal, sys, warnings
 from pathlib import Path
 
-import accelerate, joblib, lightning.pytorch, matplotlib.pyplot, numba, numpy, pandas, sklearn.svm, torch
-import torchaudio, transformers, zarr
+import accelerate, joblib, lightning.pytorch, matplotlib.pyplot, numba, numpy, pandas
+import sklearn.svm, torch, torchaudio, transformers, zarr
 
 os.environ["WORLD_SIZE"] = "1"
 torch.set_num_threads(3)

@@ -515,3 +515,13 @@ def test_what_one_feature_lacks_is_left_out_of_all_and_said_so(settings, stores,
     for _, part in predictions.groupby("features"):
         assert sorted(part["id"]) == sorted(set(table.index) - {"utt005"})
     assert predictions["features"].nunique() == 3  # both, and the choice among them
+
+
+def test_folders_of_earlier_versions_are_recognised(settings):
+    """Their stamps say `classifiers`, and know nothing of what came later."""
+    made = settings(protocols=("random",), classifiers=("logreg",))
+    stamped = json.loads((classify(made) / "provenance.json").read_text())["settings"]
+    assert stamped["classifiers"] == ["logreg"]
+    later = {"heads", "head_grid", "search", "trials", "track", "save_models"}
+    assert not later & set(stamped)
+    assert ClassifySettings.parse(stamped, where="provenance") == made

@@ -225,7 +225,7 @@ def test_trackers_log_offline(toy, tmp_path, monkeypatch, tracker, start):
 
 
 def test_a_tracker_that_is_not_installed_leaves_no_run(toy, tmp_path, monkeypatch):
-    monkeypatch.setattr("tokser.pretrain.trackers.find_spec", lambda name: None)
+    monkeypatch.setattr("tokser.trackers.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"--track wandb.*tokser\[tracking\]"):
         pretrain(toy.settings(tmp_path / "run", track=("wandb",)))
 

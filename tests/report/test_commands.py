@@ -103,7 +103,7 @@ def test_a_row_of_predicted_numbers_has_its_target():
 def test_a_selection_among_classifiers_names_them():
     found = row("best(a/layer-0..3)", "best(mlp, svm)")
     words = shlex.split(row_command(CLASSIFICATION, PLAIN, "", found, ["speaker"]))
-    assert words[words.index("--classifier") + 1] == "mlp,svm"
+    assert words[words.index("--head") + 1] == "mlp,svm"
 
 
 def test_settings_without_options_have_no_command():

@@ -13,7 +13,7 @@ __all__ = ["classify"]
 
 @command(
     example="tokser classify --dataset emodb --grid --protocol random,speaker\n"
-    "tokser classify --dataset emodb --features 'best(whisper-base/layer-*)' --classifier logreg"
+    "tokser classify --dataset emodb --features 'best(whisper-base/layer-*)' --head logreg"
 )
 @settings_of(ClassifySettings)
 @workspace_option

@@ -40,9 +40,9 @@ def fit(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None
     settings.setdefault("out", home / "models" / str(settings["dataset"]))
     out = run(FitSettings.parse(settings, where="tokser fit"))
     from tokser.experiments.models.card import score_line
-    from tokser.experiments.models.folder import load_model
+    from tokser.experiments.models.folder import load_model, types_within
 
-    model = load_model(out)
+    model = load_model(out, trusted=types_within(out))
     if as_json:
         estimate = None if model.estimate is None else vars(model.estimate)
         print_json({"out": out, "members": [m.params for m in model.members], "score": estimate})

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from tokser.cli.failures import reports_errors
 from tokser.cli.help import TopicCommand, TopicOption
+from tokser.config.head_grid import read_head_grid
 from tokser.config.option import Described, Written, described
 from tokser.corpora.declared.names import declared_names
 from tokser.errors import SettingsError, shortened
@@ -195,7 +196,9 @@ def _read(one: Described, value: Any) -> Any:
     if value is None or value == ():
         return None
     if one.is_mapping:
-        return key_values(value, one.name)
+        files = [text for text in value if one.option.file and "=" not in text]
+        from_files = {k: v for text in files for k, v in read_head_grid(Path(text)).items()}
+        return from_files | key_values([text for text in value if text not in files], one.name)
     if one.is_several and one.option.joined and one.option.splits:
         return tuple(name.strip() for text in value for name in text.split(","))
     return value

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from tokser.cli.messages import messages_shown
 from tokser.memory import FEW_KERNELS
@@ -26,6 +27,12 @@ def own_process() -> Iterator[None]:
     # started from here have them, too. What the user's environment says is left as it is.
     variables = {name: kept for name, kept in FEW_KERNELS.items() if name not in os.environ}
     os.environ.update(variables)
+    # `--head package.module:Class` may lie in the folder that the user works in; installed packages
+    # of the same name come first.
+    here = str(Path.cwd())
+    is_new = here not in sys.path
+    if is_new:
+        sys.path.append(here)
     # A batch system stops a job with SIGTERM: what is done is kept, as after Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -33,6 +40,8 @@ def own_process() -> Iterator[None]:
             yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        if is_new and here in sys.path:
+            sys.path.remove(here)
         for name in variables:
             os.environ.pop(name, None)
 

@@ -3,9 +3,9 @@
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from tokser.errors import SettingsError, shortened
 
@@ -24,9 +24,24 @@ _MOST_FAULTS = 20
 
 
 class Settings(BaseModel):
-    """Base of all settings: unknown keys are errors, values never change."""
+    """Base of all settings: unknown keys are errors, values never change.
+
+    Attributes:
+        FORMER_NAMES: Present names of settings by the names that they had before.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _present_names(cls, values: Any) -> Any:
+        """Read settings under their former names, unless the present ones are there, too."""
+        if not isinstance(values, Mapping):
+            return values
+        present = {cls.FORMER_NAMES.get(key, key): key for key in values}
+        is_clear = len(present) == len(values)
+        return {new: values[old] for new, old in present.items()} if is_clear else values
 
     @classmethod
     def parse(cls, values: Mapping[str, Any], *, where: str) -> Self:

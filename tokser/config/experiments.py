@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tokser.config.base import Settings
 from tokser.config.grid import ONE_POINT, GridSettings
+from tokser.config.head_grid import HeadGrid
 from tokser.config.option import Option
 from tokser.config.values import (
     ClassifierName,
@@ -21,6 +22,7 @@ from tokser.config.values import (
     Seed,
     Store,
     TargetName,
+    Track,
 )
 
 __all__ = ["AuditSettings", "ClassifySettings", "RegressSettings"]
@@ -108,33 +110,52 @@ class _ExperimentSettings(_SplitSettings):
     and no other score."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
+    search: Literal["grid", "optuna"] = "grid"
+    """grid: every point is tried. optuna: each fold draws --trials points, by what its own dev part
+    said of those before: learning rates between the ends of the grid, batch sizes and widths among
+    those in it, parameters of --head-grid. Needs tokser[search]."""
+    trials: Few = 50
+    """Points that each fold draws with --search optuna."""
     save_models: bool = False
     """Keep the models of all folds, each as a model folder, in the folder models of --out."""
+    track: Track = ()
+    """Tracker that is told of settings and scores: wandb (WANDB_MODE=offline works), mlflow
+    (MLFLOW_TRACKING_URI), tensorboard."""
 
 
 class ClassifySettings(_ExperimentSettings):
     """`tokser classify`: features, protocols and grid of one dataset."""
 
+    FORMER_NAMES: ClassVar = {"classifiers": "heads"}
     TOPICS: ClassVar = {
         "Input": _INPUT,
         "Split": _SPLITS,
-        "Classifier": (
-            *("classifiers", "grid", "grid.epochs", "grid.class_weights", "grid.early_stopping"),
+        "Head": (
+            *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
+            *("grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out", "save_models"),
+        "Output": ("out", "save_models", "track"),
         "Computation": ("device", "scheduler", "cluster", "check"),
     }
 
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET")]
     """Folder of the results."""
-    classifiers: Annotated[
+    heads: Annotated[
         tuple[ClassifierName, ...],
         Field(min_length=1),
-        Option(name="--classifier", aliases=("--classifiers",), joined=",", metavar="NAME,..."),
+        Option(
+            name="--head",
+            aliases=("--heads", "--classifier", "--classifiers"),
+            joined=",",
+            metavar="NAME,...",
+        ),
     ] = ("mlp",)
     """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
-    mlp-sklearn: those of scikit-learn."""
+    mlp-sklearn: those of scikit-learn. Or package.module:Class, any classifier of its contract."""
+    head_grid: HeadGrid = Field(default_factory=dict)
+    """Grid of a head that is package.module:Class, searched like every other: a file, or such as
+    n_estimators=[100,300]; a list is tried, anything else is fixed."""
     grid: _Grid = GridSettings()
     """Grid that mlp and linear are searched over. baseline (also --grid without a value) and
     proposed: the paper's (Table 2),
@@ -150,15 +171,16 @@ class ClassifySettings(_ExperimentSettings):
 class RegressSettings(_ExperimentSettings):
     """`tokser regress`: features, protocols and regressors of one dataset's dimensions."""
 
+    FORMER_NAMES: ClassVar = {"regressors": "heads"}
     TOPICS: ClassVar = {
         "Input": _INPUT,
         "Split": _SPLITS,
-        "Regressor": (
-            *("targets", "subset", "regressors", "grid", "grid.epochs", "grid.class_weights"),
-            "grid.early_stopping",
+        "Head": (
+            *("targets", "subset", "heads", "head_grid", "grid", "search", "trials"),
+            *("grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
-        "Output": ("out", "save_models"),
+        "Output": ("out", "save_models", "track"),
         "Computation": ("device", "check"),
     }
 
@@ -175,12 +197,20 @@ class RegressSettings(_ExperimentSettings):
     subset: Literal["all", "labelled"] = "all"
     """Utterances. all: every one that has ratings; labelled: those that have an emotion label, too
     (of IEMOCAP's 10,039 turns the 5,531 of the four-class set)."""
-    regressors: Annotated[
+    heads: Annotated[
         tuple[RegressorName, ...],
         Field(min_length=1),
-        Option(name="--regressor", aliases=("--regressors",), joined=",", metavar="NAME,..."),
+        Option(
+            name="--head",
+            aliases=("--heads", "--regressor", "--regressors"),
+            joined=",",
+            metavar="NAME,...",
+        ),
     ] = ("ridge",)
-    """Regressors: ridge, mlp-sklearn."""
+    """Regressors: ridge, mlp-sklearn. Or package.module:Class, any regressor of scikit-learn's
+    contract."""
+    head_grid: HeadGrid = Field(default_factory=dict)
+    """Grid of a head that is package.module:Class, as for `tokser classify`."""
     grid: _Grid = GridSettings(**ONE_POINT)
     """Grid that mlp-sklearn is searched over, as for `tokser classify`."""
 

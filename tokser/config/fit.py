@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tokser.config.base import Settings
 from tokser.config.grid import ONE_POINT, GridSettings
+from tokser.config.head_grid import HeadGrid
 from tokser.config.option import Option
 from tokser.config.values import (
     DatasetName,
@@ -16,6 +17,7 @@ from tokser.config.values import (
     ProtocolName,
     Seed,
     TargetName,
+    Track,
 )
 
 __all__ = ["FitSettings"]
@@ -27,14 +29,14 @@ class FitSettings(Settings):
     TOPICS: ClassVar = {
         "Input": ("dataset", "store", "features", "functionals", "runs"),
         "Model": (
-            *("head", "target", "subset", "standardise", "grid", "grid.epochs"),
+            *("head", "head_grid", "target", "subset", "standardise", "grid", "grid.epochs"),
             *("grid.class_weights", "grid.early_stopping"),
         ),
         "Score": (
             *("protocol", "splits_file", "num_folds", "group_by", "stratify", "seed"),
             *("results", "ledger"),
         ),
-        "Output": ("out",),
+        "Output": ("out", "track"),
         "Computation": ("device", "check"),
     }
 
@@ -47,6 +49,8 @@ class FitSettings(Settings):
     weighted(a, b) (a head on each, averaged); best(whisper-base/layer-*) (dev selects one)."""
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/models/DATASET")]
     """Folder of the model."""
+    track: Track = ()
+    """Tracker that is told of settings and score, as for `tokser classify`."""
     functionals: Annotated[
         tuple[str, ...],
         Field(min_length=1),
@@ -60,7 +64,9 @@ class FitSettings(Settings):
     """Folder of the pretraining run of a feature RUN/aligned: the model keeps its aligner."""
     head: Annotated[HeadName | None, Option(unset="mlp; with --target: ridge")] = None
     """What is trained. Of classes: mlp (the paper's), linear, logreg, svm, mlp-sklearn; of numbers:
-    ridge, mlp-sklearn."""
+    ridge, mlp-sklearn. Or package.module:Class of scikit-learn's contract."""
+    head_grid: HeadGrid = Field(default_factory=dict)
+    """Grid of a head that is package.module:Class, as for `tokser classify`."""
     target: Annotated[TargetName | None, Option(unset="the emotion label")] = None
     """Dimension to predict instead of the emotion."""
     subset: Literal["all", "labelled"] = "all"

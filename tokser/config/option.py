@@ -5,6 +5,7 @@ stands for them. Most of it follows from the field: `batch_size: int = 64` is `-
 docstring the help text, 64 the default. An `Option` beside the type says what does not follow.
 """
 
+import json
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,7 @@ class Option:
         alone: Whether a setting of nested settings is an option of its own, too.
         is_argument: Whether it is named by its place alone, without an option.
         shown: Whether there is an option at all.
+        file: Whether a text without `=` is a file with values by key.
     """
 
     name: str = ""
@@ -56,6 +58,7 @@ class Option:
     alone: bool = False
     is_argument: bool = False
     shown: bool = True
+    file: bool = False
 
 
 @dataclass(frozen=True)
@@ -216,12 +219,19 @@ def _words(one: Described, value: Any) -> list[str]:
     if one.value is bool:
         return [one.name if value else one.off]
     if one.is_mapping:
-        return [word for key, item in value.items() for word in (one.name, f"{key}={item}")]
+        pairs = [(key, _as_yaml(item)) for key, item in value.items()]
+        return [word for key, item in pairs for word in (one.name, f"{key}={item}")]
     if not one.is_several:
         return [one.name, str(value)]
     if one.option.joined:
         return [one.name, one.option.joined.join(map(str, value))] if value else []
     return [word for item in value for word in (one.name, str(item))]
+
+
+def _as_yaml(value: Any) -> str:
+    """Write a value so that YAML on one line reads it again."""
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if is_plain else json.dumps(value)
 
 
 def _value_at(settings: BaseModel, path: str) -> Any:

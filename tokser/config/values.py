@@ -1,17 +1,21 @@
 """The kinds of values that settings of several commands have, with their ranges and options."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from tokser.config.base import FORMER_PROTOCOLS, PROTOCOL_ALIASES, VARIANT_ALIASES
 from tokser.config.option import Option
 from tokser.names import MOST_BYTES
 
 __all__ = [
+    "CLASS_NAME",
     "LARGEST",
     "ClassifierName",
+    "ClassifierNames",
     "Cluster",
     "ContextName",
     "DatasetName",
@@ -26,10 +30,12 @@ __all__ = [
     "QueriesName",
     "Rate",
     "RegressorName",
+    "RegressorNames",
     "Scheduler",
     "Seed",
     "Store",
     "TargetName",
+    "Track",
     "VariantName",
     "Widths",
 ]
@@ -55,9 +61,10 @@ DatasetName = Annotated[
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
-ClassifierName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
-RegressorName = Literal["ridge", "mlp-sklearn"]
-HeadName = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn", "ridge"]
+ClassifierNames = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn"]
+RegressorNames = Literal["ridge", "mlp-sklearn"]
+CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+"""A class of another package: `package.module:Class`."""
 TargetName = Literal["valence", "arousal", "dominance"]
 
 
@@ -70,11 +77,35 @@ def _present_variant(name: Any) -> Any:
     return VARIANT_ALIASES.get(name, name) if isinstance(name, str) else name
 
 
+def _head_among(*known: str) -> AfterValidator:
+    """Return what accepts one of the known heads, or a class of another package."""
+
+    def check(name: str) -> str:
+        if name in known or CLASS_NAME.fullmatch(name):
+            return name
+        raise PydanticCustomError(
+            "literal_error",
+            "none of {expected}",
+            {"expected": ", ".join(f"'{one}'" for one in (*known, "package.module:Class"))},
+        )
+
+    return AfterValidator(check)
+
+
+ClassifierName = Annotated[ClassifierNames | str, _head_among(*get_args(ClassifierNames))]
+RegressorName = Annotated[RegressorNames | str, _head_among(*get_args(RegressorNames))]
+HeadName = Annotated[
+    ClassifierNames | RegressorNames | str,
+    _head_among(*get_args(ClassifierNames), *get_args(RegressorNames)),
+]
 VariantName = Annotated[str, BeforeValidator(_present_variant)]
 ProtocolName = Annotated[
     Literal["random", "speaker", "fixed", "text", "kfold"], BeforeValidator(_resolved)
 ]
 
+Track = Annotated[
+    tuple[Literal["wandb", "mlflow", "tensorboard"], ...], Option(joined=",", metavar="NAME,...")
+]
 Store = Annotated[str, Option(metavar="PATH|URL")]
 Device = Annotated[str, Option(metavar="auto|cpu|cuda|cuda:N|mps")]
 Scheduler = Annotated[str | None, Option(metavar="tcp://HOST:PORT", unset="only this process")]

@@ -207,6 +207,7 @@ def setup_of(task: Task, settings: ExperimentSettings) -> str:
         "standardised by speaker": settings.standardise == "speaker",
         "random split not stratified": _draws_unstratified(settings),
         "not refitted": not settings.refit,
+        f"Optuna, {settings.trials} trials": settings.search == "optuna",
     }
     names = [name for name, is_so in departures.items() if is_so]
     return ", ".join([*names, *task.setup(settings.grid.model_dump())])

@@ -6,7 +6,7 @@ stopped; a test part is written into the ledger before it is predicted.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,10 @@ from tokser.experiments.dataset import (
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
 from tokser.experiments.feature_expressions import Early
+from tokser.experiments.fold_study import JOURNAL, require_optuna
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
+from tokser.experiments.heads.searched import SearchedHead
 from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.models.of_folds import FoldModels, holds_models
 from tokser.experiments.scoring import make_rows
@@ -38,12 +40,12 @@ from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
-from tokser.experiments.units import Unit, plan_units, run_units
+from tokser.experiments.units import Unit, part_name, plan_units, run_units
 from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.store import open_store
 
-__all__ = ["run_experiment"]
+__all__ = ["run_experiment", "stamp_of"]
 
 
 def run_experiment(
@@ -74,11 +76,11 @@ def run_experiment(
             is damaged.
     """
     command = task.tables.command
-    by_name = {name: find_head(name, task) for name in dict.fromkeys(heads)}
+    by_name = _heads(task, settings, heads)
     store = open_store(settings.store, check=settings.check)
     expressions = read_expressions(store, task, settings)
     inputs = identities(store, expressions, settings)
-    stamp = _stamp(task, settings, inputs)
+    stamp = stamp_of(task, settings, inputs)
     keeps = settings.save_models or holds_models(settings.out)
     if stamp.marks(settings.out) and keeps is holds_models(settings.out):
         say(f"{command}: already in {settings.out}")
@@ -108,11 +110,44 @@ def run_experiment(
     return settings.out
 
 
-def _stamp(task: Task, settings: ExperimentSettings, inputs: dict[str, Any]) -> Stamp:
-    """Return the stamp of an experiment; settings of later versions count where they are used."""
+def _heads(task: Task, settings: ExperimentSettings, names: Sequence[str]) -> dict[str, Head]:
+    """Return the heads by name, and refuse settings that they have no use for."""
+    found = {name: find_head(name, task, settings.head_grid) for name in dict.fromkeys(names)}
+    if settings.search == "optuna":
+        require_optuna()
+        journal = settings.out / JOURNAL
+        found = {
+            name: head
+            if head.space(settings.grid) is None
+            else SearchedHead(head, settings.trials, journal)
+            for name, head in found.items()
+        }
+    for head in found.values():
+        head.require_settings(settings.grid)
+    return found
+
+
+def stamp_of(task: Task, settings: ExperimentSettings, inputs: Mapping[str, Any]) -> Stamp:
+    """Return what an experiment is known by: its settings, and the data behind its features.
+
+    Args:
+        task: What is predicted.
+        settings: Features, protocols, grid; where the folder lies does not matter.
+        inputs: Identities of the data, see `identities`.
+    """
+    return Stamp(task.tables.command, _first_settings(task, settings), inputs)
+
+
+def _first_settings(task: Task, settings: ExperimentSettings) -> dict[str, Any]:
+    """Return settings as the first version wrote them, by which folders are recognised.
+
+    Heads are its `classifiers` or `regressors`; settings that came later are left out as long as
+    they change nothing.
+    """
     later = task.later_settings.items()
-    content = {k: v for k, v in settings.model_dump(mode="json").items() if (k, v) not in later}
-    return Stamp(task.tables.command, content, inputs)
+    written = settings.model_dump(mode="json")
+    names = {"heads": f"{task.tables.head}s"}
+    return {names.get(k, k): v for k, v in written.items() if (k, v) not in later}
 
 
 class _Runner:
@@ -167,6 +202,7 @@ class _Runner:
             on_models=on_models,
             before_test=before_test,
             workers=self._workers,
+            study=part_name(unit, self._dataset.task.tables),
         )
 
     def _splits(self, unit: Unit) -> tuple[Split, ...]:

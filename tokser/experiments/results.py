@@ -163,6 +163,7 @@ def _grid(between: str, metric: str, cost: Column) -> Table:
             *_columns("real", "learning_rate"),
             *_columns("text", "hidden"),
             cost,
+            Column("params", "text", is_sparse=True),
             *_columns("whole", "best_epoch"),
             *_needed("real", f"dev_{metric}"),
             *_columns("real", f"dev_{metric}_crossfit"),

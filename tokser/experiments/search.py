@@ -49,6 +49,7 @@ def search(
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[Split, dict[str, Any]], None] = lambda split, params: None,
     workers: Workers | None = None,
+    study: str = "",
 ) -> SearchResult:
     """Let each fold select by its own dev part, and predict its test part.
 
@@ -61,10 +62,11 @@ def search(
         before_test: Called with the split and the selected parameters before its test part is
             touched.
         workers: Processes that networks are trained by; none: this one.
+        study: Name under which the head keeps trials, where it draws them.
     """
     predictions, trials = [], []
     models: dict[str, FittedHead] = {}
-    folds = head.fit(data, Fitting(refit, on_models, workers))
+    folds = head.fit(data, Fitting(refit, on_models, workers, study))
     with closing(folds):
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)

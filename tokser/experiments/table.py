@@ -119,7 +119,7 @@ class Table:
     def content(self, table: pd.DataFrame) -> bytes:
         """Return a table as the bytes of its file."""
         ordered = self.ordered(table)
-        blank = [c.name for c in self.columns if c.is_sparse and ordered[c.name].isna().all()]
+        blank = [c.name for c in self.columns if c.is_sparse and _is_blank(ordered[c.name])]
         ordered = ordered.drop(columns=blank)
         if self.is_parquet:
             return bytes(ordered.to_parquet(index=False))
@@ -164,6 +164,10 @@ class Table:
             got=got,
             remedy=_REMEDY,
         ) from error
+
+
+def _is_blank(values: pd.Series) -> bool:
+    return bool((values.isna() | values.eq("")).all())
 
 
 def _read_csv(table: Table, path: Path) -> pd.DataFrame:

@@ -69,7 +69,9 @@ class Task(ABC):
     loss: ClassVar[Loss]
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
-    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType({"save_models": False})
+    later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
+        {"save_models": False, "head_grid": {}, "track": [], "search": "grid", "trials": 50}
+    )
 
     @staticmethod
     @abstractmethod

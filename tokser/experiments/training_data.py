@@ -29,6 +29,7 @@ class TrainingData:
         grid: Points and training.
         seed: Of weights and order.
         device: Where networks are trained: `cpu`, `cuda:0`...
+        first_fold: Number of the first of these folds in its protocol: it seeds weights and order.
         rounding: How far rounding may have moved functionals, see `Standardiser.fit`.
     """
 
@@ -40,6 +41,7 @@ class TrainingData:
     seed: int
     device: str = "cpu"
     rounding: pd.DataFrame | None = None
+    first_fold: int = 0
 
     @functools.cached_property
     def classes(self) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
+from tokser.notebook import NotebookBar
 from tokser.plain_text import shown
-from tokser.progress import console, has_bars, say
+from tokser.progress import console, has_bars, notebook_bar, say
 
 __all__ = ["LINE_EVERY_S", "ExtractionProgress", "ProgressReporter", "report_progress"]
 
@@ -85,8 +86,9 @@ class ProgressReporter:
     Args:
         name: The encoder.
         progress: What there is to do.
-        bars: Bars on a terminal; without them, a line is printed every `every_s` seconds.
+        bars: Bars on a terminal; without any, a line is printed every `every_s` seconds.
         label: Text before the bar.
+        below_cell: A bar in a notebook.
         every_s: Time between two lines; infinite: none.
     """
 
@@ -97,8 +99,10 @@ class ProgressReporter:
         bars: Progress | None = None,
         *,
         label: str = "",
+        below_cell: NotebookBar | None = None,
         every_s: float = LINE_EVERY_S,
     ) -> None:
+        self._below_cell = below_cell
         self.name, self.progress, self._every_s = name, progress, every_s
         self._lock = threading.Lock()
         self._started = self._printed = time.monotonic()
@@ -139,8 +143,8 @@ class ProgressReporter:
             self._show()
 
     def end(self, state: str) -> None:
-        """Print a last line where there is no terminal."""
-        if self._bars is None:
+        """Print a last line where there is no bar that leaves one."""
+        if self._bars is None and self._below_cell is None:
             say(self.progress.line(self.name, self.seconds, state))
 
     def _show(self) -> None:
@@ -148,6 +152,8 @@ class ProgressReporter:
             self._bars.update(
                 self._task, completed=self.progress.done, facts=self.progress.describe(self.seconds)
             )
+        elif self._below_cell is not None:
+            self._below_cell.show(self.progress.done, self.progress.describe(self.seconds))
         elif time.monotonic() - self._printed >= self._every_s:
             self._printed = time.monotonic()
             say(self.progress.line(self.name, self.seconds, "running"))
@@ -165,9 +171,10 @@ def report_progress(
         progress: What there is to do.
     """
     if not has_bars():
-        reporter = ProgressReporter(name, progress)
-        with _ended(reporter):
-            yield reporter
+        with notebook_bar(label, total=progress.total, unit="utterances") as below_cell:
+            reporter = ProgressReporter(name, progress, below_cell=below_cell)
+            with _ended(reporter):
+                yield reporter
         return
     columns = (
         SpinnerColumn(),

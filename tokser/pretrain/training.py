@@ -5,7 +5,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +20,12 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from tokser.config import PretrainSettings
 from tokser.errors import RunError, SettingsError
+from tokser.notebook import NotebookBar
 from tokser.pretrain.data import Batches
 from tokser.pretrain.history import History
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.module import AlignerModule
-from tokser.progress import has_bars
+from tokser.progress import has_bars, notebook_bar
 from tokser.temporary_changes import environment_restored, log_level
 
 __all__ = ["launched_rank", "require_launcher", "train"]
@@ -98,6 +99,7 @@ def _trainer(
         callbacks = [EarlyStopping(HEADLINE, mode="max", patience=settings.patience), history]
     if on_terminal:
         callbacks.append(RichProgressBar())
+    callbacks.append(_EpochsInNotebook(settings.out.name))
     return lightning.Trainer(
         accelerator={"cuda": "gpu"}.get(device.type, device.type),
         max_epochs=settings.epochs,
@@ -113,6 +115,37 @@ def _trainer(
         default_root_dir=history.last.parent,
         **_processes(settings, device),
     )
+
+
+class _EpochsInNotebook(Callback):
+    """Draws a bar of epochs below the cell of a notebook, where bars were asked for."""
+
+    def __init__(self, run: str) -> None:
+        self._run, self._open = run, ExitStack()
+        self._bar: NotebookBar | None = None
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Begin at the epoch that training begins with."""
+        label, total = f"pretrain {self._run}", trainer.max_epochs or 0
+        self._bar = self._open.enter_context(notebook_bar(label, total=total, unit="epochs"))
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        """Say what the epoch came to."""
+        reached = trainer.callback_metrics.get(HEADLINE)
+        if self._bar is not None and reached is not None:
+            self._bar.show(
+                trainer.current_epoch + 1, f"dev match rate {100 * float(reached):.1f} %"
+            )
+
+    def teardown(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
+    ) -> None:
+        """End the bar."""
+        self._open.close()
 
 
 def _processes(settings: PretrainSettings, device: torch.device) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 """Stage 3: apply a trained aligner to any store that has the features it was trained on."""
 
-from functools import partial
-
 from tokser.config import AlignSettings
 from tokser.device import resolve_device
+from tokser.encoders.upper_blocks import UpperBlocks
 from tokser.extraction.stored_blocks import stored_blocks
 from tokser.pretrain.align import align_store
 from tokser.pretrain.checkpoint import WEIGHTS, load_aligner
@@ -25,9 +24,13 @@ def align(settings: AlignSettings) -> str:
         StoreMismatchError: A feature was made by another model than at training.
         StoreIncompleteError: A feature is incomplete.
     """
-    store = open_store(settings.store, check=settings.check)
-    blocks_above = partial(stored_blocks, store, encoder=settings.encoder)
+
+    def blocks_above(layer: str) -> UpperBlocks:
+        store = open_store(settings.store, check=settings.check)
+        return stored_blocks(store, layer, encoder=settings.encoder)
+
     aligner, description = load_aligner(settings.checkpoint, blocks_above)
+    store = open_store(settings.store, check=settings.check)
     return align_store(
         store,
         aligner.to(resolve_device(settings.device)),

@@ -7,7 +7,9 @@ from tokser.config import ClassifySettings
 from tokser.experiments.classification import Classification
 from tokser.experiments.experiment import run_experiment
 from tokser.experiments.heads.head import Workers
+from tokser.experiments.tracked import track_results
 from tokser.scheduling import workers
+from tokser.trackers import require_trackers
 
 __all__ = ["classify"]
 
@@ -25,7 +27,10 @@ def classify(settings: ClassifySettings) -> Path:
     Raises:
         TokserError: As `run_experiment` does.
     """
-    return run_experiment(Classification(), settings, settings.classifiers, _workers(settings))
+    require_trackers(settings.track)
+    out = run_experiment(Classification(), settings, settings.heads, _workers(settings))
+    track_results(out, settings.track, settings.model_dump(mode="json"))
+    return out
 
 
 def _workers(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:

@@ -54,7 +54,7 @@ def next_commands(out: Path, program: str) -> list[tuple[str, str]]:
         "look into the store": ["store", "info", store],
         "score features of your choice, fused too": [
             *("classify", "--dataset", "emodb", "--store", store),
-            *("--features", features, "--classifier", "logreg", "--out", out / "results" / "mine"),
+            *("--features", features, "--head", "logreg", "--out", out / "results" / "mine"),
         ],
         "write the tables out for a paper": [
             *("report", out / "results" / "emodb", "--format", "latex", "--out", out / "tables"),

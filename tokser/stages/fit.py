@@ -5,8 +5,11 @@ from pathlib import Path
 from tokser.config import FitSettings
 from tokser.experiments.classification import Classification
 from tokser.experiments.models.fit import fit_model
+from tokser.experiments.models.folder import load_model, types_within
 from tokser.experiments.regression import Regression
 from tokser.experiments.task import Task
+from tokser.experiments.tracked import track_model
+from tokser.trackers import require_trackers
 
 __all__ = ["fit"]
 
@@ -26,4 +29,9 @@ def fit(settings: FitSettings) -> Path:
     task: Task = Classification()
     if settings.target is not None:
         task = Regression((settings.target,), settings.subset)
-    return fit_model(task, settings)
+    require_trackers(settings.track)
+    out = fit_model(task, settings)
+    if settings.track:
+        told = settings.model_dump(mode="json")
+        track_model(out, settings.track, told, load_model(out, trusted=types_within(out)).estimate)
+    return out

@@ -5,6 +5,8 @@ from pathlib import Path
 from tokser.config import RegressSettings
 from tokser.experiments.experiment import run_experiment
 from tokser.experiments.regression import Regression
+from tokser.experiments.tracked import track_results
+from tokser.trackers import require_trackers
 
 __all__ = ["regress"]
 
@@ -23,4 +25,7 @@ def regress(settings: RegressSettings) -> Path:
         TokserError: As `run_experiment` does.
     """
     task = Regression(settings.targets, settings.subset)
-    return run_experiment(task, settings, settings.regressors)
+    require_trackers(settings.track)
+    out = run_experiment(task, settings, settings.heads)
+    track_results(out, settings.track, settings.model_dump(mode="json"))
+    return out

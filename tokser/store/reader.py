@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokser.errors import SettingsError, StoreIncompleteError, list_some
+from tokser.notebook import table_html
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
 from tokser.store.catalogue import Catalogue
@@ -53,6 +54,22 @@ class Store(Catalogue):
 
     def __repr__(self) -> str:
         return f"Store({self.path!r}, {self.dataset}, {len(self.features)} features)"
+
+    def _repr_html_(self) -> str:
+        """Show the features in a notebook: shape, type, what is there."""
+        pooled, names = set(self.pooled), dict.fromkeys([*self.features, *self.pooled])
+        rows = [_row(self, name, is_pooled=name in pooled) for name in names]
+        num = self.attributes.num_utterances
+        caption = f"Store {self.path}: {self.dataset}, {num:,} utterances"
+        notes = [f"{len(self.quarantined)} in quarantine"] if self.quarantined else []
+        headings = ("feature", "rows", "dim", "dtype", "complete", "pooled")
+        return table_html(caption, headings, rows, right=(1, 2), notes=notes)
+
+    def reload(self) -> None:
+        """Read again what the store has, after something was added to it or taken out."""
+        address, check = self.path, self.check
+        self.__dict__.clear()
+        Store.__init__(self, existing_backend(address), check=check)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (self.path, self.check)
@@ -153,6 +170,17 @@ class Store(Catalogue):
             got=repr(str(name)),
             remedy="Name one of these, or add it with `tokser extract`.",
         )
+
+
+def _row(store: Store, name: str, *, is_pooled: bool) -> tuple[str, ...]:
+    """Describe a feature in a row; of one without rows, its functionals."""
+    pooled = "yes" if is_pooled else "no"
+    if name not in store:
+        layer = store[str(FeatureName.parse(name).functionals())]
+        return name, "functionals only", str(layer.dim), str(layer.dtype), "yes", pooled
+    layer = store[name]
+    complete = "yes" if layer.is_complete else "no"
+    return name, f"{layer.num_rows:,}", str(layer.dim), str(layer.dtype), complete, pooled
 
 
 def _reopen(path: str, check: bool) -> Store:

@@ -1,12 +1,14 @@
 """What a head is: what is trained on features. One interface, one file for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from tokser.config import GridSettings
 from tokser.experiments.heads.trained_head import FittedHead
+from tokser.experiments.search_space import Space
+from tokser.experiments.statistics.crossfit import HalfScores
 from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
 
@@ -28,11 +30,13 @@ class FittedFold(NamedTuple):
         params: The selected point, as the ledger names it.
         trials: A row of each point, in the order of the grid, see `SearchResult.trials`.
         fitted: The head that predicts the fold's test part.
+        halves: The epochs that each half of dev prefers, of each point.
     """
 
     params: dict[str, Any]
     trials: list[dict[str, Any]]
     fitted: FittedHead
+    halves: Sequence[HalfScores] = ()
 
 
 class Choice(NamedTuple):
@@ -57,11 +61,13 @@ class Fitting:
         refit: Whether what is selected is trained again, on train and dev together.
         on_models: Called with the number of models trained since the last call.
         workers: Processes that networks are trained by; none: this one.
+        study: Name under which a search keeps its trials.
     """
 
     refit: bool = True
     on_models: Callable[[int], None] = lambda count: None
     workers: Workers | None = None
+    study: str = ""
 
 
 class Head(ABC):
@@ -79,6 +85,17 @@ class Head(ABC):
     is_random: ClassVar[bool] = True
     is_network: ClassVar[bool] = False
     lists_points_first: ClassVar[bool] = False
+
+    def require_settings(self, grid: GridSettings) -> None:  # noqa: B027  most have no such
+        """Raise `SettingsError` if settings ask for something that the head has not."""
+
+    def space(self, grid: GridSettings) -> Space | None:
+        """Return what a search may draw points from; None: its points are few, and all tried."""
+        return None
+
+    def at(self, point: Mapping[str, Any], grid: GridSettings) -> "tuple[Head, GridSettings]":
+        """Return the head and the grid that try one point of its space, and nothing else."""
+        raise NotImplementedError(f"{type(self).__name__} has no space")
 
     @abstractmethod
     def num_points(self, grid: GridSettings) -> int:

@@ -105,7 +105,8 @@ class PerFoldHead(Head):
                     epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
                     *_, model = epochs
                     how.on_models(1)
-                yield FittedFold(selected.params, trials, self._fitted(model, scaled))
+                halves = [one.halves for one in fitted]
+                yield FittedFold(selected.params, trials, self._fitted(model, scaled), halves)
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
         """Fit the chosen candidate on every utterance, for the chosen number of epochs."""

@@ -5,7 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from tokser.config.head_grid import grid_of
+from tokser.config.values import CLASS_NAME
 from tokser.errors import SettingsError
+from tokser.experiments.heads.foreign import ForeignHead
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
 from tokser.experiments.heads.mlp.head import MLPHead
@@ -63,12 +66,20 @@ def restore_head(
     return found.restored(description, arrays)
 
 
-def find_head(name: str, task: Task) -> Head:
+def find_head(name: str, task: Task, head_grid: Mapping[str, Any] | None = None) -> Head:
     """Return a head that a task can train.
 
+    Args:
+        name: Key of `HEADS`, or a class of another package, `package.module:Class`.
+        task: What is predicted.
+        head_grid: Grid of such a class.
+
     Raises:
+        MissingPackageError: The class's package cannot be imported.
         SettingsError: There is none of that name, or it minimises another loss.
     """
+    if CLASS_NAME.fullmatch(name):
+        return ForeignHead(name, task, grid_of(name, head_grid or {}))
     fitting = [known for known, head in HEADS.items() if task.loss in head.losses]
     if name not in fitting:
         raise SettingsError(

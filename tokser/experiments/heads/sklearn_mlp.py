@@ -9,9 +9,11 @@ import numpy as np
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import grid_points
+from tokser.experiments.grid import grid_at, grid_points
+from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.per_fold import Candidate, Part, PerFoldHead, network_candidate
 from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.search_space import Space, space_of_grid
 from tokser.experiments.task import Loss, Task
 
 __all__ = ["SklearnMLPHead", "TrainedSklearnMLP"]
@@ -71,6 +73,14 @@ class SklearnMLPHead(PerFoldHead):
 
     losses = frozenset[Loss]({"cross-entropy", "squared error"})
     trained_as = TrainedSklearnMLP
+
+    def space(self, grid: GridSettings) -> Space:
+        """Return what the grid spans."""
+        return space_of_grid(grid, with_hidden=True)
+
+    def at(self, point: Mapping[str, Any], grid: GridSettings) -> tuple[Head, GridSettings]:
+        """Return a grid of one point."""
+        return self, grid_at(grid, point)
 
     def num_points(self, grid: GridSettings) -> int:
         """Count the points of the grid."""

@@ -9,7 +9,7 @@ from tokser.errors import CheckpointError, MissingPackageError, list_some
 from tokser.experiments.heads.svm import TrainedSVM
 from tokser.experiments.heads.trained_estimator import TrainedEstimator
 
-__all__ = ["TRUSTED", "TrainedForeign"]
+__all__ = ["FOREIGN_BYTES", "TRUSTED", "TrainedForeign", "foreign_types"]
 
 TRUSTED = frozenset(
     {
@@ -29,7 +29,8 @@ TRUSTED = frozenset(
 )
 """Parts of scikit-learn's own estimators that skops wants to be named: they hold numbers. What is
 trusted beside these and skops's own list is named by who loads a model."""
-_BYTES = "skops"
+FOREIGN_BYTES = "skops"
+"""Name of the array that holds what skops wrote."""
 
 
 class TrainedForeign(TrainedEstimator):
@@ -53,7 +54,7 @@ class TrainedForeign(TrainedEstimator):
     @staticmethod
     def learnt(estimator: Any) -> dict[str, np.ndarray]:
         """Return what skops writes, as bytes."""
-        return {_BYTES: np.frombuffer(_skops().dumps(estimator), dtype=np.uint8)}
+        return {FOREIGN_BYTES: np.frombuffer(_skops().dumps(estimator), dtype=np.uint8)}
 
     @staticmethod
     def rebuilt(
@@ -71,7 +72,7 @@ class TrainedForeign(TrainedEstimator):
         Raises:
             CheckpointError: It holds a type that nobody trusts.
         """
-        content = learnt[_BYTES].tobytes()
+        content = learnt[FOREIGN_BYTES].tobytes()
         skops = _skops()
         named = skops.get_untrusted_types(data=content)
         refused = [one for one in named if one not in TRUSTED and one not in trusted]
@@ -88,6 +89,12 @@ class TrainedForeign(TrainedEstimator):
         if names != wanted:
             raise ValueError(f"an estimator of the classes {names}")
         return estimator
+
+
+def foreign_types(content: np.ndarray) -> list[str]:
+    """Return the types in what skops wrote that are neither skops's own nor in `TRUSTED`."""
+    named = _skops().get_untrusted_types(data=content.tobytes())
+    return [one for one in named if one not in TRUSTED]
 
 
 def _skops() -> Any:

@@ -38,7 +38,7 @@ from tokser.store import Store, open_store
 
 __all__ = ["fit_model"]
 
-_NOT_CONTENT = ("results", "runs")
+_NOT_CONTENT = ("results", "runs", "track")
 """Settings that say where something lies: what lies there is compared by its content."""
 
 
@@ -60,7 +60,8 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
         InputError: As `run_experiment` says.
     """
     name = settings.head or ("ridge" if settings.target else "mlp")
-    head = find_head(name, task)
+    head = find_head(name, task, settings.head_grid)
+    head.require_settings(settings.grid)
     store = open_store(settings.store, check=settings.check)
     experiment = _experiment(settings, name)
     expressions = read_expressions(store, task, experiment)
@@ -223,7 +224,7 @@ def _experiment(settings: FitSettings, head: str) -> ExperimentSettings:
         name: getattr(settings, name)
         for name in (
             *("dataset", "store", "functionals", "standardise", "splits_file", "num_folds"),
-            *("group_by", "stratify", "seed", "ledger", "check", "device", "grid"),
+            *("group_by", "stratify", "seed", "ledger", "check", "device", "grid", "head_grid"),
         )
     }
     shared |= {
@@ -232,8 +233,8 @@ def _experiment(settings: FitSettings, head: str) -> ExperimentSettings:
         "out": settings.out.parent / f"{settings.out.name}-results",
     }
     if settings.target is None:
-        return ClassifySettings.parse(shared | {"classifiers": (head,)}, where="tokser fit")
-    shared |= {"regressors": (head,), "targets": (settings.target,), "subset": settings.subset}
+        return ClassifySettings.parse(shared | {"heads": (head,)}, where="tokser fit")
+    shared |= {"heads": (head,), "targets": (settings.target,), "subset": settings.subset}
     return RegressSettings.parse(shared, where="tokser fit")
 
 
@@ -242,6 +243,8 @@ def _content(settings: FitSettings, head: str, expression: Expression | None) ->
     content = settings.model_dump(mode="json")
     for name in _NOT_CONTENT:
         del content[name]
+    if not settings.head_grid:
+        del content["head_grid"]
     content["head"] = head
     if expression is not None:
         content["features"] = str(expression)

@@ -28,6 +28,7 @@ from tokser.errors import (
 )
 from tokser.experiments.feature_expressions import Early, Term
 from tokser.experiments.heads.registry import TRAINED_HEADS, restore_head
+from tokser.experiments.heads.trained_foreign import FOREIGN_BYTES, foreign_types
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.models.card import CARD, model_card
 from tokser.experiments.models.document import FORMAT, MemberDocument, ModelDocument, describe
@@ -39,7 +40,7 @@ from tokser.functionals.standardise import Standardiser
 from tokser.names import is_safe_key
 from tokser.provenance import digest_of
 
-__all__ = ["DESCRIPTION", "WEIGHTS", "load_model", "save_model", "write_model"]
+__all__ = ["DESCRIPTION", "WEIGHTS", "load_model", "save_model", "types_within", "write_model"]
 
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -122,6 +123,13 @@ def load_model(folder: str | Path, *, trusted: Sequence[str] = ()) -> Model:
             does not fit together.
     """
     return _load(Path(folder), trusted, may_refer=True)
+
+
+def types_within(folder: Path) -> list[str]:
+    """Return the types of other packages that a model folder holds, for whoever just made it."""
+    arrays = load((folder / WEIGHTS).read_bytes())
+    found = [foreign_types(one) for name, one in arrays.items() if name.endswith(FOREIGN_BYTES)]
+    return sorted({name for names in found for name in names})
 
 
 def _load(folder: Path, trusted: Sequence[str], *, may_refer: bool) -> Model:

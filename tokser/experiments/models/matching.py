@@ -7,6 +7,7 @@ from typing import Any
 
 from tokser.checksummed_folder import INDEX, ChecksummedFolder
 from tokser.config import ClassifySettings, RegressSettings
+from tokser.config.head_grid import grid_of
 from tokser.errors import DamagedFileError, InputError, MissingInputError, SettingsError, list_some
 from tokser.experiments.dataset import ExperimentSettings
 from tokser.provenance import STAMP_NAME, first_spelling, flattened
@@ -47,9 +48,8 @@ def require_matching(
             if ours.get(key) != theirs.get(key)
         ]
         differences += _unlike_inputs(inputs, stamp["inputs"])
-        trained = made.classifiers if isinstance(made, ClassifySettings) else made.regressors
-        if head not in trained:
-            differences.append(("head", head, ", ".join(trained)))
+        if head not in made.heads:
+            differences.append(("head", head, ", ".join(made.heads)))
     if differences:
         raise SettingsError(
             f"--results {folder}",
@@ -116,6 +116,9 @@ def _what_counts(
         if head == "linear":
             del grid["hidden"]
         found |= flattened({"grid": grid})
+    elif ":" in head:
+        found["head_grid"] = grid_of(head, settings.head_grid)
+        found["grid.class_weights"] = grid["class_weights"]
     elif head in _WEIGHTED:
         found["grid.class_weights"] = grid["class_weights"]
     return found

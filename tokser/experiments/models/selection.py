@@ -11,7 +11,7 @@ from tokser.experiments.heads.head import Choice
 
 __all__ = ["Selection", "select"]
 
-_POINT = ("batch_size", "learning_rate", "hidden", "C", "penalty")
+_POINT = ("batch_size", "learning_rate", "hidden", "C", "penalty", "params")
 """Columns of the table of trials that name a point."""
 
 _DIGITS = 12

@@ -64,7 +64,9 @@ def fold_of(data: TrainingData, number: int, *, with_dev: bool = False) -> Fold:
     scaling = data.scaling(ids)
     train, dev = (scaling.apply(data.rows(part)) for part in (ids, dev_ids))
     half = halves_of(dev_ids, data.targets(dev_ids).tolist())
-    return Fold(number, train, _numbers(data, ids), dev, _numbers(data, dev_ids), half)
+    return Fold(
+        data.first_fold + number, train, _numbers(data, ids), dev, _numbers(data, dev_ids), half
+    )
 
 
 def sample_order(seed: int, fold: Fold, epoch: int) -> Int64[np.ndarray, " train"]:

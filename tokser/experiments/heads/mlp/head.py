@@ -1,13 +1,13 @@
 """The paper's feedforward classifier, whole grids of it at once, and the linear probe."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tokser.config import GridSettings
-from tokser.experiments.grid import grid_points
+from tokser.experiments.grid import grid_at, grid_points
 from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head, Workers
 from tokser.experiments.heads.mlp.groups import (
     Group,
@@ -23,6 +23,7 @@ from tokser.experiments.heads.mlp.groups import (
 )
 from tokser.experiments.heads.mlp.trained import TrainedMLP
 from tokser.experiments.heads.trained_head import FittedHead
+from tokser.experiments.search_space import Space, space_of_grid
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.statistics.crossfit import HalfScores, crossfit_score
 from tokser.experiments.task import Loss
@@ -51,6 +52,14 @@ class MLPHead(Head):
         """Count the points of the grid."""
         return len(grid_points(self._grid(grid)))
 
+    def space(self, grid: GridSettings) -> Space:
+        """Return what the grid spans."""
+        return space_of_grid(grid, with_hidden=self._hidden is None)
+
+    def at(self, point: Mapping[str, Any], grid: GridSettings) -> tuple[Head, GridSettings]:
+        """Return a grid of one point."""
+        return self, grid_at(grid, point)
+
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Train every point of every fold, and again what each fold selected."""
         data = replace(data, grid=self._grid(data.grid))
@@ -64,6 +73,7 @@ class MLPHead(Head):
                 _named(data, member),
                 _trials(data, fold, trained),
                 _fitted(data, fold, model, with_dev=how.refit),
+                [trained.halves[Member(fold, point)] for point in range(len(data.points))],
             )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:

@@ -1,0 +1,190 @@
+"""Keywords of the functions beside those in their signatures, for editors and type checkers.
+
+They are the settings in `tokser.config`, where their meaning and their defaults stand; a test holds
+the two together.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+__all__ = [
+    "AlignOptions",
+    "ClassifyOptions",
+    "ExperimentOptions",
+    "ExtractOptions",
+    "FitOptions",
+    "PoolOptions",
+    "PredictOptions",
+    "PretrainOptions",
+    "RegressOptions",
+    "ReportOptions",
+]
+
+AnyPath = str | Path
+Names = str | Sequence[str]
+
+
+class ExtractOptions(TypedDict, total=False):
+    """Of `tokser.extract`."""
+
+    manifest: AnyPath | None
+    revision: str | None
+    splits: Names
+    subset: Literal["all", "recognised", "four-class"]
+    dtype: Literal["float16", "float32"]
+    compression: Literal["none", "zstd", "blosc", "gzip"]
+    shard_mb: int
+    batch_seconds: float | None
+    precision: Literal["fp32", "bf16", "fp16"]
+    context: Literal["pad", "fit"]
+    functionals_only: bool
+    device: str
+    scheduler: str | None
+    cluster: AnyPath | None
+
+
+class PoolOptions(TypedDict, total=False):
+    """Of `tokser.pool`."""
+
+    functionals: Names
+
+
+class PretrainOptions(TypedDict, total=False):
+    """Of `tokser.pretrain`."""
+
+    speech: str | None
+    text: str | None
+    queries: Literal["word", "full"]
+    options: Mapping[str, int | float | str]
+    temperature: float
+    batch_size: int
+    learning_rate: float
+    epochs: int
+    dev_fraction: float
+    special_tokens: bool
+    seed: int
+    precision: Literal["fp32", "bf16"]
+    schedule: Literal["constant", "cosine", "linear"]
+    warmup_steps: int
+    clip_norm: float | None
+    patience: int | None
+    text_only: bool
+    order: Literal["global", "shards"]
+    shards_at_once: int
+    preload: Literal["none", "ram", "device"]
+    save_steps: int
+    resume: bool
+    track: Names
+    devices: int
+    nodes: int
+    loss: Literal["gathered", "local"]
+    tune_speech: int
+    tune_text: int
+    text_below: str | None
+    free_teacher: bool
+    teacher_anchor: float
+    tune_learning_rate: float | None
+    encoder: AnyPath | None
+    text_encoder: AnyPath | None
+    check: bool
+    device: str
+
+
+class AlignOptions(TypedDict, total=False):
+    """Of `tokser.align`."""
+
+    batch_size: int
+    encoder: AnyPath | None
+    check: bool
+    device: str
+
+
+class ExperimentOptions(TypedDict, total=False):
+    """Of `tokser.classify` and `tokser.regress`."""
+
+    dataset: str
+    splits_file: AnyPath | None
+    num_folds: int
+    group_by: Literal["speaker", "session", "sentence"]
+    stratify: bool
+    seed: int
+    num_seeds: int
+    functionals: Names
+    standardise: Literal["global", "speaker"]
+    refit: bool
+    ledger: AnyPath | None
+    check: bool
+    device: str
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    head_grid: AnyPath | Mapping[str, Any]
+    search: Literal["grid", "optuna"]
+    trials: int
+    save_models: bool
+    track: Names
+
+
+class ClassifyOptions(ExperimentOptions, total=False):
+    """Of `tokser.classify`."""
+
+    scheduler: str | None
+    cluster: AnyPath | None
+
+
+class RegressOptions(ExperimentOptions, total=False):
+    """Of `tokser.regress`."""
+
+    targets: Names
+    subset: Literal["all", "labelled"]
+
+
+class FitOptions(TypedDict, total=False):
+    """Of `tokser.fit`."""
+
+    dataset: str
+    functionals: Names
+    runs: Sequence[AnyPath]
+    target: Literal["valence", "arousal", "dominance"] | None
+    subset: Literal["all", "labelled"]
+    standardise: Literal["global", "speaker"]
+    head_grid: AnyPath | Mapping[str, Any]
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    protocol: str
+    splits_file: AnyPath | None
+    num_folds: int
+    group_by: Literal["speaker", "session", "sentence"]
+    stratify: bool
+    seed: int
+    results: AnyPath | None
+    ledger: AnyPath | None
+    check: bool
+    track: Names
+    device: str
+
+
+class PredictOptions(TypedDict, total=False):
+    """Of `TrainedModel.predict`."""
+
+    root: AnyPath | None
+    transcript: str | None
+    window: float | None
+    hop: float | None
+    encoders: Names
+    device: str
+    batch_seconds: float | None
+    out: AnyPath | None
+
+
+class ReportOptions(TypedDict, total=False):
+    """Of `tokser.report` and of `Results.report`."""
+
+    formats: Names
+    columns: Names
+    title: str
+    caution: str
