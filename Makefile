@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-learn bench-heads bench-heads-scores bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-learn bench-heads bench-heads-scores bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -44,6 +44,12 @@ requirements: install ## Pin what pyproject.toml asks for, by hash
 	  --no-emit-index-url --no-annotate --no-header --upgrade pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group bench \
 	  --no-emit-index-url --no-annotate --no-header --upgrade --constraints requirements.txt -o requirements-bench.txt
+
+corpora-page: install ## Write the table of docs/corpora.md
+	$(BIN)/python tests/consistency/corpora_page.py
+
+test-corpora: install ## Read every declared corpus from a small tree of its layout
+	$(BIN)/python -m pytest -q tests/corpora/declared
 
 format: install ## Lay the code out
 	$(BIN)/ruff format .

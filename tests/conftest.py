@@ -101,13 +101,13 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     """A folder of tiny random checkpoints."""
-    from tokser.corpora.transcript import EMODB_SENTENCES
+    from tokser.corpora.transcript import emodb_sentences
     from tokser.testing import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
     folder = tmp_path_factory.mktemp("encoders")
     build_tiny_whisper(folder / "tiny-whisper")
     build_tiny_wavlm(folder / "tiny-wavlm")
-    build_tiny_bert(folder / "tiny-bert", list(EMODB_SENTENCES.values()) * 4)
+    build_tiny_bert(folder / "tiny-bert", list(emodb_sentences().values()) * 4)
     return folder
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tokser.errors import MissingInputError
 
-__all__ = ["shipped_file"]
+__all__ = ["shipped_file", "shipped_names"]
 
 _HERE = Path(__file__).resolve().parent
 _ROOTS = (_HERE / "_shipped", _HERE.parent)
@@ -31,3 +31,11 @@ def shipped_file(folder: str, name: str) -> Path:
         got="none",
         remedy="Install tokser again.",
     )
+
+
+def shipped_names(folder: str) -> list[str]:
+    """Return the names of the shipped files of a folder, in alphabetical order."""
+    for root in _ROOTS:
+        if (root / folder).is_dir():
+            return sorted(path.name for path in (root / folder).iterdir() if path.is_file())
+    return []

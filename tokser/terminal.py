@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from tokser.extraction.recompute import Recomputed
     from tokser.extraction.summary import Summary
     from tokser.stages.compare import Difference
+    from tokser.stages.corpora import KnownCorpus
     from tokser.stages.doctor import Finding
 
 __all__ = [
     "audit_tables",
+    "corpora_table",
     "counts_of",
     "counts_table",
     "damages_table",
@@ -57,6 +59,28 @@ def findings_table(findings: "Sequence[Finding]") -> Table:
     colours = {"ok": "green", "note": "yellow", "error": "red"}
     for one in findings:
         table.add_row(Text(one.state, colours[one.state]), one.what, one.detail, one.remedy)
+    return table
+
+
+def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
+    """Show what `tokser corpora` lists."""
+    headings = ("dataset", "language", "hours", "utterances", "classes", "licence", "found")
+    table = Table(
+        *(Column(heading, overflow="fold", no_wrap=heading == "dataset") for heading in headings),
+        title="Corpora that tokser knows",
+        box=box.SIMPLE_HEAD,
+        **_NARROW,
+    )
+    for one in corpora:
+        table.add_row(
+            one.dataset,
+            ", ".join(one.languages),
+            "" if one.hours is None else f"{one.hours:g}",
+            "" if one.num_utterances is None else f"{one.num_utterances:,}",
+            str(len(one.classes) or ""),
+            one.licence,
+            Text(", ".join(one.found), "green"),
+        )
     return table
 
 

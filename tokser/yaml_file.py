@@ -11,7 +11,10 @@ import yaml
 
 from tokser.errors import MissingInputError, SettingsError, shortened
 
-__all__ = ["parse_yaml", "read_yaml", "require_few"]
+__all__ = ["Place", "parse_yaml", "read_located_yaml", "read_yaml", "require_few"]
+
+Place = tuple[str | int, ...]
+"""Where a value stands: the keys, and numbers within lists, that lead to it."""
 
 MOST_BYTES = 1_000_000
 """Of a file."""
@@ -39,29 +42,64 @@ def read_yaml(path: Path, *, kind: str, keys: str, example: str) -> dict[str, An
         MissingInputError: There is no such file.
         SettingsError: It is no YAML, stands for too much, or holds something else.
     """
-    if not path.is_file():
-        raise MissingInputError(
-            path,
-            expected=kind,
-            got="nothing",
-            remedy=f"Correct the path, or copy one from {PurePosixPath(example).parent}.",
-        )
-    if path.stat().st_size > MOST_BYTES:
-        raise SettingsError(
-            path,
-            expected=f"{kind} of at most {MOST_BYTES:,} bytes",
-            got=f"{path.stat().st_size:,}",
-            remedy=f"See {example}.",
-        )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise _wrong(path, str(error), "Correct the named line.") from error
+    text = _read_text(path, kind=kind, example=example)
     content = parse_yaml(text, where=path, remedy="Correct the named line.")
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         got = shortened(repr(content))
         raise SettingsError(path, expected=keys, got=got, remedy=f"See {example}.")
     return content
+
+
+def read_located_yaml(
+    path: Path, *, kind: str, keys: str, example: str
+) -> tuple[dict[str, Any], dict[Place, int]]:
+    """Return the keys and texts of a file as they are written, and the line of each.
+
+    Every value is text: `01` stays `01`, and `no` is no truth value.
+
+    Args:
+        path: As `read_yaml`.
+        kind: As `read_yaml`.
+        keys: As `read_yaml`.
+        example: As `read_yaml`.
+
+    Raises:
+        MissingInputError: As `read_yaml`.
+        SettingsError: As `read_yaml`, or a key stands twice in one mapping.
+    """
+    text = _read_text(path, kind=kind, example=example)
+    try:
+        _refuse_large(text, path)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except _FAULTS as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise _wrong(path, shortened(str(error)), "Correct the named line.") from error
+    if not isinstance(node, yaml.MappingNode):
+        got = shortened(" ".join(text.split()), 100) or "nothing"
+        raise SettingsError(path, expected=keys, got=got, remedy=f"See {example}.")
+    lines: dict[Place, int] = {}
+    content: dict[str, Any] = _texts_of(node, (), lines, path)
+    return content, lines
+
+
+def _texts_of(node: yaml.Node, place: Place, lines: dict[Place, int], path: Path) -> Any:
+    """Return what a node holds, and note on which line each of its keys and items stands."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        return [_texts_of(one, (*place, i), lines, path) for i, one in enumerate(node.value)]
+    if not isinstance(node, yaml.MappingNode):
+        return node.value
+    found: dict[str, Any] = {}
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name is None or name in found:
+            got = "a key that is no text" if name is None else f"key {name!r} twice"
+            raise _wrong(path, f"line {line}: {got}", "Correct the named line.")
+        lines[(*place, name)] = line
+        found[name] = _texts_of(value, (*place, name), lines, path)
+    return found
 
 
 def parse_yaml(text: str, *, where: object, remedy: str = "Correct the value.") -> Any:
@@ -82,6 +120,27 @@ def parse_yaml(text: str, *, where: object, remedy: str = "Correct the value.") 
         if isinstance(error, SettingsError):
             raise
         raise _wrong(where, shortened(str(error)), remedy) from error
+
+
+def _read_text(path: Path, *, kind: str, example: str) -> str:
+    if not path.is_file():
+        raise MissingInputError(
+            path,
+            expected=kind,
+            got="nothing",
+            remedy=f"Correct the path, or copy one from {PurePosixPath(example).parent}.",
+        )
+    if path.stat().st_size > MOST_BYTES:
+        raise SettingsError(
+            path,
+            expected=f"{kind} of at most {MOST_BYTES:,} bytes",
+            got=f"{path.stat().st_size:,}",
+            remedy=f"See {example}.",
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _wrong(path, str(error), "Correct the named line.") from error
 
 
 def require_few(value: Any, *, where: object) -> None:

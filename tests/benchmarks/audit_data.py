@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torchaudio.functional import resample
 
-from tokser.corpora.emodb import scan
 from tokser.corpora.manifest import Manifest, probe_recordings
+from tokser.corpora.registry import scan_corpus
 
 __all__ = ["KINDS", "PER_KIND", "SOURCE", "plant"]
 
@@ -78,7 +78,7 @@ def plant(emodb: Path, folder: Path, *, per_kind: int = PER_KIND) -> Manifest:
         The manifest: `copy_of` and `kind` tell the copies; a copy has the label and the speaker of
         its recording.
     """
-    real = scan(emodb).table
+    real = scan_corpus("emodb", emodb).table
     (folder / "wav").mkdir(parents=True, exist_ok=True)
     for path in real["path"]:
         target = folder / path

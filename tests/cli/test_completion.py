@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tokser.corpora.declared.names import declared_names
+
 pytestmark = pytest.mark.slow
 
 SETUP = {
@@ -19,8 +21,8 @@ SETUP = {
 EXPECTED = {
     "tokser ext": ["extract"],
     "tokser store ver": ["verify"],
-    "tokser manifest ": ["librispeech", "emodb", "iemocap", "csv", "audformat", "lhotse", "emobox"],
-    "tokser extract --dataset e": ["emodb"],
+    "tokser manifest ": [*declared_names(), "csv", "audformat", "lhotse", "emobox"],
+    "tokser extract --dataset emo": ["emodb", "emov-db", "emovo"],
     "tokser extract --precision ": ["fp32", "bf16", "fp16"],
     "tokser download --only": ["--only-missing"],
 }

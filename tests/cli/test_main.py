@@ -35,7 +35,8 @@ def run(*arguments):
 
 def test_the_commands_are_those_that_are_promised():
     assert set(COMMANDS) == {
-        *("doctor", "download", "manifest", "extract", "pretrain", "align", "pool", "report"),
+        *("doctor", "corpora", "download", "manifest", "extract", "pretrain", "align", "pool"),
+        "report",
         *("attention", "audit", "classify", "compare", "fit", "regress"),
         *("predict", "export-model", "tune", "apply"),
         *(

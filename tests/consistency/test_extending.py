@@ -17,7 +17,8 @@ def test_the_example_works_as_it_stands(page, documented, tmp_path):
     shutil.copytree(
         REPOSITORY / "tokser", tmp_path / "tokser", ignore=shutil.ignore_patterns("__pycache__")
     )
-    wanted = [block for block in documented(page) if block.language in ("python", "diff")]
+    shutil.copytree(REPOSITORY / "data_manifests", tmp_path / "data_manifests")
+    wanted = [block for block in documented(page) if block.language in ("python", "diff", "yaml")]
     assert all(not block.verdict for block in wanted)
     scripts = [block.text for block in wanted if not apply(block, tmp_path)]
     assert scripts, "a page without anything to try"
@@ -45,7 +46,7 @@ def apply(block, root: Path) -> bool:
                 replace(file, hunk.rstrip("\n").split("\n"))
         return True
     first = block.text.partition("\n")[0]
-    if first.startswith("# tokser/"):
+    if first.startswith(("# tokser/", "# data_manifests/")):
         (root / first.removeprefix("# ")).write_text(block.text, encoding="utf-8")
         return True
     return False

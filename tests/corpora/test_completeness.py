@@ -60,7 +60,7 @@ def test_emodb_is_compared_by_name_not_by_number(emodb):
     assert completeness("emodb", emodb).lacks == (
         "1 of 535 recordings missing (03a01Fa)",
         "1 recordings that are not EmoDB's (03a01Fx)",
-        "no erkennung.txt, the listening test that `--subset recognised` needs",
+        "no erkennung.txt, which `--subset recognised` needs",
     )
 
 

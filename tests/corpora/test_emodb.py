@@ -6,7 +6,8 @@ import pytest
 import soundfile
 import yaml
 
-from tokser.corpora.emodb import CLASSES, read_listening_test, recognises, scan
+from tokser.corpora.manifest import Manifest
+from tokser.corpora.registry import class_names, looks_like, scan_corpus
 from tokser.errors import CorpusError, MissingInputError
 
 KNOWN = Path(__file__).parents[2] / "data_manifests"
@@ -28,6 +29,10 @@ ALL = {
     "fear": 69,
     "boredom": 81,
 }
+
+
+def scan(root: Path, *, subset: str = "all") -> Manifest:
+    return scan_corpus("emodb", root, subset=subset)
 
 
 def listened(*lines: tuple[str, str, str]) -> bytes:
@@ -86,7 +91,7 @@ def test_every_letter_stands_for_its_emotion(tmp_path: Path) -> None:
         "T": "sadness",
         "N": "neutral",
     }
-    assert tuple(sorted(labels.values())) == CLASSES
+    assert tuple(sorted(labels.values())) == class_names("emodb")
 
 
 def test_recognised_keeps_the_bounds_and_drops_what_nobody_rated(root: Path) -> None:
@@ -97,7 +102,9 @@ def test_recognised_keeps_the_bounds_and_drops_what_nobody_rated(root: Path) -> 
 def test_recognised_without_the_listening_test_is_an_error(root: Path) -> None:
     (root / "erkennung.txt").unlink()
     assert scan(root).table["naturalness_percent"].isna().all()
-    with pytest.raises(MissingInputError, match=r"erkennung\.txt: expected .* next to `wav/`"):
+    with pytest.raises(
+        MissingInputError, match=r"expected erkennung\.txt, which the subset recognised"
+    ):
         scan(root, subset="recognised")
 
 
@@ -106,25 +113,35 @@ def test_all_unknown_names_are_listed_at_once(root: Path) -> None:
         soundfile.write(root / "wav" / f"{name}.wav", np.zeros(10), 16_000)
     with pytest.raises(CorpusError) as caught:
         scan(root)
+    assert str(caught.value).count("song") == 1
+    (root / "wav" / "song.wav").unlink()
+    with pytest.raises(CorpusError) as caught:
+        scan(root)
     for fault in (
-        "03a01Xa.wav (unknown label letter X)",
-        "07a01Wa.wav (unknown speaker 07)",
-        "03a03Wa.wav (unknown sentence a03)",
-        "99b77Zz.wav (unknown speaker 99, unknown sentence b77, unknown label letter Z)",
-        "song.wav (not an EmoDB name)",
+        "wav/03a01Xa.wav: label 'X' is none of W, L, E, A, F, T, N",
+        "wav/07a01Wa.wav: sex '07' is none of 03, 08,",
+        "wav/03a03Wa.wav: transcript 'a03' is none of a01, a02,",
+        "wav/99b77Zz.wav: transcript 'b77' is none of",
+        "wav/99b77Zz.wav: label 'Z' is none of",
     ):
         assert fault in str(caught.value)
 
 
-def test_malformed_lines_of_the_listening_test_are_all_named(tmp_path: Path) -> None:
-    path = tmp_path / "erkennung.txt"
-    path.write_bytes(
+def test_malformed_lines_of_the_listening_test_are_all_named(root: Path) -> None:
+    (root / "erkennung.txt").write_bytes(
         listened(("03a01Wa", "many", "60,00"), ("03a01Fa", "90,00", "75,00"))
-        + b"3\t03a02Wa.wav\n4\t03a04Wa.wav\t101,00\t50,00\n"
+        + b"3\t03a02Wa.wav\n4\t03a04Wa.wav\t91,00\t50,00\n"
     )
-    with pytest.raises(CorpusError, match=r"line 2: .*line 4: .*line 5: ") as caught:
-        read_listening_test(path)
+    with pytest.raises(CorpusError, match=r"erkennung\.txt: .*line 2: .*line 4: ") as caught:
+        scan(root)
     assert "line 3" not in str(caught.value)
+    assert "line 5" not in str(caught.value)
+
+
+def test_a_percentage_beyond_100_is_refused(root: Path) -> None:
+    (root / "erkennung.txt").write_bytes(listened(("03a01Wa", "101,00", "60,00")))
+    with pytest.raises(CorpusError, match=r"recognition_percent '101,00' is not between 0 and 100"):
+        scan(root)
 
 
 def test_unreadable_audio_is_a_fault(root: Path) -> None:
@@ -142,8 +159,8 @@ def test_hidden_files_are_no_recordings(root: Path) -> None:
 
 
 def test_only_emodb_is_recognised(root: Path) -> None:
-    assert recognises(root)
-    assert not recognises(root / "wav")
+    assert looks_like(root) == ["emodb"]
+    assert looks_like(root / "wav") == []
 
 
 @pytest.mark.parametrize(("subset", "counts"), [("all", ALL), ("recognised", TABLE_1)])
@@ -154,7 +171,7 @@ def test_the_real_corpus_has_the_published_counts(
     assert manifest.table["label"].value_counts().to_dict() == counts
     assert manifest.faults == ()
     known = yaml.safe_load((KNOWN / "emodb.yaml").read_text())["subsets"][subset]
-    assert known == {"num_utterances": sum(counts.values()), "labels": counts}
+    assert (known["num_utterances"], known["labels"]) == (sum(counts.values()), counts)
 
 
 def test_the_shipped_table_is_that_of_the_real_corpus(real_data: Path) -> None:

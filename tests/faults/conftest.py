@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tokser.corpora.transcript import EMODB_SENTENCES
+from tokser.corpora.transcript import emodb_sentences
 from tokser.testing.encoders import build_tiny_bert, build_tiny_whisper
 
 FULL = os.environ.get("TOKSER_FAULTS") == "full"
@@ -27,7 +27,7 @@ def encoders(tmp_path_factory) -> tuple[str, str]:
     """A tiny random speech encoder and a text encoder."""
     folder = tmp_path_factory.mktemp("encoders")
     build_tiny_whisper(folder / "tiny-whisper")
-    build_tiny_bert(folder / "tiny-bert", list(EMODB_SENTENCES.values()) * 4)
+    build_tiny_bert(folder / "tiny-bert", list(emodb_sentences().values()) * 4)
     return str(folder / "tiny-whisper"), str(folder / "tiny-bert")
 
 

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from tokser.config import AlignSettings, ExtractSettings, PoolSettings, PretrainSettings
-from tokser.corpora.transcript import EMODB_SENTENCES
+from tokser.corpora.transcript import emodb_sentences
 from tokser.prediction import run
 from tokser.prediction.run import predict_all
 from tokser.stages.align import align
@@ -37,7 +37,7 @@ def place(tmp_path_factory):
     ):
         samples = rng.normal(0, 0.1, rng.integers(5_000, 14_000))
         soundfile.write(folder / "wav" / f"{name}.wav", samples, 16_000)
-    sentences = list(EMODB_SENTENCES.values()) * 4
+    sentences = list(emodb_sentences().values()) * 4
     for name in SPEECH[:2]:
         build_tiny_whisper(folder / name)
     for family in SPEECH[2:]:

@@ -2,11 +2,15 @@
 
 import itertools
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokser.corpora.manifest import probe_recordings
 from tokser.errors import SettingsError
+from tokser.prediction.rows import PredictedRows
 from tokser.prediction.windows import Span, Windows
 
 
@@ -42,3 +46,16 @@ def test_windows_cover_all_samples_at_full_length(num_samples, length, hop):
 def test_a_hop_alone_or_one_that_leaves_gaps_is_refused(window, hop):
     with pytest.raises(SettingsError, match="--hop"):
         Windows.of(window, hop)
+
+
+def test_windows_of_a_part_count_from_its_recording(tmp_path):
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, np.zeros(16_000 * 4), 16_000)
+    row = {"path": "talk.wav", "speaker": "", "sex": "", "session": "", "language": ""}
+    row |= {"id": "turn", "transcript": "", "label": "", "start_s": "1.0", "end_s": "3.0"}
+    manifest = probe_recordings("mine", tmp_path, [row])
+    whole = PredictedRows.of(manifest, None)
+    assert whole.table[["start_s", "end_s"]].to_numpy().tolist() == [[1.0, 3.0]]
+    cut = PredictedRows.of(manifest, Windows.of(1.0, 1.0))
+    assert cut.table[["start_s", "end_s"]].to_numpy().tolist() == [[1.0, 2.0], [2.0, 3.0]]
+    assert cut.first_samples.tolist() == [16_000, 32_000]

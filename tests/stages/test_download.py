@@ -12,6 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from tokser.cli import main
+from tokser.corpora.declared.read import read_declaration
 from tokser.corpora.download.published import known_of
 from tokser.corpora.registry import scan_corpus
 from tokser.errors import CorpusError, InputError, RunError
@@ -53,7 +54,7 @@ def published(loopback, tmp_path, monkeypatch):
     """A LibriSpeech of two splits and an EmoDB on the server, known as the real ones are."""
     folder = tmp_path / "known"
     folder.mkdir()
-    known = {"dataset": "librispeech", "splits": {}}
+    known = known_of("librispeech") | {"splits": {}}
     for split in ("dev-clean", "dev-other"):
         content = split_archive(split, [f"{split}{i}".encode() * 9_000 for i in range(3)])
         loopback.files[f"{split}.tar.gz"] = content
@@ -75,8 +76,12 @@ def published(loopback, tmp_path, monkeypatch):
         here = folder / name
         return here if here.is_file() else REPOSITORY / "data_manifests" / name
 
-    for module in ("download.published", "completeness"):
+    for module in ("download.published", "declared.counts"):
         monkeypatch.setattr(f"tokser.corpora.{module}.shipped_file", known_here)
+    monkeypatch.setattr(
+        "tokser.corpora.completeness.shipped_declaration",
+        lambda name: read_declaration(known_here("data_manifests", f"{name}.yaml")),
+    )
     return loopback
 
 

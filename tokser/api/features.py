@@ -30,7 +30,8 @@ def extract(
     What is in the store already is kept, so the same call goes on where it was stopped.
 
     Args:
-        dataset: `librispeech`, `emodb`, `iemocap`, or a name of your choice with `manifest=`.
+        dataset: A corpus that tokser knows (`ravdess`), the one that `corpus=` declares, or a name
+            of your choice with `manifest=`.
         root: The corpus's own folder.
         encoders: Hub ids (`openai/whisper-base`) or local folders of speech and text encoders.
         store: Where the store is, or will be: `emodb.zarr`, `emodb.h5` or a URL.

@@ -29,9 +29,10 @@ class ExtractOptions(TypedDict, total=False):
     """Of `tokser.extract`."""
 
     manifest: AnyPath | None
+    corpus: AnyPath | None
     revision: str | None
     splits: Names
-    subset: Literal["all", "recognised", "four-class"]
+    subset: str
     dtype: Literal["float16", "float32"]
     compression: Literal["none", "zstd", "blosc", "gzip"]
     shard_mb: int

@@ -4,10 +4,9 @@ import sys
 from pathlib import Path
 
 from tokser.cli.options import (
-    FOLDER,
     command,
     json_option,
-    option,
+    places_option,
     workspace_option,
     workspace_or_default,
 )
@@ -18,24 +17,17 @@ __all__ = ["doctor"]
 
 @command(example="tokser doctor --corpora /data/IEMOCAP_full_release")
 @workspace_option
-@option(
-    "--corpora",
-    topic="Input",
-    multiple=True,
-    type=FOLDER,
-    default_text="WORKSPACE/corpora, ./corpora and ./data",
-    help="Folder of a corpus, or one that holds several.",
-)
+@places_option
 @json_option
-def doctor(workspace: Path | None, corpora: tuple[Path, ...], *, as_json: bool) -> None:
+def doctor(workspace: Path | None, places: tuple[Path, ...], *, as_json: bool) -> None:
     """Show what is installed, what is missing, and how to repair it.
 
     Corpora that are found are compared with what they should contain: LibriSpeech by split, EmoDB
-    by recording, IEMOCAP (which needs a licence) by session and label.
+    by recording, others by class, speaker and session, as far as they declare it.
     """
     from tokser.stages.doctor import doctor as examine
 
-    found = examine(workspace_or_default(workspace), corpora)
+    found = examine(workspace_or_default(workspace), places)
     is_healthy = all(finding.state != "error" for finding in found)
     if as_json:
         print_json({"is_healthy": is_healthy, "findings": found})

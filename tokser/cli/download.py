@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from tokser.cli.options import DATASETS, FOLDER, command, option, splits_option
+from tokser.cli.options import FOLDER, command, option, splits_option
 from tokser.cli.output import tell
 
 __all__ = ["download"]
 
 
 @command(example="tokser download librispeech --split dev-clean --root corpora/LibriSpeech")
-@click.argument("dataset", type=DATASETS)
+@click.argument("dataset", type=click.Choice(["librispeech", "emodb", "iemocap"]))
 @option(
     "--root",
     topic="Corpus",

@@ -23,6 +23,7 @@ _COMMANDS = {
     "doctor": "Show what is installed, what is missing, and how to repair it.",
     "demo": "Run everything on synthetic speech, no download.",
     "download": "Fetch DATASET, check it, and unpack it.",
+    "corpora": "List the corpora that tokser knows, and which of them are there.",
     "manifest": "List the utterances of a corpus in a CSV manifest.",
     "extract": "Run frozen encoders over a corpus, once, into a store.",
     "pretrain": "Train the aligner on a store of speech and text.",

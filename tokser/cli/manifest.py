@@ -9,6 +9,7 @@ from tokser.cli.options import (
     DATASETS,
     FILE,
     FOLDER,
+    Names,
     command,
     json_option,
     option,
@@ -26,7 +27,7 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     example="tokser manifest csv --root audio --table recordings.csv --column path=file \\\n"
     "  --out manifest.csv"
 )
-@click.argument("dataset", type=click.Choice([*DATASETS.choices, *_TABLES]))
+@click.argument("dataset", type=Names([*DATASETS.known.choices, *_TABLES], "name"))
 @option(
     "--root",
     topic="Corpus",
@@ -38,10 +39,18 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
 @option(
     "--subset",
     topic="Corpus",
-    type=click.Choice(["all", "recognised", "four-class"]),
+    metavar="NAME",
     default_text="all",
-    help="EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1. IEMOCAP: "
-    "all 10,039 rated turns, or the 5,531 of the four-class set.",
+    help="Part or label set that the corpus declares, such as recognised (EmoDB: 493 recordings of "
+    "the paper's Table 1) or four-class (IEMOCAP: 5,531 turns); `tokser corpora --json` lists "
+    "them.",
+)
+@option(
+    "--corpus",
+    topic="Corpus",
+    type=FILE,
+    default_text="the one that comes with tokser",
+    help="Declaration (YAML) of a corpus of your own, whose dataset DATASET is.",
 )
 @option(
     "--table",
@@ -59,8 +68,8 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     multiple=True,
     metavar="OURS=THEIRS",
     default_text="by the usual names",
-    help="Names in the table of path, label, id, speaker, sex, session, language, transcript or "
-    "channel.",
+    help="Names in the table of path, label, id, speaker, sex, session, language, transcript, "
+    "channel, start_s or end_s.",
 )
 @option(
     "--rename-label",
@@ -112,13 +121,14 @@ def manifest(
     splits_out: Path | None,
     splits: tuple[str, ...],
     subset: str | None,
+    corpus: Path | None,
     *,
     as_json: bool,
 ) -> None:
     """List the utterances of a corpus in a CSV manifest.
 
-    DATASET is a corpus that tokser knows (librispeech, emodb, iemocap), whose folder is scanned, or
-    says who wrote a table of your own corpus:
+    DATASET is a corpus that tokser knows (`tokser corpora` lists them), or that you declare with
+    --corpus: its folder is scanned. Or it says who wrote a table of your own corpus:
 
     \b
     csv        you: a header, one line an utterance, at least a path and a label
@@ -135,6 +145,7 @@ def manifest(
 
     if dataset in _TABLES:
         _refuse("--split and --subset", splits or subset, f"{dataset}, which lists what it has")
+        _refuse("--corpus", corpus, f"{dataset}, which is a table")
         naming = Naming(
             _pairs("--column", columns), _pairs("--rename-label", labels), language, unlabelled
         )
@@ -142,7 +153,7 @@ def manifest(
     else:
         foreign = tables or columns or labels or language or unlabelled or splits_out
         _refuse("options of tables", foreign, f"{dataset}, which is scanned")
-        scanned = scan(dataset, root, out, splits=splits, subset=subset or "all")
+        scanned = scan(dataset, root, out, splits=splits, subset=subset or "all", corpus=corpus)
     quarantined = {fault.id: fault.reason for fault in scanned.faults}
     if as_json:
         print_json({"out": out, "counts": counts_of(scanned.table), "quarantined": quarantined})

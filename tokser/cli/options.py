@@ -20,6 +20,7 @@ from tokser.cli.failures import reports_errors
 from tokser.cli.help import TopicCommand, TopicOption
 from tokser.config.head_grid import read_head_grid
 from tokser.config.option import Described, Written, described
+from tokser.corpora.declared.names import declared_names
 from tokser.errors import SettingsError, shortened
 from tokser.progress import LOGGER
 
@@ -27,11 +28,13 @@ __all__ = [
     "DATASETS",
     "FILE",
     "FOLDER",
+    "Names",
     "command",
     "device_option",
     "json_option",
     "key_values",
     "option",
+    "places_option",
     "settings_of",
     "splits_option",
     "store_argument",
@@ -41,12 +44,11 @@ __all__ = [
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-DATASETS = click.Choice(["librispeech", "emodb", "iemocap"])
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-class _Names(click.ParamType[str]):
+class Names(click.ParamType[str]):
     """Any text, of which the shell completes the known names."""
 
     def __init__(self, known: Sequence[str], name: str = "text") -> None:
@@ -55,9 +57,13 @@ class _Names(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[click.shell_completion.CompletionItem]:
+        """Return the names that begin so, of the last of several with commas between."""
         before, comma, last = incomplete.rpartition(",")
         items = self.known.shell_complete(ctx, param, last)
         return [click.shell_completion.CompletionItem(f"{before}{comma}{i.value}") for i in items]
+
+
+DATASETS = Names(declared_names(), "name")
 
 
 def command(
@@ -171,9 +177,9 @@ def _type(one: Described) -> Any:
     if one.option.kind == "file":
         return FILE
     if one.option.kind == "dataset":
-        return _Names(DATASETS.choices)
+        return DATASETS
     if one.choices:
-        return _Names(one.choices) if one.option.joined else click.Choice(one.choices)
+        return Names(one.choices) if one.option.joined else click.Choice(one.choices)
     if one.value is Path:
         return click.Path(path_type=Path)
     if one.is_several and one.option.joined:
@@ -232,6 +238,15 @@ def splits_option(default_text: str, more: str) -> Callable[[Command], Command]:
     )
 
 
+places_option = option(
+    "--corpora",
+    "places",
+    topic="Input",
+    multiple=True,
+    type=FOLDER,
+    default_text="WORKSPACE/corpora, ./corpora and ./data",
+    help="Folder of a corpus, or one that holds several.",
+)
 workspace_option = option(
     "--workspace",
     topic="Output",

@@ -26,18 +26,23 @@ class ExtractSettings(Settings):
     """`tokser extract`: which encoders run over which corpus, into which store."""
 
     TOPICS: ClassVar = {
-        "Corpus": ("dataset", "root", "manifest", "splits", "subset"),
+        "Corpus": ("dataset", "root", "manifest", "corpus", "splits", "subset"),
         "Encoders": ("encoders", "layers", "revision", "context", "precision"),
         "Store": ("store", "dtype", "compression", "shard_mb", "functionals_only"),
         "Computation": ("device", "batch_seconds", "scheduler", "cluster"),
     }
 
     dataset: DatasetName
-    """librispeech, emodb, iemocap, or a name of your choice with --manifest."""
+    """A corpus that tokser knows (`tokser corpora` lists them), the one of --corpus, or a name of
+    your choice with --manifest."""
     root: Annotated[Path, Option(kind="folder")]
     """The corpus's own folder."""
     manifest: Annotated[Path | None, Option(kind="file", unset="the folder is scanned")] = None
-    """Manifest (CSV) of `tokser manifest`; a corpus of your own needs it."""
+    """Manifest (CSV) of `tokser manifest`; a corpus of your own needs it, or --corpus."""
+    corpus: Annotated[Path | None, Option(kind="file", unset="the one that comes with tokser")] = (
+        None
+    )
+    """Declaration (YAML) of a corpus of your own."""
     store: Store
     """Folder or URL of the store: feats.zarr, feats.h5 (HDF5) or s3://bucket/feats.zarr."""
     encoders: Annotated[
@@ -56,9 +61,10 @@ class ExtractSettings(Settings):
         Option(name="--split", aliases=("--splits",), unset="all parts that are there"),
     ] = ()
     """Part of LibriSpeech, for instance train-clean-100."""
-    subset: Literal["all", "recognised", "four-class"] = "all"
-    """EmoDB: all 535 recordings, or the 493 recognised ones of the paper's Table 1. IEMOCAP: all
-    10,039 rated turns, or the 5,531 of the four-class set."""
+    subset: Annotated[str, Option(metavar="NAME")] = "all"
+    """Part or label set that the corpus declares, such as recognised (EmoDB: the 493 recordings of
+    the paper's Table 1) or four-class (IEMOCAP: 5,531 of 10,039 turns); `tokser corpora --json`
+    lists them."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the stored numbers."""
     compression: Literal["none", "zstd", "blosc", "gzip"] = "none"

@@ -57,7 +57,7 @@ DatasetName = Annotated[
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MOST_BYTES),
     Option(kind="dataset", metavar="NAME"),
 ]
-"""`librispeech`, `emodb`, `iemocap`, or the name that a user gives a corpus of their own."""
+"""A corpus that tokser knows, or the name that a user gives a corpus of their own."""
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]

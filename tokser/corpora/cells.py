@@ -27,10 +27,14 @@ class Cells(NamedTuple):
     encoding: str
 
 
-def read_cells(path: Path) -> Cells:
+def read_cells(path: Path, fallback: str = "cp1252") -> Cells:
     """Read a table; the delimiter is the one that its header has most of.
 
     Cells beyond the header's are dropped where they are empty, as spreadsheets write them.
+
+    Args:
+        path: The file.
+        fallback: Encoding of text that is neither UTF-8 nor UTF-16.
 
     Raises:
         ManifestError: It is a workbook, no CSV, or in no known encoding.
@@ -39,7 +43,7 @@ def read_cells(path: Path) -> Cells:
         if file.read(4) in _WORKBOOKS:
             raise _no_table(path, "a workbook of Excel or another spreadsheet")
     try:
-        text, encoding = decode(path)
+        text, encoding = decode(path, fallback)
     except InputError as error:
         raise _no_table(path, f"no {error.expected}") from error
     separator = _SEPARATOR.match(text)

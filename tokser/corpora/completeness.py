@@ -1,16 +1,16 @@
 """Whether a corpus on disk is complete, compared with the counts in `data_manifests/`."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tokser.corpora import emodb, iemocap, librispeech
-from tokser.corpora.download.published import known_of
+from tokser.corpora import iemocap, librispeech
+from tokser.corpora.declared.catalogue import shipped_declaration
+from tokser.corpora.declared.counts import count_declared
+from tokser.corpora.declared.declaration import Declaration
 from tokser.errors import list_some
-from tokser.shipped import shipped_file
 
 __all__ = ["Completeness", "completeness"]
 
@@ -34,55 +34,41 @@ def completeness(dataset: str, root: Path) -> Completeness:
     """Count a corpus without opening a recording.
 
     Args:
-        dataset: `librispeech`, `emodb` or `iemocap`; the folder holds it.
+        dataset: A corpus that comes with tokser; the folder holds it.
         root: Its folder.
 
     Raises:
         CorpusError: The corpus is malformed.
     """
-    if dataset == "librispeech":
-        return _of_librispeech(root)
-    if dataset == "emodb":
-        return _of_emodb(root)
-    return _of_iemocap(root)
+    declaration = shipped_declaration(dataset)
+    if declaration.reader == "librispeech":
+        return _of_librispeech(declaration, root)
+    if declaration.reader == "iemocap":
+        return _of_iemocap(declaration, root)
+    number, parts, lacks = count_declared(declaration, root)
+    return Completeness(number, tuple(lacks), parts)
 
 
-def _of_librispeech(root: Path) -> Completeness:
-    known = known_of("librispeech")["splits"]
+def _of_librispeech(declaration: Declaration, root: Path) -> Completeness:
+    known = declaration.splits
     counts = {
         name: librispeech.count_recordings(folder)
         for name, folder in sorted(librispeech.find_splits(root).items())
     }
     lacks = [
-        f"{name}: {count:,} of {known[name]['num_utterances']:,} recordings"
+        f"{name}: {count:,} of {known[name].num_utterances:,} recordings"
         for name, count in counts.items()
-        if name in known and count != known[name]["num_utterances"]
+        if name in known and count != known[name].num_utterances
     ]
     return Completeness(sum(counts.values()), tuple(lacks), ", ".join(counts))
 
 
-def _of_emodb(root: Path) -> Completeness:
-    with shipped_file("data_manifests", "emodb.csv").open(encoding="utf-8", newline="") as file:
-        expected = {
-            row["id"] for row in csv.DictReader(line for line in file if not line.startswith("#"))
-        }
-    there = {path.stem for path in emodb.recordings_in(root)}
-    lacks = []
-    if missing := sorted(expected - there):
-        lacks.append(f"{len(missing)} of {len(expected)} recordings missing ({list_some(missing)})")
-    if foreign := sorted(there - expected):
-        lacks.append(f"{len(foreign)} recordings that are not EmoDB's ({list_some(foreign)})")
-    if not (root / "erkennung.txt").is_file():
-        lacks.append("no erkennung.txt, the listening test that `--subset recognised` needs")
-    return Completeness(len(there), tuple(lacks))
-
-
-def _of_iemocap(root: Path) -> Completeness:
-    known = known_of("iemocap")
+def _of_iemocap(declaration: Declaration, root: Path) -> Completeness:
+    known = declaration.subsets["four-class"]
     turns = iemocap.list_turns(root, subset="four-class")
     lacks = [
-        *_differences(turns, "session", known["sessions"], "Session{}: {:,} of {:,} utterances"),
-        *_differences(turns, "label", known["labels"], "{}: {:,} of {:,} utterances"),
+        *_differences(turns, "session", known.sessions, "Session{}: {:,} of {:,} utterances"),
+        *_differences(turns, "label", known.labels, "{}: {:,} of {:,} utterances"),
     ]
     missing = [turn["id"] for turn in turns if not (root / turn["path"]).is_file()]
     if missing:

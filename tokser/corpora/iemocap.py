@@ -13,10 +13,7 @@ from tokser.corpora.transcript import read_iemocap_transcripts
 from tokser.errors import CorpusError, list_some
 from tokser.progress import warn
 
-__all__ = ["CLASSES", "LAYOUT", "list_turns", "recognises", "scan"]
-
-CLASSES = ("anger", "happiness", "neutral", "sadness")
-LAYOUT = "Session<N>/dialog/EmoEvaluation/*.txt, there or in a folder IEMOCAP_full_release"
+__all__ = ["list_turns", "recognises", "scan"]
 
 _LABELS = MappingProxyType(
     {

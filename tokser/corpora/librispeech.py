@@ -11,10 +11,7 @@ from tokser.corpora.transcript import read_librispeech_transcripts
 from tokser.errors import CorpusError, list_some
 from tokser.progress import warn
 
-__all__ = ["CLASSES", "LAYOUT", "count_recordings", "find_splits", "recognises", "scan"]
-
-CLASSES: tuple[str, ...] = ()
-LAYOUT = "<split>/<speaker>/<chapter>/*.flac, there or in a folder LibriSpeech"
+__all__ = ["count_recordings", "find_splits", "recognises", "scan"]
 
 _CHAPTERS = "[0-9]*/[0-9]*"
 """Readers and chapters are numbers; so a folder that is not LibriSpeech is left early."""

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from tokser.corpora.cells import read_cells
+from tokser.corpora.parts import fault_of_part, part_length, part_of
 from tokser.corpora.waveform import probe
 from tokser.errors import AudioError, ManifestError, MissingInputError, list_some
 from tokser.progress import progress_bar, warn
@@ -132,8 +133,7 @@ def probe_recordings(dataset: str, root: Path, rows: Iterable[Mapping[str, Any]]
             remedy="Remove the duplicates.",
         )
     faults = []
-    headers = _probe_all([(root / row["path"], channel_of(row)) for row in ordered])
-    for row, header in zip(ordered, headers, strict=True):
+    for row, header in zip(ordered, _headers(root, ordered), strict=True):
         if isinstance(header, AudioError):
             faults.append(Fault(row["id"], row["path"], header.got))
             header = (0, 0)
@@ -169,7 +169,7 @@ def read_manifest(path: Path, *, dataset: str, root: Path) -> Manifest:
         raise _malformed(path, list_some(wrong, most=20))
     rows.sort(key=lambda row: row["id"])
     faults = tuple(
-        Fault(row["id"], row["path"], _why_unusable(root / row["path"], channel_of(row)))
+        Fault(row["id"], row["path"], _why_unusable(root / row["path"], row))
         for row in rows
         if int(row["num_samples"]) == 0
     )
@@ -187,16 +187,37 @@ def is_channel(cell: str) -> bool:
     return cell == "" or (_is_count(cell) and int(cell) < _MOST_CHANNELS)
 
 
-def _why_unusable(path: Path, channel: int | None) -> str:
+def _why_unusable(path: Path, row: Mapping[str, Any]) -> str:
     """Return what is wrong with a recording that a manifest lists without samples."""
     try:
-        probe(path, channel)
+        header = probe(path, channel_of(row))
+        if (part := part_of(row)) is not None:
+            part_length(part, *header)
     except AudioError as error:
         return error.got
     return (
         "unusable when the manifest was made, usable now: write the manifest again with "
         "`tokser manifest`"
     )
+
+
+def _headers(
+    root: Path, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[int, int] | AudioError]:
+    """Yield length and rate of each utterance; a recording of several is opened once."""
+    named = [(root / row["path"], channel_of(row)) for row in rows]
+    recordings = list(dict.fromkeys(named))
+    known = dict(zip(recordings, _probe_all(recordings), strict=True))
+    for row, recording in zip(rows, named, strict=True):
+        header = known[recording]
+        part = part_of(row)
+        if part is None or isinstance(header, AudioError):
+            yield header
+            continue
+        try:
+            yield part_length(part, *header), header[1]
+        except AudioError as error:
+            yield error
 
 
 def _probe_all(recordings: Sequence[tuple[Path, int | None]]) -> list[tuple[int, int] | AudioError]:
@@ -281,6 +302,8 @@ def _faults_of_line(
     wrong |= {name: "" for name in ("id", "path") if not row[name]}
     if not is_channel(row.get(CHANNEL, "")):
         wrong[CHANNEL] = row[CHANNEL]
+    if fault := fault_of_part(row):
+        return [f"line {number}: {fault}"]
     if row["path"].startswith("/"):
         wrong["path"] = row["path"]
     if not wrong and (int(row["num_samples"]) == 0) != (int(row["sampling_rate_hz"]) == 0):

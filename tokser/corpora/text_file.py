@@ -18,24 +18,32 @@ _WESTERN = "cp1252"
 _PROBED_BYTES = 400
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, fallback: str = _WESTERN) -> str:
     """Read a text file: UTF-8 where it is valid, UTF-16 by its mark, else Windows-1252.
+
+    Args:
+        path: The file.
+        fallback: Another encoding instead of Windows-1252.
 
     Raises:
         InputError: It is none of these.
     """
-    return decode(path)[0]
+    return decode(path, fallback)[0]
 
 
-def decode(path: Path) -> tuple[str, str]:
+def decode(path: Path, fallback: str = _WESTERN) -> tuple[str, str]:
     """Return a file's text, and the encoding in which it was read.
+
+    Args:
+        path: The file.
+        fallback: Encoding of text that is neither UTF-8 nor UTF-16.
 
     Raises:
         InputError: It is in none that is known.
     """
     content = path.read_bytes()
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
-    for encoding in [marked] if marked else [_without_mark(content), _WESTERN]:
+    for encoding in [marked] if marked else [_without_mark(content), fallback]:
         try:
             return content.decode(encoding), encoding.removesuffix("-sig")
         except UnicodeDecodeError:

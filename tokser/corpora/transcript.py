@@ -9,31 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from tokser.corpora.declared.catalogue import shipped_declaration
 from tokser.corpora.text_file import read_text
 
 __all__ = [
-    "EMODB_SENTENCES",
+    "emodb_sentences",
     "read_iemocap_transcripts",
     "read_librispeech_transcripts",
 ]
 
-EMODB_SENTENCES: Mapping[str, str] = MappingProxyType(
-    {
-        "a01": "Der Lappen liegt auf dem Eisschrank.",
-        "a02": "Das will sie am Mittwoch abgeben.",
-        "a04": "Heute abend könnte ich es ihm sagen.",
-        "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück.",
-        "a07": "In sieben Stunden wird es soweit sein.",
-        "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen?",
-        "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter.",
-        "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht.",
-        "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen.",
-        "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen.",
-    }
-)
-"""The ten sentences of EmoDB by their code (Burkhardt et al. 2005)."""
-
 _IEMOCAP_LINE = re.compile(r"(Ses\d\d[FM]_\w+)\s+\[[^\]]*\]:(.*)")
+
+
+def emodb_sentences() -> Mapping[str, str]:
+    """Return the ten sentences of EmoDB by their code (Burkhardt et al. 2005)."""
+    return MappingProxyType(shipped_declaration("emodb").columns["transcript"].values)
 
 
 def read_librispeech_transcripts(path: Path) -> dict[str, str]:

@@ -59,7 +59,8 @@ class Regression(Task):
                 "--target",
                 expected="columns of the manifest",
                 got=f"none called {list_some(absent)}",
-                remedy="IEMOCAP has valence, arousal and dominance; EmoDB has none of them.",
+                remedy="IEMOCAP, MSP-IMPROV and MSP-Podcast have valence, arousal and "
+                "dominance; EmoDB has none of them.",
             )
         numbers = utterances[list(self._targets)].apply(pd.to_numeric, errors="coerce")
         broken = [

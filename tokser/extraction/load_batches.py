@@ -1,5 +1,6 @@
 """Utterances as batches of an encoder: grouped, read, prepared; broken ones quarantined."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from tokser.errors import AudioError
 
 __all__ = ["LoadedBatch", "Utterances", "group_into_batches", "load_batch"]
 
+_RECORDINGS_REMEMBERED = 1024
 SEQUENCES_PER_BATCH = 64
 """Transcripts of near-equal length that are encoded together; equal ones are encoded once."""
 
@@ -37,7 +39,7 @@ class Utterances:
         paths: Recordings, for a speech encoder.
         channels: Channel of each recording; None: the mean of all channels.
         first_samples: Where each begins in its recording, in samples at 16 kHz, if they are
-            windows of recordings: only these are read.
+            parts of recordings, of which only these are read; None: all of it.
         token_ids: Tokens, for a text encoder.
     """
 
@@ -46,7 +48,7 @@ class Utterances:
     quarantined: Mapping[int, str]
     paths: Sequence[Path] = ()
     channels: Sequence[int | None] = ()
-    first_samples: Sequence[int] = ()
+    first_samples: Sequence[int | None] = ()
     token_ids: Sequence[NDArray[np.int32]] = ()
 
     @property
@@ -113,8 +115,7 @@ def load_batch(
     waveforms: list[NDArray[np.float32]] = []
     for place in places:
         try:
-            if not utterances.first_samples:
-                loaded.fingerprints[place] = fingerprint(utterances.paths[place])
+            loaded.fingerprints[place] = _fingerprint(utterances, place)
             waveforms.append(_read(utterances, place))
             loaded.places.append(place)
         except AudioError as error:
@@ -124,11 +125,28 @@ def load_batch(
     return loaded
 
 
+def _fingerprint(utterances: Utterances, place: int) -> Fingerprint:
+    """Return the fingerprint of an utterance's recording, which is read once for all its parts."""
+    path = utterances.paths[place]
+    if not utterances.first_samples or utterances.first_samples[place] is None:
+        return fingerprint(path)
+    try:
+        status = path.stat()
+    except OSError:
+        return fingerprint(path)  # which says what is wrong
+    return _fingerprint_of(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=_RECORDINGS_REMEMBERED)
+def _fingerprint_of(path: Path, modified_ns: int, num_bytes: int) -> Fingerprint:
+    return fingerprint(path)
+
+
 def _read(utterances: Utterances, place: int) -> NDArray[np.float32]:
     path, num_samples = utterances.paths[place], utterances.num_samples[place]
     channel = utterances.channels[place] if utterances.channels else None
-    if utterances.first_samples:
-        first = utterances.first_samples[place]
+    first = utterances.first_samples[place] if utterances.first_samples else None
+    if first is not None:
         waveform = read_part(path, first, first + num_samples, channel)
     else:
         waveform = read_waveform(path, channel)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
 from tokser.corpora.manifest import CHANNEL, Manifest, channel_of
+from tokser.corpora.parts import END, START, first_sample, part_of
 from tokser.corpora.registry import load_corpus
 from tokser.corpora.waveform import RESAMPLING, SAMPLING_RATE_HZ, resampled_length
 from tokser.device import resolve_device
@@ -28,10 +29,14 @@ from tokser.store.address import backend_at, is_store
 __all__ = [
     "ExtractionPlan",
     "count_rows",
+    "first_samples_of",
     "plan_extraction",
     "samples_at_16_khz",
     "utterances_at",
 ]
+
+
+_RATE = "sampling_rate_hz"
 
 
 def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["ExtractionPlan"]]:
@@ -47,6 +52,7 @@ def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["Extracti
         manifest=settings.manifest,
         splits=settings.splits,
         subset=settings.subset,
+        corpus=settings.corpus,
     )
     manifest = in_store_order(manifest, settings.store)
     specs = [
@@ -183,6 +189,7 @@ def utterances_at(
         },
         paths=[manifest.root.absolute() / str(path) for path in paths],
         channels=[] if is_text else _channels(table, positions),
+        first_samples=[] if is_text else first_samples_of(table, positions),
         token_ids=[rows.token_ids[i] for i in positions] if is_text else [],
     )
 
@@ -191,6 +198,18 @@ def _channels(table: pd.DataFrame, positions: list[int]) -> list[int | None]:
     if CHANNEL not in table:
         return [None] * len(positions)
     return [channel_of({CHANNEL: cell}) for cell in table[CHANNEL].iloc[positions]]
+
+
+def first_samples_of(table: pd.DataFrame, positions: Sequence[int]) -> list[int | None]:
+    """Return where each begins in its recording, at 16 kHz; none if all are whole recordings."""
+    if START not in table or END not in table:
+        return []
+    rows = zip(*(table[name].iloc[list(positions)] for name in (START, END, _RATE)), strict=True)
+    found: list[int | None] = []
+    for start, end, rate in rows:
+        part = part_of({START: start, END: end})
+        found.append(None if part is None or not rate else first_sample(part, int(rate)))
+    return found
 
 
 def in_store_order(manifest: Manifest, address: str) -> Manifest:

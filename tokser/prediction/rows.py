@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tokser.corpora.manifest import Fault, Manifest
 from tokser.corpora.waveform import SAMPLING_RATE_HZ
-from tokser.extraction.plan import samples_at_16_khz
+from tokser.extraction.plan import first_samples_of, samples_at_16_khz
 from tokser.prediction.windows import Windows
 from tokser.provenance import digest_of
 
@@ -40,12 +40,19 @@ class PredictedRows:
         """Take recordings whole, or cut them; one that cannot be read is one row."""
         num_samples = samples_at_16_khz(recordings)
         table = recordings.table
+        begins = first_samples_of(table, range(len(table))) or [None] * len(table)
+        begin = np.array([one or 0 for one in begins], dtype=np.int64)  # of parts of recordings
+        begin_s = begin / SAMPLING_RATE_HZ
         if windows is None:
             rates = table["sampling_rate_hz"].to_numpy(dtype=np.float64)
             with np.errstate(invalid="ignore"):
                 durations = table["num_samples"].to_numpy(dtype=np.float64) / rates
             times = pd.DataFrame(
-                {"id": table.index, "start_s": np.where(rates > 0, 0.0, np.nan), "end_s": durations}
+                {
+                    "id": table.index,
+                    "start_s": np.where(rates > 0, begin_s, np.nan),
+                    "end_s": begin_s + durations,
+                }
             )
             return cls(recordings, times.set_axis(table.index), num_samples)
         spans = [
@@ -57,8 +64,8 @@ class PredictedRows:
         times = pd.DataFrame(
             {
                 "id": table.index[positions],
-                "start_s": [span.start_s for _, span in spans],
-                "end_s": [span.end_s for _, span in spans],
+                "start_s": [begin_s[position] + span.start_s for position, span in spans],
+                "end_s": [begin_s[position] + span.end_s for position, span in spans],
             }
         )
         names = [
@@ -74,7 +81,7 @@ class PredictedRows:
         )
         cut.index = pd.Index(names, name="id")
         manifest = Manifest(recordings.dataset, recordings.root, cut, recordings.faults)
-        first = np.array([one.first for _, one in spans], dtype=np.int64)
+        first = np.array([begin[position] + one.first for position, one in spans], dtype=np.int64)
         return cls(manifest, times.set_axis(cut.index), lengths, first)
 
     def __len__(self) -> int:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from tokser.shipped import shipped_file, shipped_names
+
 __all__ = [
     "dataset_title",
     "layer_of",
@@ -16,7 +18,8 @@ __all__ = [
 ]
 
 _LAYER = re.compile(r"(?P<group>.+)/layer-(?P<layer>\d+)")
-_DATASETS = {"emodb": "EmoDB", "iemocap": "IEMOCAP", "librispeech": "LibriSpeech"}
+_OF_SESSIONS = ("iemocap", "msp-improv")
+"""Corpora whose utterances all have a session, of which one is left out."""
 _TITLES = {
     "speaker": "Unseen speakers",
     "random": "Random split",
@@ -34,8 +37,12 @@ _MEANINGS = {
 
 
 def dataset_title(dataset: str) -> str:
-    """Return the name that a dataset's makers write."""
-    return _DATASETS.get(dataset, dataset)
+    """Return the name that a dataset's makers write, if it is declared in `data_manifests/`."""
+    if f"{dataset}.yaml" not in shipped_names("data_manifests"):
+        return dataset
+    text = shipped_file("data_manifests", f"{dataset}.yaml").read_text(encoding="utf-8")
+    title = re.search(r"^title: (.*)$", text, re.MULTILINE)
+    return title[1] if title is not None else dataset
 
 
 def protocol_title(protocol: str) -> str:
@@ -49,7 +56,7 @@ def protocol_meaning(protocol: str, dataset: str) -> str:
     What came of it, for instance that no speaker is shared, is for the audit to say.
     """
     meaning = _MEANINGS.get(protocol, "")
-    if dataset != "iemocap" or protocol == "kfold":
+    if dataset not in _OF_SESSIONS or protocol == "kfold":
         return meaning
     return meaning.replace("one speaker", "one session").replace("by speakers", "by sessions")
 

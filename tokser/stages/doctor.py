@@ -11,18 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 from tokser.corpora.completeness import completeness
-from tokser.corpora.download.published import known_of
-from tokser.corpora.registry import looks_like
+from tokser.corpora.registry import declaration_of, find_corpora
 from tokser.errors import CorpusError
 from tokser.provenance import versions
 
 __all__ = ["Finding", "doctor"]
 
 _FREE_GB_WANTED = 10.0
-_HOW_TO_GET = {
+_OF_THE_PAPER = {
     "librispeech": "tokser download librispeech --split dev-clean",
     "emodb": "tokser download emodb",
+    "iemocap": "",
 }
+"""Corpora that are missed where they are not there, and the commands that fetch them."""
 
 
 @dataclass(frozen=True)
@@ -126,19 +127,13 @@ def _disk(workspace: Path) -> Finding:
 
 
 def _corpora(places: Sequence[Path]) -> Iterator[Finding]:
-    folders = [f for place in places if place.is_dir() for f in (place, *sorted(place.iterdir()))]
-    found: dict[str, list[Path]] = {"librispeech": [], "emodb": [], "iemocap": []}
-    for folder in folders:
-        for name in looks_like(folder) if folder.is_dir() else ():
-            found[name].append(folder)
-    for name, roots in found.items():
-        # A folder that contains LibriSpeech/ is recognised too: only the inner one is shown.
-        inner = {root for root in roots if not any(other.parent == root for other in roots)}
-        yield from (_corpus(name, root) for root in roots if root in inner)
-        if not roots:
-            searched = ", ".join(str(place) for place in places)
-            remedy = _HOW_TO_GET.get(name) or (
-                f"It needs a licence. {known_of(name)['how_to_get']} "
+    searched = ", ".join(str(place) for place in places)
+    found = find_corpora(places)
+    for name in (*_OF_THE_PAPER, *(other for other in found if other not in _OF_THE_PAPER)):
+        yield from (_corpus(name, root) for root in found[name])
+        if not found[name] and name in _OF_THE_PAPER:
+            remedy = _OF_THE_PAPER[name] or (
+                f"It needs a licence. {declaration_of(name).how_to_get} "
                 "Then: tokser doctor --corpora FOLDER"
             )
             yield Finding(name, "note", f"not in {searched}", remedy)

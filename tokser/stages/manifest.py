@@ -21,14 +21,29 @@ TableKind = Literal["csv", "audformat", "lhotse", "emobox"]
 
 
 def manifest(
-    dataset: str, root: Path, out: Path | None, *, splits: tuple[str, ...] = (), subset: str = "all"
+    dataset: str,
+    root: Path,
+    out: Path | None,
+    *,
+    splits: tuple[str, ...] = (),
+    subset: str = "all",
+    corpus: Path | None = None,
 ) -> Manifest:
     """Scan a corpus, write its manifest if `out` is given, and return it.
+
+    Args:
+        dataset: Its name.
+        root: Its folder.
+        out: The manifest.
+        splits: Parts of LibriSpeech.
+        subset: `all`, or a subset that it declares.
+        corpus: Its declaration, if it is one of one's own.
 
     Raises:
         InputError: `root` is missing, or holds another corpus.
     """
-    return _written(scan_corpus(dataset, root, splits=splits, subset=subset), out)
+    scanned = scan_corpus(dataset, root, splits=splits, subset=subset, corpus=corpus)
+    return _written(scanned, out)
 
 
 def manifest_of_table(

@@ -42,6 +42,8 @@ def root(tmp_path):
         database[name] = audformat.Table(segments)
         database[name]["emotion"] = audformat.Column(scheme_id="emotion")
         database[name]["emotion"].set(["anger", "neutral"])
+    rest = audformat.segmented_index(files[:1], ["1s"], [None])
+    database["rest"] = audformat.Table(rest)
     database.save(str(tmp_path))
     return tmp_path
 
@@ -69,11 +71,17 @@ def test_segments_that_are_whole_files_are_taken(root):
     ]
 
 
-def test_parts_of_files_are_refused(root):
-    with pytest.raises(
-        ManifestError, match=r"expected whole files, got 1 segments of files\. Save"
-    ):
-        list(read_audformat(root, ["parts"]))
+def test_parts_of_files_say_when_and_know_their_file(root):
+    first, second = read_audformat(root, ["parts", "files"])
+    assert (first.cells["start_s"], first.cells["end_s"]) == ("0.000000", "1.000000")
+    assert (first.cells["emotion"], first.cells["speaker"]) == ("anger", "3")
+    assert "start_s" not in second.cells
+    assert second.cells["transcription"] == "Das will sie."
+
+
+def test_a_part_without_an_end_is_refused(root):
+    with pytest.raises(ManifestError, match=r"from 1 s: expected segments with an end"):
+        list(read_audformat(root, ["rest"]))
 
 
 @pytest.mark.parametrize("tables", [[], ["emotoin"]])

@@ -66,12 +66,17 @@ def test_of_several_folds_the_test_fold_is_kept(written):
         ({"emo": ""}, "no 'emo'"),
         ({"wav": None}, "no 'wav'"),
         ({"type": "feature"}, "type 'feature' instead of 'raw' audio"),
-        ({"start_time": 1.5, "end_time": 2.0}, "a segment of a recording (start_time, end_time)"),
     ],
 )
 def test_what_cannot_be_taken_is_a_fault_of_its_record(written, changes, fault):
     (record,) = read_emobox([written("x.jsonl", "a", **changes)])
     assert record.faults[0].startswith(fault)
+
+
+def test_a_part_of_a_recording_says_when(written):
+    (record,) = read_emobox([written("x.jsonl", "a", start_time=1.5, end_time=2.0)])
+    assert record.faults == ()
+    assert (record.cells["start_s"], record.cells["end_s"]) == ("1.5", "2.0")
 
 
 def test_folds_are_found_beside_the_dataset_s_own_file(written, tmp_path):

@@ -54,18 +54,31 @@ def changed(tmp_path, source, **changes):
 @pytest.mark.parametrize(
     ("source", "changes", "fault"),
     [
-        (SUPERVISIONS, {"start": 0.2, "duration": 0.5}, "sup0 is a segment of rec0; save it as"),
-        (SUPERVISIONS, {"duration": 0.5}, "sup0 is a segment of rec0; save it as"),
+        (SUPERVISIONS, {"start": "0.2"}, "start '0.2' is not a number of seconds"),
         (SUPERVISIONS, {"recording_id": "rec9"}, "recording 'rec9' is not there"),
-        (CUTS, {"duration": 0.5}, "a cut of part of a recording"),
         (CUTS, {"recording": None, "type": "MixedCut"}, "MixedCut"),
     ],
 )
-def test_what_is_not_a_whole_file_is_a_fault_of_its_record(tmp_path, source, changes, fault):
+def test_what_is_no_recording_is_a_fault_of_its_record(tmp_path, source, changes, fault):
     paths = [changed(tmp_path, source, **changes)]
     records = list(read_lhotse([*paths, RECORDINGS] if source == SUPERVISIONS else paths))
     (faults,) = [record.faults for record in records if record.faults]
     assert faults[0].startswith(fault)
+
+
+def test_a_supervision_of_a_part_says_when(tmp_path):
+    supervisions = changed(tmp_path, SUPERVISIONS, start=0.2, duration=0.5)
+    first, second, _ = read_lhotse([supervisions, RECORDINGS])
+    assert first.cells == FIRST | {"start_s": "0.200000", "end_s": "0.700000"}
+    assert "start_s" not in second.cells
+
+
+def test_times_within_a_cut_count_from_the_cut(tmp_path):
+    (supervision,) = json.loads(CUTS.read_text().splitlines()[0])["supervisions"]
+    inner = supervision | {"start": 0.1, "duration": 0.2}
+    cuts = changed(tmp_path, CUTS, start=0.3, duration=0.5, supervisions=[inner])
+    first = next(read_lhotse([cuts]))
+    assert (first.cells["start_s"], first.cells["end_s"]) == ("0.400000", "0.600000")
 
 
 @pytest.mark.parametrize(

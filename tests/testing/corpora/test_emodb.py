@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tokser.corpora.emodb import CLASSES
-from tokser.corpora.registry import scan_corpus
+from tokser.corpora.registry import class_names, scan_corpus
 from tokser.errors import InputError
 from tokser.testing.corpora.emodb import write_emodb
 
@@ -100,7 +99,9 @@ def test_another_seed_gives_other_bytes(emodb_root: Path, tmp_path: Path):
 def test_scanner_reads_the_corpus(emodb_root: Path):
     manifest = scan_corpus("emodb", emodb_root)
     assert not manifest.faults
-    assert manifest.table["label"].value_counts().to_dict() == dict.fromkeys(CLASSES, 30)
+    assert manifest.table["label"].value_counts().to_dict() == dict.fromkeys(
+        class_names("emodb"), 30
+    )
     assert manifest.table["speaker"].nunique() == 10
     assert set(manifest.table["sampling_rate_hz"]) == {16_000}
     assert manifest.table["recognition_percent"].notna().all()
@@ -110,7 +111,7 @@ def test_scanner_reads_the_corpus(emodb_root: Path):
 def test_scanner_selects_the_recognised_ones(emodb_root: Path):
     chosen = scan_corpus("emodb", emodb_root, subset="recognised").table
     assert 30 < len(chosen) < 180
-    assert set(chosen["label"]) == set(CLASSES)
+    assert set(chosen["label"]) == set(class_names("emodb"))
 
 
 @pytest.mark.parametrize("codes", [["a03"], ["a01", "a01"], []])

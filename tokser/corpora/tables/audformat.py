@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from tokser.corpora.parts import END, START
 from tokser.corpora.tables.records import Record
 from tokser.errors import (
     ManifestError,
@@ -60,11 +61,26 @@ def read_audformat(root: Path, tables: Sequence[str]) -> Iterator[Record]:
     with _readable(root), warnings.catch_warnings():
         # audformat 1.4 sets indices in place, which pandas 3.1 warns of.
         warnings.filterwarnings("ignore", message="The inplace keyword")
-        joined = pd.concat([_whole_files(database, name, root) for name in tables], axis=1)
+        joined = _joined([_frame(database, name) for name in tables])
         rows = joined.astype(object).to_dict("records")
-    for file, row in zip(joined.index, rows, strict=True):
+    for (file, start, end), row in zip(joined.index, rows, strict=True):
         cells = {str(name): cell for name, cell in row.items() if isinstance(cell, str)}
-        yield Record(f"{', '.join(tables)}: {file}", {**cells, "file": str(file)})
+        span = {START: start, END: end} if end else {}
+        yield Record(f"{', '.join(tables)}: {file}", {**cells, "file": str(file), **span})
+
+
+def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join tables by file, start and end; a table of whole files says its for all their parts."""
+    parts = [frame for frame in frames if (frame.index.get_level_values(2) != "").any()]
+    if not parts or len(parts) == len(frames):
+        return pd.concat(frames, axis=1)
+    joined = pd.concat(parts, axis=1)
+    files = joined.index.get_level_values(0)
+    for frame in frames:
+        if not any(frame is part for part in parts):
+            beside = frame.droplevel([1, 2]).reindex(files)
+            joined = pd.concat([joined, beside.set_axis(joined.index)], axis=1)
+    return joined
 
 
 @contextmanager
@@ -85,27 +101,40 @@ def _readable(root: Path) -> Iterator[None]:
         ) from error
 
 
-def _whole_files(database: Any, name: str, root: Path) -> pd.DataFrame:
+def _frame(database: Any, name: str) -> pd.DataFrame:
+    """Return a table; index file, start and end in s, which are empty for a whole file."""
     table = database[name]
     frame = pd.DataFrame({"": 0}, index=table.index)
-    if table.is_segmented:
-        ends = pd.isna(table.ends)
-        parts = int((~ends | (table.starts != pd.Timedelta(0))).sum())
-        if parts:
-            raise ManifestError(
-                f"{root}, table {name}",
-                expected="whole files",
-                got=f"{parts} segments of files",
-                remedy="Save the segments as separate files "
-                "(`audformat.utils.to_filewise_index`), or name another table.",
-            )
-        frame.index = table.files
+    frame.index = _spans_of(table)
     columns: dict[str, list[Any]] = {}
     for column in table.columns:
         columns |= _readable_cells(database, table, column)
     for column, values in columns.items():
         frame[column] = pd.Series([_text(value) for value in values], frame.index, dtype=object)
     return frame.drop(columns="")
+
+
+def _spans_of(table: Any) -> pd.MultiIndex:
+    files = [str(file) for file in table.files]
+    if not table.is_segmented:
+        return pd.MultiIndex.from_tuples([(file, "", "") for file in files])
+    spans = []
+    for file, start, end in zip(files, table.starts, table.ends, strict=True):
+        first = start.total_seconds()
+        if pd.isna(end):
+            # Without an end it is the rest of the file, which only its header can tell.
+            if first:
+                raise ManifestError(
+                    f"{file}, from {first:g} s",
+                    expected="segments with an end",
+                    got="none",
+                    remedy="Write the ends into the table (`audformat.utils.to_segmented_index` "
+                    "with `allow_nat=False`).",
+                )
+            spans.append((file, "", ""))
+        else:
+            spans.append((file, f"{first:.6f}", f"{end.total_seconds():.6f}"))
+    return pd.MultiIndex.from_tuples(spans)
 
 
 def _readable_cells(database: Any, table: Any, column: str) -> dict[str, list[Any]]:

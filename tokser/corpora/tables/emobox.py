@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tokser.corpora.parts import END, START
 from tokser.corpora.tables.json_lines import read_json_lines
 from tokser.corpora.tables.records import Record
 from tokser.errors import ManifestError, list_some
@@ -14,6 +15,8 @@ __all__ = ["find_folds", "read_emobox", "read_folds"]
 _FOLD = re.compile(r"_(train|valid|test)_fold_?(\d+)$")
 _PARTS = {"train": "train", "valid": "dev", "test": "test"}
 """What the parts of a fold are called in a file of splits."""
+_TIMES = {"start_time": START, "end_time": END}
+"""Of utterances that are parts of recordings."""
 _NOT_KEPT = frozenset({"type", "task", "sample_rate", "num_frame", "length", "channel"})
 
 
@@ -46,7 +49,7 @@ def read_emobox(paths: Sequence[Path]) -> Iterator[Record]:
                 split["part"] = place[1]
     for where, value, split in merged.values():
         cells = {
-            name: str(cell)
+            _TIMES.get(name, name): str(cell)
             for name, cell in value.items()
             if name not in _NOT_KEPT and cell is not None
         }
@@ -124,5 +127,3 @@ def _faults_of(value: dict[str, Any]) -> Iterator[str]:
     yield from (f"no {name!r}" for name in ("key", "wav", "emo") if not value.get(name))
     if value.get("type", "raw") != "raw":
         yield f"type {value['type']!r} instead of 'raw' audio"
-    if "start_time" in value or "end_time" in value:
-        yield "a segment of a recording (start_time, end_time); save it as a separate file"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tokser.corpora.manifest import CHANNEL
+from tokser.corpora.parts import END, START
 from tokser.corpora.tables.json_lines import read_json_lines
 from tokser.corpora.tables.records import Record
 from tokser.errors import ManifestError
@@ -23,8 +24,8 @@ _Found = tuple[str, dict[str, Any]]
 def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
     """Read recordings and what is said in them; each supervision is an utterance.
 
-    A supervision must span its recording in time, for a manifest has whole files; it may be one
-    of its channels, which the column `channel` then says. Fields of `custom` become columns.
+    A supervision may be a part of its recording, which `start_s` and `end_s` then say, and one of
+    its channels, which `channel` says. Fields of `custom` become columns.
     Without supervisions the recordings themselves are the utterances, their channels averaged.
 
     Args:
@@ -49,8 +50,8 @@ def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
         elif isinstance(recording, dict):
             recordings[str(recording.get("id"))] = (where, recording)
             supervisions += ((where, one) for one in _supervisions_of(value))
-            if (fault := _fault_of_span(value, recording)) is not None:
-                strange.append(Record(where, {}, (fault or "a cut of part of a recording",)))
+            if fault := _span_of(value, recording)[1]:
+                strange.append(Record(where, {}, (fault,)))
         else:
             kind = value.get("type", "neither a recording, a supervision nor a cut of one file")
             strange.append(Record(where, {}, (str(kind),)))
@@ -70,12 +71,18 @@ def read_lhotse(paths: Sequence[Path]) -> Iterator[Record]:
 
 
 def _supervisions_of(cut: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what is said in a cut; what does not say its channel is of those of the cut."""
-    found = cut.get("supervisions")
+    """Yield what is said in a cut; what does not say its channel is of those of the cut.
+
+    Times in a cut count from its beginning, those of supervisions from the recording's.
+    """
+    found, begin = cut.get("supervisions"), cut.get("start", 0.0)
     for one in found if isinstance(found, list) else []:
         # Anything else has no recording, and becomes a fault of its own.
         one = one if isinstance(one, dict) else {"recording_id": None}
-        yield {"channel": cut.get("channel")} | one
+        start = one.get("start", 0.0)
+        are_numbers = all(isinstance(value, int | float) for value in (begin, start))
+        moved = {"start": begin + start} if are_numbers else {}
+        yield {"channel": cut.get("channel")} | one | moved
 
 
 def _utterance(
@@ -86,12 +93,9 @@ def _utterance(
         return Record(where, {}, (f"recording {id_!r} is not there",))
     recording = recordings[id_][1]
     faults = list(_faults(recording))
-    if (fault := _fault_of_span(supervision, recording)) is not None:
-        faults.append(
-            fault
-            or f"{name} is a segment of {id_}; save it as a separate file "
-            "(lhotse: trim_to_supervisions, then save_audios)"
-        )
+    span, fault = _span_of(supervision, recording)
+    if fault:
+        faults.append(fault)
     custom = supervision.get("custom") or {}
     if not isinstance(custom, dict):
         faults.append(f"custom {custom!r} instead of an object")
@@ -100,7 +104,7 @@ def _utterance(
     cells |= {field: str(supervision[field]) for field in _COLUMNS if supervision.get(field)}
     if "language" in cells:
         cells["language"] = _LANGUAGES.get(cells["language"].lower(), cells["language"])
-    cells |= {"id": name, "path": _path(recording)}
+    cells |= {"id": name, "path": _path(recording)} | span
     channel, fault = _channel_of(supervision.get("channel"), recording)
     if fault:
         faults.append(f"{name} is {fault} of {id_}; save it as a separate file")
@@ -153,15 +157,13 @@ def _faults(recording: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(faults)
 
 
-def _fault_of_span(part: Mapping[str, Any], recording: Mapping[str, Any]) -> str | None:
-    """Return None if a supervision or cut covers its recording in time, "" if it does not.
-
-    Times that are not numbers are returned as a fault.
-    """
+def _span_of(part: Mapping[str, Any], recording: Mapping[str, Any]) -> tuple[dict[str, str], str]:
+    """Return where a supervision begins and ends, if it is a part, and what is wrong with that."""
     whole = recording.get("duration", 0.0)
     start, duration = part.get("start", 0.0), part.get("duration", whole)
     for name, value in (("duration", whole), ("start", start), ("duration", duration)):
         if isinstance(value, bool) or not isinstance(value, int | float):
-            return f"{name} {value!r} is not a number of seconds"
-    covered = abs(start) < _SAME_S and abs(duration - whole) < _SAME_S
-    return None if covered else ""
+            return {}, f"{name} {value!r} is not a number of seconds"
+    if abs(start) < _SAME_S and abs(duration - whole) < _SAME_S:
+        return {}, ""
+    return {START: f"{start:.6f}", END: f"{start + duration:.6f}"}, ""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tokser.corpora.manifest import CHANNEL, COLUMNS, is_channel
+from tokser.corpora.parts import fault_of_part, name_of_part
 from tokser.errors import ManifestError, SettingsError, list_some
 from tokser.progress import say, warn
 
@@ -193,6 +194,8 @@ def _faults_of(row: Mapping[str, str]) -> list[str]:
     faults = [f"{name} contains a null character" for name in row if "\0" in row[name]]
     if len(row["path"].splitlines()) > 1:
         faults.append(f"path {row['path']!r} contains a line break; rename the recording")
+    if fault := fault_of_part(row):
+        faults.append(fault)
     if not is_channel(row.get(CHANNEL, "")):
         faults.append(
             f"channel {row[CHANNEL]!r} is not a number from 0 (if the column means something else, "
@@ -211,11 +214,12 @@ def _within(path: str, root: Path) -> str:
 
 
 def _name_all(rows: Sequence[dict[str, Any]]) -> None:
-    stems = Counter(PurePosixPath(row["path"]).stem for row in rows)
+    stems = Counter(PurePosixPath(path).stem for path in {row["path"] for row in rows})
     for row in rows:
         path = PurePosixPath(row["path"])
         alone = stems[path.stem] == 1
-        row["id"] = row["id"] or (path.stem if alone else "-".join(path.with_suffix("").parts))
+        name = path.stem if alone else "-".join(path.with_suffix("").parts)
+        row["id"] = row["id"] or name_of_part(name, row)
 
 
 def _label_all(rows: Sequence[dict[str, Any]], naming: Naming, table: object) -> None:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from tokser.corpora.transcript import EMODB_SENTENCES
+from tokser.corpora.transcript import emodb_sentences
 from tokser.errors import InputError
 from tokser.provenance import write_atomically
 from tokser.testing.corpora.prosody import express
@@ -53,10 +53,10 @@ def write_emodb(root: Path, *, sentences: Sequence[str] | None = None, seed: int
         MissingPackageError: espeakng-loader is not installed.
     """
     codes = _DEFAULT_SENTENCES if sentences is None else tuple(sentences)
-    if not codes or len(set(codes)) < len(codes) or not set(codes) <= set(EMODB_SENTENCES):
+    if not codes or len(set(codes)) < len(codes) or not set(codes) <= set(emodb_sentences()):
         raise InputError(
             "sentences",
-            expected=f"different codes out of {', '.join(EMODB_SENTENCES)}",
+            expected=f"different codes out of {', '.join(emodb_sentences())}",
             got=", ".join(codes) or "none",
             remedy="Name sentences by their codes.",
         )
@@ -79,7 +79,7 @@ def _recording(path: Path, seed: int) -> Recording:
     speaker, code, letter = path.stem[:2], path.stem[2:5], path.stem[5]
     rng = random.Random(f"emodb/{seed}/{path.stem}")
     voice = express(_SPEAKERS[speaker], _EMOTIONS[letter], rng)
-    return Recording(path, EMODB_SENTENCES[code], voice)
+    return Recording(path, emodb_sentences()[code], voice)
 
 
 def _listening_test(names: list[str], seed: int) -> bytes:

@@ -1,0 +1,1 @@
+"""Corpora that are declared in YAML: one engine reads all of them."""
