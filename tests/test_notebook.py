@@ -18,6 +18,14 @@ class Handle:
         self.shown.append(content.data)
 
 
+@pytest.fixture(autouse=True)
+def nothing_shown():
+    """A test before may have asked for progress, and one after must not get it."""
+    tokser.show_progress(False)
+    yield
+    tokser.show_progress(False)
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """What was displayed below the cell."""

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from tokser.corpora import emodb, iemocap, librispeech
+from tokser.corpora import iemocap, librispeech
+from tokser.corpora.registry import looks_like, scan_corpus
 from tokser.errors import MissingInputError
 
 
@@ -22,8 +23,8 @@ def said(capsys):
 def test_emodb_s_recordings_may_end_in_capitals(tmp_path, end):
     record(tmp_path / "wav" / f"03a01Wa{end}")
     (tmp_path / "Erkennung.txt").write_bytes(f"Nr\n1\t03a01Wa{end}\t90,5\t80\n".encode())
-    assert emodb.recognises(tmp_path)
-    manifest = emodb.scan(tmp_path, subset="recognised")
+    assert "emodb" in looks_like(tmp_path)
+    manifest = scan_corpus("emodb", tmp_path, subset="recognised")
     assert list(manifest.table["path"]) == [f"wav/03a01Wa{end}"]
     assert manifest.table.loc["03a01Wa", "recognition_percent"] == 90.5
 
@@ -32,15 +33,16 @@ def test_files_next_to_emodb_s_are_counted_and_reported(tmp_path, capsys):
     record(tmp_path / "wav" / "03a01Wa.wav")
     for name in ("notes.txt", "03a01Wa.mp3", "._03a01Wa.wav"):
         (tmp_path / "wav" / name).touch()
-    assert len(emodb.scan(tmp_path).table) == 1
-    assert "ignoring 2 files that are not recordings (.wav): 03a01Wa.mp3, notes.txt" in said(capsys)
+    assert len(scan_corpus("emodb", tmp_path).table) == 1
+    text = "ignoring 2 files that are not recordings (.wav): wav/03a01Wa.mp3, wav/notes.txt"
+    assert text in said(capsys)
 
 
 def test_a_copy_of_the_listening_test_is_reported(tmp_path, capsys):
     record(tmp_path / "wav" / "03a01Wa.wav")
     (tmp_path / "erkennung (1).txt").write_text("Nr\n1\t03a01Wa.wav\t90,5\t80\n")
     with pytest.raises(MissingInputError):
-        emodb.scan(tmp_path, subset="recognised")
+        scan_corpus("emodb", tmp_path, subset="recognised")
     assert "no erkennung.txt; if erkennung (1).txt" in said(capsys)
 
 

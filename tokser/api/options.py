@@ -101,7 +101,21 @@ class AlignOptions(TypedDict, total=False):
     device: str
 
 
-class ExperimentOptions(TypedDict, total=False):
+class FrameHeadOptions(TypedDict, total=False):
+    """Of heads over frames."""
+
+    frame_heads: Mapping[str, Any]
+    attention_heads: int
+    blocks: int
+    layer_norm: bool
+    dropout: float
+    weight_decay: float
+    label_smoothing: float
+    ensemble: int
+    frames_mb: int
+
+
+class ExperimentOptions(FrameHeadOptions, total=False):
     """Of `tokser.classify` and `tokser.regress`."""
 
     dataset: str
@@ -142,7 +156,7 @@ class RegressOptions(ExperimentOptions, total=False):
     subset: Literal["all", "labelled"]
 
 
-class FitOptions(TypedDict, total=False):
+class FitOptions(FrameHeadOptions, total=False):
     """Of `tokser.fit`."""
 
     dataset: str

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from tokser.corpora.declared.declaration import Column, Declaration, Subset
 from tokser.corpora.declared.fields import column_text, fill
+from tokser.corpora.declared.left_out import say_what_is_left_out
 from tokser.corpora.declared.paths import Listing, list_files
 from tokser.corpora.declared.tables import JoinedTable, read_rows
 from tokser.corpora.manifest import COLUMNS, Manifest, probe_recordings
@@ -93,6 +94,8 @@ def list_utterances(
         for name, table in declaration.tables.items()
         if declaration.rows is None or name != declaration.rows.table
     }
+    missing = [name for name, table in tables.items() if not table.is_there]
+    say_what_is_left_out(declaration, root, listing, missing, say)
     _require(chosen, subset, tables, declaration, root)
     found = list(
         _recordings(declaration, root, listing, say)
