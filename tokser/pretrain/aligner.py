@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from tokser.config import Settings
 from tokser.pretrain.free_teacher import FreeTeacher
-from tokser.pretrain.ragged import as_padded, as_ragged
 
 __all__ = ["Aligner", "AlignerInput", "LayerMix", "NoOptions"]
 
@@ -150,6 +149,6 @@ class Aligner(nn.Module, abc.ABC):
         found: Speech = speech[0] if self.mix is None else self.mix(speech)
         if self.speech_blocks is None:
             return found
-        states = as_padded(found.float(), num_frames)
-        layers = self.speech_blocks(states, num_frames.to(states.device))
-        return as_ragged(layers[max(layers)], num_frames)
+        blocks: Any = self.speech_blocks
+        layers: dict[int, Speech] = blocks.ragged(found.float(), num_frames.tolist())
+        return layers[max(layers)]
