@@ -28,6 +28,7 @@ __all__ = [
     "sha256_of_file",
     "sync_to_disk",
     "versions",
+    "without_later",
     "write_atomically",
 ]
 
@@ -56,6 +57,18 @@ _PACKAGES = (
 def digest_of(value: Any) -> str:
     """Return the sha256 (hex) of a JSON-serialisable value, independent of key order."""
     return hashlib.sha256(_canonical(value).encode()).hexdigest()
+
+
+def without_later(settings: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out settings that earlier versions had not, where they change nothing.
+
+    So an artefact of an earlier version is recognised by its stamp.
+
+    Args:
+        settings: Of the call.
+        later: Each later setting with the value that does what earlier versions did.
+    """
+    return {key: value for key, value in settings.items() if (key, value) not in later.items()}
 
 
 def first_spelling(setting: str, value: Any) -> Any:
@@ -112,6 +125,7 @@ class Stamp:
             "scheduler",
             "cluster",
             "encoder",
+            "text_encoder",
             "frames_mb",
             "save_models",
         }

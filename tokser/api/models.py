@@ -126,7 +126,7 @@ class TrainedModel:
 
     def _predictions(self, inputs: Any, options: dict[str, Any]) -> "Predictions":
         without_widgets()
-        from tokser.prediction.run import predict_all  # encoders, where they are needed
+        from tokser.prediction.run import predict_by_settings  # encoders, where they are needed
 
         given = inputs.path if isinstance(inputs, Store) else inputs
         named = (given,) if isinstance(given, str | Path) else tuple(given)
@@ -136,18 +136,7 @@ class TrainedModel:
             **options,
         }
         settings = settings_from(PredictSettings, keywords, where="predict")
-        return predict_all(
-            self._model,
-            settings.inputs,
-            transcript=settings.transcript,
-            root=settings.root,
-            window_s=settings.window,
-            hop_s=settings.hop,
-            encoders=settings.encoders,
-            device=settings.device,
-            batch_seconds=settings.batch_seconds,
-            out=settings.out,
-        )
+        return predict_by_settings(self._model, settings)
 
     def save(self, folder: str | Path) -> Path:
         """Keep the model in a new folder: weights, `model.json`, and a model card.

@@ -44,7 +44,7 @@ from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, part_name, plan_units, run_units
 from tokser.progress import say
-from tokser.provenance import Stamp
+from tokser.provenance import Stamp, without_later
 from tokser.store import open_store
 
 __all__ = ["run_experiment", "stamp_of"]
@@ -155,10 +155,9 @@ def _first_settings(task: Task, settings: ExperimentSettings) -> dict[str, Any]:
     Heads are its `classifiers` or `regressors`; settings that came later are left out as long as
     they change nothing.
     """
-    later = task.later_settings.items()
-    written = settings.model_dump(mode="json")
+    written = without_later(settings.model_dump(mode="json"), task.later_settings)
     names = {"heads": f"{task.tables.head}s"}
-    return {names.get(k, k): v for k, v in written.items() if (k, v) not in later}
+    return {names.get(key, key): value for key, value in written.items()}
 
 
 class _Runner:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tokser.functionals.moments import MOMENTS
+from tokser.pretrain.batches import FeatureSource
 from tokser.pretrain.buffers import Buffers
 from tokser.store import FeatureName, Store
 from tokser.store.gather import Allocate
@@ -23,28 +24,11 @@ __all__ = ["FrameBatch", "FrameScaling", "PooledFeature", "RowSource", "TermFram
 
 
 @runtime_checkable
-class RowSource(Protocol):
+class RowSource(FeatureSource, Protocol):
     """What is needed of a layer; `tokser.store.Layer` has it."""
-
-    name: str
-
-    @property
-    def dim(self) -> int:
-        """Numbers in a row."""
-
-    @property
-    def ids(self) -> list[str]:
-        """Usable utterances."""
-
-    @property
-    def lengths(self) -> "pd.Series[int]":
-        """Rows of each usable utterance, index = id."""
 
     def __getitem__(self, utterance: str) -> NDArray[Any]:
         """Return the rows of an utterance, [rows, dim]."""
-
-    def ragged(self, utterances: Sequence[str], allocate: Allocate = ...) -> Any:
-        """Return rows of utterances, one after the other, with their lengths."""
 
     def functionals(self) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, [utterances, 2 * dim]."""

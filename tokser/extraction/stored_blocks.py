@@ -13,6 +13,7 @@ from tokser.errors import (
 )
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.store import FeatureName, Store
+from tokser.store.same_provenance import require_same_provenance
 from tokser.store.schema import TUNED_ON
 
 __all__ = ["layer_names", "stored_blocks"]
@@ -76,15 +77,15 @@ def stored_blocks(store: Store, feature: str, *, encoder: str | None = None) -> 
             got=error.got,
             remedy="Name its folder with --encoder FOLDER; its weights are compared.",
         ) from error
-    here = loaded.provenance()
-    unlike = [key for key in _SAME_AS_IN_THE_STORE if here.get(key) != made_by.get(key)]
-    if unlike:
-        raise StoreMismatchError(
-            f"{store.path}, {feature}",
-            expected="; ".join(f"{key} {made_by.get(key)} as in the store" for key in unlike),
-            got="; ".join(f"{key} {here.get(key)} of {source}" for key in unlike),
-            remedy="Name the encoder that made the store, or extract with this one.",
-        )
+    require_same_provenance(
+        f"{store.path}, {feature}",
+        _SAME_AS_IN_THE_STORE,
+        wanted=made_by,
+        found=loaded.provenance(),
+        wanted_from="as in the store",
+        found_from=f"of {source}",
+        remedy="Name the encoder that made the store, or extract with this one.",
+    )
     if not isinstance(loaded, HasUpperBlocks):
         raise SettingsError(
             f"{store.path}, {feature}",

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tokser.config import PredictSettings
 from tokser.corpora.manifest import Manifest
 from tokser.experiments.models import Model
 from tokser.prediction.by_speaker import predict_by_speaker, require_speakers, with_functionals
@@ -22,7 +22,7 @@ from tokser.progress import progress_bar, say
 from tokser.provenance import Stamp, digest_of
 from tokser.store import open_store
 
-__all__ = ["Predictions", "predict", "predict_all"]
+__all__ = ["Predictions", "predict", "predict_all", "predict_by_settings"]
 
 CHUNK_S, CHUNK_ROWS = 600.0, 256
 """Most audio and most rows of a chunk, which is what an interruption loses at most."""
@@ -121,6 +121,27 @@ def predict_all(
     return _predict_recordings(model, recordings, how, out)
 
 
+def predict_by_settings(
+    model: Model,
+    settings: PredictSettings,
+    read_lines: Callable[[], Iterable[str]] = lambda: (),
+) -> Predictions:
+    """Predict what the settings of `tokser predict` name; raises what `predict_all` raises."""
+    return predict_all(
+        model,
+        settings.inputs,
+        transcript=settings.transcript,
+        root=settings.root,
+        window_s=settings.window,
+        hop_s=settings.hop,
+        encoders=settings.encoders,
+        device=settings.device,
+        batch_seconds=settings.batch_seconds,
+        out=settings.out,
+        read_lines=read_lines,
+    )
+
+
 def model_digest(model: Model) -> str:
     """Return a digest of everything that decides a model's predictions."""
     content: list[Any] = [model.task, model.target, model.classes, model.how, model.weights]
@@ -143,24 +164,43 @@ def _predict_recordings(
 ) -> Predictions:
     require_speakers(model, recordings, in_windows=how.windows is not None)
     rows = PredictedRows.of(recordings, how.windows)
-    output = None
-    if out is not None:
+
+    def stamp() -> Stamp:
         settings = how.windows.described() if how.windows else {}
         inputs = {"model": model_digest(model), "recordings": rows.digest(recordings)}
-        output = Output(out, Stamp("predict", settings, inputs))
-        if output.is_done:
-            say(f"{out}: already done")
-            return Predictions(output.table(), output.reasons())
-    if model.recipe.needs_audio:
-        say_what_is_unusual(recordings)
-    with nullcontext() if output is None else output.begun():
-        chunks = _chunks(model, rows, how, output)
-        done = pd.concat(chunks, ignore_index=True)
-        found = _assembled(model, done, recordings)
-        if output is not None:
-            output.finish(*found)
-    if output is not None:
-        output.remove_parts()
+        return Stamp("predict", settings, inputs)
+
+    def predicted(output: Output | None) -> Predictions:
+        if model.recipe.needs_audio:
+            say_what_is_unusual(recordings)
+        done = pd.concat(_chunks(model, rows, how, output), ignore_index=True)
+        return _assembled(model, done, recordings)
+
+    return _kept(out, stamp, predicted)
+
+
+def _kept(
+    out: Path | None,
+    stamp: Callable[[], Stamp],
+    predicted: Callable[[Output | None], Predictions],
+) -> Predictions:
+    """Return predictions; those that an output holds already, or new ones, which it keeps.
+
+    Args:
+        out: File of the output; None: nothing is kept.
+        stamp: Returns what the predictions are made of.
+        predicted: Makes them; chunks may be kept in the output meanwhile.
+    """
+    if out is None:
+        return predicted(None)
+    output = Output(out, stamp())
+    if output.is_done:
+        say(f"{out}: already done")
+        return Predictions(output.table(), output.reasons())
+    with output.begun():
+        found = predicted(output)
+        output.finish(*found)
+    output.remove_parts()
     return found
 
 
@@ -212,32 +252,23 @@ def _assembled(model: Model, done: pd.DataFrame, recordings: Manifest) -> Predic
 def _predict_store(model: Model, path: str, out: Path | None) -> Predictions:
     """Predict the utterances of a store from its functionals; no encoder runs."""
     store = open_store(path)
-    output = None
-    if out is not None:
-        inputs = {"model": model_digest(model), "store": digest_of(_identity(model, path))}
-        output = Output(out, Stamp("predict", {}, inputs))
-        if output.is_done:
-            say(f"{out}: already done")
-            return Predictions(output.table(), output.reasons())
-    with nullcontext() if output is None else output.begun():
-        predicted = model.predict_store(store)
-        about = store.utterances.loc[predicted.index]
+
+    def stamp() -> Stamp:
+        identities = [store.identity(term.feature) for term in model.terms]
+        inputs = {"model": model_digest(model), "store": digest_of(identities)}
+        return Stamp("predict", {}, inputs)
+
+    def predicted(output: Output | None) -> Predictions:
+        found = model.predict_store(store)
+        about = store.utterances.loc[found.index]
         seconds = about["num_samples"] / about["sampling_rate_hz"].clip(lower=1)
-        table = predicted.assign(start_s=0.0, end_s=seconds).reset_index()
+        table = found.assign(start_s=0.0, end_s=seconds).reset_index()
         reasons = store.quarantined
         left_out = {
             name: reasons.get(name, "not in the store's functionals")
             for name in store.ids
-            if name not in predicted.index
+            if name not in found.index
         }
-        found = Predictions(table[[*_TIMES, *model.columns]], left_out)
-        if output is not None:
-            output.finish(*found)
-    if output is not None:
-        output.remove_parts()
-    return found
+        return Predictions(table[[*_TIMES, *model.columns]], left_out)
 
-
-def _identity(model: Model, path: str) -> list[str]:
-    store = open_store(path)
-    return [store.identity(term.feature) for term in model.terms]
+    return _kept(out, stamp, predicted)

@@ -11,8 +11,9 @@ from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription
 from tokser.pretrain.order import in_order
-from tokser.progress import progress_bar, say
-from tokser.store import FeatureName, FeatureSpec, GroupPlan, Layer, Store, StoreWriter
+from tokser.store import FeatureSpec, GroupPlan, Layer, Store
+from tokser.store.same_provenance import require_same_provenance
+from tokser.store.write_computed import write_computed
 
 __all__ = ["align_store", "align_utterances", "attention_of", "matching_pairs"]
 
@@ -44,22 +45,15 @@ def align_store(
     pairs, layers = matching_pairs(store, description)
     usable = set(pairs.ids())
     reasons = _quarantine(store, layers, usable)
-    name = FeatureName(description.name, ALIGNED)
-    with StoreWriter.reopen(store) as writer:
-        group = writer.plan_group(_plan(store, pairs, usable, description, weights_sha256))
-        num_pending = len(group.pending())
-        if not num_pending:
-            say(f"{name}: already in {store.path}")
-        with progress_bar(f"align {name.group}", total=num_pending, unit="shards") as bar:
-            for shard, features in group.claims():
-                if features:
-                    ids = [store.ids[i] for i in group.layout.utterances(shard).tolist()]
-                    here = [one for one in ids if one in usable]
-                    aligned = align_utterances(aligner, pairs, here, batch_size)
-                    why = {one: reasons[one] for one in ids if one in reasons}
-                    group.commit(shard, {ALIGNED: [aligned.get(one) for one in ids]}, why)
-                bar.advance()
-    return str(name)
+    (name,) = write_computed(
+        store,
+        _plan(store, pairs, usable, description, weights_sha256),
+        lambda ids, wanted: {ALIGNED: align_utterances(aligner, pairs, ids, batch_size)},
+        usable=usable,
+        reasons=reasons,
+        label=f"align {description.name}",
+    )
+    return name
 
 
 def matching_pairs(store: Store, description: AlignerDescription) -> tuple[Pairs, list[Layer]]:
@@ -75,7 +69,14 @@ def matching_pairs(store: Store, description: AlignerDescription) -> tuple[Pairs
     """
     for role, names in description.features.items():
         for feature in names.split(","):
-            _require_same_model(store[feature], description.provenance[role])
+            require_same_provenance(
+                f"{store.path}, {feature}",
+                _SAME_AS_AT_TRAINING,
+                wanted=description.provenance[role],
+                found=store[feature].provenance,
+                wanted_from="as at training",
+                remedy="Extract this corpus with the model that the aligner was trained on.",
+            )
     speech = [store[feature] for feature in description.speech]
     queries, teacher = (store[description.features[role]] for role in ("queries", "teacher"))
     for layer in (*speech, queries, teacher):
@@ -115,18 +116,6 @@ def attention_of(
         weights: NDArray[np.float32] = aligner.attention_map(batch.inputs)[0].numpy()
     pairs.require_finite(batch)
     return weights
-
-
-def _require_same_model(layer: Layer, trained_on: dict[str, object]) -> None:
-    here = layer.provenance
-    unlike = [key for key in _SAME_AS_AT_TRAINING if here.get(key) != trained_on.get(key)]
-    if unlike:
-        raise StoreMismatchError(
-            f"{layer.store_path}, {layer.name}",
-            expected="; ".join(f"{key} {trained_on.get(key)} as at training" for key in unlike),
-            got="; ".join(f"{key} {here.get(key)}" for key in unlike),
-            remedy="Extract this corpus with the model that the aligner was trained on.",
-        )
 
 
 def _plan(

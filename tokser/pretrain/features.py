@@ -3,7 +3,7 @@
 from tokser.config import PretrainSettings
 from tokser.errors import SettingsError, list_some
 from tokser.pretrain.batches import Pairs
-from tokser.provenance import Stamp
+from tokser.provenance import Stamp, without_later
 from tokser.store import FeatureName, Store
 from tokser.store.rows_digest import rows_digest
 
@@ -11,10 +11,17 @@ __all__ = ["pairs_of", "resolve_features", "roles_of", "stamp_of"]
 
 _QUERIES = {"word": "word", "full": "layer-0"}
 """Feature of the teacher's encoder by kind of queries."""
-_OF_TUNING = (
-    *("tune_speech", "tune_text", "text_below", "free_teacher", "teacher_anchor"),
-    *("tune_learning_rate", "encoder", "text_encoder"),
-)
+_LATER_SETTINGS = {
+    "tune_speech": 0,
+    "tune_text": 0,
+    "text_below": None,
+    "free_teacher": False,
+    "teacher_anchor": 1.0,
+    "tune_learning_rate": None,
+    "encoder": None,
+    "text_encoder": None,
+}
+"""Settings that earlier versions had not, with the value that does what they did."""
 
 
 def resolve_features(store: Store, settings: PretrainSettings) -> PretrainSettings:
@@ -78,9 +85,7 @@ def stamp_of(store: Store, settings: PretrainSettings, roles: dict[str, str]) ->
         f"rows of {role}": ",".join(rows_digest(store, name) for name in names.split(","))
         for role, names in roles.items()
     }
-    content = settings.model_dump(mode="json")
-    if not (settings.tune_speech or settings.tune_text):  # as in runs of earlier versions
-        content = {key: value for key, value in content.items() if key not in _OF_TUNING}
+    content = without_later(settings.model_dump(mode="json"), _LATER_SETTINGS)
     return Stamp("pretrain", content, identities | rows)
 
 

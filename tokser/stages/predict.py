@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tokser.config import PredictSettings
 from tokser.experiments.models import load_model
-from tokser.prediction.run import Predictions, predict_all
+from tokser.prediction.run import Predictions, predict_by_settings
 from tokser.prediction.timeline import draw_timeline, require_drawable
 
 __all__ = ["predict"]
@@ -28,19 +28,7 @@ def predict(
     if settings.plot is not None:
         require_drawable(settings.plot, settings.inputs, settings.window)
     model = load_model(settings.model)
-    found = predict_all(
-        model,
-        settings.inputs,
-        transcript=settings.transcript,
-        root=settings.root,
-        window_s=settings.window,
-        hop_s=settings.hop,
-        encoders=settings.encoders,
-        device=settings.device,
-        batch_seconds=settings.batch_seconds,
-        out=settings.out,
-        read_lines=read_lines,
-    )
+    found = predict_by_settings(model, settings, read_lines)
     if settings.plot is not None:
         name = f"{settings.model.resolve().name} ({model.dataset}, {model.features})"
         draw_timeline(Path(settings.inputs[0]), found.table, model, settings.plot, name=name)
