@@ -41,6 +41,7 @@ __all__ = [
     "results_tables",
     "store_table",
     "summary_table",
+    "transfer_tables",
 ]
 
 _MOST_ROWS = 20
@@ -371,6 +372,18 @@ def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
 
     for folder in folders:
         yield from map(render_terminal, summary_tables(folder))
+
+
+def transfer_tables(folder: Path) -> Iterator[Table]:
+    """Show the scores from each corpus to each, and what became of the labels."""
+    from tokser.experiments.results import LABELS, TRANSFER
+    from tokser.report.renderers.terminal import render_terminal
+    from tokser.report.transfer import find_matrices, labels_table, matrix_table
+
+    for matrix in find_matrices(TRANSFER.read(folder / TRANSFER.file)):
+        yield render_terminal(matrix_table(matrix, "transfer", "From corpus to corpus"))
+    labels = LABELS.read(folder / LABELS.file)
+    yield render_terminal(labels_table(labels, "labels", "Classes that all corpora have"))
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -15,6 +15,7 @@ from tokser.config.pool import PoolSettings
 from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
+from tokser.config.transfer import TransferSettings
 from tokser.config.tune import ApplySettings, TuneSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
 
@@ -40,5 +41,6 @@ __all__ = [
     "ReportSettings",
     "Settings",
     "SweepSettings",
+    "TransferSettings",
     "TuneSettings",
 ]

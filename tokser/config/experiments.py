@@ -23,6 +23,7 @@ from tokser.config.values import (
     Scheduler,
     Seed,
     Store,
+    Stores,
     TargetName,
     Track,
 )
@@ -79,8 +80,9 @@ class ExperimentBase(_SplitSettings):
 
     dataset: DatasetName
     """Name of the corpus that the store holds."""
-    store: Annotated[str, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
-    """Folder or URL of the store."""
+    store: Annotated[Stores, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
+    """Folder or URL of the store. Named several times, the stores are read as one dataset, which
+    --dataset names: ids and speakers begin with their corpus, and scores are given by corpus."""
     features: Annotated[
         tuple[str, ...],
         Option(joined=", ", splits=False, metavar="EXPRESSION,...", unset="all that are pooled"),
