@@ -39,9 +39,9 @@ __all__ = [
     "provenance_table",
     "recomputed_table",
     "results_tables",
+    "shared_tables",
     "store_table",
     "summary_table",
-    "transfer_tables",
 ]
 
 _MOST_ROWS = 20
@@ -374,16 +374,13 @@ def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
         yield from map(render_terminal, summary_tables(folder))
 
 
-def transfer_tables(folder: Path) -> Iterator[Table]:
-    """Show the scores from each corpus to each, and what became of the labels."""
-    from tokser.experiments.results import LABELS, TRANSFER
+def shared_tables(shared: pd.DataFrame) -> Iterator[Table]:
+    """Show what every two parts of splits share."""
     from tokser.report.renderers.terminal import render_terminal
-    from tokser.report.transfer import find_matrices, labels_table, matrix_table
+    from tokser.report.shared import shared_table
 
-    for matrix in find_matrices(TRANSFER.read(folder / TRANSFER.file)):
-        yield render_terminal(matrix_table(matrix, "transfer", "From corpus to corpus"))
-    labels = LABELS.read(folder / LABELS.file)
-    yield render_terminal(labels_table(labels, "labels", "Classes that all corpora have"))
+    if len(shared):
+        yield render_terminal(shared_table(shared, "shared", "Splits"))
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -121,6 +121,7 @@ class ExperimentOptions(FrameHeadOptions, total=False):
 
     dataset: str
     splits_file: AnyPath | None
+    splits_format: Literal["tokser", "emobox", "emo-superb", "superb", "msp-podcast", "meld"]
     num_folds: int
     group_by: Literal["speaker", "session", "sentence"]
     stratify: bool

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tokser.cli.options import command, json_option, settings_of, workspace_option
-from tokser.cli.output import print_json, results_json, show, show_results, tell
+from tokser.cli.output import print_json, results_json, show_results, tell
 from tokser.cli.places import joined_places
 from tokser.config import TransferSettings
 
@@ -33,9 +33,5 @@ def transfer(given: dict[str, Any], *, workspace: Path | None, as_json: bool) ->
     if as_json:
         print_json(results_json(out))
         return
-    from tokser.terminal import transfer_tables
-
     show_results([out])
-    for table in transfer_tables(out):
-        show(table)
     tell(f"results -> {out}")

@@ -50,6 +50,8 @@ class TransferSettings(ClassifySettings):
     """The matrix has its own."""
     splits_file: Annotated[None, Option(shown=False)] = None
     """None: a corpus is tested as a whole, or by speaker."""
+    splits_format: Annotated[Literal["tokser"], Option(shown=False)] = "tokser"
+    """Of no use here."""
     num_folds: Annotated[NumFolds, Option(shown=False)] = 5
     """Of no use here."""
     group_by: Annotated[Literal["speaker"], Option(shown=False)] = "speaker"

@@ -34,7 +34,15 @@ class TuneSettings(ExperimentBase):
     TOPICS: ClassVar = {
         "Input": ("dataset", "store", "source", "encoder"),
         "Split": (
-            *("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed"),
+            *(
+                "protocols",
+                "splits_file",
+                "splits_format",
+                "num_folds",
+                "group_by",
+                "stratify",
+                "seed",
+            ),
             "num_seeds",
         ),
         "Blocks": ("lora", "blocks_rates", "layer_decay"),

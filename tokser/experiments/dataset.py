@@ -29,6 +29,7 @@ from tokser.experiments.splits.plans import (
     warn_of_many_folds,
     warn_of_untrained_classes,
 )
+from tokser.experiments.splits.published.read import published_digest
 from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
 from tokser.experiments.task import Task
@@ -194,7 +195,9 @@ def identities(
             found |= {f"rows of {n}": rows_digest(store, n) for n in rows if n in store}
     if store.version > 1:
         found["table_version"] = store.version
-    if settings.splits_file is not None and settings.splits_file.is_file():
+    if settings.splits_file is not None and settings.splits_format != "tokser":
+        found["splits"] = published_digest(settings.splits_file, settings.splits_format)
+    elif settings.splits_file is not None and settings.splits_file.is_file():
         found["splits"] = sha256_of_file(settings.splits_file)
     return found
 
@@ -215,9 +218,9 @@ def load(
             speakers matter, or the splits are not fit for training.
     """
     trained = tuple(e for e in expressions if isinstance(e, Early))
-    usable = task.usable(store.utterances, splits_are_given=settings.splits_file is not None)
+    usable = task.usable(store.utterances, splits_are_given=settings.names_utterances)
     kept = having_all(store, usable, trained)
-    plans = plan_splits(kept, task, settings, store.ids)
+    plans = plan_splits(kept, task, settings, store.utterances)
     labels = task.labels(kept)
     if labels is not None:
         warn_of_untrained_classes(plans, labels)

@@ -37,11 +37,13 @@ from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.joined_store import JoinedStore, open_stores
 from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.models.of_folds import FoldModels, holds_models
-from tokser.experiments.results import Table
+from tokser.experiments.results import SHARED, Table
 from tokser.experiments.scoring import corpus_rows, make_rows
 from tokser.experiments.search import SearchResult, search
+from tokser.experiments.splits.atlas import leak_atlas
 from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
+from tokser.experiments.splits.recordings import recordings
 from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, part_name, plan_units, run_units
@@ -273,6 +275,10 @@ def _write(
     if isinstance(dataset.store, JoinedStore) and more_files is None:
         by_corpus = corpus_rows(outcomes, dataset, name=name, setup=setup)
         files[tables.corpora.file] = tables.corpora.content(tables.corpora.frame(by_corpus))
+    if settings.splits_file is not None:
+        folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
+        atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
+        files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
     files |= more_files(rows) if more_files is not None else {}
     checksummed = ChecksummedFolder(settings.out)
     checksummed.put(files)
