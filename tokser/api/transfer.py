@@ -9,6 +9,7 @@ from tokser.api.results import Results
 from tokser.api.stores import AnyStore, addresses_of, folder_beside, joined
 from tokser.config import TransferSettings
 from tokser.config.keywords import settings_from
+from tokser.experiments.joined_store import require_several
 from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.stages.transfer import transfer as run_transfer
@@ -43,6 +44,7 @@ def transfer(
         InputError: A keyword, an expression, a label map or the folder is not what it should be.
         StoreError: A store is damaged, or has features that were made otherwise.
     """
+    require_several([stores] if isinstance(stores, str) else stores)
     there = joined(stores)
     keywords: dict[str, Any] = {
         "dataset": there.dataset,

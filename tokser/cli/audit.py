@@ -22,19 +22,17 @@ def audit(given: dict[str, Any], *, as_json: bool) -> None:
     known. The last table has what every two parts share, of published splits, too
     (--splits-format).
     """
-    from tokser.stages.audit import audit_all
+    from tokser.stages.audit import audit as run
     from tokser.terminal import audit_tables, shared_tables
 
     settings = AuditSettings.parse(given, where="tokser audit")
-    found = audit_all(settings)
+    found = run(settings)
     if as_json:
         rows = found.shared.astype(object).where(found.shared.notna(), None).to_dict("records")
-        parts = {name: [r for r in rows if r["protocol"] == name] for name in found.audits}
-        print_json(
-            {n: one.to_json() | {"parts_share": parts[n]} for n, one in found.audits.items()}
-        )
+        parts = {name: [r for r in rows if r["protocol"] == name] for name in found}
+        print_json({n: one.to_json() | {"parts_share": parts[n]} for n, one in found.items()})
         return
-    for table in (*audit_tables(found.audits), *shared_tables(found.shared)):
+    for table in (*audit_tables(found), *shared_tables(found.shared)):
         show(table)
     if settings.out is not None:
         tell(f"what every two parts share -> {settings.out}")

@@ -37,12 +37,16 @@ def joined_places(given: Mapping[str, Any], workspace: Path | None) -> dict[str,
     Args:
         given: What the command line says.
         workspace: Folder of results; None: the default one.
+
+    Raises:
+        SettingsError: There are fewer than two stores.
     """
-    from tokser.experiments.joined_store import open_stores
+    from tokser.experiments.joined_store import open_stores, require_several
 
     settings = dict(given)
-    if len(settings.get("store", ())) > 1:
-        settings.setdefault("dataset", open_stores(settings["store"]).dataset)
+    require_several(settings.get("store", ()))
+    if "dataset" not in settings:
+        settings["dataset"] = open_stores(settings["store"]).dataset
     home = workspace_or_default(workspace)
     settings.setdefault("out", home / "results" / settings.get("dataset", ""))
     if settings.get("features") == ("all",):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokser.store.layout import Layout, PartedLayout
     from tokser.store.schema import GroupAttributes
 
-__all__ = ["CORPUS", "JoinedStore", "corpora_of", "open_stores"]
+__all__ = ["CORPUS", "JoinedStore", "corpora_of", "open_stores", "require_several"]
 
 CORPUS = "corpus"
 """Column that says which corpus an utterance is of."""
@@ -43,6 +43,17 @@ def open_stores(addresses: str | Sequence[str], dataset: str = "", *, check: boo
     several = (addresses,) if isinstance(addresses, str) else tuple(addresses)
     opened = [open_store(address, check=check) for address in several]
     return opened[0] if len(opened) == 1 else JoinedStore(opened, dataset)
+
+
+def require_several(stores: Sequence[object]) -> None:
+    """Raise `SettingsError` unless there are two stores at least."""
+    if len(stores) < 2:
+        raise SettingsError(
+            "--store",
+            expected="stores of at least two corpora",
+            got=str(stores[0]) if stores else "none",
+            remedy="Name each with --store, for instance --store emodb.zarr --store nemo.zarr.",
+        )
 
 
 def corpora_of(store: Store) -> dict[str, Store]:

@@ -118,7 +118,7 @@ def _section(
         matrices=shown_matrices(tables(TRANSFER.file), name, title),
         labels=[
             labels_table(table, f"{name}-labels-{number}", title)
-            for number, table in enumerate(tables(LABELS.file), start=1)
+            for number, table in enumerate(_different(tables(LABELS.file)), start=1)
         ],
         corpora=[
             table
@@ -127,9 +127,18 @@ def _section(
         ],
         shared=[
             shared_table(table, f"{name}-shared-{number}", title)
-            for number, table in enumerate(tables(SHARED.file), start=1)
+            for number, table in enumerate(_different(tables(SHARED.file)), start=1)
         ],
     )
+
+
+def _different(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return each table once that several folders have."""
+    found: list[pd.DataFrame] = []
+    for table in tables:
+        if not any(table.equals(other) for other in found):
+            found.append(table)
+    return found
 
 
 def _further(folders: Sequence[Experiment]) -> Callable[[str], list[pd.DataFrame]]:

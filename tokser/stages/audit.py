@@ -1,7 +1,6 @@
 """What the parts of splits share and lack, before anything is trained on them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -17,39 +16,31 @@ from tokser.experiments.task import Task
 from tokser.provenance import write_atomically
 from tokser.store import open_store
 
-__all__ = ["Audited", "audit", "audit_all"]
+__all__ = ["Audited", "audit"]
 
 
-class Audited(NamedTuple):
-    """What an audit finds.
+class Audited(dict[str, Audit]):
+    """What each protocol shares and lacks.
 
     Attributes:
-        audits: What each protocol shares and lacks.
         shared: What every two parts share, see `results.SHARED`.
     """
 
-    audits: Mapping[str, Audit]
-    shared: pd.DataFrame
+    def __init__(self, audits: Mapping[str, Audit], shared: pd.DataFrame) -> None:
+        super().__init__(audits)
+        self.shared = shared
 
 
-def audit(settings: AuditSettings) -> Mapping[str, Audit]:
+def audit(settings: AuditSettings) -> Audited:
     """Audit the splits of a store's utterances: of those with a label, where there are labels.
 
     Returns:
-        What each protocol shares and lacks. A leak is no error: it is stamped on every table.
+        What each protocol shares and lacks, and what every two parts share, which is written to
+        `out`. A leak is no error: it is stamped on every table.
 
     Raises:
         MissingInputError: There is no store, or no file of splits.
         InputError: The utterances or the file do not allow the splits.
-    """
-    return audit_all(settings).audits
-
-
-def audit_all(settings: AuditSettings) -> Audited:
-    """Audit the splits as `audit` does, and compare every two parts; write that to `out`.
-
-    Raises:
-        InputError: As `audit` does.
     """
     store = open_store(settings.store, check=True)
     task: Task = Classification() if store.utterances["label"].ne("").any() else Regression(())
