@@ -14,6 +14,7 @@ from tokser.experiments.heads.foreign import ForeignHead
 from tokser.experiments.heads.frames.head import FrameHead
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
+from tokser.experiments.heads.mean_std import TrainedMeanStd
 from tokser.experiments.heads.mlp.head import MLPHead
 from tokser.experiments.heads.mlp.trained import TrainedMLP
 from tokser.experiments.heads.ridge import RidgeHead, TrainedRidge
@@ -45,7 +46,7 @@ TRAINED_HEADS: dict[str, type[TrainedHead]] = {
     kept.kind: kept
     for kept in (
         *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
-        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer),
+        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer, TrainedMeanStd),
         TrainedForeign,
     )
 }
