@@ -57,12 +57,9 @@ class AttentivePooling(Pooling):
         dropout: Dropout,
     ) -> Float[Tensor, "models batch width"]:
         """Return weighted means, then weighted standard deviations."""
-        scores = attention_scores(
-            rows,
-            *(parameters[f"attention.{part}"] for part in ("weight", "bias")),
-            parameters["score"],
-            torch.bfloat16 if options.attention_precision == "bf16" else None,
-        )
+        weight, bias = parameters["attention.weight"], parameters["attention.bias"]
+        products = torch.bfloat16 if options.attention_precision == "bf16" else None
+        scores = attention_scores(rows, weight, bias, parameters["score"], products)
         weights = segment_softmax(scores, lengths)
         mean = weighted_sums(weights, rows, lengths)
         square = weighted_sums(weights, rows.square(), lengths)

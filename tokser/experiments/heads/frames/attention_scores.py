@@ -54,7 +54,8 @@ class _SharedScores(torch.autograd.Function):
         on_diagonal = torch.block_diag(*score.to(precision))
         ctx.save_for_backward(rows, hidden, on_diagonal)
         ctx.shapes = weight.shape, score.shape
-        return (hidden @ on_diagonal).to(score.dtype).T.reshape(models, -1, len(rows))
+        scores: Tensor = (hidden @ on_diagonal).to(score.dtype)
+        return scores.T.reshape(models, -1, len(rows))
 
     @staticmethod
     def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, ...]:
