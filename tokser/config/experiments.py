@@ -115,8 +115,9 @@ class ExperimentBase(_SplitSettings):
     frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = FrameHeadSettings()
     """Options of the heads over frames."""
     frames_mb: Positive = 1024
-    """Memory in MB for frames of attentive, emobox and transformer: what a GPU may hold, or, where
-    the store cannot be mapped (compressed, HDF5, remote), what is kept from epoch to epoch."""
+    """Memory in MB for frames of attentive, emobox, transformer and cross-attention: what a GPU may
+    hold, or, where the store cannot be mapped (compressed, HDF5, remote), what is kept from epoch
+    to epoch."""
     search: Literal["grid", "optuna"] = "grid"
     """grid: every point is tried. optuna: each fold draws --trials points, by what its own dev part
     said of those before: learning rates between the ends of the grid, batch sizes and widths among
@@ -166,8 +167,8 @@ class ClassifySettings(ExperimentBase):
     ] = ("mlp",)
     """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
     mlp-sklearn: those of scikit-learn; on frames, not functionals: attentive (attentive statistics
-    pooling), emobox, transformer; superb: SUPERB's, computed from means. Or package.module:Class,
-    any classifier of scikit-learn's contract."""
+    pooling), emobox, transformer; cross-attention, of speech + text; superb: SUPERB's, computed
+    from means. Or package.module:Class, any classifier of scikit-learn's contract."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, searched like every other: a file, or such as
     n_estimators=[100,300]; a list is tried, anything else is fixed."""
@@ -223,8 +224,9 @@ class RegressSettings(ExperimentBase):
             metavar="NAME,...",
         ),
     ] = ("ridge",)
-    """Regressors: ridge, mlp-sklearn; on frames: attentive, emobox, transformer; superb, from
-    means. Or package.module:Class, any regressor of scikit-learn's contract."""
+    """Regressors: ridge, mlp-sklearn; on frames: attentive, emobox, transformer, cross-attention
+    (of speech + text); superb, from means. Or package.module:Class, any regressor of scikit-learn's
+    contract."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, as for `tokser classify`."""
     grid: _Grid = GridSettings(**ONE_POINT)

@@ -14,11 +14,11 @@ _Share = Annotated[float, Field(ge=0, lt=1), Option(alone=True)]
 
 
 class FrameHeadSettings(Settings):
-    """Options of the heads superb, emobox, attentive and transformer."""
+    """Options of the heads superb, emobox, attentive, transformer and cross-attention."""
 
     attention_heads: Annotated[Few, Option(alone=True)] = 1
-    """Weightings of the frames that attentive learns side by side, and attention heads in each
-    block of transformer."""
+    """Weightings of the frames that attentive and cross-attention learn side by side, and attention
+    heads in each block of transformer."""
     blocks: Annotated[Few, Option(alone=True)] = 1
     """Blocks of transformer."""
     layer_norm: Annotated[bool, Option(alone=True)] = False

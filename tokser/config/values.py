@@ -61,10 +61,9 @@ DatasetName = Annotated[
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
-ClassifierNames = Literal[
-    "mlp", "linear", "logreg", "svm", "mlp-sklearn", "superb", "emobox", "attentive", "transformer"
-]
-RegressorNames = Literal["ridge", "mlp-sklearn", "superb", "emobox", "attentive", "transformer"]
+_FrameHeadNames = Literal["superb", "emobox", "attentive", "transformer", "cross-attention"]
+ClassifierNames = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn", _FrameHeadNames]
+RegressorNames = Literal["ridge", "mlp-sklearn", _FrameHeadNames]
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 """A class of another package: `package.module:Class`."""
 TargetName = Literal["valence", "arousal", "dominance"]

@@ -9,6 +9,7 @@ from tokser.config.head_grid import grid_of
 from tokser.config.values import CLASS_NAME
 from tokser.errors import SettingsError
 from tokser.experiments.heads.attentive import TrainedAttentive
+from tokser.experiments.heads.cross_attention import TrainedCrossAttention
 from tokser.experiments.heads.emobox import TrainedEmoBox
 from tokser.experiments.heads.foreign import ForeignHead
 from tokser.experiments.heads.frames.head import FrameHead
@@ -40,6 +41,7 @@ HEADS: dict[str, Head] = {
     "emobox": FrameHead(TrainedEmoBox),
     "attentive": FrameHead(TrainedAttentive),
     "transformer": FrameHead(TrainedTransformer),
+    "cross-attention": FrameHead(TrainedCrossAttention),
 }
 
 TRAINED_HEADS: dict[str, type[TrainedHead]] = {
@@ -47,6 +49,7 @@ TRAINED_HEADS: dict[str, type[TrainedHead]] = {
     for kept in (
         *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
         *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer, TrainedMeanStd),
+        TrainedCrossAttention,
         TrainedForeign,
     )
 }
