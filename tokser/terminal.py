@@ -174,15 +174,17 @@ def predictions_table(predictions: pd.DataFrame) -> Table:
     names = predictions["id"].astype(str)
     folder = os.path.commonpath([os.path.dirname(name) for name in names]) if len(names) else ""  # noqa: PTH120
     only = names.nunique() == 1
-    values = list(predictions.columns[3:])
+    texts = [name for name in predictions.columns if name == "transcript"]
+    values = [one for one in predictions.columns[3:] if not one.startswith("transcript")]
     heads = [] if only else ["recording"]
-    table = _table(*heads, "from (s)", "to (s)", *_heads_of(values))
+    table = _table(*heads, "from (s)", "to (s)", *_heads_of(values), *texts)
     table.title = shown(names.iloc[0] if only else folder) or None if len(names) else None
     rows = []
     for name, (_, row) in zip(names, predictions.iterrows(), strict=True):
         times = [f"{row[column]:.2f}" if row[column] == row[column] else "" for column in _TIMES]
         named = [] if only else [shown(name.removeprefix(folder).lstrip("/"))]
-        rows.append((*named, *times, *_cells_of(row[values])))
+        said = [shown(str(row[name])) for name in texts]
+        rows.append((*named, *times, *_cells_of(row[values]), *said))
     _add_some(table, rows)
     return table
 

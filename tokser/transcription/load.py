@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Transcriber", "find_whole"]
 
 _REMEDY = (
-    "Name a whole Whisper with --encoder: a hub id such as openai/whisper-base, or the folder of "
+    "Name a whole Whisper with {option}: a hub id such as openai/whisper-base, or the folder of "
     "a complete copy (`hf download openai/whisper-base --local-dir FOLDER`)."
 )
 _GENERATION = "generation_config.json"
@@ -69,12 +69,15 @@ class Transcriber:
         }
 
 
-def find_whole(source: str, revision: str | None = None) -> Checkpoint:
+def find_whole(
+    source: str, revision: str | None = None, *, option: str = "--encoder"
+) -> Checkpoint:
     """Find a Whisper that can write, not only listen.
 
     Args:
         source: Local folder, or hub id such as `openai/whisper-base`.
         revision: Branch, tag or commit on the hub.
+        option: Which option names it, for messages.
 
     Raises:
         MissingInputError: There is no such model.
@@ -83,22 +86,24 @@ def find_whole(source: str, revision: str | None = None) -> Checkpoint:
     found = find_checkpoint(source, revision)
     model_type = str(found.config.get("model_type"))
     if model_type != "whisper":
-        raise _refused(found, f"model_type {model_type!r}")
+        raise _refused(found, option, f"model_type {model_type!r}")
     names = _weight_names(found)
     if names and not any("decoder." in name for name in names):
-        raise _refused(found, f"{len(names)} weights, all of the encoder and none of the decoder")
+        raise _refused(
+            found, option, f"{len(names)} weights, all of the encoder and none of the decoder"
+        )
     if not (found.folder / _GENERATION).is_file():
         there = list_some(sorted(entry.name for entry in found.folder.iterdir()))
-        raise _refused(found, f"{there}, but no {_GENERATION}")
+        raise _refused(found, option, f"{there}, but no {_GENERATION}")
     return found
 
 
-def _refused(found: Checkpoint, got: str) -> CheckpointError:
+def _refused(found: Checkpoint, option: str, got: str) -> CheckpointError:
     return CheckpointError(
         found.folder,
         expected=f"a Whisper with encoder, decoder, tokenizer and {_GENERATION}",
         got=got,
-        remedy=_REMEDY,
+        remedy=_REMEDY.format(option=option),
     )
 
 
