@@ -25,6 +25,7 @@ _COMMANDS = {
     "download": "Fetch DATASET, check it, and unpack it.",
     "corpora": "List the corpora that tokser knows, and which of them are there.",
     "manifest": "List the utterances of a corpus in a CSV manifest.",
+    "transcribe": "Fill the missing transcripts of a manifest by Whisper.",
     "extract": "Run frozen encoders over a corpus, once, into a store.",
     "pretrain": "Train the aligner on a store of speech and text.",
     "align": "Add the feature RUN/aligned to a store.",
