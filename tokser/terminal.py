@@ -41,6 +41,7 @@ __all__ = [
     "provenance_table",
     "recomputed_table",
     "results_tables",
+    "shared_tables",
     "store_table",
     "summary_table",
     "transcripts_table",
@@ -416,6 +417,15 @@ def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
 
     for folder in folders:
         yield from map(render_terminal, summary_tables(folder))
+
+
+def shared_tables(shared: pd.DataFrame) -> Iterator[Table]:
+    """Show what every two parts of splits share."""
+    from tokser.report.renderers.terminal import render_terminal
+    from tokser.report.shared import shared_table
+
+    if len(shared):
+        yield render_terminal(shared_table(shared, "shared", "Splits"))
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "pool": "Write mean and standard deviation of features over their frames or tokens.",
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
+    "transfer": "Train emotion classifiers on one corpus and test them on another.",
     "regress": "Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC).",
     "fit": "Train a model on everything, and keep it with its score in a folder.",
     "tune": "Train an encoder's upper blocks and a head from a stored layer.",
