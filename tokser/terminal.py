@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tokser.errors import list_some
 from tokser.plain_text import shown
-from tokser.provenance import flattened
+from tokser.provenance import COLUMNS, flattened
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
@@ -202,9 +202,8 @@ def provenance_table(content: Mapping[str, Any]) -> Table:
     for group, provenance in content["provenance"].items():
         if group.startswith(FUNCTIONALS):
             continue
-        facts = [
-            f"{k} {_short(value)}" for k, value in flattened(provenance).items() if value != ""
-        ]
+        brief = {key: value for key, value in provenance.items() if key != COLUMNS}
+        facts = [f"{k} {_short(value)}" for k, value in flattened(brief).items() if value != ""]
         table.add_row(group, ", ".join(facts))
     return table
 
