@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tokser.stages.compare import Difference
     from tokser.stages.corpora import KnownCorpus
     from tokser.stages.doctor import Finding
+    from tokser.stages.encoders import KnownEncoder
 
 __all__ = [
     "audit_tables",
@@ -73,7 +74,7 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
     )
     for one in corpora:
         table.add_row(
-            one.dataset,
+            f"{one.dataset} ({one.registered_by})" if one.registered_by else one.dataset,
             ", ".join(one.languages),
             "" if one.hours is None else f"{one.hours:g}",
             "" if one.num_utterances is None else f"{one.num_utterances:,}",
@@ -81,6 +82,23 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
             one.licence,
             Text(", ".join(one.found), "green"),
         )
+    return table
+
+
+def encoders_table(encoders: "Sequence[KnownEncoder]") -> Table:
+    """Show what `tokser encoders` lists."""
+    headings = ("encoder", "kind", "for instance --encoder", "a row", "from")
+    table = Table(
+        *(Column(heading, overflow="fold") for heading in headings),
+        title="Encoders that tokser can run",
+        box=box.SIMPLE_HEAD,
+        **_NARROW,
+    )
+    for one in encoders:
+        origin = Text(one.origin)
+        if one.fault:
+            origin.append(f"; {one.fault}", "red")
+        table.add_row(*map(shown, (one.name, one.kind, one.example, one.rows)), origin)
     return table
 
 

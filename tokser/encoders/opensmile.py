@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.encoders.base import Activations, StoredDtype, StoredRows
+from tokser.encoders.opensmile_licence import LICENCE
 from tokser.encoders.row_formula import learn_row_formula
 from tokser.errors import MissingPackageError, RunError, SettingsError
 from tokser.progress import say
 from tokser.provenance import COLUMNS
 
-__all__ = ["LICENCE", "OpenSmileEncoder", "load_opensmile"]
+__all__ = ["OpenSmileEncoder", "load_opensmile"]
 
-LICENCE = "audEERING Research License (non-commercial use)"
 SAMPLING_RATE_HZ = 16_000
 LLD, FUNCTIONALS = "lld", "functionals"
 _LEVELS = ("LowLevelDescriptors", "Functionals")

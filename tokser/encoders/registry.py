@@ -8,7 +8,7 @@ from tokser.config import ContextName, PrecisionName
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.encoders.checkpoint import Checkpoint, find_checkpoint
 from tokser.encoders.registered import find_registered
-from tokser.errors import CheckpointError, MissingPackageError
+from tokser.errors import MissingPackageError
 
 if TYPE_CHECKING:
     import torch
@@ -63,29 +63,14 @@ def load_encoder(
             "torchaudio.",
         ) from error
     from tokser.encoders.arithmetic import Arithmetic
-    from tokser.encoders.model_files import reading, with_defaults
+    from tokser.encoders.model_files import reading, require_known, with_defaults
 
     if model_type not in MODEL_TYPES:
-        _require_known(checkpoint, model_type)
+        require_known(checkpoint, model_type, MODEL_TYPES)
     arithmetic = Arithmetic(device, precision)
     whole = with_defaults(checkpoint)
     with reading(checkpoint, "a config.json whose settings are consistent"):
         return build(whole, arithmetic)
-
-
-def _require_known(checkpoint: Checkpoint, model_type: str) -> None:
-    """Refuse what transformers does not know."""
-    from transformers import CONFIG_MAPPING
-
-    if model_type not in CONFIG_MAPPING:
-        raise CheckpointError(
-            checkpoint.folder,
-            expected=f"a model_type among {', '.join(MODEL_TYPES)}, or a speech model of "
-            "transformers",
-            got=repr(model_type),
-            remedy="Use a model of one of these families, or register an encoder "
-            "(docs/extend/encoder.md).",
-        )
 
 
 _Builder: TypeAlias = "Callable[[Checkpoint, Arithmetic], SpeechEncoder | TextEncoder]"
