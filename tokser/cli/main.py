@@ -24,6 +24,7 @@ _COMMANDS = {
     "demo": "Run everything on synthetic speech, no download.",
     "download": "Fetch DATASET, check it, and unpack it.",
     "corpora": "List the corpora that tokser knows, and which of them are there.",
+    "encoders": "List the encoders that tokser can run, and those that other packages register.",
     "manifest": "List the utterances of a corpus in a CSV manifest.",
     "transcribe": "Fill the missing transcripts of a manifest by Whisper.",
     "extract": "Run frozen encoders over a corpus, once, into a store.",
