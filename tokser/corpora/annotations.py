@@ -63,7 +63,8 @@ def read_annotations(path: Path) -> list[Annotation]:
             for name, cell in zip(_COLUMNS, cells, strict=True)
             if not cell
         ]
-        found.append(Annotation(*cells, f"line {number}"))
+        name, annotator, label = cells
+        found.append(Annotation(name, annotator, label, f"line {number}"))
     if not table.lines:
         faults.append("no line below the header")
     if faults:
