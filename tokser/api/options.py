@@ -214,6 +214,8 @@ class PredictOptions(TypedDict, total=False):
 
     root: AnyPath | None
     transcript: str | None
+    transcribe: AnyPath | None
+    language: str | None
     window: float | None
     hop: float | None
     encoders: Names

@@ -55,7 +55,7 @@ class TuneSettings(ExperimentBase):
             *("probe_first", "class_weights"),
         ),
         "Evaluation": ("refit", "ledger"),
-        "Output": ("out",),
+        "Output": ("out", "save_models"),
         "Computation": ("device", "precision", "gradient_checkpointing", "frames_mb", "check"),
     }
 
@@ -115,8 +115,9 @@ class TuneSettings(ExperimentBase):
     """Options of the head."""
     features: Annotated[tuple[str, ...], Option(shown=False)] = ()
     """What --from names."""
-    save_models: Annotated[Literal[False], Option(shown=False)] = False
-    """Blocks are kept in any case, in their own folders."""
+    save_models: bool = False
+    """Make a model of every fold, in OUT/models: its blocks and its head, for `tokser predict`.
+    Without, the blocks alone are kept, in OUT/folds."""
     search: Annotated[Literal["grid"], Option(shown=False)] = "grid"
     """Every learning rate is tried."""
     trials: Annotated[Few, Option(shown=False)] = 50
@@ -155,8 +156,11 @@ class TuneSettings(ExperimentBase):
         return ("blocks tuned", *(text for text, is_so in said.items() if is_so))
 
     def experiment(self) -> "TuneSettings":
-        """Return the same with the feature as the expression that is trained on."""
-        return self.model_copy(update={"features": (self.source,)})
+        """Return the same with the feature as the expression that is trained on.
+
+        Models are made of finished folds, so the experiment keeps none.
+        """
+        return self.model_copy(update={"features": (self.source,), "save_models": False})
 
 
 class ApplySettings(Settings):

@@ -31,6 +31,8 @@ def tables_of(
     for section in sections:
         for part in section.parts:
             yield part.table.with_columns(wanted) if wanted else part.table
+            if part.layer_weights_table is not None:
+                yield part.layer_weights_table
             yield from (confused.table for confused in part.confusions)
             if part.comparisons is not None:
                 yield part.comparisons
@@ -68,6 +70,8 @@ def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Dr
             found[f"{part.name}-leakage"] = part.leakage_figure
         for label, figure in part.layer_figures:
             found[_file_name(f"{part.name}-layers-{label}")] = figure
+        for label, figure in part.layer_weights:
+            found[_file_name(f"{part.name}-layer-weights-{label}")] = figure
         for confused in part.confusions:
             found[_file_name(confused.table.name)] = confused.figure
         if part.agreement:

@@ -39,7 +39,7 @@ __all__ = [
     "uniform",
 ]
 
-TABLES = ("scores", "predictions", "comparisons", "choices", "confusion")
+TABLES = ("scores", "predictions", "comparisons", "choices", "confusion", "mixes")
 """Tables of an `Experiment`, all with the key columns that `uniform` gives them."""
 
 
@@ -59,6 +59,7 @@ class Experiment:
         comparisons: One row per pair of feature sets.
         choices: One row per selection on dev and fold; without rows where there is no such file.
         confusion: One row per label and prediction; without rows where there is no such file.
+        mixes: One row per configuration and layer of a mix; without rows where nothing is mixed.
         audit: What each protocol shares between its sets.
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
@@ -73,6 +74,7 @@ class Experiment:
     comparisons: pd.DataFrame
     choices: pd.DataFrame
     confusion: pd.DataFrame
+    mixes: pd.DataFrame
     audit: dict[str, dict[str, Any]]
     provenance: dict[str, Any]
     evaluations: tuple[dict[str, Any], ...]
@@ -163,9 +165,9 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
 
     scores = read(tables.summary or tables.scores)
     predictions, comparisons = read(tables.predictions), read(tables.comparisons)
-    choices, confusion = (
+    choices, confusion, mixes = (
         read(table) if _is_there(folder, table) else pd.DataFrame(columns=table.names)
-        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion)
+        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion, tables.mixes)
         if table is not None
     )
     further = {
@@ -179,7 +181,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     # One by one, because type checkers understand only this form.
     if scores is None or predictions is None or comparisons is None:
         return None
-    if choices is None or confusion is None:
+    if choices is None or confusion is None or mixes is None:
         return None
     if audit is None or provenance is None or evaluations is None:
         return None
@@ -193,6 +195,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         comparisons=uniform(comparisons, tables.head),
         choices=uniform(choices, tables.head),
         confusion=uniform(confusion, tables.head),
+        mixes=uniform(mixes, tables.head),
         audit=audit,
         provenance=provenance,
         evaluations=tuple(_under_current_name(line) for line in evaluations),
