@@ -87,7 +87,7 @@ def test_one_store_is_refused(pair):
 
 def test_keywords_are_the_settings_of_the_command():
     function = inspect.signature(tokser.transfer).parameters
-    explicit = set(function) - {"options", "stores"} | {"store"}
+    explicit = set(function) - {"options", "stores", "labels"} | {"store", "label_map"}
     known = {one.field.rpartition(".")[2] for one in described(TransferSettings)}
     known |= {"frame_heads"}
     assert explicit | set(get_type_hints(TransferOptions)) == known
