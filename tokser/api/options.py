@@ -81,6 +81,8 @@ class PretrainOptions(TypedDict, total=False):
     devices: int
     nodes: int
     loss: Literal["gathered", "local"]
+    keep: str | None
+    keep_weight: float
     tune_speech: int
     tune_text: int
     text_below: str | None
