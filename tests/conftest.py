@@ -35,6 +35,8 @@ _MARKERS = {
         *("stages", "regressions", "testing", "corpora/download", "experiments/heads"),
         *("corpora/test_completeness.py", "encoders/test_conformance.py"),
         *("encoders/test_published.py", "extraction/test_functionals_only.py"),
+        *("encoders/test_generic.py", "encoders/test_opensmile.py"),
+        "extraction/test_utterance_level.py",
         *("extraction/test_recompute.py", "report/test_catalogue.py", "report/test_parts.py"),
         *("report/test_scores.py", "report/test_sections.py", "store/test_convert.py"),
         *("store/test_export.py", "test_scheduling.py"),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tokser.errors import list_some
 from tokser.plain_text import shown
-from tokser.provenance import flattened
+from tokser.provenance import COLUMNS, flattened
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tokser.stages.compare import Difference
     from tokser.stages.corpora import KnownCorpus
     from tokser.stages.doctor import Finding
+    from tokser.stages.encoders import KnownEncoder
     from tokser.transcription.transcript import Transcript
     from tokser.transcription.word_errors import WordErrors
 
@@ -41,6 +42,7 @@ __all__ = [
     "provenance_table",
     "recomputed_table",
     "results_tables",
+    "shared_tables",
     "store_table",
     "summary_table",
     "transcripts_table",
@@ -77,7 +79,7 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
     )
     for one in corpora:
         table.add_row(
-            one.dataset,
+            f"{one.dataset} ({one.registered_by})" if one.registered_by else one.dataset,
             ", ".join(one.languages),
             "" if one.hours is None else f"{one.hours:g}",
             "" if one.num_utterances is None else f"{one.num_utterances:,}",
@@ -85,6 +87,23 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
             one.licence,
             Text(", ".join(one.found), "green"),
         )
+    return table
+
+
+def encoders_table(encoders: "Sequence[KnownEncoder]") -> Table:
+    """Show what `tokser encoders` lists."""
+    headings = ("encoder", "kind", "for instance --encoder", "a row", "from")
+    table = Table(
+        *(Column(heading, overflow="fold") for heading in headings),
+        title="Encoders that tokser can run",
+        box=box.SIMPLE_HEAD,
+        **_NARROW,
+    )
+    for one in encoders:
+        origin = Text(one.origin)
+        if one.fault:
+            origin.append(f"; {one.fault}", "red")
+        table.add_row(*map(shown, (one.name, one.kind, one.example, one.rows)), origin)
     return table
 
 
@@ -247,9 +266,8 @@ def provenance_table(content: Mapping[str, Any]) -> Table:
     for group, provenance in content["provenance"].items():
         if group.startswith(FUNCTIONALS):
             continue
-        facts = [
-            f"{k} {_short(value)}" for k, value in flattened(provenance).items() if value != ""
-        ]
+        brief = {key: value for key, value in provenance.items() if key != COLUMNS}
+        facts = [f"{k} {_short(value)}" for k, value in flattened(brief).items() if value != ""]
         table.add_row(group, ", ".join(facts))
     return table
 
@@ -416,6 +434,15 @@ def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
 
     for folder in folders:
         yield from map(render_terminal, summary_tables(folder))
+
+
+def shared_tables(shared: pd.DataFrame) -> Iterator[Table]:
+    """Show what every two parts of splits share."""
+    from tokser.report.renderers.terminal import render_terminal
+    from tokser.report.shared import shared_table
+
+    if len(shared):
+        yield render_terminal(shared_table(shared, "shared", "Splits"))
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

@@ -17,6 +17,7 @@ from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
 from tokser.config.segment import SegmentSettings
 from tokser.config.transcribe import TranscribeSettings
+from tokser.config.transfer import TransferSettings
 from tokser.config.tune import ApplySettings, TuneSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
 
@@ -44,5 +45,6 @@ __all__ = [
     "Settings",
     "SweepSettings",
     "TranscribeSettings",
+    "TransferSettings",
     "TuneSettings",
 ]

@@ -73,6 +73,7 @@ class Task(ABC):
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "save_models": False,
+            "splits_format": "tokser",
             "head_grid": {},
             "track": [],
             "search": "grid",

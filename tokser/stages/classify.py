@@ -11,7 +11,7 @@ from tokser.experiments.tracked import track_results
 from tokser.scheduling import workers
 from tokser.trackers import require_trackers
 
-__all__ = ["classify"]
+__all__ = ["classify", "workers_of"]
 
 
 def classify(settings: ClassifySettings) -> Path:
@@ -28,12 +28,12 @@ def classify(settings: ClassifySettings) -> Path:
         TokserError: As `run_experiment` does.
     """
     require_trackers(settings.track)
-    out = run_experiment(Classification(), settings, settings.heads, _workers(settings))
+    out = run_experiment(Classification(), settings, settings.heads, workers_of(settings))
     track_results(out, settings.track, settings.model_dump(mode="json"))
     return out
 
 
-def _workers(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:
+def workers_of(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:
     """Return the workers that settings name; without, everything is trained here."""
     if settings.scheduler is None and settings.cluster is None:
         return nullcontext()

@@ -9,11 +9,13 @@ from tokser.config.head_grid import grid_of
 from tokser.config.values import CLASS_NAME
 from tokser.errors import SettingsError
 from tokser.experiments.heads.attentive import TrainedAttentive
+from tokser.experiments.heads.cross_attention import TrainedCrossAttention
 from tokser.experiments.heads.emobox import TrainedEmoBox
 from tokser.experiments.heads.foreign import ForeignHead
 from tokser.experiments.heads.frames.head import FrameHead
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
+from tokser.experiments.heads.mean_std import TrainedMeanStd
 from tokser.experiments.heads.mlp.head import MLPHead
 from tokser.experiments.heads.mlp.trained import TrainedMLP
 from tokser.experiments.heads.ridge import RidgeHead, TrainedRidge
@@ -39,13 +41,15 @@ HEADS: dict[str, Head] = {
     "emobox": FrameHead(TrainedEmoBox),
     "attentive": FrameHead(TrainedAttentive),
     "transformer": FrameHead(TrainedTransformer),
+    "cross-attention": FrameHead(TrainedCrossAttention),
 }
 
 TRAINED_HEADS: dict[str, type[TrainedHead]] = {
     kept.kind: kept
     for kept in (
         *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
-        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer),
+        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer, TrainedMeanStd),
+        TrainedCrossAttention,
         TrainedForeign,
     )
 }
