@@ -1,3 +1,5 @@
+"""`tokser predict --transcribe`, see docs/transcribe.md."""
+
 import shutil
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""`tokser transcribe` as it is called."""
+"""`tokser transcribe` as docs/transcribe.md shows it."""
 
 import json
 
