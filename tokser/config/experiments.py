@@ -166,7 +166,7 @@ class ClassifySettings(ExperimentBase):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
+            *("labels", "heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
             *("grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
@@ -177,6 +177,11 @@ class ClassifySettings(ExperimentBase):
 
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET")]
     """Folder of the results."""
+    labels: Literal["single", "distribution", "multilabel"] = "single"
+    """single: one label an utterance. distribution: the shares of its annotators, columns
+    label_<class> (see `tokser manifest --annotations`), as targets of mlp, linear, logreg and the
+    heads over frames, scored as in EMO-SUPERB. multilabel: several classes at once, present where
+    label_<class> or strength_<class> is above 0, with mlp, linear and logreg."""
     heads: Annotated[
         tuple[ClassifierName, ...],
         Field(min_length=1),
@@ -214,7 +219,7 @@ class RegressSettings(ExperimentBase):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("targets", "subset", "heads", "head_grid", "grid", "search", "trials"),
+            *("targets", "subset", "heads", "loss", "head_grid", "grid", "search", "trials"),
             *("grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
@@ -232,7 +237,7 @@ class RegressSettings(ExperimentBase):
         Field(min_length=1),
         Option(name="--target", aliases=("--targets",), joined=",", metavar="NAME,..."),
     ] = ("valence", "arousal", "dominance")
-    """Dimensions to predict."""
+    """Dimensions to predict: columns of the manifest with a number for every utterance."""
     subset: Literal["all", "labelled"] = "all"
     """Utterances. all: every one that has ratings; labelled: those that have an emotion label, too
     (of IEMOCAP's 10,039 turns the 5,531 of the four-class set)."""
@@ -246,9 +251,12 @@ class RegressSettings(ExperimentBase):
             metavar="NAME,...",
         ),
     ] = ("ridge",)
-    """Regressors: ridge, mlp-sklearn; on frames: attentive, emobox, transformer, cross-attention
-    (of speech + text); superb, from means. Or package.module:Class, any regressor of scikit-learn's
-    contract."""
+    """Regressors: ridge, mlp, linear, mlp-sklearn; on frames: attentive, emobox, transformer,
+    cross-attention (of speech + text); superb, from means. Or package.module:Class, any regressor
+    of scikit-learn's contract."""
+    loss: Literal["squared-error", "ccc"] = "squared-error"
+    """What mlp, linear and the heads over frames minimise. ccc: 1 - CCC over each batch, so batches
+    of 32 and more; ridge and mlp-sklearn cannot."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, as for `tokser classify`."""
     grid: _Grid = GridSettings(**ONE_POINT)

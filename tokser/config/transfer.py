@@ -17,7 +17,7 @@ class TransferSettings(ClassifySettings):
     """`tokser transfer`: corpora that are trained and tested on, each with each."""
 
     TOPICS: ClassVar = {
-        "Input": ("store", "labels", "features", "functionals", "dataset"),
+        "Input": ("store", "label_map", "features", "functionals", "dataset"),
         "Split": ("seed", "num_seeds"),
         "Head": (
             *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
@@ -35,8 +35,13 @@ class TransferSettings(ClassifySettings):
         tuple[str, ...], Field(min_length=2, max_length=50), Option(metavar="PATH|URL")
     ]
     """Folder or URL of the store of one corpus; named at least twice."""
-    labels: Annotated[
-        str | None, Option(metavar="NAME|FILE", unset="labels of the same name are the same class")
+    label_map: Annotated[
+        str | None,
+        Option(
+            name="--labels",
+            metavar="NAME|FILE",
+            unset="labels of the same name are the same class",
+        ),
     ] = None
     """Label map: four-classes (anger, happiness, neutral, sadness), six-classes (and disgust,
     fear), valence (negative, neutral, positive), or a YAML file of one's own. Classes that a corpus
@@ -48,6 +53,8 @@ class TransferSettings(ClassifySettings):
     """Folder of the results."""
     protocols: Annotated[tuple[()], Option(shown=False)] = ()
     """The matrix has its own."""
+    labels: Annotated[Literal["single"], Option(shown=False)] = "single"
+    """`label_map` says which label is which class."""
     splits_file: Annotated[None, Option(shown=False)] = None
     """None: a corpus is tested as a whole, or by speaker."""
     splits_format: Annotated[Literal["tokser"], Option(shown=False)] = "tokser"

@@ -64,10 +64,11 @@ ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
 _FrameHeadNames = Literal["superb", "emobox", "attentive", "transformer", "cross-attention"]
 ClassifierNames = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn", _FrameHeadNames]
-RegressorNames = Literal["ridge", "mlp-sklearn", _FrameHeadNames]
+RegressorNames = Literal["ridge", "mlp", "linear", "mlp-sklearn", _FrameHeadNames]
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 """A class of another package: `package.module:Class`."""
-TargetName = Literal["valence", "arousal", "dominance"]
+TargetName = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=200)]
+"""A column of the manifest that holds numbers."""
 
 
 def _resolved(name: Any) -> Any:

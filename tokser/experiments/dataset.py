@@ -32,7 +32,7 @@ from tokser.experiments.splits.plans import (
 from tokser.experiments.splits.published.read import published_digest
 from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
-from tokser.experiments.task import Task
+from tokser.experiments.task import Known, Task
 from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
@@ -107,6 +107,10 @@ class Dataset:
             scaled = standardise_by_speaker(values, self.scaled_within, rounding)
             return Functionals(*scaled, widths)
         return Functionals(values, rounding, widths)
+
+    def target(self, name: str) -> Known:
+        """Return one of the task's targets."""
+        return self.task.target_of(self.utterances, name)
 
     @functools.cached_property
     def sampling_units(self) -> SamplingUnits:

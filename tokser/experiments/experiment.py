@@ -16,6 +16,7 @@ import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
 from tokser.device import resolve_device
+from tokser.errors import SettingsError
 from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
 from tokser.experiments.constant_columns import ConstantColumns
 from tokser.experiments.dataset import (
@@ -91,6 +92,13 @@ def run_experiment(
             is damaged.
     """
     command = command or task.tables.command
+    if settings.save_models and not task.keeps_models:
+        raise SettingsError(
+            "--save-models",
+            expected="--labels single",
+            got=f"models of {task.tables.task}, which have no folder of their own yet",
+            remedy="Leave --save-models out: predictions.parquet has what they predict.",
+        )
     by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
     store = open_stores(settings.store, settings.dataset, check=settings.check)
     expressions = read_expressions(store, task, settings)
@@ -207,7 +215,7 @@ class _Runner:
         data = TrainingData(
             task=self._dataset.task,
             functionals=functionals.values,
-            target=self._dataset.utterances[unit.target],
+            target=self._dataset.target(unit.target),
             splits=splits,
             grid=self._settings.grid,
             seed=unit.seed,

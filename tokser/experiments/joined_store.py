@@ -120,6 +120,10 @@ class JoinedStore(Store):
         """Ids of the utterances, in the order of the stores."""
         return [f"{mark}{name}" for mark, store in corpora_of(self).items() for name in store.ids]
 
+    def is_utterance_level(self, feature: str) -> bool:
+        """Tell it as the first store does: stores are joined by features of the same making."""
+        return self.first.is_utterance_level(feature)
+
     @property
     def version(self) -> int:
         """The largest version of the stores' tables."""

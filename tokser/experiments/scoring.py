@@ -54,7 +54,7 @@ def make_rows(
     for group in _grouped(outcomes):
         first = group[0].unit
         of_all = dataset.audits[first.protocol]
-        classes = task.classes(dataset.utterances[first.target])
+        classes = task.classes(dataset.target(first.target))
         sums: dict[str, UnitSums] = {}
         for features in dict.fromkeys(outcome.unit.features for outcome in group):
             own = [outcome for outcome in group if outcome.unit.features == features]
@@ -70,7 +70,7 @@ def make_rows(
             add(tables.scores, by_seed, key | _leaks(audit))
             over_seeds = _over_seeds(by_seed, task, sums[features], tested)
             add(tables.summary, [over_seeds], key | _leaks(audit))
-            by_class, confusion = task.class_rows(sums[features], classes)
+            by_class, confusion = task.class_rows(sums[features], classes, tested)
             add(tables.classes, by_class, key | stamp | {"num_seeds": len(own)})
             add(tables.confusion, confusion, key | stamp | {"num_seeds": len(own)})
             add(tables.choices, list(_choices(own, task)), key | stamp)
@@ -164,7 +164,7 @@ def _sums_of_seed(
     if dataset.task.tables.summary is not None:
         return sums.seed(number)
     outcome = outcomes[number]
-    classes = dataset.task.classes(dataset.utterances[outcome.unit.target])
+    classes = dataset.task.classes(dataset.target(outcome.unit.target))
     return dataset.task.unit_sums([outcome.predictions], dataset.sampling_units, classes)
 
 

@@ -17,7 +17,7 @@ def settings(stores, out, **changes):
     values = {
         "dataset": "-".join(store.dataset for store in stores),
         "store": tuple(store.path for store in stores),
-        "labels": "four-classes",
+        "label_map": "four-classes",
         "heads": ("logreg",),
         "out": out,
         "grid": GRID,
@@ -118,7 +118,7 @@ def test_a_store_or_a_corpus_twice_is_refused(pair, write_corpus, tmp_path):
 
 def test_corpora_without_common_classes_are_refused(pair, tmp_path):
     with pytest.raises(InputError, match="at least two classes that all corpora have"):
-        run_transfer(settings(pair, tmp_path / "out", labels=None))
+        run_transfer(settings(pair, tmp_path / "out", label_map=None))
     assert not (tmp_path / "out").exists()
 
 

@@ -44,7 +44,7 @@ def run_transfer(
             or a label map is wrong.
     """
     task = Classification()
-    labels = None if settings.labels is None else read_label_map(settings.labels)
+    labels = None if settings.label_map is None else read_label_map(settings.label_map)
     store = open_stores(settings.store, settings.dataset, check=settings.check)
     assert isinstance(store, JoinedStore)  # two stores at least
     dataset, cells, classes = _load(store, task, settings, labels)

@@ -41,7 +41,9 @@ class FrameHead(Head):
             frames.
     """
 
-    losses = frozenset[Loss]({"cross-entropy", "squared error"})
+    losses = frozenset[Loss](
+        {"cross-entropy", "cross-entropy on shares", "squared error", "concordance"}
+    )
     is_network = True
     mixes = True
 
