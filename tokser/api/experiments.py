@@ -6,17 +6,17 @@ from typing import Any, Unpack
 
 from tokser.api.options import ClassifyOptions, RegressOptions
 from tokser.api.results import Results
-from tokser.api.stores import AnyStore, folder_beside, opened
+from tokser.api.stores import AnyStore, addresses_of, folder_beside, joined
 from tokser.config import ClassifySettings, RegressSettings
 from tokser.config.keywords import settings_from
-from tokser.experiments.classification import Classification
 from tokser.experiments.dataset import ExperimentSettings, identities, read_expressions
 from tokser.experiments.experiment import stamp_of
-from tokser.experiments.regression import Regression
 from tokser.experiments.task import Task
 from tokser.progress import say
 from tokser.stages.classify import classify as run_classify
+from tokser.stages.classify import task_of as classify_task
 from tokser.stages.regress import regress as run_regress
+from tokser.stages.regress import task_of as regress_task
 from tokser.store import Store
 
 __all__ = ["classify", "regress"]
@@ -25,7 +25,7 @@ _UNNAMED = "unnamed"
 
 
 def classify(
-    store: AnyStore,
+    store: AnyStore | Sequence[AnyStore],
     *,
     features: str | Sequence[str] | None = None,
     protocols: str | Sequence[str] | None = None,
@@ -36,7 +36,7 @@ def classify(
     """Train and score emotion classifiers on functionals, under several protocols.
 
     Args:
-        store: A store whose features are pooled.
+        store: A store whose features are pooled; or several, which are read as one dataset.
         features: Expressions such as `whisper-base/layer-*`; without, all that are pooled.
         protocols: `random`, `speaker`, `fixed`, `text`, `kfold`; without, random and speaker.
         heads: `mlp`, `linear`, `logreg`, `svm`, `mlp-sklearn`; without, mlp.
@@ -51,11 +51,11 @@ def classify(
     main = {"features": features, "protocols": protocols, "heads": heads}
     there, keywords = _with_places(store, {**main, **options}, out)
     settings = settings_from(ClassifySettings, keywords, where="tokser.classify")
-    return Results(run_classify(_placed(Classification(), settings, there)))
+    return Results(run_classify(_placed(classify_task(settings), settings, there)))
 
 
 def regress(
-    store: AnyStore,
+    store: AnyStore | Sequence[AnyStore],
     *,
     features: str | Sequence[str] | None = None,
     protocols: str | Sequence[str] | None = None,
@@ -66,12 +66,13 @@ def regress(
     """Predict valence, arousal and dominance from functionals, under several protocols.
 
     Args:
-        store: A store whose features are pooled, of a corpus with ratings.
+        store: A store whose features are pooled, of a corpus with ratings; or several, which are
+            read as one dataset.
         features: Expressions such as `whisper-base/layer-*`; without, all that are pooled.
         protocols: As for `classify`.
-        heads: `ridge`, `mlp-sklearn`; without, ridge.
+        heads: `ridge`, `mlp`, `linear`, `mlp-sklearn`; without, ridge.
         out: Folder of the results; without, one beside the store, `NAME-results/regress-DIGEST`.
-        **options: As `tokser regress --help` shows them: `targets`, `subset`, `num_seeds`...
+        **options: As `tokser regress --help` shows them: `targets`, `loss`, `num_seeds`...
 
     Raises:
         InputError: A keyword, an expression, a rating or the folder is not what it should be.
@@ -80,19 +81,18 @@ def regress(
     main = {"features": features, "protocols": protocols, "heads": heads}
     there, keywords = _with_places(store, {**main, **options}, out)
     settings = settings_from(RegressSettings, keywords, where="tokser.regress")
-    task = Regression(settings.targets, settings.subset)
-    return Results(run_regress(_placed(task, settings, there)))
+    return Results(run_regress(_placed(regress_task(settings), settings, there)))
 
 
 def _with_places(
-    store: AnyStore, keywords: dict[str, Any], out: str | Path | None
+    store: AnyStore | Sequence[AnyStore], keywords: dict[str, Any], out: str | Path | None
 ) -> tuple[Store, dict[str, Any]]:
     """Add the store, its dataset, and the folder; `_placed` finds one that is not named."""
-    there = opened(store)
+    there = joined(store)
     features = keywords["features"]
     if features == "all" or features == ("all",) or features == ["all"]:
         keywords = keywords | {"features": None}
-    places = {"dataset": there.dataset, "store": there.path, "out": out or _UNNAMED}
+    places = {"dataset": there.dataset, "store": addresses_of(there), "out": out or _UNNAMED}
     return there, places | keywords
 
 

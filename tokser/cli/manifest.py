@@ -2,9 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tokser.cli.help import TopicCommand
 from tokser.cli.options import (
     DATASETS,
     FILE,
@@ -21,13 +23,30 @@ from tokser.errors import SettingsError
 __all__ = ["manifest"]
 
 _TABLES = ("csv", "audformat", "lhotse", "emobox")
+_SEGMENT = "segment"
+
+
+class _Manifest(TopicCommand):
+    """Hands `tokser manifest segment ...` over to a command of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **extra: Any
+    ) -> click.Context:
+        """Return the context of the command that the first argument names."""
+        if args[:1] != [_SEGMENT]:
+            return super().make_context(info_name, args, *rest, **extra)
+        from tokser.cli.segment import segment
+
+        extra.setdefault("auto_envvar_prefix", "TOKSER_MANIFEST_SEGMENT")
+        return segment.make_context(f"{info_name} {_SEGMENT}", args[1:], *rest, **extra)
 
 
 @command(
     example="tokser manifest csv --root audio --table recordings.csv --column path=file \\\n"
-    "  --out manifest.csv"
+    "  --out manifest.csv",
+    cls=_Manifest,
 )
-@click.argument("dataset", type=Names([*DATASETS.known.choices, *_TABLES], "name"))
+@click.argument("dataset", type=Names([*DATASETS.known.choices, *_TABLES, _SEGMENT], "name"))
 @option(
     "--root",
     topic="Corpus",
@@ -164,6 +183,8 @@ def manifest(
     audformat  audformat or audb: the folder of a database (needs tokser[import])
     lhotse     lhotse: recordings, supervisions or cuts, .jsonl or .jsonl.gz
     emobox     EmoBox: data/<dataset>/<dataset>.jsonl, and its folds
+
+    `tokser manifest segment --help` shows how long recordings are cut into utterances.
 
     Then: tokser extract --dataset NAME --manifest OUT --root ROOT, with any NAME you like.
     """  # noqa: D301  click takes the backspace as: keep these lines as they are

@@ -97,11 +97,16 @@ class PooledFeature:
     def dim(self) -> int:
         """Numbers in a row."""
         pooled = self.store[str(FeatureName.parse(self.name).functionals())]
+        if self.store.is_utterance_level(self.name):
+            return int(pooled.dim)
         return int(pooled.dim // len(MOMENTS))
 
     def functionals(self) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, [utterances, 2 * dim]."""
-        return self.store.functionals(self.name)
+        table = self.store.functionals(self.name)
+        if not self.store.is_utterance_level(self.name):
+            return table
+        return pd.concat([table, pd.DataFrame(0.0, table.index, table.columns)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -137,12 +142,12 @@ class TermFrames:
         """Return the frames of each utterance."""
         if self.are_means:
             return np.ones(len(ids), dtype=np.int64)
-        found: NDArray[np.int64] = self._lengths.loc[list(ids)].to_numpy(dtype=np.int64)
-        return found
+        return np.array([self._lengths[name] for name in ids], dtype=np.int64)
 
     @functools.cached_property
-    def _lengths(self) -> "pd.Series[int]":
-        return self.layers[0].lengths
+    def _lengths(self) -> dict[str, int]:
+        lengths: dict[str, int] = self.layers[0].lengths.to_dict()
+        return lengths
 
     def scaling(self, ids: Sequence[str]) -> FrameScaling:
         """Return mean and standard deviation of all frames of some utterances, from pooled ones.

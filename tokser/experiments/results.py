@@ -18,12 +18,15 @@ from tokser.experiments.table import Column, Kind, Table, current_protocol
 __all__ = [
     "CLASSIFICATION",
     "DISTRIBUTION",
+    "LABELS",
     "MIX",
     "MULTILABEL",
     "PRESENT",
     "REGRESSION",
+    "SHARED",
     "SHARES",
     "TASKS",
+    "TRANSFER",
     "Column",
     "Table",
     "TaskTables",
@@ -112,6 +115,24 @@ class TaskTables:
         )
 
     @property
+    def corpora(self) -> Table:
+        """Test scores of each corpus, where several stores are read as one dataset."""
+        other = "pearson rmse" if self.has_targets else "accuracy macro_f1 weighted_f1 uar_chance"
+        names = f"{self.metric} {self.metric}_low {self.metric}_high {other}"
+        return Table(
+            "corpora.csv",
+            "a row for each configuration and corpus that is tested",
+            (
+                *_keys(f"target {self.head}" if self.has_targets else self.head),
+                *_needed("text", "corpus"),
+                *_columns("real", names),
+                *_needed("whole", "n_test num_seeds"),
+                *_OF_INTERVALS,
+                *_STAMP,
+            ),
+        )
+
+    @property
     def unit(self) -> tuple[str, ...]:
         """Columns that tell what was trained: features, protocol, target, head, seed."""
         target = ("target",) if self.has_targets else ()
@@ -127,11 +148,14 @@ class TaskTables:
         return tuple(table for table in found if table is not None)
 
 
-_TESTED = (
-    *_needed("whole", "n_test num_folds"),
+_OF_INTERVALS = (
     *_columns("text", "unit"),
     *_columns("whole", "num_units"),
     *_columns("text", "no_interval"),
+)
+_TESTED = (
+    *_needed("whole", "n_test num_folds"),
+    *_OF_INTERVALS,
     *_needed("text", "leaks"),
     *_columns("text", "stamp"),
 )
@@ -396,3 +420,43 @@ def tables_in(folder: Path) -> TaskTables:
     others = (REGRESSION, DISTRIBUTION, MULTILABEL)
     found = (tables for tables in others if (folder / tables.scores.file).exists())
     return next(found, CLASSIFICATION)
+
+
+TRANSFER = Table(
+    "transfer.csv",
+    "a row for each configuration, training corpus and test corpus",
+    (
+        *_keys("classifier"),
+        *_needed("text", "train test kind"),
+        *_needed("whole", "num_train num_dev"),
+        *_SCORES,
+        *_columns("real", "uar_seed_std"),
+        *_columns("whole", "num_seeds"),
+    ),
+)
+"""The matrix of corpora; `kind` is within, across or others (trained on all the others)."""
+LABELS = Table(
+    "labels.csv",
+    "a row for each corpus and label",
+    (
+        *_needed("text", "corpus"),
+        *_columns("text", "label class"),
+        *_needed("whole", "num_utterances"),
+        *_columns("text", "left_out"),
+    ),
+)
+"""What became of each label across corpora: its class, or why it is left out."""
+SHARED = Table(
+    "shared.csv",
+    "a row for each protocol, pair of parts and kind of group",
+    (
+        *_needed("text", "protocol kind first second"),
+        *_needed("whole", "num_folds num_folds_sharing num_shared"),
+        *_columns("text", "fold"),
+        *_columns("whole", "num_first num_second num_utterances num_unknown"),
+        *_columns("text", "examples"),
+    ),
+    may_be_empty=True,
+)
+"""What the parts of splits share: groups (speakers, sessions, sentences, recordings) in both parts,
+in the fold that shares most."""

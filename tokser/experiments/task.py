@@ -85,6 +85,7 @@ class Task(ABC):
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "save_models": False,
+            "splits_format": "tokser",
             "labels": "single",
             "head_grid": {},
             "track": [],

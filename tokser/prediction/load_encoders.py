@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from tokser.encoders.base import StoredDtype, last_layer, layer_name, precision_of
+import torch
+
+from tokser.encoders.base import StoredDtype, precision_of
+from tokser.encoders.layers import full_provenance, last_layer, layer_name
+from tokser.encoders.upper_blocks import HasUpperBlocks, UpperBlocks
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.experiments.models import FeatureRecipe, GroupRecipe
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import TOKEN_IDS, WORD, FeatureSpecs
 from tokser.progress import say
-from tokser.store.schema import TUNED_ON
+from tokser.provenance import IMPORTED
 
-__all__ = ["LoadedEncoder", "load_encoders"]
+__all__ = ["LoadedEncoder", "blocks_above", "load_encoders"]
 
 _OF_THE_CORPUS = frozenset({"model", "revision", "resampling"})
 """Provenance that says what a corpus was, or where a model came from: weights have their digest."""
@@ -58,9 +62,47 @@ def load_encoders(
         CheckpointError: An encoder has other weights, or is other in something else that decides
             its activations, or has no such layer.
     """
-    groups = [group for group in recipe.groups if group.kind != "aligned"]
+    for group in recipe.groups:
+        if group.is_tuned and group.name not in recipe.tuned:
+            _refuse_without_blocks(group)
+    groups = [group for group in recipe.groups if group.is_encoder]
     named = _named(groups, sources)
     return [_load(group, named.get(group.name), device, batch_seconds) for group in groups]
+
+
+def blocks_above(encoders: Sequence[LoadedEncoder], feature: str) -> UpperBlocks:
+    """Return the untouched blocks above a layer of one of the encoders, in float32.
+
+    Args:
+        encoders: Of a model.
+        feature: Name of the layer, such as `wavlm-base/layer-10`.
+
+    Raises:
+        SettingsError: The encoder has no blocks above it.
+    """
+    group, _, layer = feature.rpartition("/")
+    loaded = next(one for one in encoders if one.recipe.name == group)
+    encoder: Any = loaded.extractor.encoder
+    if not isinstance(encoder, HasUpperBlocks):
+        raise SettingsError(
+            feature,
+            expected="an encoder whose upper blocks can be trained",
+            got=f"{encoder.name}, which has no `upper_blocks`",
+            remedy="Write that method, see docs/own-encoder.md.",
+        )
+    return encoder.upper_blocks(loaded.layers[layer]).to(torch.float32)
+
+
+def _refuse_without_blocks(group: GroupRecipe) -> None:
+    below = group.provenance["source_feature"]
+    raise SettingsError(
+        f"model, {group.name}",
+        expected="a folder that keeps its tuned blocks, for recordings and transcripts",
+        got=f"none of those on {below}: the model was made without them",
+        remedy="Fit the model again with --run FOLDER of `tokser tune`. Or extract these "
+        f"recordings into a store up to {below}, add the tuned layers with `tokser apply --name "
+        f"{group.name}`, pool, and predict that store.",
+    )
 
 
 def _named(groups: Sequence[GroupRecipe], sources: Sequence[str]) -> dict[str, str]:
@@ -94,14 +136,13 @@ def _load(
     group: GroupRecipe, source: str | None, device: str, batch_seconds: float | None
 ) -> LoadedEncoder:
     made_by = group.provenance
-    if TUNED_ON in made_by:
+    if made_by.get("model_type") == IMPORTED:
         raise SettingsError(
             f"encoder {group.name}",
-            expected="an encoder as it was published, for recordings and transcripts",
-            got=f"tuned blocks on {made_by['source_feature']}, which `tokser predict` cannot load",
-            remedy=f"Extract these recordings into a store up to {made_by['source_feature']}, add "
-            f"the tuned layers with `tokser apply --name {group.name}`, pool, and predict that "
-            "store.",
+            expected="an encoder, which computes features of recordings",
+            got=f"features that were imported from {made_by.get('file')}",
+            remedy="Import those of the new recordings into a store of them with `tokser store "
+            f"import --name {group.name}`, and predict that store.",
         )
     if not source and not group.source:
         raise MissingInputError(
@@ -129,7 +170,7 @@ def _load(
             got=f"none there ({error.got})",
             remedy="Name its folder or hub id with --encoder.",
         ) from error
-    _require_same(group, spec.source, encoder.kind, encoder.provenance())
+    _require_same(group, spec.source, encoder.kind, full_provenance(encoder))
     numbers = {layer_name(encoder, i): i for i in range(last_layer(encoder) + 1)}
     wanted = [name for name in group.features if name not in (WORD, TOKEN_IDS)]
     lacking = [name for name in wanted if name not in numbers]
@@ -141,7 +182,8 @@ def _load(
             remedy="Name the encoder that the model was trained with, with --encoder.",
         )
     layers = {name: numbers[name] for name in wanted}
-    specs = FeatureSpecs(layers, _dtype(group))
+    own: StoredDtype | None = getattr(encoder, "stored_dtype", None)
+    specs = FeatureSpecs(layers, own or _dtype(group))
     return LoadedEncoder(group, Extractor(encoder, specs, spec.batch_seconds_here()), layers)
 
 

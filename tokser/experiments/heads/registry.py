@@ -9,12 +9,14 @@ from tokser.config.head_grid import grid_of
 from tokser.config.values import CLASS_NAME
 from tokser.errors import SettingsError
 from tokser.experiments.heads.attentive import TrainedAttentive
+from tokser.experiments.heads.cross_attention import TrainedCrossAttention
 from tokser.experiments.heads.emobox import TrainedEmoBox
 from tokser.experiments.heads.foreign import ForeignHead
 from tokser.experiments.heads.frames.head import FrameHead
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
 from tokser.experiments.heads.logreg_targets import TrainedPerClassLogistic
+from tokser.experiments.heads.mean_std import TrainedMeanStd
 from tokser.experiments.heads.mlp.head import MLPHead
 from tokser.experiments.heads.mlp.trained import TrainedMLP
 from tokser.experiments.heads.ridge import RidgeHead, TrainedRidge
@@ -40,6 +42,7 @@ HEADS: dict[str, Head] = {
     "emobox": FrameHead(TrainedEmoBox),
     "attentive": FrameHead(TrainedAttentive),
     "transformer": FrameHead(TrainedTransformer),
+    "cross-attention": FrameHead(TrainedCrossAttention),
 }
 
 _IN_WORDS: dict[Loss, str] = {
@@ -54,8 +57,8 @@ TRAINED_HEADS: dict[str, type[TrainedHead]] = {
     kept.kind: kept
     for kept in (
         *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
-        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer),
-        *(TrainedPerClassLogistic, TrainedForeign),
+        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer, TrainedMeanStd),
+        *(TrainedCrossAttention, TrainedPerClassLogistic, TrainedForeign),
     )
 }
 """What heads are kept as, by kind."""

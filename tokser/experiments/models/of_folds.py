@@ -8,6 +8,7 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tokser.experiments.models.folder import DESCRIPTION, WEIGHTS, load_model, w
 from tokser.experiments.models.member import Member
 from tokser.experiments.models.model import Averaging, Model, kind_of
 from tokser.experiments.models.recipe import FeatureRecipe
+from tokser.experiments.models.tuned import find_tuned, places_of_folds
 from tokser.experiments.units import Unit, part_name
 from tokser.provenance import digest_of
 
@@ -167,9 +169,11 @@ class FoldModels:
                 dataset.store, terms, places_of_runs(dataset.store.path), is_needed=False
             )
             languages = sorted(set(dataset.utterances["language"]) - {""})
-            self._recipes[key] = FeatureRecipe.of_store(
+            recipe = FeatureRecipe.of_store(
                 dataset.store, terms, languages=languages, aligners=aligners
             )
+            tuned = find_tuned(recipe, places_of_folds(dataset.store.path), is_needed=False)
+            self._recipes[key] = replace(recipe, tuned=tuned)
         return self._recipes[key]
 
     def _read_by(self, unit: Unit) -> tuple[Early, tuple[int, ...]]:
