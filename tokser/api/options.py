@@ -81,6 +81,8 @@ class PretrainOptions(TypedDict, total=False):
     devices: int
     nodes: int
     loss: Literal["gathered", "local"]
+    keep: str | None
+    keep_weight: float
     tune_speech: int
     tune_text: int
     text_below: str | None
@@ -107,6 +109,7 @@ class FrameHeadOptions(TypedDict, total=False):
 
     frame_heads: Mapping[str, Any]
     attention_heads: int
+    attention_precision: Literal["fp32", "bf16"]
     blocks: int
     layer_norm: bool
     dropout: float
