@@ -150,6 +150,7 @@ class ExperimentOptions(FrameHeadOptions, total=False):
 class ClassifyOptions(ExperimentOptions, total=False):
     """Of `tokser.classify`."""
 
+    labels: Literal["single", "distribution", "multilabel"]
     scheduler: str | None
     cluster: AnyPath | None
 
@@ -181,6 +182,7 @@ class TransferOptions(FrameHeadOptions, total=False):
 class RegressOptions(ExperimentOptions, total=False):
     """Of `tokser.regress`."""
 
+    loss: Literal["squared-error", "ccc"]
     targets: Names
     subset: Literal["all", "labelled"]
 
@@ -191,7 +193,7 @@ class FitOptions(FrameHeadOptions, total=False):
     dataset: str
     functionals: Names
     runs: Sequence[AnyPath]
-    target: Literal["valence", "arousal", "dominance"] | None
+    target: str | None
     subset: Literal["all", "labelled"]
     standardise: Literal["global", "speaker"]
     head_grid: AnyPath | Mapping[str, Any]
