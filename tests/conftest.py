@@ -153,6 +153,16 @@ def tiny(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def tiny_transcriber(tmp_path_factory) -> Path:
+    """The folder of a tiny random Whisper that writes letters."""
+    from tokser.testing import build_tiny_transcriber
+
+    folder = tmp_path_factory.mktemp("transcriber") / "tiny-transcriber"
+    build_tiny_transcriber(folder, seed=1)
+    return folder
+
+
 @pytest.fixture
 def emodb(tmp_path) -> Path:
     """Six recordings of noise in EmoDB's layout, in a folder with a name beyond ASCII."""

@@ -37,7 +37,7 @@ def test_whole_numbers_are_finite():
 
 def test_a_value_that_is_no_number_is_not_blamed_on_the_type():
     rows = np.array([1.0, np.nan], dtype=np.float32)
-    with pytest.raises(RunError, match="and 1 not finite.*it cannot take this utterance"):
+    with pytest.raises(RunError, match=r"and 1 not finite.*it cannot take this utterance"):
         require_finite(rows, rows, "store, layer 0, utt001")
     large = np.array([1e6], dtype=np.float32)
     with np.errstate(over="ignore"), pytest.raises(RunError, match="--dtype float32"):

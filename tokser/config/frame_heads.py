@@ -1,6 +1,6 @@
 """What heads over frames are made of, and what their training adds to the grid's."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,11 +14,11 @@ _Share = Annotated[float, Field(ge=0, lt=1), Option(alone=True)]
 
 
 class FrameHeadSettings(Settings):
-    """Options of the heads superb, emobox, attentive and transformer."""
+    """Options of the heads superb, emobox, attentive, transformer and cross-attention."""
 
     attention_heads: Annotated[Few, Option(alone=True)] = 1
-    """Weightings of the frames that attentive learns side by side, and attention heads in each
-    block of transformer."""
+    """Weightings of the frames that attentive and cross-attention learn side by side, and attention
+    heads in each block of transformer."""
     blocks: Annotated[Few, Option(alone=True)] = 1
     """Blocks of transformer."""
     layer_norm: Annotated[bool, Option(alone=True)] = False
@@ -31,6 +31,10 @@ class FrameHeadSettings(Settings):
     """Share of each label that is spread over all classes in training."""
     ensemble: Annotated[Few, Option(alone=True)] = 1
     """Networks with different first weights whose outputs are averaged."""
+    attention_precision: Annotated[Literal["fp32", "bf16"], Option(alone=True)] = "fp32"
+    """Precision of attentive's products of frames and weights in training. bf16 is about twice as
+    fast where the CPU supports it; means and standard deviations, Adam and predictions stay in
+    fp32."""
 
 
 FRAME_HEADS = tuple(f"frame_heads.{name}" for name in FrameHeadSettings.model_fields)

@@ -30,7 +30,7 @@ class PretrainSettings(Settings):
         "Aligner": ("variant", "options", "temperature"),
         "Training": (
             *("epochs", "batch_size", "learning_rate", "schedule", "warmup_steps", "clip_norm"),
-            *("patience", "text_only", "seed"),
+            *("patience", "text_only", "keep", "keep_weight", "seed"),
         ),
         "Updated encoders": (
             *("tune_speech", "tune_text", "text_below", "free_teacher", "teacher_anchor"),
@@ -95,6 +95,11 @@ class PretrainSettings(Settings):
     """Epochs without a better dev match rate after which training stops."""
     text_only: bool = True
     """Also train a linear map of the queries, the text-only baseline; a third of a step."""
+    keep: Annotated[str | None, Option(metavar="FEATURE", unset="none")] = None
+    """Feature that aligned tokens must also predict, such as whisper-base/layer-3: mean and
+    standard deviation over the frames of the utterance. It keeps what words do not say."""
+    keep_weight: Rate = 1.0
+    """Weight of that loss beside the contrastive one."""
     tune_speech: Annotated[int, Field(ge=0, le=1_000)] = 0
     """Last blocks of the speech encoder that are trained, too, from the stored layer below them:
     --speech whisper-base/layer-4 --tune-speech 2 trains blocks 5 and 6. A Whisper store needs

@@ -34,7 +34,15 @@ class TuneSettings(ExperimentBase):
     TOPICS: ClassVar = {
         "Input": ("dataset", "store", "source", "encoder"),
         "Split": (
-            *("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed"),
+            *(
+                "protocols",
+                "splits_file",
+                "splits_format",
+                "num_folds",
+                "group_by",
+                "stratify",
+                "seed",
+            ),
             "num_seeds",
         ),
         "Blocks": ("lora", "blocks_rates", "layer_decay"),
@@ -47,10 +55,12 @@ class TuneSettings(ExperimentBase):
             *("probe_first", "class_weights"),
         ),
         "Evaluation": ("refit", "ledger"),
-        "Output": ("out",),
+        "Output": ("out", "save_models"),
         "Computation": ("device", "precision", "gradient_checkpointing", "frames_mb", "check"),
     }
 
+    store: Annotated[str, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
+    """Folder or URL of the store."""
     source: Annotated[str, Option(name="--from", metavar="FEATURE")]
     """Feature that the blocks start from, for instance whisper-base/layer-4: the blocks above it
     are trained, those below it are not needed. Layers have to be stored; it has to be pooled."""
@@ -105,8 +115,9 @@ class TuneSettings(ExperimentBase):
     """Options of the head."""
     features: Annotated[tuple[str, ...], Option(shown=False)] = ()
     """What --from names."""
-    save_models: Annotated[Literal[False], Option(shown=False)] = False
-    """Blocks are kept in any case, in their own folders."""
+    save_models: bool = False
+    """Make a model of every fold, in OUT/models: its blocks and its head, for `tokser predict`.
+    Without, the blocks alone are kept, in OUT/folds."""
     search: Annotated[Literal["grid"], Option(shown=False)] = "grid"
     """Every learning rate is tried."""
     trials: Annotated[Few, Option(shown=False)] = 50
@@ -145,8 +156,11 @@ class TuneSettings(ExperimentBase):
         return ("blocks tuned", *(text for text, is_so in said.items() if is_so))
 
     def experiment(self) -> "TuneSettings":
-        """Return the same with the feature as the expression that is trained on."""
-        return self.model_copy(update={"features": (self.source,)})
+        """Return the same with the feature as the expression that is trained on.
+
+        Models are made of finished folds, so the experiment keeps none.
+        """
+        return self.model_copy(update={"features": (self.source,), "save_models": False})
 
 
 class ApplySettings(Settings):

@@ -142,12 +142,12 @@ class TermFrames:
         """Return the frames of each utterance."""
         if self.are_means:
             return np.ones(len(ids), dtype=np.int64)
-        found: NDArray[np.int64] = self._lengths.loc[list(ids)].to_numpy(dtype=np.int64)
-        return found
+        return np.array([self._lengths[name] for name in ids], dtype=np.int64)
 
     @functools.cached_property
-    def _lengths(self) -> "pd.Series[int]":
-        return self.layers[0].lengths
+    def _lengths(self) -> dict[str, int]:
+        lengths: dict[str, int] = self.layers[0].lengths.to_dict()
+        return lengths
 
     def scaling(self, ids: Sequence[str]) -> FrameScaling:
         """Return mean and standard deviation of all frames of some utterances, from pooled ones.

@@ -16,6 +16,7 @@ from tokser.pretrain.align import align_utterances
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import WEIGHTS, AlignerDescription, load_aligner
+from tokser.pretrain.tuned_blocks import BlocksAbove, no_blocks
 from tokser.provenance import sha256_of_file
 from tokser.store.gather import Allocate, RaggedBatch
 
@@ -42,13 +43,25 @@ class LoadedAligner:
     description: AlignerDescription
 
     @classmethod
-    def load(cls, recipe: GroupRecipe, folder: Path, device: str) -> "LoadedAligner":
+    def load(
+        cls,
+        recipe: GroupRecipe,
+        folder: Path,
+        device: str,
+        blocks_above: BlocksAbove = no_blocks,
+    ) -> "LoadedAligner":
         """Load the checkpoint that lies in the model's folder.
+
+        Args:
+            recipe: What the model uses of it.
+            folder: The checkpoint.
+            device: Where it aligns.
+            blocks_above: Returns the blocks of an encoder that were trained with the aligner.
 
         Raises:
             CheckpointError: It has other weights than the features were made with.
         """
-        aligner, description = load_aligner(folder)
+        aligner, description = load_aligner(folder, blocks_above)
         here = sha256_of_file(folder / WEIGHTS)
         if here != recipe.weights_sha256:
             raise CheckpointError(

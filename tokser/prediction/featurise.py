@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,8 +19,9 @@ from tokser.extraction.plan import count_rows, utterances_at
 from tokser.functionals.moments import MOMENTS, mean_std, pool_rows
 from tokser.prediction.align_rows import LoadedAligner
 from tokser.prediction.encode import encode_ahead
-from tokser.prediction.load_encoders import LoadedEncoder, load_encoders
+from tokser.prediction.load_encoders import LoadedEncoder, blocks_above, load_encoders
 from tokser.prediction.rows import PredictedRows
+from tokser.prediction.tuned_rows import LoadedTuned
 
 __all__ = ["Featurised", "Featuriser"]
 
@@ -72,18 +74,24 @@ class _Planned(NamedTuple):
 
 
 class Featuriser:
-    """The encoders and aligners of a model, ready for rows.
+    """The encoders, tuned blocks and aligners of a model, ready for rows.
 
     Args:
         model: The model.
         encoders: Its encoders.
         aligners: Its aligners.
+        tuned: Its tuned blocks.
     """
 
     def __init__(
-        self, model: Model, encoders: Sequence[LoadedEncoder], aligners: Sequence[LoadedAligner]
+        self,
+        model: Model,
+        encoders: Sequence[LoadedEncoder],
+        aligners: Sequence[LoadedAligner],
+        tuned: Sequence[LoadedTuned] = (),
     ) -> None:
         self._model, self._encoders, self._aligners = model, encoders, aligners
+        self._tuned = tuned
         self._terms: dict[str, list[Term]] = {}
         for term in model.terms:
             self._terms.setdefault(term.feature, []).append(term)
@@ -93,9 +101,20 @@ class Featuriser:
             if member.fitted.head.reads_frames
             for term in member.terms
         }
-        self._aligned_of = {name for one in aligners for name in one.reads}
-        there = {f"{one.recipe.name}/{name}" for one in encoders for name in one.recipe.features}
-        lacking = sorted(self._aligned_of - there)
+        self._has_blocks = {one.source.rpartition("/")[0] for one in tuned}
+        self._has_blocks |= {
+            one.description.speech[0].rpartition("/")[0]
+            for one in aligners
+            if one.description.tune_speech
+        }
+        self._read_again = {name for one in aligners for name in one.reads}
+        there = {
+            f"{group.name}/{name}"
+            for group in (one.recipe for own in (encoders, tuned) for one in own)
+            for name in group.features
+        }
+        lacking = sorted(self._read_again - there)
+        self._read_again |= {one.source for one in tuned}
         if lacking:
             raise CheckpointError(
                 "model",
@@ -117,11 +136,18 @@ class Featuriser:
         recipe = model.recipe
         loaded = load_encoders(recipe, sources=encoders, device=device, batch_seconds=batch_seconds)
         aligners = [
-            LoadedAligner.load(group, recipe.aligners[group.name], device)
+            LoadedAligner.load(
+                group, recipe.aligners[group.name], device, partial(blocks_above, loaded)
+            )
             for group in recipe.groups
             if group.kind == "aligned"
         ]
-        return cls(model, loaded, aligners)
+        tuned = []
+        for name, folder in recipe.tuned.items():
+            group = recipe.group(name)
+            blocks = blocks_above(loaded, str(group.provenance["source_feature"]))
+            tuned.append(LoadedTuned.load(group, folder, blocks, device))
+        return cls(model, loaded, aligners, tuned)
 
     def plan(self, rows: PredictedRows) -> Callable[[Sequence[int]], Featurised]:
         """Count the frames and tokens of all rows; returns what computes some of them.
@@ -142,17 +168,26 @@ class Featuriser:
     ) -> Featurised:
         names = [str(term) for term in self._model.terms]
         found = Featurised({name: {} for name in names}, {name: {} for name in names})
-        kept: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self._aligned_of}
+        kept: dict[str, dict[str, NDArray[Any]]] = {name: {} for name in self._read_again}
         for one in planned:
             utterances = utterances_at(rows.manifest, one.counts, rows.num_samples, positions)
             if rows.first_samples is not None and one.loaded.recipe.kind == "speech":
                 first = rows.first_samples[list(positions)].tolist()
                 utterances = replace(utterances, first_samples=first)
             group = one.loaded.recipe.name
+            if group in self._has_blocks:
+                utterances = _without_overlapping(one.loaded, utterances)
             for row, reason in _quarantined_at_once(utterances).items():
                 found.quarantined.setdefault(row, f"{group}: {reason}")
             for place, feature, values in _rows_of(one.loaded, utterances, found, group):
                 self._take(f"{group}/{feature}", utterances.ids[place], values, found, kept)
+        for blocks in self._tuned:
+            above = blocks.layers(kept[blocks.source])
+            for row, reason in above.quarantined.items():
+                found.quarantined.setdefault(row, reason)
+            for feature, rows_of_all in above.rows.items():
+                for row, values in rows_of_all.items():
+                    self._take(f"{blocks.recipe.name}/{feature}", row, values, found, kept)
         for aligner in self._aligners:
             aligned = aligner.align({name: kept[name] for name in aligner.reads})
             for row, values in aligned.items():
@@ -171,7 +206,7 @@ class Featuriser:
         found: Featurised,
         kept: dict[str, dict[str, NDArray[Any]]],
     ) -> None:
-        """Pool the rows of a feature for each of its terms; keep them if an aligner reads them."""
+        """Pool the rows of a feature for each of its terms; keep them if they are read again."""
         if feature in kept:
             kept[feature][row] = values
         if feature in self._read_as_frames:
@@ -226,6 +261,20 @@ def _rows_of(
 def _quarantined_at_once(utterances: Utterances) -> dict[str, str]:
     """Return what is known to be unusable before anything is encoded, by row."""
     return {utterances.ids[place]: why for place, why in utterances.quarantined.items()}
+
+
+def _without_overlapping(loaded: LoadedEncoder, utterances: Utterances) -> Utterances:
+    """Quarantine recordings that are encoded in overlapping windows, which blocks cannot go on."""
+    encoder: Any = loaded.extractor.encoder
+    if loaded.recipe.kind != "speech":
+        return utterances
+    long = {
+        place: "a recording above a minute, encoded in windows that overlap: trained blocks cannot "
+        "read it; cut it, or give --window"
+        for place in utterances.usable
+        if "window_overlap_s" in encoder.provenance_of_long(utterances.num_samples[place])
+    }
+    return replace(utterances, quarantined={**utterances.quarantined, **long})
 
 
 def _require_transcripts(rows: PredictedRows, encoder: str) -> None:

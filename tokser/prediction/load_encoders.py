@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from tokser.encoders.base import StoredDtype, precision_of
 from tokser.encoders.layers import full_provenance, last_layer, layer_name
+from tokser.encoders.upper_blocks import HasUpperBlocks, UpperBlocks
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.experiments.models import FeatureRecipe, GroupRecipe
 from tokser.extraction.encoder_spec import EncoderSpec
@@ -14,9 +17,8 @@ from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import TOKEN_IDS, WORD, FeatureSpecs
 from tokser.progress import say
 from tokser.provenance import IMPORTED
-from tokser.store.schema import TUNED_ON
 
-__all__ = ["LoadedEncoder", "load_encoders"]
+__all__ = ["LoadedEncoder", "blocks_above", "load_encoders"]
 
 _OF_THE_CORPUS = frozenset({"model", "revision", "resampling"})
 """Provenance that says what a corpus was, or where a model came from: weights have their digest."""
@@ -60,9 +62,47 @@ def load_encoders(
         CheckpointError: An encoder has other weights, or is other in something else that decides
             its activations, or has no such layer.
     """
-    groups = [group for group in recipe.groups if group.kind != "aligned"]
+    for group in recipe.groups:
+        if group.is_tuned and group.name not in recipe.tuned:
+            _refuse_without_blocks(group)
+    groups = [group for group in recipe.groups if group.is_encoder]
     named = _named(groups, sources)
     return [_load(group, named.get(group.name), device, batch_seconds) for group in groups]
+
+
+def blocks_above(encoders: Sequence[LoadedEncoder], feature: str) -> UpperBlocks:
+    """Return the untouched blocks above a layer of one of the encoders, in float32.
+
+    Args:
+        encoders: Of a model.
+        feature: Name of the layer, such as `wavlm-base/layer-10`.
+
+    Raises:
+        SettingsError: The encoder has no blocks above it.
+    """
+    group, _, layer = feature.rpartition("/")
+    loaded = next(one for one in encoders if one.recipe.name == group)
+    encoder: Any = loaded.extractor.encoder
+    if not isinstance(encoder, HasUpperBlocks):
+        raise SettingsError(
+            feature,
+            expected="an encoder whose upper blocks can be trained",
+            got=f"{encoder.name}, which has no `upper_blocks`",
+            remedy="Write that method, see docs/own-encoder.md.",
+        )
+    return encoder.upper_blocks(loaded.layers[layer]).to(torch.float32)
+
+
+def _refuse_without_blocks(group: GroupRecipe) -> None:
+    below = group.provenance["source_feature"]
+    raise SettingsError(
+        f"model, {group.name}",
+        expected="a folder that keeps its tuned blocks, for recordings and transcripts",
+        got=f"none of those on {below}: the model was made without them",
+        remedy="Fit the model again with --run FOLDER of `tokser tune`. Or extract these "
+        f"recordings into a store up to {below}, add the tuned layers with `tokser apply --name "
+        f"{group.name}`, pool, and predict that store.",
+    )
 
 
 def _named(groups: Sequence[GroupRecipe], sources: Sequence[str]) -> dict[str, str]:
@@ -96,15 +136,6 @@ def _load(
     group: GroupRecipe, source: str | None, device: str, batch_seconds: float | None
 ) -> LoadedEncoder:
     made_by = group.provenance
-    if TUNED_ON in made_by:
-        raise SettingsError(
-            f"encoder {group.name}",
-            expected="an encoder as it was published, for recordings and transcripts",
-            got=f"tuned blocks on {made_by['source_feature']}, which `tokser predict` cannot load",
-            remedy=f"Extract these recordings into a store up to {made_by['source_feature']}, add "
-            f"the tuned layers with `tokser apply --name {group.name}`, pool, and predict that "
-            "store.",
-        )
     if made_by.get("model_type") == IMPORTED:
         raise SettingsError(
             f"encoder {group.name}",

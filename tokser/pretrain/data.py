@@ -40,7 +40,7 @@ class Batches(lightning.LightningDataModule):
         super().__init__()
         self._pairs, self._settings = pairs, settings
         self._mismatched = dict(mismatched)
-        self._train, self._shard_of = list(train), shard_of or {}
+        self.train_ids, self._shard_of = list(train), shard_of or {}
         self._pins = pins
         self._num_frames = pairs.num_frames.to_dict()
 
@@ -72,14 +72,14 @@ class Batches(lightning.LightningDataModule):
         options = {"batch_size": settings.batch_size, "seed": settings.seed, "epoch": epoch}
         if settings.order == "shards":
             batches = shard_batches(
-                self._train,
+                self.train_ids,
                 self._num_frames,
                 self._shard_of,
                 shards_at_once=settings.shards_at_once,
                 **options,
             )
         else:
-            batches = bucketed_batches(self._train, self._num_frames, **options)
+            batches = bucketed_batches(self.train_ids, self._num_frames, **options)
         return part_of(batches, this_rank(), num_ranks())
 
     def _gather(self, ids: Sequence[str]) -> Batch:

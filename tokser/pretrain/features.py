@@ -20,6 +20,8 @@ _LATER_SETTINGS = {
     "tune_learning_rate": None,
     "encoder": None,
     "text_encoder": None,
+    "keep": None,
+    "keep_weight": 1.0,
 }
 """Settings that earlier versions had not, with the value that does what they did."""
 
@@ -69,6 +71,8 @@ def roles_of(store: Store, settings: PretrainSettings) -> dict[str, str]:
     roles = {"speech": str(settings.speech), "teacher": str(settings.text), "queries": queries}
     if settings.tune_text:
         roles["below"] = _layer_below(store, settings, group)
+    if settings.keep:
+        roles["kept"] = _kept(store, settings.keep)
     return roles
 
 
@@ -100,6 +104,19 @@ def pairs_of(store: Store, roles: dict[str, str], *, special_tokens: bool) -> Pa
     speech = tuple(store[name] for name in roles["speech"].split(","))
     below = store[roles["below"]] if "below" in roles else None
     return Pairs(speech, store[roles["queries"]], store[roles["teacher"]], special_tokens, below)
+
+
+def _kept(store: Store, wanted: str) -> str:
+    """Return the feature whose functionals are kept, if they were pooled."""
+    pooled = [name for name in store.pooled if name in store]
+    if wanted not in pooled:
+        raise SettingsError(
+            f"--keep {wanted}, {store.path}",
+            expected=f"a feature with functionals: {list_some(pooled, most=20) or 'there is none'}",
+            got=repr(wanted),
+            remedy=f"Pool it: `tokser pool --store {store.path}`.",
+        )
+    return wanted
 
 
 def _layer_below(store: Store, settings: PretrainSettings, group: str) -> str:

@@ -16,6 +16,7 @@ from tokser.pretrain.attention import product
 from tokser.pretrain.batches import Batch, DevBatch
 from tokser.pretrain.distributed_loss import gathered_loss, local_loss, num_ranks
 from tokser.pretrain.free_teacher import teacher_losses
+from tokser.pretrain.kept_functionals import KeptFunctionals
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.rates import DevUnits
 from tokser.pretrain.validation import Validation
@@ -39,6 +40,7 @@ class AlignerModule(lightning.LightningModule):
             where a loss or a score is not finite.
         num_batches: Batches of an epoch, for the schedule.
         units: Independent units of the scores' intervals; every utterance by default.
+        kept: Predicts functionals from aligned tokens, see `kept_functionals`; none by default.
 
     Attributes:
         scores: Scores of the last validation, by name.
@@ -51,10 +53,11 @@ class AlignerModule(lightning.LightningModule):
         require_finite: Callable[[Batch], None] = lambda batch: None,
         num_batches: int = 1,
         units: DevUnits | None = None,
+        kept: KeptFunctionals | None = None,
     ) -> None:
         super().__init__()
         self._num_batches = num_batches
-        self.aligner = aligner
+        self.aligner, self.kept = aligner, kept
         self.text_only = TextOnly(aligner.text_dim) if settings.text_only else None
         self.scores: dict[str, float] = {}
         self._settings, self._require_finite = settings, require_finite
@@ -132,6 +135,10 @@ class AlignerModule(lightning.LightningModule):
         if trained is not None:
             tau, anchor = self._settings.temperature, self._settings.teacher_anchor
             total = total + teacher_losses(loss, trained, student, batch.teacher, tau, anchor)
+        if self.kept is not None:
+            of_kept = self.kept(batch.ids, student, batch.num_tokens)
+            total = total + self._settings.keep_weight * of_kept
+            self.log("train_loss_kept", of_kept.detach(), batch_size=len(batch.ids))
         self._losses.append(value)
         self.log("train_loss_step", value, prog_bar=True, batch_size=len(batch.ids))
         if self.text_only is not None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 
@@ -24,6 +25,7 @@ from tokser.pretrain.data import Batches
 from tokser.pretrain.features import pairs_of, resolve_features, roles_of, stamp_of
 from tokser.pretrain.free_teacher import FreeTeacher
 from tokser.pretrain.history import History, say_best
+from tokser.pretrain.kept_functionals import KeptFunctionals
 from tokser.pretrain.module import AlignerModule
 from tokser.pretrain.preload import preloaded
 from tokser.pretrain.rates import DevUnits, dev_units
@@ -37,6 +39,9 @@ from tokser.redaction import redacted_values
 from tokser.store import Store
 
 __all__ = ["run_pretraining"]
+
+_NOT_OF_ALIGNER = ("below", "kept")
+"""Roles of features that only training needs."""
 
 
 def run_pretraining(
@@ -63,7 +68,8 @@ def run_pretraining(
     device = resolve_device(settings.device)
     data = _batches(settings, store, pairs, device)
     units = dev_units(data.dev, store.utterances["speaker"])
-    module = _untrained(settings, pairs, data.num_batches, units)
+    kept = store.functionals(roles["kept"]) if "kept" in roles else None
+    module = _untrained(settings, pairs, data, units, kept)
     _add_tuned_blocks(module, settings, roles, blocks_above)
     history = History(settings.out, settings.epochs, settings.save_steps)
     is_trained = settings.resume and history.is_finished()
@@ -109,7 +115,7 @@ def _describe(
         text_dim=pairs.teacher.dim,
         speech_dim=pairs.speech[0].dim,
         special_tokens=settings.special_tokens,
-        features={role: name for role, name in roles.items() if role != "below"},
+        features={role: name for role, name in roles.items() if role not in _NOT_OF_ALIGNER},
         provenance={role: store[names.split(",")[0]].provenance for role, names in roles.items()},
         best_epoch=int(best["epoch"]),
         scores={
@@ -151,7 +157,11 @@ def _add_tuned_blocks(
 
 
 def _untrained(
-    settings: PretrainSettings, pairs: Pairs, num_batches: int, units: DevUnits
+    settings: PretrainSettings,
+    pairs: Pairs,
+    data: Batches,
+    units: DevUnits,
+    functionals: "pd.DataFrame | None",
 ) -> AlignerModule:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -162,4 +172,8 @@ def _untrained(
             len(pairs.speech),
             settings.options,
         )
-        return AlignerModule(aligner, settings, pairs.require_finite, num_batches, units)
+        kept = None
+        if functionals is not None:
+            kept = KeptFunctionals(functionals, data.train_ids, pairs.teacher.dim)
+        check = pairs.require_finite
+        return AlignerModule(aligner, settings, check, data.num_batches, units, kept)

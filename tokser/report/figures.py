@@ -20,7 +20,17 @@ from tokser.report.naming import protocol_title
 from tokser.report.svg import COLOURS, INK, MUTED, PAPER, Drawing, draw
 from tokser.report.tasks import Metric
 
-__all__ = ["Tenths", "agreement", "convergence", "layer_curve", "leakage_figure", "validation"]
+__all__ = [
+    "Tenths",
+    "agreement",
+    "convergence",
+    "layer_curve",
+    "leakage_figure",
+    "legend",
+    "protocol_colour",
+    "stamped",
+    "validation",
+]
 
 _PROTOCOLS = {
     "speaker": (COLOURS[0], "o"),
@@ -80,7 +90,7 @@ def _paint_leakage(
         colour, marker = _PROTOCOLS[protocol]
         axes.plot(
             values, rows, marker, color=colour, markersize=8, markeredgecolor=PAPER,
-            label=_stamped(protocol, stamps),
+            label=stamped(protocol, stamps),
         )  # fmt: skip
     low, high = min(map(np.min, ends.values())), max(map(np.max, ends.values()))
     span = max(high - low, 0.05 * metric.scale)
@@ -99,7 +109,7 @@ def _paint_leakage(
     axes.spines["left"].set_visible(False)
     axes.grid(visible=True, axis="x")
     axes.set_xlabel(f"{metric.axis}, and the difference")
-    _legend(axes)
+    legend(axes)
 
 
 def _difference(metric: Metric, one: Leakage) -> str:
@@ -138,21 +148,21 @@ def layer_curve(
     for protocol, values in curve.values.items():
         pairs = zip(curve.layers[protocol], values, strict=True)
         points = ", ".join(f"layer {layer} {metric.text(value)}" for layer, value in pairs)
-        texts.append(f"{_stamped(protocol, stamps)}: {points}")
+        texts.append(f"{stamped(protocol, stamps)}: {points}")
         if selected := curve.selected[protocol]:
             folds = ", ".join(f"layer {layer} in {count}" for layer, count in selected.items())
             texts.append(f"of {sum(selected.values())} folds, dev selects {folds}")
 
     def paint(axes: Axes) -> None:
         for protocol in curve.values:
-            _paint_layers(axes, metric.scale, curve, protocol, _stamped(protocol, stamps))
+            _paint_layers(axes, metric.scale, curve, protocol, stamped(protocol, stamps))
         # Far below the curves, the line would only flatten them.
         if axes.get_ylim()[0] - metric.scale * chance < _NEAR_CHANCE * metric.scale:
             axes.axhline(metric.scale * chance, color=MUTED, ls="-.", lw=1.6, label="Chance")
         axes.set_xlabel("Layer (0: embedding output)")
         axes.set_ylabel(metric.axis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=13, min_n_ticks=1))
-        _legend(axes, [*axes.get_legend_handles_labels()[0], *_keys_of_layers(metric, curve)])
+        legend(axes, [*axes.get_legend_handles_labels()[0], *_keys_of_layers(metric, curve)])
 
     heading = f"{title}: {metric.name} over the layers of {curve.label}"
     return draw(paint, height=290, title=heading, description="; ".join(texts))
@@ -226,7 +236,7 @@ def agreement(
     def paint(axes: Axes) -> None:
         for protocol, curve in curves.items():
             colour, marker = _PROTOCOLS.get(protocol, _OTHER)
-            label = _stamped(protocol, stamps)
+            label = stamped(protocol, stamps)
             axes.plot(curve.truth, curve.mean, marker=marker, color=colour, label=label)
             band = curve.mean - curve.std, curve.mean + curve.std
             axes.fill_between(curve.truth, *band, color=colour, alpha=0.14, lw=0)
@@ -235,10 +245,10 @@ def agreement(
         axes.plot(ends, ends, color=MUTED, ls=":", lw=1.6, label="Perfect agreement")
         axes.set_xlabel(f"{target.capitalize()}, annotated")
         axes.set_ylabel(f"{target.capitalize()}, predicted")
-        _legend(axes)
+        legend(axes)
 
     texts = [
-        f"{_stamped(protocol, stamps)}, {curve.label}: predictions from {curve.mean[0]:.2f} for "
+        f"{stamped(protocol, stamps)}, {curve.label}: predictions from {curve.mean[0]:.2f} for "
         f"annotations of {curve.truth[0]:.2f} to {curve.mean[-1]:.2f} for {curve.truth[-1]:.2f}"
         for protocol, curve in curves.items()
     ]
@@ -322,7 +332,7 @@ def _over_epochs(
         axes.set_xlabel("Epoch")
         axes.set_ylabel(axis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=9, min_n_ticks=1))
-        _legend(axes, _keys_of(list(metrics), [curves[column] for column in shown]))
+        legend(axes, _keys_of(list(metrics), [curves[column] for column in shown]))
 
     texts = [
         _ends(f"{name}, {curves[column][0].lower()}", scale * table[column].dropna(), unit)
@@ -332,7 +342,12 @@ def _over_epochs(
     return draw(paint, height=290, title=title, description="; ".join(texts))
 
 
-def _stamped(protocol: str, stamps: Mapping[str, str]) -> str:
+def protocol_colour(protocol: str) -> str:
+    """Return the colour of a protocol, the same in every figure."""
+    return _PROTOCOLS.get(protocol, _OTHER)[0]
+
+
+def stamped(protocol: str, stamps: Mapping[str, str]) -> str:
     """Name a protocol together with its stamp, if it has one."""
     stamp = stamps.get(protocol)
     return f"{protocol_title(protocol)}, {stamp}" if stamp else protocol_title(protocol)
@@ -356,7 +371,8 @@ def _keys_of(runs: Sequence[str], curves: Sequence[tuple[str, _Dashes]]) -> list
     return keys
 
 
-def _legend(axes: Axes, keys: Sequence[Artist] = ()) -> None:
+def legend(axes: Axes, keys: Sequence[Artist] = ()) -> None:
+    """Put the key above a figure: that of its axes, or the one given; none where there is none."""
     keys = keys or axes.get_legend_handles_labels()[0]
     if not keys:
         return

@@ -4,8 +4,8 @@ The tables of results are read as `tokser.experiments.results` declares them. Bo
 the same columns, so that one section builder serves both.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,10 @@ from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.experiments.results import (
     CLASSIFICATION,
+    LABELS,
     REGRESSION,
+    SHARED,
+    TRANSFER,
     Table,
     TaskTables,
     current_protocol,
@@ -36,7 +39,7 @@ __all__ = [
     "uniform",
 ]
 
-TABLES = ("scores", "predictions", "comparisons", "choices", "confusion")
+TABLES = ("scores", "predictions", "comparisons", "choices", "confusion", "mixes")
 """Tables of an `Experiment`, all with the key columns that `uniform` gives them."""
 
 
@@ -56,9 +59,12 @@ class Experiment:
         comparisons: One row per pair of feature sets.
         choices: One row per selection on dev and fold; without rows where there is no such file.
         confusion: One row per label and prediction; without rows where there is no such file.
+        mixes: One row per configuration and layer of a mix; without rows where nothing is mixed.
         audit: What each protocol shares between its sets.
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
+        further: Tables that only some folders have, by file: `transfer.csv`, `labels.csv`,
+            `corpora.csv`, `shared.csv`.
     """
 
     folder: Path
@@ -68,9 +74,11 @@ class Experiment:
     comparisons: pd.DataFrame
     choices: pd.DataFrame
     confusion: pd.DataFrame
+    mixes: pd.DataFrame
     audit: dict[str, dict[str, Any]]
     provenance: dict[str, Any]
     evaluations: tuple[dict[str, Any], ...]
+    further: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -157,18 +165,23 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
 
     scores = read(tables.summary or tables.scores)
     predictions, comparisons = read(tables.predictions), read(tables.comparisons)
-    choices, confusion = (
+    choices, confusion, mixes = (
         read(table) if _is_there(folder, table) else pd.DataFrame(columns=table.names)
-        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion)
+        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion, tables.mixes)
         if table is not None
     )
+    further = {
+        table.file: read(table)
+        for table in (TRANSFER, LABELS, SHARED, tables.corpora)
+        if _is_there(folder, table)
+    }
     audit = faults.read(folder / "audit.json", command, parse_audit)
     provenance = faults.read(folder / "provenance.json", command, parse_object)
     evaluations = faults.read(folder / "ledger.jsonl", command, parse_lines)
     # One by one, because type checkers understand only this form.
     if scores is None or predictions is None or comparisons is None:
         return None
-    if choices is None or confusion is None:
+    if choices is None or confusion is None or mixes is None:
         return None
     if audit is None or provenance is None or evaluations is None:
         return None
@@ -182,9 +195,11 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         comparisons=uniform(comparisons, tables.head),
         choices=uniform(choices, tables.head),
         confusion=uniform(confusion, tables.head),
+        mixes=uniform(mixes, tables.head),
         audit=audit,
         provenance=provenance,
         evaluations=tuple(_under_current_name(line) for line in evaluations),
+        further={name: table for name, table in further.items() if table is not None},
     )
 
 

@@ -12,6 +12,7 @@ from tokser.report.confusion_figure import confusion_matrix
 from tokser.report.inputs import Experiment
 from tokser.report.layers import find_layer_curves
 from tokser.report.leakage import Leakage, leakage_of, measure_leakage
+from tokser.report.mixes import LayerWeights, find_layer_weights, weights_figure, weights_table
 from tokser.report.naming import protocol_title
 from tokser.report.scores import Configuration, Score, Scores, score_table
 from tokser.report.significance import Family, comparison_table, find_families
@@ -127,6 +128,21 @@ class Part:
         ]
 
     @cached_property
+    def layer_weights(self) -> list[tuple[str, Drawing]]:
+        """Name of each head and mix, and the weights of its layers as bars."""
+        return [
+            (one.row.label, weights_figure(self.title, one, self.stamps)) for one in self._weights
+        ]
+
+    @cached_property
+    def layer_weights_table(self) -> Table | None:
+        """Weights of all mixes; None where nothing is mixed."""
+        if not self._weights:
+            return None
+        caption = f"{self.title}: weights of the layers of mixes"
+        return weights_table(self._weights, f"{self.name}-layer-weights", caption, self.stamps)
+
+    @cached_property
     def confusions(self) -> list[Confused]:
         """Confusion matrix of the estimate of each protocol; none for predicted numbers."""
         found = []
@@ -171,6 +187,10 @@ class Part:
     @cached_property
     def _leakages(self) -> list[Leakage]:
         return measure_leakage(self.scores) if self.shares_speakers else []
+
+    @cached_property
+    def _weights(self) -> list[LayerWeights]:
+        return find_layer_weights(self.scores, self._own("mixes"))
 
     def _compared(self, families: Sequence[Family], more: str = "") -> Table:
         unit = self.metric.unit_of_difference

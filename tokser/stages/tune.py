@@ -6,7 +6,10 @@ from tokser.config import TuneSettings
 from tokser.experiments.classification import Classification
 from tokser.experiments.experiment import run_experiment
 from tokser.experiments.heads.tuned.blocks import EncoderBlocks
+from tokser.experiments.heads.tuned.checkpoint import WEIGHTS
 from tokser.experiments.heads.tuned.head import TunedHead
+from tokser.experiments.models import save_model
+from tokser.experiments.models.of_tuned import model_of_fold
 from tokser.extraction.stored_blocks import layer_names, stored_blocks
 from tokser.progress import warn
 from tokser.provenance import digest_of
@@ -31,13 +34,20 @@ def tune(settings: TuneSettings) -> Path:
     blocks = blocks_of(store, settings.source, settings.encoder)
     layer = store[settings.source]
     inputs = digest_of([layer.identity, rows_digest(store, layer.name)])
+    trained = settings.model_copy(update={"save_models": False})
     heads = {
-        f"tuned-{name}": TunedHead(name, blocks, settings, inputs, layer.provenance)
+        f"tuned-{name}": TunedHead(name, blocks, trained, inputs, layer.provenance)
         for name in settings.heads
     }
-    return run_experiment(
-        Classification(), settings.experiment(), heads, command="tune", inputs=blocks.identity()
+    task = Classification()
+    out = run_experiment(
+        task, settings.experiment(), heads, command="tune", inputs=blocks.identity()
     )
+    if settings.save_models:
+        for weights in sorted(out.glob(f"folds/*/{WEIGHTS}")):
+            model = model_of_fold(store, blocks, weights.parent, task.targets[0])
+            save_model(model, out / "models" / weights.parent.name)
+    return out
 
 
 def blocks_of(store: Store, feature: str, folder: Path | None) -> EncoderBlocks:

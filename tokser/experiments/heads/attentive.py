@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
+from tokser.experiments.heads.frames.attention_scores import attention_scores
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
-from tokser.experiments.heads.frames.ragged import linear, segment_softmax, weighted_sums
+from tokser.experiments.heads.frames.ragged import segment_softmax, weighted_sums
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
 __all__ = ["AttentivePooling", "TrainedAttentive"]
@@ -56,8 +57,9 @@ class AttentivePooling(Pooling):
         dropout: Dropout,
     ) -> Float[Tensor, "models batch width"]:
         """Return weighted means, then weighted standard deviations."""
-        hidden = linear(rows, parameters["attention.weight"], parameters["attention.bias"]).tanh()
-        scores = (hidden @ parameters["score"]).transpose(1, 2)
+        weight, bias = parameters["attention.weight"], parameters["attention.bias"]
+        products = torch.bfloat16 if options.attention_precision == "bf16" else None
+        scores = attention_scores(rows, weight, bias, parameters["score"], products)
         weights = segment_softmax(scores, lengths)
         mean = weighted_sums(weights, rows, lengths)
         square = weighted_sums(weights, rows.square(), lengths)

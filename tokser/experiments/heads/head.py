@@ -89,6 +89,11 @@ class Head(ABC):
     mixes: ClassVar[bool] = False
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the terms of a sum have to be, `speech` or `text`, in order; none: anything."""
+        return ()
+
+    @property
     def reads(self) -> Literal["functionals", "means", "frames"]:
         """What it is trained on: functionals, pooled means that stand for frames, or frames."""
         return "functionals"

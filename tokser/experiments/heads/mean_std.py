@@ -10,8 +10,9 @@ from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.attentive import LEAST_VARIANCE
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling
 from tokser.experiments.heads.frames.ragged import segment_means
+from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
-__all__ = ["MeanStdPooling"]
+__all__ = ["MeanStdPooling", "TrainedMeanStd"]
 
 
 class MeanStdPooling(Pooling):
@@ -45,3 +46,10 @@ class MeanStdPooling(Pooling):
         square = segment_means(rows.square(), lengths)
         deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
         return torch.cat([mean, deviation], dim=-1)
+
+
+class TrainedMeanStd(TrainedFrameHead):
+    """The head `mean-std` after training."""
+
+    kind = "mean-std"
+    pooling = MeanStdPooling()

@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from tokser.errors import SettingsError, StoreIncompleteError, list_some
-from tokser.experiments.feature_expressions import DEFAULT_FUNCTIONALS, Early, Expression, Term
+from tokser.experiments.feature_expressions import (
+    DEFAULT_FUNCTIONALS,
+    Early,
+    Expression,
+    Late,
+    Term,
+)
 from tokser.experiments.heads.head import Head
 from tokser.store import Store
 
@@ -27,6 +33,7 @@ def require_suited(
         SettingsError: A head has no use for a mix of layers, or for other functionals; layers of a
             mix have different widths.
         StoreIncompleteError: A head reads frames, and the store has only functionals.
+        SettingsError: A head takes speech and text, and an expression is another sum.
     """
     terms = {t: None for e in expressions if isinstance(e, Early) for t in e.terms}
     mixes = [term for term in terms if term.mixed]
@@ -44,6 +51,8 @@ def require_suited(
             _refuse_functionals(name, terms)
         if head.reads == "frames":
             _require_frames(store, name, terms, heads)
+        if head.kinds:
+            _require_kinds(store, name, expressions, head.kinds)
     for term in mixes:
         _require_alike(store, term)
     return any(head.reads == "frames" for head in heads.values())
@@ -82,6 +91,23 @@ def _require_frames(
             remedy="Extract them without --functionals-only, or take one of the heads "
             f"{', '.join(able)}.",
         )
+
+
+def _require_kinds(
+    store: Store, name: str, expressions: Sequence[Expression], kinds: Sequence[str]
+) -> None:
+    sums = [one for e in expressions for one in (e.members if isinstance(e, Late) else (e,))]
+    for early in dict.fromkeys(sums):
+        found = [store[term.features[0]].kind for term in early.terms]
+        # Aligned tokens are tokens of a text.
+        if ["text" if kind == "aligned" else kind for kind in found] != list(kinds):
+            raise SettingsError(
+                str(early),
+                expected=f"for the head {name}, {' + '.join(kinds)}: frames, then the tokens that "
+                "attend to them",
+                got=" + ".join(found),
+                remedy="Write for instance whisper-base/layer-3 + bert-base-uncased/contextual.",
+            )
 
 
 def _require_alike(store: Store, term: Term) -> None:

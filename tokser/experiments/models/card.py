@@ -136,7 +136,7 @@ def _usage(model: Model, name: str) -> str:
         needs.append("It reads transcripts, too: each recording needs one.")
     if model.standardise == "speaker":
         needs.append("It standardises by speaker: recordings need speakers, several of each.")
-    encoders = [g for g in model.recipe.groups if g.kind != "aligned"]
+    encoders = [g for g in model.recipe.groups if g.is_encoder]
     # A local folder's path means nothing to who gets this model, and names its maker's machine.
     sources = [g.name if Path(g.source).is_absolute() else g.source or g.name for g in encoders]
     named = ", ".join(f"`{plain(source)}`" for source in sources)
@@ -148,9 +148,19 @@ def _usage(model: Model, name: str) -> str:
             'model.predict("recording.wav")\n```',
             f"The encoders are no part of this folder: {named}. Their weights' sha256 must be "
             "those of the table below, or predicting is refused. "
-            f"{' '.join(needs)}".rstrip(),
+            f"{' '.join([*_kept(model), *needs])}".rstrip(),
         ]
     )
+
+
+def _kept(model: Model) -> list[str]:
+    """Say which tuned blocks lie in the folder."""
+    return [
+        f"Above `{plain(str(group.provenance['source_feature']))}` it runs blocks that were tuned "
+        f"on {plain(str(group.provenance['tuned_on']['dataset']))}; they lie in `tuned/{name}`."
+        for name in model.recipe.tuned
+        for group in [model.recipe.group(name)]
+    ]
 
 
 def _making(model: Model) -> str:

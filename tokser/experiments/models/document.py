@@ -79,6 +79,8 @@ class RecipeDocument(_Document):
     groups: tuple[GroupDocument, ...]
     aligners: dict[str, str]
     """Folder of each aligner's checkpoint within the model folder."""
+    tuned: dict[str, str] = {}
+    """Folder of the checkpoint of tuned blocks, likewise."""
 
 
 class EstimateDocument(_Document):
@@ -172,6 +174,7 @@ def _member(member: Member, folder: str) -> dict[str, Any]:
 
 
 def _recipe(recipe: FeatureRecipe) -> dict[str, Any]:
+    tuned = {name: f"tuned/{name}" for name in recipe.tuned}
     return {
         "languages": list(recipe.languages),
         "groups": [
@@ -192,6 +195,7 @@ def _recipe(recipe: FeatureRecipe) -> dict[str, Any]:
             for group in recipe.groups
         ],
         "aligners": {name: f"aligners/{name}" for name in recipe.aligners},
+        **({"tuned": tuned} if tuned else {}),
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tokser.config import ClassifySettings, FitSettings, RegressSettings
 from tokser.device import resolve_device
@@ -27,9 +27,10 @@ from tokser.experiments.models.estimate import read_estimate, read_trials
 from tokser.experiments.models.folder import write_model
 from tokser.experiments.models.matching import require_matching
 from tokser.experiments.models.member import Member
-from tokser.experiments.models.model import Averaging, Model
+from tokser.experiments.models.model import Averaging, Model, kind_of
 from tokser.experiments.models.recipe import FeatureRecipe
 from tokser.experiments.models.selection import Selection, select
+from tokser.experiments.models.tuned import find_tuned, places_of_folds
 from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit
@@ -80,7 +81,14 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     features = (name for early in members for term in early.terms for name in term.features)
     terms = dict.fromkeys(Term(name) for name in features)
     places = places_of_runs(store.path, settings.runs)
-    aligners = find_aligners(store, terms, places, is_needed=True)
+    kept = KeptRuns(
+        find_aligners(store, terms, places, is_needed=True),
+        find_tuned(
+            FeatureRecipe.of_store(store, terms),
+            places_of_folds(store.path, settings.runs),
+            is_needed=True,
+        ),
+    )
     if settings.results is not None:
         require_matching(settings.results, experiment, name, inputs)
     dataset = load(store, task, expressions, experiment)
@@ -92,10 +100,17 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     selected = {early: fitting.select(early) for early in members}
     estimate = read_estimate(settings.results or experiment.out, unit, dataset)
     with stamp.claim(settings.out):
-        model = fitting.model(expression, selected, inputs, aligners)
+        model = fitting.model(expression, selected, inputs, kept)
         write_model(replace(model, estimate=estimate), settings.out)
         stamp.write(settings.out)
     return settings.out
+
+
+class KeptRuns(NamedTuple):
+    """Folders that a model keeps a copy of, by name of their group: aligners, tuned blocks."""
+
+    aligners: Mapping[str, Path]
+    tuned: Mapping[str, Path]
 
 
 class _Fitting:
@@ -121,7 +136,7 @@ class _Fitting:
         expression: Expression,
         selected: Mapping[Early, Selection],
         inputs: Mapping[str, Any],
-        aligners: Mapping[str, Path],
+        kept: KeptRuns,
     ) -> Model:
         """Fit what was selected, and put it together."""
         dataset, sums = self._dataset, list(selected)
@@ -132,7 +147,7 @@ class _Fitting:
             else:
                 how = expression.how
         members = tuple(self._fitted(sums, selected))
-        classes = dataset.task.classes(dataset.utterances[self._unit.target])
+        classes = dataset.task.classes(dataset.target(self._unit.target))
         weights: tuple[float, ...] = ()
         if how == "weighted":
             on_dev = [selected[early].dev_score for early in sums]
@@ -140,12 +155,12 @@ class _Fitting:
         terms = dict.fromkeys(term for member in members for term in member.terms)
         used = {
             name: place
-            for name, place in aligners.items()
+            for name, place in kept.aligners.items()
             if any(term.feature.startswith(f"{name}/") for term in terms)
         }
         languages = sorted(set(dataset.utterances["language"]) - {""})
         return Model(
-            task=dataset.task.tables.task,
+            task=kind_of(dataset.task),
             target=self._unit.target,
             dataset=self._settings.dataset,
             features=str(expression),
@@ -153,7 +168,9 @@ class _Fitting:
             members=members,
             how=how,
             weights=weights,
-            recipe=FeatureRecipe.of_store(dataset.store, terms, languages=languages, aligners=used),
+            recipe=FeatureRecipe.of_store(
+                dataset.store, terms, languages=languages, aligners=used, tuned=kept.tuned
+            ),
             standardise=self._settings.standardise,
             provenance=self._provenance(inputs, selected),
         )
@@ -174,7 +191,7 @@ class _Fitting:
                 data = TrainingData(
                     task=dataset.task,
                     functionals=read.functionals.values,
-                    target=dataset.utterances[self._unit.target],
+                    target=dataset.target(self._unit.target),
                     splits=self._folds,
                     grid=self._grid,
                     seed=self._unit.seed,

@@ -45,6 +45,7 @@ __all__ = ["DESCRIPTION", "WEIGHTS", "load_model", "save_model", "types_within",
 DESCRIPTION = "model.json"
 WEIGHTS = "weights.safetensors"
 _ALIGNER_FILES = ("aligner.json", "aligner.safetensors")
+_TUNED_FILES = ("tuned.json", "tuned.safetensors")
 _AGAIN = "Copy the folder again, or run the command that made it."
 
 
@@ -96,10 +97,14 @@ def write_model(
     write_atomically(folder / CARD, model_card(model, name or folder.resolve().name).encode())
     checksummed = ChecksummedFolder(folder)
     copied = []
-    for run, place in model.recipe.aligners.items():
-        inner = ChecksummedFolder(folder / "aligners" / run)
-        inner.put({one: (place / one).read_bytes() for one in _ALIGNER_FILES})
-        copied += [f"aligners/{run}/{one}" for one in (*_ALIGNER_FILES, INDEX)]
+    for own, places, names in (
+        ("aligners", model.recipe.aligners, _ALIGNER_FILES),
+        ("tuned", model.recipe.tuned, _TUNED_FILES),
+    ):
+        for run, place in places.items():
+            inner = ChecksummedFolder(folder / own / run)
+            inner.put({one: (place / one).read_bytes() for one in names})
+            copied += [f"{own}/{run}/{one}" for one in (*names, INDEX)]
     checksummed.note(*copied)
     content = describe(model, member_folders)
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
@@ -298,9 +303,11 @@ def _refuse_unlike(folder: Path, document: ModelDocument, *, may_refer: bool) ->
         faults.append(f"{len(document.classes)} classes for {document.task}")
     if not may_refer and any(member.folder for member in document.members):
         faults.append("a member that refers to a folder, in a folder that is referred to")
-    strange = [one for one in document.recipe.aligners.values() if not is_safe_key(one)]
+    recipe = document.recipe
+    places = (*recipe.aligners.values(), *recipe.tuned.values())
+    strange = [one for one in places if not is_safe_key(one)]
     if strange:
-        faults.append(f"aligners outside the folder, {list_some(strange)}")
+        faults.append(f"checkpoints outside the folder, {list_some(strange)}")
     if faults:
         raise _broken(folder / DESCRIPTION, "parts that fit each other", "; ".join(faults))
 
@@ -320,7 +327,8 @@ def _recipe(folder: Path, document: ModelDocument) -> FeatureRecipe:
         for group in document.recipe.groups
     )
     aligners = {name: folder / place for name, place in document.recipe.aligners.items()}
-    return FeatureRecipe(groups, document.recipe.languages, aligners)
+    tuned = {name: folder / place for name, place in document.recipe.tuned.items()}
+    return FeatureRecipe(groups, document.recipe.languages, aligners, tuned)
 
 
 def _arrays(model: Model) -> dict[str, np.ndarray]:

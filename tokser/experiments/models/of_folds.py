@@ -8,6 +8,7 @@ import csv
 import io
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,9 @@ from tokser.experiments.models.aligners import find_aligners, places_of_runs
 from tokser.experiments.models.document import describe
 from tokser.experiments.models.folder import DESCRIPTION, WEIGHTS, load_model, write_model
 from tokser.experiments.models.member import Member
-from tokser.experiments.models.model import Averaging, Model
+from tokser.experiments.models.model import Averaging, Model, kind_of
 from tokser.experiments.models.recipe import FeatureRecipe
+from tokser.experiments.models.tuned import find_tuned, places_of_folds
 from tokser.experiments.units import Unit, part_name
 from tokser.provenance import digest_of
 
@@ -135,7 +137,7 @@ class FoldModels:
         key = unit.named(task.tables)
         trained = {"train": list(split.train), "dev": list(split.dev), "test": list(split.test)}
         return Model(
-            task=task.tables.task,
+            task=kind_of(task),
             target=unit.target,
             dataset=self._settings.dataset,
             features=features,
@@ -156,7 +158,7 @@ class FoldModels:
         )
 
     def _classes(self, unit: Unit) -> tuple[str, ...]:
-        return self._dataset.task.classes(self._dataset.utterances[unit.target])
+        return self._dataset.task.classes(self._dataset.target(unit.target))
 
     def _recipe(self, features: str, members: Sequence[Member]) -> FeatureRecipe:
         key = features if len(members) > 1 else str(members[0].features)
@@ -167,9 +169,11 @@ class FoldModels:
                 dataset.store, terms, places_of_runs(dataset.store.path), is_needed=False
             )
             languages = sorted(set(dataset.utterances["language"]) - {""})
-            self._recipes[key] = FeatureRecipe.of_store(
+            recipe = FeatureRecipe.of_store(
                 dataset.store, terms, languages=languages, aligners=aligners
             )
+            tuned = find_tuned(recipe, places_of_folds(dataset.store.path), is_needed=False)
+            self._recipes[key] = replace(recipe, tuned=tuned)
         return self._recipes[key]
 
     def _read_by(self, unit: Unit) -> tuple[Early, tuple[int, ...]]:

@@ -11,6 +11,7 @@ from tokser.functionals.moments import MOMENTS
 from tokser.functionals.tables import stored_name
 from tokser.provenance import OF_THE_FILE, UTTERANCE_LEVEL, first_spelling
 from tokser.store import FeatureName, Store
+from tokser.store.schema import TUNED_ON
 
 __all__ = ["FeatureRecipe", "FeatureUse", "GroupRecipe"]
 
@@ -37,7 +38,7 @@ class FeatureUse:
 
 @dataclass(frozen=True)
 class GroupRecipe:
-    """What one encoder, or one aligner, computes.
+    """What one encoder, the tuned blocks of one, or one aligner computes.
 
     Attributes:
         name: Name of the group in a store, for instance `whisper-base`.
@@ -57,7 +58,18 @@ class GroupRecipe:
     @property
     def weights_sha256(self) -> str:
         """Digest of the weights."""
-        return str(self.provenance.get("weights_sha256", ""))
+        weights = self.provenance.get("weights_sha256", "")
+        return str(self.provenance.get("checkpoint_sha256", weights))
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether `tokser tune` made the blocks that compute it, from a layer of an encoder."""
+        return TUNED_ON in self.provenance
+
+    @property
+    def is_encoder(self) -> bool:
+        """Whether it is an encoder, which reads recordings or transcripts."""
+        return self.kind != "aligned" and not self.is_tuned
 
 
 @dataclass(frozen=True)
@@ -65,14 +77,16 @@ class FeatureRecipe:
     """Everything that is needed to compute functionals from recordings or transcripts.
 
     Attributes:
-        groups: Encoders first, then aligners, which read them.
+        groups: Encoders first, then tuned blocks, then aligners: each reads what is before it.
         languages: Languages of the utterances that were trained on, as the manifest says.
         aligners: Folder with the checkpoint of each aligner, by name of its group.
+        tuned: Folder with the checkpoint of tuned blocks, likewise.
     """
 
     groups: tuple[GroupRecipe, ...]
     languages: tuple[str, ...] = ()
     aligners: Mapping[str, Path] = field(default_factory=dict)
+    tuned: Mapping[str, Path] = field(default_factory=dict)
 
     def group(self, name: str) -> GroupRecipe:
         """Return a group by name; `KeyError` without."""
@@ -101,6 +115,7 @@ class FeatureRecipe:
         *,
         languages: Sequence[str] = (),
         aligners: Mapping[str, Path] | None = None,
+        tuned: Mapping[str, Path] | None = None,
     ) -> "FeatureRecipe":
         """Read from a store how the features of some terms were made.
 
@@ -109,6 +124,7 @@ class FeatureRecipe:
             terms: What is used.
             languages: Of the utterances.
             aligners: Folders of pretraining runs, by name of the run.
+            tuned: Folders of folds that `tokser tune` wrote, by name of the group.
         """
         functionals: dict[str, tuple[str, ...]] = {}
         for term in terms:
@@ -119,8 +135,11 @@ class FeatureRecipe:
         for feature, taken in functionals.items():
             _add(groups, store, feature, taken)
         kinds = ("speech", "text", "aligned")
-        ordered = sorted(groups.values(), key=lambda group: kinds.index(group.kind))
-        return cls(tuple(ordered), tuple(languages), dict(aligners or {}))
+        ordered = sorted(
+            groups.values(), key=lambda one: (not one.is_encoder, kinds.index(one.kind))
+        )
+        used = {name: own for name, own in (tuned or {}).items() if name in groups}
+        return cls(tuple(ordered), tuple(languages), dict(aligners or {}), used)
 
     def require_made_alike(self, store: Store) -> None:
         """Raise, naming both sides, unless a store's features were made as the model's were.
@@ -147,6 +166,12 @@ def _add(
                     _add(groups, store, one, ())
                 else:
                     _add_as_trained(groups, one, role, made_by["trained_on"][role])
+    elif TUNED_ON in made_by:
+        below = str(made_by["source_feature"])
+        if below in store or below in store.pooled:
+            _add(groups, store, below, ())
+        else:
+            _add_as_trained(groups, below, kind, made_by["encoder"])
     use = FeatureUse(_dim(store, feature), _dtype(store, feature), functionals)
     known = groups.get(name.group)
     features = dict(known.features) if known else {}
@@ -161,7 +186,7 @@ def _add(
 def _add_as_trained(
     groups: dict[str, GroupRecipe], feature: str, role: str, made_by: Mapping[str, Any]
 ) -> None:
-    """Take what an aligner says of its input, where the store has it no longer."""
+    """Take what an aligner or tuned blocks say of their input, if the store has it no longer."""
     name = FeatureName.parse(feature)
     known = groups.get(name.group)
     features = (known.features if known else {}) | {name.feature: FeatureUse(0, "")}
@@ -186,7 +211,7 @@ def _provenance(store: Store, feature: str) -> dict[str, Any]:
 def _kind(store: Store, feature: str, made_by: Mapping[str, Any]) -> GroupKind:
     if feature in store:
         return store[feature].kind  # type: ignore[return-value]
-    if "tokenizer_digest" in made_by:
+    if "tokenizer_digest" in made_by.get("encoder", made_by):
         return "text"
     return "aligned" if "variant" in made_by else "speech"
 
@@ -213,7 +238,9 @@ def _require_alike(store: Store, group: GroupRecipe, name: str, use: FeatureUse)
             f"{store.path}, {feature}",
             expected=f"the functionals {', '.join(use.functionals)}, which the model reads",
             got="a store without them" if feature in store else "a store without this feature",
-            remedy=f"Extract it with {group.source or group.name}, then run `tokser pool`.",
+            remedy="Write it with `tokser apply`, then run `tokser pool`."
+            if group.is_tuned
+            else f"Extract it with {group.source or group.name}, then run `tokser pool`.",
         )
     made_by = _provenance(store, feature)
     both = [
@@ -223,7 +250,8 @@ def _require_alike(store: Store, group: GroupRecipe, name: str, use: FeatureUse)
         and first_spelling(key, group.provenance.get(key)) != first_spelling(key, made_by.get(key))
     ]
     here = _dtype(store, feature)
-    if here != use.dtype and here and use.dtype:
+    # Blocks that were kept with their head never rounded their layers; `tokser apply` does.
+    if here != use.dtype and here and use.dtype and not group.is_tuned:
         both.append(("dtype", use.dtype, here))
     if both:
         raise StoreMismatchError(

@@ -65,6 +65,30 @@ class Transformer(nn.Module):
         return (weights * normed).sum(dim=0)
 
 
+class CrossAttention(nn.Module):
+    """Frames [frames, speech] and tokens [tokens, text] to one vector."""
+
+    def __init__(self, dims, options):
+        super().__init__()
+        wide = 64 * options.attention_heads
+        self.query = nn.Linear(dims[1], wide)
+        self.key = nn.Linear(dims[0], wide, bias=False)
+        self.heads = options.attention_heads
+
+    def forward(self, frames, tokens):
+        means, deviations = [], []
+        queries = self.query(tokens).chunk(self.heads, dim=-1)
+        keys = self.key(frames).chunk(self.heads, dim=-1)
+        for query, key in zip(queries, keys, strict=True):
+            attended = nn.functional.scaled_dot_product_attention(query, key, frames)
+            squares = nn.functional.scaled_dot_product_attention(query, key, frames**2)
+            means.append(attended.mean(dim=0))
+            variance = squares.mean(dim=0) - means[-1] ** 2
+            deviations.append(variance.clamp(min=1e-5).sqrt())
+        spread = tokens.var(dim=0, correction=0).clamp(min=1e-5).sqrt()
+        return torch.cat([*means, *deviations, tokens.mean(dim=0), spread])
+
+
 PLAIN = {"attentive": Attentive, "superb": Superb, "emobox": EmoBox, "transformer": Transformer}
 _OTHER_NAMES = {
     "qkv.weight": "self_attn.in_proj_weight",
@@ -85,7 +109,12 @@ class PlainHead(nn.Module):
 
     def __init__(self, name, model, parameters, scaling=None):
         super().__init__()
-        self.poolings = nn.ModuleList(PLAIN[name](t.dim, model.options) for t in model.terms)
+        self.shared = None
+        if name == "cross-attention":
+            self.shared = CrossAttention([t.dim for t in model.terms], model.options)
+            self.poolings = [None] * len(model.terms)
+        else:
+            self.poolings = nn.ModuleList(PLAIN[name](t.dim, model.options) for t in model.terms)
         self.mixes = nn.ParameterList(torch.zeros(t.num_layers) for t in model.terms)
         self.output = nn.Linear(model.width, model.num_outputs)
         self.scaling, self.options = scaling, model.options
@@ -99,6 +128,8 @@ class PlainHead(nn.Module):
         if key.startswith("output"):
             return getattr(self.output, key.partition(".")[2])
         term, _, name = key.partition(".")
+        if term == "terms":
+            return dict(self.shared.named_parameters())[name]
         for ours, theirs in _OTHER_NAMES.items():
             name = name.replace(ours, theirs)
         named = dict(self.poolings[int(term.removeprefix("term-"))].named_parameters())
@@ -111,8 +142,9 @@ class PlainHead(nn.Module):
             for pooling, mix, rows in zip(self.poolings, self.mixes, terms, strict=True):
                 if self.options.layer_norm and len(rows) > 1:
                     rows = nn.functional.layer_norm(rows, rows.shape[-1:])
-                pooled.append(pooling((mix.softmax(dim=0)[:, None, None] * rows).sum(dim=0)))
-            vector = torch.cat(pooled)
+                mixed = (mix.softmax(dim=0)[:, None, None] * rows).sum(dim=0)
+                pooled.append(mixed if self.shared else pooling(mixed))
+            vector = self.shared(*pooled) if self.shared else torch.cat(pooled)
             if self.scaling is not None:
                 vector = (vector - self.scaling.centre[0, 0]) * self.scaling.inverse[0, 0]
             outputs.append(self.output(vector))

@@ -11,7 +11,10 @@ from tokser.experiments.heads.registry import HEADS
 
 from .plain import PlainHead, _turned
 
+FRAME_HEADS = ("superb", "emobox", "attentive", "transformer", "cross-attention")
 LENGTHS = (3, 1, 4)
+TOKENS = (2, 3, 1)
+"""Rows of the second term: tokens are other in number than frames."""
 TERMS = (TermShape(3, 5), TermShape(1, 4))
 SMALL = FrameHeadSettings(attention_heads=2, blocks=2)
 
@@ -21,21 +24,23 @@ def draw(name, terms=TERMS, options=SMALL):
     model = FrameModel(HEADS[name].pooling, terms, 3, options)
     torch.manual_seed(0)
     parameters = {k: (v + 0.1 * torch.randn(v.shape)).double() for k, v in model.draw((1,)).items()}
-    rows = [torch.randn(t.num_layers, sum(LENGTHS), t.dim).double() for t in terms]
+    lengths = (LENGTHS, TOKENS)[: len(terms)]
+    pairs = zip(terms, lengths, strict=True)
+    batches = [FrameBatch(torch.randn(t.num_layers, sum(n), t.dim).double(), n) for t, n in pairs]
     scaling = None
     if model.pooling.scales_pooled:
         scaling = PooledScaling.of(torch.randn(1, 9, model.width).double())
-    return model, parameters, [FrameBatch(own, LENGTHS) for own in rows], scaling
+    return model, parameters, batches, scaling
 
 
-@pytest.mark.parametrize("name", ["superb", "emobox", "attentive", "transformer"])
+@pytest.mark.parametrize("name", FRAME_HEADS)
 def test_outputs_and_gradients_are_those_of_torch(name):
     model, parameters, batches, scaling = draw(name)
     for values in parameters.values():
         values.requires_grad_()
     outputs = model.forward(parameters, batches, scaling, no_dropout)
     plain = PlainHead(name, model, parameters, scaling).double()
-    utterances = list(zip(*(b.rows.split(LENGTHS, dim=1) for b in batches), strict=True))
+    utterances = list(zip(*(b.rows.split(b.lengths, dim=1) for b in batches), strict=True))
     expected = plain(utterances)
     torch.testing.assert_close(outputs[0], expected, rtol=1e-9, atol=1e-12)
     weights = torch.randn(expected.shape).double()
@@ -46,13 +51,13 @@ def test_outputs_and_gradients_are_those_of_torch(name):
         torch.testing.assert_close(gradient, plain.places[key].grad, rtol=1e-7, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", ["superb", "emobox", "attentive", "transformer"])
+@pytest.mark.parametrize("name", FRAME_HEADS)
 def test_utterances_do_not_change_each_other(name):
     model, parameters, batches, scaling = draw(name)
     together = model.forward(parameters, batches, scaling, no_dropout)[0]
-    parts = zip(*(b.rows.split(LENGTHS, dim=1) for b in batches), strict=True)
+    parts = zip(*(b.rows.split(b.lengths, dim=1) for b in batches), strict=True)
     for place, own in enumerate(parts):
-        alone = [FrameBatch(rows, (LENGTHS[place],)) for rows in own]
+        alone = [FrameBatch(rows, (rows.shape[1],)) for rows in own]
         found = model.forward(parameters, alone, scaling, no_dropout)[0, 0]
         torch.testing.assert_close(found, together[place], rtol=1e-9, atol=1e-12)
 
@@ -81,3 +86,29 @@ def test_attentive_begins_with_mean_and_standard_deviation():
 def test_attention_heads_must_divide_the_width_of_transformer():
     with pytest.raises(SettingsError, match=r"expected a divisor of 128 .* got 3"):
         HEADS["transformer"].pooling.check(FrameHeadSettings(attention_heads=3))
+
+
+def test_cross_attention_begins_with_both_functionals():
+    terms = (TermShape(1, 5), TermShape(1, 4))
+    model = FrameModel(HEADS["cross-attention"].pooling, terms, 3, FrameHeadSettings())
+    frames, tokens = torch.randn(1, 8, 5), torch.randn(1, 6, 4)
+    batches = [FrameBatch(frames, LENGTHS), FrameBatch(tokens, TOKENS)]
+    pooled = model.pool(model.draw((0,)), batches, no_dropout)[0]
+    for place, found in enumerate(pooled):
+        parts = frames[0].split(LENGTHS)[place], tokens[0].split(TOKENS)[place]
+        both = [(p.mean(0), p.std(0, correction=0).clamp(min=1e-5**0.5)) for p in parts]
+        torch.testing.assert_close(found, torch.cat(sum(both, ())), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_models", [1, 3])
+def test_cross_attention_of_many_models_is_that_of_each(num_models):
+    """Frames are shared by all models, or mixed by each in its own way."""
+    for terms in (TERMS, (TermShape(1, 5), TermShape(1, 4))):
+        model, one, batches, _ = draw("cross-attention", terms)
+        many = {n: torch.cat([v * (i + 1) for i in range(num_models)]) for n, v in one.items()}
+        together = model.pool(many, batches, no_dropout)
+        for place in range(num_models):
+            own = {name: values[place : place + 1] for name, values in many.items()}
+            torch.testing.assert_close(
+                together[place : place + 1], model.pool(own, batches, no_dropout)
+            )

@@ -9,7 +9,7 @@ from tokser.experiments.heads.frames.fold import frame_fold
 from tokser.experiments.heads.head import Choice, Fitting
 from tokser.experiments.heads.registry import HEADS, restore_head
 
-FRAME_HEADS = ("superb", "emobox", "attentive", "transformer")
+FRAME_HEADS = ("superb", "emobox", "attentive", "transformer", "cross-attention")
 
 
 @pytest.fixture(params=FRAME_HEADS, scope="module")

@@ -22,7 +22,7 @@ from tokser.experiments.heads.registry import HEADS
 from .plain import PlainHead, assert_alike, train_alone
 
 CPU = torch.device("cpu")
-FRAME_HEADS = ("superb", "emobox", "attentive", "transformer")
+FRAME_HEADS = ("superb", "emobox", "attentive", "transformer", "cross-attention")
 
 
 @dataclass(frozen=True)

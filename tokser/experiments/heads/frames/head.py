@@ -34,19 +34,26 @@ __all__ = ["FrameHead"]
 
 
 class FrameHead(Head):
-    """`superb`, `emobox`, `attentive`, `transformer`: Adam, plateau, best epoch by dev.
+    """The heads over frames: Adam, plateau, best epoch by dev.
 
     Args:
         trained_as: What it becomes by training; its pooling makes one vector of an utterance's
             frames.
     """
 
-    losses = frozenset[Loss]({"cross-entropy", "squared error"})
+    losses = frozenset[Loss](
+        {"cross-entropy", "cross-entropy on shares", "squared error", "concordance"}
+    )
     is_network = True
     mixes = True
 
     def __init__(self, trained_as: type[TrainedFrameHead]) -> None:
         self.trained_as, self.pooling = trained_as, trained_as.pooling
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the pooling says."""
+        return self.pooling.kinds
 
     @property
     def reads(self) -> Literal["functionals", "means", "frames"]:
@@ -128,7 +135,9 @@ def _fitted(trainer: Trainer, weights: FrameWeights, ids: Sequence[str]) -> Fitt
         np.concatenate([own.mean.reshape(-1) for own in scalings]),
         np.concatenate([own.scale.reshape(-1) for own in scalings]),
     )
-    head = trainer.trained_as(model_of(trainer.pooling, data), weights)
+    model = model_of(trainer.pooling, data)
+    options = model.options.model_copy(update={"attention_precision": "fp32"})
+    head = trainer.trained_as(replace(model, options=options), weights)
     return FittedFrames(head, scaling, data.task.target_scale(data.targets(ids).to_numpy()))
 
 

@@ -10,10 +10,20 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.frames import FrameBatch
-from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
+from tokser.experiments.heads.frames.pooling import (
+    Dropout,
+    Parameters,
+    Pooling,
+    TermRows,
+    draw_linear,
+)
 from tokser.experiments.heads.frames.ragged import layer_norm, linear
 
 __all__ = ["FrameModel", "PooledScaling", "TermShape", "mix_layers", "no_dropout"]
+
+
+_SHARED = "terms."
+"""How the names of parameters begin that terms share."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,11 @@ class FrameModel:
     @property
     def width(self) -> int:
         """Numbers in the vectors of all terms."""
-        return sum(self.pooling.width(term.dim, self.options) for term in self.terms)
+        return self.pooling.width_of_terms(self._dims, self.options)
+
+    @property
+    def _dims(self) -> list[int]:
+        return [term.dim for term in self.terms]
 
     def draw(self, seed: Sequence[int]) -> dict[str, Tensor]:
         """Draw the parameters of one model, each [1, ...]; all layers weigh the same at first.
@@ -87,6 +101,8 @@ class FrameModel:
             if term.num_layers > 1:
                 own["mix"] = torch.zeros(term.num_layers)
             found |= {f"term-{number}.{name}": values for name, values in own.items()}
+        shared = self.pooling.draw_shared(self._dims, self.options, generator)
+        found |= {f"{_SHARED}{name}": values for name, values in shared.items()}
         found |= draw_linear("output", self.width, self.num_outputs, generator)
         return {name: values[None] for name, values in found.items()}
 
@@ -100,15 +116,14 @@ class FrameModel:
             batches: Standardised frames of the same utterances, by term.
             dropout: Applied within the pooling.
         """
-        pooled = []
+        terms = []
         for number, batch in enumerate(batches):
-            prefix = f"term-{number}."
-            own = {n.removeprefix(prefix): v for n, v in parameters.items() if n.startswith(prefix)}
+            own = _named(parameters, f"term-{number}.")
             rows = batch.rows
             if len(rows) > 1:
                 rows = mix_layers(own["mix"], rows, normed=self.options.layer_norm)
-            pooled.append(self.pooling.pool(own, rows, batch.lengths, self.options, dropout))
-        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
+            terms.append(TermRows(own, rows, batch.lengths))
+        return self.pooling.pool_terms(_named(parameters, _SHARED), terms, self.options, dropout)
 
     def forward(
         self,
@@ -130,6 +145,11 @@ class FrameModel:
             pooled = (pooled - scaling.centre) * scaling.inverse
         weight, bias = parameters["output.weight"], parameters["output.bias"]
         return linear(dropout(pooled), weight, bias)
+
+
+def _named(parameters: Parameters, prefix: str) -> dict[str, Tensor]:
+    """Return the parameters whose names begin so, without that beginning."""
+    return {n.removeprefix(prefix): v for n, v in parameters.items() if n.startswith(prefix)}
 
 
 def mix_layers(

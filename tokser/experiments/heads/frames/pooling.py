@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 
-__all__ = ["Dropout", "Parameters", "Pooling", "draw_linear"]
+__all__ = ["Dropout", "Parameters", "Pooling", "TermRows", "draw_linear"]
 
 Parameters = Mapping[str, Tensor]
 """Parameters of P models by name, each [P, ...]."""
@@ -18,17 +18,34 @@ Dropout = Callable[[Tensor], Tensor]
 """Sets values to 0 in training; elsewhere it returns them as they are."""
 
 
+class TermRows(NamedTuple):
+    """Frames or tokens of one term, layers mixed, and the parameters that pool them.
+
+    Attributes:
+        parameters: Of the models.
+        rows: Standardised, one utterance after the other: of each model, or [1, rows, dim].
+        lengths: Rows of each utterance.
+    """
+
+    parameters: Parameters
+    rows: Float[Tensor, "shared rows dim"]
+    lengths: Sequence[int]
+
+
 class Pooling(ABC):
-    """One vector of each utterance's frames.
+    """One vector of each utterance's frames; of several terms, their vectors side by side.
 
     Attributes:
         scales_pooled: Whether vectors are brought to mean 0 and standard deviation 1, by those that
             the first weights make of the training part; see `model.FrameModel`.
         takes_means: Whether it is the same on pooled means, an utterance's only frame.
+        kinds: What each term has to be, if it takes several that have to do with each other:
+            `speech`, or `text`, which aligned tokens are, too.
     """
 
     scales_pooled: ClassVar[bool] = False
     takes_means: ClassVar[bool] = False
+    kinds: ClassVar[tuple[str, ...]] = ()
 
     def check(self, options: FrameHeadSettings) -> None:
         """Raise `SettingsError` where options do not fit together; by default any will do."""
@@ -69,6 +86,45 @@ class Pooling(ABC):
             options: Of the head.
             dropout: Applied within; what follows has its own.
         """
+
+    def width_of_terms(self, dims: Sequence[int], options: FrameHeadSettings) -> int:
+        """Return the numbers in the vector of all terms.
+
+        Args:
+            dims: Numbers in a frame of each term.
+            options: Of the head.
+        """
+        return sum(self.width(dim, options) for dim in dims)
+
+    def draw_shared(
+        self, dims: Sequence[int], options: FrameHeadSettings, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Draw the parameters that terms share; by default there are none.
+
+        Args:
+            dims: Numbers in a frame of each term.
+            options: Of the head.
+            generator: What numbers are drawn from.
+        """
+        return {}
+
+    def pool_terms(
+        self,
+        shared: Parameters,
+        terms: Sequence[TermRows],
+        options: FrameHeadSettings,
+        dropout: Dropout,
+    ) -> Float[Tensor, "models batch width"]:
+        """Return the vector of all terms of each utterance.
+
+        Args:
+            shared: Parameters that terms share.
+            terms: Of the same utterances.
+            options: Of the head.
+            dropout: Applied within.
+        """
+        pooled = [self.pool(*term, options, dropout) for term in terms]
+        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
 
 
 def draw_linear(name: str, wide: int, narrow: int, generator: torch.Generator) -> dict[str, Tensor]:

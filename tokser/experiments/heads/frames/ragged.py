@@ -124,10 +124,9 @@ class _WeightedSums(torch.autograd.Function):
             for place, (first, last) in enumerate(spans(lengths)):
                 torch.bmm(weights[..., first:last], rows[:, first:last], out=sums[place])
         else:
-            flat, shared = weights.flatten(0, 1), rows[0]
-            for place, (first, last) in enumerate(spans(lengths)):
-                out = sums[place].view(models * num, -1)
-                torch.mm(flat[:, first:last], shared[first:last], out=out)
+            parts = zip(*_of_each(lengths, weights.flatten(0, 1).T, rows[0]), strict=True)
+            for out, (used, own) in zip(sums.flatten(1, 2), parts, strict=True):
+                torch.mm(used.T, own, out=out)
         return sums.transpose(0, 1)
 
     @staticmethod
@@ -136,20 +135,28 @@ class _WeightedSums(torch.autograd.Function):
         models, num, _ = weights.shape
         error = errors[0].transpose(0, 1).contiguous()
         to_rows = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
-        to_weights = torch.empty_like(weights)
         if len(rows) == models:
+            to_weights = torch.empty_like(weights)
             for own, (first, last) in zip(error, spans(ctx.lengths), strict=True):
                 to_weights[..., first:last] = own @ rows[:, first:last].transpose(1, 2)
                 if to_rows is not None:
                     to_rows[:, first:last] = weights[..., first:last].transpose(1, 2) @ own
-        else:
-            flat, shared = to_weights.view(models * num, -1), rows[0]
-            for own, (first, last) in zip(error, spans(ctx.lengths), strict=True):
-                flat[:, first:last] = own.view(models * num, -1) @ shared[first:last].T
-                if to_rows is not None:
-                    used = weights.view(models * num, -1)[:, first:last]
-                    to_rows[0, first:last] = used.T @ own.view(models * num, -1)
-        return to_weights, to_rows, None
+            return to_weights, to_rows, None
+        flat = error.flatten(1, 2)
+        found = rows.new_empty(rows.shape[1], models * num)
+        parts = zip(*_of_each(ctx.lengths, rows[0], found), strict=True)
+        for own, (frames, out) in zip(flat, parts, strict=True):
+            torch.mm(frames, own.T, out=out)
+        if to_rows is not None:
+            parts = zip(*_of_each(ctx.lengths, weights.flatten(0, 1).T, to_rows[0]), strict=True)
+            for own, (used, out) in zip(flat, parts, strict=True):
+                torch.mm(used, own, out=out)
+        return found.T.reshape(weights.shape), to_rows, None
+
+
+def _of_each(lengths: Sequence[int], *values: Tensor) -> list[tuple[Tensor, ...]]:
+    """Return what belongs to each utterance, [frames, ...], of each of some tensors."""
+    return [own.split(list(lengths)) for own in values]
 
 
 def layer_norm(rows: Float[Tensor, "layers rows dim"]) -> Float[Tensor, "layers rows dim"]:

@@ -1,13 +1,14 @@
 """Tuned blocks applied to a store: the features `RUN/layer-5`, `RUN/layer-6`, shard by shard."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tokser.experiments.frames import TermFrames
+from tokser.experiments.frames import FrameBatch, TermFrames
 from tokser.experiments.heads.tuned.blocks import EncoderBlocks
 from tokser.experiments.heads.tuned.checkpoint import TunedDescription
 from tokser.experiments.heads.tuned.length_batches import in_length_batches
@@ -19,7 +20,7 @@ from tokser.store.same_provenance import require_same_provenance
 from tokser.store.schema import TUNED_ON
 from tokser.store.write_computed import ComputedRows, write_computed
 
-__all__ = ["write_tuned_layers"]
+__all__ = ["tuned_layers", "tuned_provenance", "write_tuned_layers"]
 
 _SAME_AS_IN_TUNING = ("context", "model_type", "precision", "tokenizer_digest", "weights_sha256")
 """Provenance of a layer that must be the same in tuning and here."""
@@ -69,7 +70,8 @@ def write_tuned_layers(
     frames = TermFrames((layer,), device=str(device))
 
     def compute(ids: list[str], wanted: Collection[str]) -> ComputedRows:
-        found = _layers(module, frames, ids, batch_size)
+        lengths = frames.num_frames(ids)
+        found = tuned_layers(module, partial(read_finite, frames), ids, lengths, batch_size)
         return {array: found.get(number, {}) for number, array in blocks.names.items()}
 
     return write_computed(
@@ -92,7 +94,27 @@ def _plan(
 ) -> GroupPlan:
     lengths = layer.lengths.reindex(store.utterances.index, fill_value=0)
     spec = FeatureSpec(dim=layer.dim, dtype=cast(Literal["float16", "float32"], str(layer.dtype)))
-    provenance: dict[str, Any] = {
+    return GroupPlan(
+        name=name,
+        kind=store.group(FeatureName.parse(layer.name).group).kind,
+        features=dict.fromkeys(blocks.names.values(), spec),
+        lengths=lengths.to_numpy(dtype=np.int64),
+        provenance=tuned_provenance(layer, description, name, checkpoint_sha256),
+    )
+
+
+def tuned_provenance(
+    layer: Layer, description: TunedDescription, name: str, checkpoint_sha256: str
+) -> dict[str, Any]:
+    """Return the provenance of tuned layers: blocks, and whose labels they have seen.
+
+    Args:
+        layer: The stored layer that the blocks start from.
+        description: Of the blocks.
+        name: Of the group.
+        checkpoint_sha256: Digest of the weights' file.
+    """
+    return {
         "model": name,
         "checkpoint_sha256": checkpoint_sha256,
         "head": description.head,
@@ -102,24 +124,29 @@ def _plan(
         "encoder": layer.provenance,
         TUNED_ON: {"dataset": description.dataset, "ids": sorted(description.tuned_on)},
     }
-    return GroupPlan(
-        name=name,
-        kind=store.group(FeatureName.parse(layer.name).group).kind,
-        features=dict.fromkeys(blocks.names.values(), spec),
-        lengths=lengths.to_numpy(dtype=np.int64),
-        provenance=provenance,
-    )
 
 
-def _layers(
-    module: Any, frames: TermFrames, ids: Sequence[str], batch_size: int
+def tuned_layers(
+    module: Any,
+    read: Callable[[Sequence[str]], FrameBatch],
+    ids: Sequence[str],
+    lengths: NDArray[np.int64],
+    batch_size: int,
 ) -> dict[int, dict[str, NDArray[np.float32]]]:
-    """Return the rows of each utterance, [rows, dim] by id, of every layer by its number."""
+    """Return the rows of each utterance, [rows, dim] by id, of every layer by its number.
+
+    Args:
+        module: The blocks, on the device of what is read.
+        read: Returns the rows of layer k of some utterances.
+        ids: Utterances.
+        lengths: Rows of each.
+        batch_size: Utterances in a batch.
+    """
     found: dict[int, dict[str, NDArray[np.float32]]] = {}
     with torch.inference_mode(), names_what_saves_memory():
-        for places in in_length_batches(frames.num_frames(ids), batch_size):
+        for places in in_length_batches(lengths, batch_size):
             names = [ids[place] for place in places]
-            batch = read_finite(frames, names)
+            batch = read(names)
             layers = module.ragged(batch.rows[0], batch.lengths)
             for number, rows in layers.items():
                 parts = rows.cpu().split(list(batch.lengths))

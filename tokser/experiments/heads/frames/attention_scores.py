@@ -1,0 +1,71 @@
+"""Scores of frames by a small network, for many models that share the frames."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from tokser.experiments.heads.frames.ragged import linear
+
+__all__ = ["attention_scores"]
+
+
+def attention_scores(
+    rows: Float[Tensor, "shared rows dim"],
+    weight: Float[Tensor, "models dim hidden"],
+    bias: Float[Tensor, "models 1 hidden"],
+    score: Float[Tensor, "models hidden heads"],
+    precision: torch.dtype | None = None,
+) -> Float[Tensor, "models heads rows"]:
+    """Return e_t = v^T tanh(W^T x_t + b) of each model and attention head.
+
+    Args:
+        rows: x, of each model, or [1, rows, dim] for all of them.
+        weight: W.
+        bias: b.
+        score: v of each attention head.
+        precision: Of the products with shared frames, and of what lies between them; parameters,
+            scores and gradients stay as they are. None: that of the frames.
+    """
+    if len(rows) > 1 or rows.requires_grad:
+        hidden = linear(rows, weight, bias).tanh()
+        return (hidden @ score).transpose(1, 2)
+    scores: Tensor = _SharedScores.apply(rows[0], weight, bias, score, precision or rows.dtype)
+    return scores
+
+
+class _SharedScores(torch.autograd.Function):
+    """One product for all models, its hidden units kept in place; frames get no gradient.
+
+    With H = tanh(X [W_1 ... W_P] + b) and V the matrix that has v_1 ... v_P on its block diagonal,
+    the scores are S = H V. From dS follow dV = H^T dS, dZ = dS V^T (1 - H^2), dW = X^T dZ and
+    db = 1^T dZ.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, score: Tensor, precision: torch.dtype
+    ) -> Tensor:
+        models, wide, narrow = weight.shape
+        together = weight.to(precision).transpose(0, 1).reshape(wide, models * narrow)
+        rows = rows.to(precision)
+        hidden = torch.addmm(bias.to(precision).reshape(-1), rows, together).tanh_()
+        on_diagonal = torch.block_diag(*score.to(precision))
+        ctx.save_for_backward(rows, hidden, on_diagonal)
+        ctx.shapes = weight.shape, score.shape
+        scores: Tensor = (hidden @ on_diagonal).to(score.dtype)
+        return scores.T.reshape(models, -1, len(rows))
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, ...]:
+        rows, hidden, on_diagonal = ctx.saved_tensors
+        (models, wide, narrow), (_, _, heads) = ctx.shapes
+        outer = errors[0].dtype
+        error = errors[0].flatten(0, 1).T.to(hidden.dtype)
+        to_diagonal = (hidden.T @ error).to(outer).view(models, narrow, models, heads)
+        to_score = to_diagonal.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
+        to_hidden = torch.ops.aten.tanh_backward(error @ on_diagonal.T, hidden)
+        to_weight = (to_hidden.T @ rows).to(outer).view(models, narrow, wide).transpose(1, 2)
+        to_bias = to_hidden.sum(dim=0, dtype=outer).view(models, 1, narrow)
+        return None, to_weight, to_bias, to_score, None
