@@ -92,6 +92,46 @@ def write_noise_emodb():
 
 
 @pytest.fixture(scope="session")
+def write_wav():
+    """Return what writes half a second of noise to a path, with its folder."""
+
+    def write(path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        samples = np.random.default_rng(len(path.name)).normal(0, 0.1, 8_000)
+        soundfile.write(path, samples, 16_000)
+
+    return write
+
+
+@pytest.fixture
+def registered(tmp_path, monkeypatch):
+    """Return what installs a package of nothing but entry points, and returns its folder."""
+
+    def install(package: str, group: str, entry_points: dict[str, str]) -> Path:
+        folder = tmp_path / "site" / package
+        about = folder / f"{package}-1.0.dist-info"
+        about.mkdir(parents=True)
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        lines = [f"{name} = {value}" for name, value in entry_points.items()]
+        (about / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
+        monkeypatch.syspath_prepend(folder)
+        return folder
+
+    before = set(sys.modules)
+    yield install
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def example_package(monkeypatch) -> None:
+    """Make the example package of the documentation importable."""
+    folder = Path(__file__).parents[1] / "docs" / "examples" / "tokser-example-plugin"
+    monkeypatch.syspath_prepend(folder)
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real recordings and weights; tests that need it skip, loudly, without it."""
     folder = Path(os.environ.get("TOKSER_TEST_DATA") or _BESIDE_THE_CHECKOUT).resolve()

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tokser.store.overflow import all_finite
+from tokser.errors import RunError
+from tokser.store.overflow import all_finite, require_finite
 
 
 @given(
@@ -32,3 +33,12 @@ def test_one_bad_value_among_many_is_found(bad, dtype):
 
 def test_whole_numbers_are_finite():
     assert all_finite(np.array([np.iinfo(np.int32).max, np.iinfo(np.int32).min]))
+
+
+def test_a_value_that_is_no_number_is_not_blamed_on_the_type():
+    rows = np.array([1.0, np.nan], dtype=np.float32)
+    with pytest.raises(RunError, match=r"and 1 not finite.*it cannot take this utterance"):
+        require_finite(rows, rows, "store, layer 0, utt001")
+    large = np.array([1e6], dtype=np.float32)
+    with np.errstate(over="ignore"), pytest.raises(RunError, match="--dtype float32"):
+        require_finite(large.astype(np.float16), large, "store, layer 0, utt001")

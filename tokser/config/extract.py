@@ -50,7 +50,8 @@ class ExtractSettings(Settings):
         Field(min_length=1),
         Option(name="--encoder", aliases=("--encoders",), metavar="ID|FOLDER"),
     ]
-    """Hub id (openai/whisper-base) or local folder of a speech or text encoder."""
+    """Hub id (openai/whisper-base) or local folder of a speech or text encoder,
+    opensmile:eGeMAPSv02, or what a package registers (`tokser encoders` lists them)."""
     layers: str = "last"
     """last (the model's last hidden state), all, or a list such as 0,3,6 or 6,last; 0 is the
     embedding output. Encoders that name their layers take names: lld,functionals."""

@@ -1,5 +1,6 @@
 """Features of whole utterances that were computed elsewhere, taken into a store from a file."""
 
+import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,10 +159,10 @@ def _read_csv(file: Path) -> pd.DataFrame:
 
 def _read_npz(file: Path) -> pd.DataFrame:
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
             content = {key: arrays[key] for key in (IDS, VALUES, COLUMNS) if key in arrays}
             names = list(arrays)
-    except (ValueError, OSError, EOFError, KeyError) as error:
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise _malformed(file, f"{type(error).__name__}: {error}") from error
     if not {IDS, VALUES} <= set(content):
         raise _malformed(file, f"the arrays {list_some(names) or 'none'}")
