@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tokser.api.pages import report
     from tokser.api.results import Results, load_results
     from tokser.api.showing import show_progress
+    from tokser.api.transfer import transfer
     from tokser.store import Store
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "regress",
     "report",
     "show_progress",
+    "transfer",
 ]
 
 __version__ = "0.1.0"
@@ -70,6 +72,7 @@ _HOMES = {
     "pool": "api.features",
     "regress": "api.experiments",
     "show_progress": "api.showing",
+    "transfer": "api.transfer",
 }
 """Where a name is defined; it is imported when it is asked for."""
 _PACKAGES = ("heads", "pretrain", "report")

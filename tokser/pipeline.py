@@ -17,6 +17,7 @@ from tokser.config import (
     RegressSettings,
     ReportSettings,
     Settings,
+    TransferSettings,
     TuneSettings,
 )
 from tokser.errors import MissingInputError, SettingsError, list_some, shortened
@@ -45,6 +46,7 @@ class Pipeline(Settings):
     align: tuple[AlignSettings, ...] = ()
     pool: tuple[PoolSettings, ...] = ()
     classify: tuple[ClassifySettings, ...] = ()
+    transfer: tuple[TransferSettings, ...] = ()
     regress: tuple[RegressSettings, ...] = ()
     tune: tuple[TuneSettings, ...] = ()
     report: ReportSettings | None = None

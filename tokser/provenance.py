@@ -20,7 +20,11 @@ from tokser.progress import warn
 from tokser.redaction import redacted_values
 
 __all__ = [
+    "COLUMNS",
+    "IMPORTED",
+    "OF_THE_FILE",
     "STAMP_NAME",
+    "UTTERANCE_LEVEL",
     "Stamp",
     "digest_of",
     "first_spelling",
@@ -34,6 +38,14 @@ __all__ = [
 
 STAMP_NAME = "provenance.json"
 CLAIM_NAME = "begun.json"
+COLUMNS = "columns"
+"""Key of what made a group: names of the columns of its features, by feature."""
+IMPORTED = "imported"
+"""Value of `model_type` where features were computed elsewhere, and taken in from a file."""
+OF_THE_FILE = ("file", "file_sha256")
+"""Keys of what made imported features that differ from corpus to corpus."""
+UTTERANCE_LEVEL = "utterance_level"
+"""Key of what made a group: its features that have one row for each utterance."""
 _DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 _FIRST_SPELLINGS = {"protocols": {"random": "report"}, "variant": {"paper": "report"}}
 """Values of settings that were renamed, by setting: digests keep their first spelling, so that

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tokser.errors import list_some
 from tokser.plain_text import shown
-from tokser.provenance import flattened
+from tokser.provenance import COLUMNS, flattened
 from tokser.store import Damage
 from tokser.store.schema import FUNCTIONALS
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tokser.stages.compare import Difference
     from tokser.stages.corpora import KnownCorpus
     from tokser.stages.doctor import Finding
+    from tokser.stages.encoders import KnownEncoder
+    from tokser.transcription.transcript import Transcript
+    from tokser.transcription.word_errors import WordErrors
 
 __all__ = [
     "audit_tables",
@@ -39,8 +42,11 @@ __all__ = [
     "provenance_table",
     "recomputed_table",
     "results_tables",
+    "shared_tables",
     "store_table",
     "summary_table",
+    "transcripts_table",
+    "word_errors_table",
 ]
 
 _MOST_ROWS = 20
@@ -73,7 +79,7 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
     )
     for one in corpora:
         table.add_row(
-            one.dataset,
+            f"{one.dataset} ({one.registered_by})" if one.registered_by else one.dataset,
             ", ".join(one.languages),
             "" if one.hours is None else f"{one.hours:g}",
             "" if one.num_utterances is None else f"{one.num_utterances:,}",
@@ -81,6 +87,23 @@ def corpora_table(corpora: "Sequence[KnownCorpus]") -> Table:
             one.licence,
             Text(", ".join(one.found), "green"),
         )
+    return table
+
+
+def encoders_table(encoders: "Sequence[KnownEncoder]") -> Table:
+    """Show what `tokser encoders` lists."""
+    headings = ("encoder", "kind", "for instance --encoder", "a row", "from")
+    table = Table(
+        *(Column(heading, overflow="fold") for heading in headings),
+        title="Encoders that tokser can run",
+        box=box.SIMPLE_HEAD,
+        **_NARROW,
+    )
+    for one in encoders:
+        origin = Text(one.origin)
+        if one.fault:
+            origin.append(f"; {one.fault}", "red")
+        table.add_row(*map(shown, (one.name, one.kind, one.example, one.rows)), origin)
     return table
 
 
@@ -126,20 +149,61 @@ def faults_table(reasons: Mapping[str, str]) -> Table:
     return table
 
 
+def transcripts_table(transcripts: "Mapping[str, Transcript]") -> Table:
+    """Show how many transcripts were written, by language, and how surely."""
+    table = _table("language", "recordings", "no speech", "repetition", "median confidence")
+    rows = pd.DataFrame(
+        [(one.language, one.note, one.confidence) for one in transcripts.values()],
+        columns=["language", "note", "confidence"],
+    )
+    for language, part in rows.groupby("language"):
+        counts = part["note"].value_counts()
+        table.add_row(
+            shown(str(language)),
+            f"{len(part):,}",
+            *(f"{counts.get(note, 0):,}" for note in ("no speech", "repetition")),
+            _number(part["confidence"].median()),
+        )
+    return table
+
+
+def word_errors_table(found: "WordErrors") -> Table:
+    """Show error rates with their intervals."""
+    rows = found.table
+    title = f"{len(rows):,} transcripts compared; {found.normaliser}"
+    table = _table("error rate", "value", "95 % interval", "over", title=title)
+    for name, rate, unit in (("WER", found.wer, "words"), ("CER", found.cer, "characters")):
+        interval = rate.interval
+        ends = f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
+        table.add_row(
+            name,
+            f"{100 * rate.value:.1f} %",
+            interval.missing or ends,
+            f"{rows[unit].sum():,} {unit}, {interval.num_units:,} {found.units}",
+        )
+    return table
+
+
+def _number(value: float) -> str:
+    return "none" if value != value else f"{value:.2f}"
+
+
 def predictions_table(predictions: pd.DataFrame) -> Table:
     """Show predictions: the label, and the three classes of the largest probability; or numbers."""
     names = predictions["id"].astype(str)
     folder = os.path.commonpath([os.path.dirname(name) for name in names]) if len(names) else ""  # noqa: PTH120
     only = names.nunique() == 1
-    values = list(predictions.columns[3:])
+    texts = [name for name in predictions.columns if name == "transcript"]
+    values = [one for one in predictions.columns[3:] if not one.startswith("transcript")]
     heads = [] if only else ["recording"]
-    table = _table(*heads, "from (s)", "to (s)", *_heads_of(values))
+    table = _table(*heads, "from (s)", "to (s)", *_heads_of(values), *texts)
     table.title = shown(names.iloc[0] if only else folder) or None if len(names) else None
     rows = []
     for name, (_, row) in zip(names, predictions.iterrows(), strict=True):
         times = [f"{row[column]:.2f}" if row[column] == row[column] else "" for column in _TIMES]
         named = [] if only else [shown(name.removeprefix(folder).lstrip("/"))]
-        rows.append((*named, *times, *_cells_of(row[values])))
+        said = [shown(str(row[name])) for name in texts]
+        rows.append((*named, *times, *_cells_of(row[values]), *said))
     _add_some(table, rows)
     return table
 
@@ -202,9 +266,8 @@ def provenance_table(content: Mapping[str, Any]) -> Table:
     for group, provenance in content["provenance"].items():
         if group.startswith(FUNCTIONALS):
             continue
-        facts = [
-            f"{k} {_short(value)}" for k, value in flattened(provenance).items() if value != ""
-        ]
+        brief = {key: value for key, value in provenance.items() if key != COLUMNS}
+        facts = [f"{k} {_short(value)}" for k, value in flattened(brief).items() if value != ""]
         table.add_row(group, ", ".join(facts))
     return table
 
@@ -371,6 +434,15 @@ def results_tables(folders: Sequence[Path]) -> Iterator[Table]:
 
     for folder in folders:
         yield from map(render_terminal, summary_tables(folder))
+
+
+def shared_tables(shared: pd.DataFrame) -> Iterator[Table]:
+    """Show what every two parts of splits share."""
+    from tokser.report.renderers.terminal import render_terminal
+    from tokser.report.shared import shared_table
+
+    if len(shared):
+        yield render_terminal(shared_table(shared, "shared", "Splits"))
 
 
 def _add_some(table: Table, rows: Sequence[tuple[str, ...]]) -> None:

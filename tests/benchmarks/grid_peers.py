@@ -60,7 +60,7 @@ def loop(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     begin = time.perf_counter()
     model = model_of(fold.train.shape[1], num_classes)
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
-    rows, labels, dev = map(torch.from_numpy, (fold.train, fold.train_labels, fold.dev))
+    rows, labels, dev = map(torch.from_numpy, (fold.train, fold.train_target, fold.dev))
     start = time.perf_counter() - begin
     schedule = ReduceLROnPlateau(adam, mode="max", patience=10)
     ticks: list[float] = []
@@ -73,7 +73,7 @@ def loop(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     begin = time.perf_counter()
     with torch.inference_mode():
         guesses = model(dev).argmax(dim=1)
-    schedule.step(recall_score(fold.dev_labels, guesses.numpy(), average="macro"))
+    schedule.step(recall_score(fold.dev_target, guesses.numpy(), average="macro"))
     _ = {name: value.clone() for name, value in model.state_dict().items()}
     return Cost(float(np.median(np.diff(ticks)[2:])), time.perf_counter() - begin, start)
 
@@ -86,13 +86,13 @@ def scikit_learn(fold: Fold, batch_size: int, num_classes: int) -> Cost:
     repeated = np.arange(count * size) % len(fold.train)
     classes = np.arange(num_classes)
     begin = time.perf_counter()
-    model.partial_fit(fold.train[:size], fold.train_labels[:size], classes=classes)
+    model.partial_fit(fold.train[:size], fold.train_target[:size], classes=classes)
     start = time.perf_counter() - begin
     begin = time.perf_counter()
-    model.partial_fit(fold.train[repeated], fold.train_labels[repeated])
+    model.partial_fit(fold.train[repeated], fold.train_target[repeated])
     step = (time.perf_counter() - begin) / count
     begin = time.perf_counter()
-    recall_score(fold.dev_labels, model.predict(fold.dev), average="macro")
+    recall_score(fold.dev_target, model.predict(fold.dev), average="macro")
     return Cost(step, time.perf_counter() - begin, max(start - step, 0))
 
 
@@ -157,8 +157,8 @@ def lightning(fold: Fold, batch_size: int, num_classes: int, *, is_tuned: bool =
         )
         trainer.fit(
             Module(),
-            loader(fold.train, fold.train_labels, batch_size, True),
-            loader(fold.dev, fold.dev_labels, len(fold.dev), False),
+            loader(fold.train, fold.train_target, batch_size, True),
+            loader(fold.dev, fold.dev_target, len(fold.dev), False),
         )
     whole = time.perf_counter() - begin
     epoch = float(np.median(np.diff([*ticks["epoch"], begin + whole])[1:]))

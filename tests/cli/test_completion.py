@@ -21,7 +21,7 @@ SETUP = {
 EXPECTED = {
     "tokser ext": ["extract"],
     "tokser store ver": ["verify"],
-    "tokser manifest ": [*declared_names(), "csv", "audformat", "lhotse", "emobox"],
+    "tokser manifest ": [*declared_names(), "csv", "audformat", "lhotse", "emobox", "segment"],
     "tokser extract --dataset emo": ["emodb", "emov-db", "emovo"],
     "tokser extract --precision ": ["fp32", "bf16", "fp16"],
     "tokser download --only": ["--only-missing"],

@@ -38,7 +38,7 @@ def test_the_commands_are_those_that_are_promised():
         *("doctor", "corpora", "download", "manifest", "extract", "pretrain", "align", "pool"),
         "report",
         *("attention", "audit", "classify", "compare", "fit", "regress"),
-        *("predict", "export-model", "tune", "apply"),
+        *("predict", "export-model", "transfer", "tune", "apply"),
         *(
             "store info",
             "store verify",

@@ -16,6 +16,7 @@ from tokser.config import (
     RegressSettings,
     ReportSettings,
     Settings,
+    TransferSettings,
 )
 from tokser.config.option import command_words, described
 
@@ -29,6 +30,7 @@ SETTINGS: dict[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "regress": RegressSettings,
     "report": ReportSettings,
+    "transfer": TransferSettings,
 }
 REQUIRED = {
     "align": {"store": "s.zarr", "checkpoint": "runs/x"},
@@ -40,6 +42,7 @@ REQUIRED = {
     "pretrain": {"store": "s.zarr", "out": "out"},
     "regress": {"dataset": "iemocap", "store": "s.zarr", "out": "out"},
     "report": {"results": ("a", "b c")},
+    "transfer": {"dataset": "both", "store": ("a.zarr", "b.zarr"), "out": "out"},
 }
 
 

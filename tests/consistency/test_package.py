@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PIPELINES = sorted(path.name for path in (REPOSITORY / "pipelines").glob("*.yaml"))
-KNOWN = sorted(path.name for path in (REPOSITORY / "data_manifests").iterdir())
+KNOWN = sorted(p.name for p in (REPOSITORY / "data_manifests").iterdir() if p.is_file())
 
 LOAD_EVERYTHING = f"""
 import tokser

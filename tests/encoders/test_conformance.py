@@ -13,9 +13,10 @@ from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, Whisper
 
 from tokser.corpora.manifest import Manifest
 from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder, wav2vec2
-from tokser.encoders.base import last_layer, layer_name, parse_layers, precision_of
+from tokser.encoders.base import precision_of
 from tokser.encoders.batch_shapes import fixed_shape_batches
 from tokser.encoders.checkpoint import quiet_transformers
+from tokser.encoders.layers import last_layer, layer_name, parse_layers
 from tokser.errors import SettingsError
 from tokser.extraction.count_rows import count_frames, count_tokens
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tokser.encoders import load_encoder
-from tokser.encoders.base import parse_layers
+from tokser.encoders.layers import parse_layers
 from tokser.errors import SettingsError
 
 CPU = torch.device("cpu")

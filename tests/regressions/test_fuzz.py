@@ -22,7 +22,7 @@ from tokser.config import (
     GridSettings,
     PretrainSettings,
 )
-from tokser.encoders.base import parse_layers
+from tokser.encoders.layers import parse_layers
 from tokser.errors import TokserError
 from tokser.experiments.feature_expressions import parse
 from tokser.names import Name

@@ -79,7 +79,7 @@ def published(loopback, tmp_path, monkeypatch):
     for module in ("download.published", "declared.counts"):
         monkeypatch.setattr(f"tokser.corpora.{module}.shipped_file", known_here)
     monkeypatch.setattr(
-        "tokser.corpora.completeness.shipped_declaration",
+        "tokser.corpora.completeness.known_declaration",
         lambda name: read_declaration(known_here("data_manifests", f"{name}.yaml")),
     )
     return loopback

@@ -226,3 +226,27 @@ def test_speakers_known_in_part_are_counted_as_that(voices, tmp_path):
         *("--out", tmp_path / "m.csv"),
     )
     assert "5, 6 without one" in " ".join(result.output.split())
+
+
+def test_annotations_become_shares_and_a_label(voices, tmp_path):
+    names = [f"v{i:02d}" for i in range(36)]
+    lines = [f"{n},{a},{'froh' if a in 'AB' else 'müde'}" for n in names[:35] for a in "ABC"]
+    (tmp_path / "a.csv").write_text("\n".join(["id,annotator,label", *lines]))
+    table, out = voices / "my table.csv", tmp_path / "m.csv"
+    given = ("manifest", "csv", "--root", voices, "--table", table, "--out", out)
+    said = ("--annotations", tmp_path / "a.csv", "--column", "label=mood")
+    result = run(*given, *said, "--labels", "majority")
+    assert result.exit_code == 2 and "'müde' (line 4)" in result.output
+    assert not out.exists()
+    result = run(*given, *said, "--labels", "majority", "--rename-label", "müde=traurig")
+    assert result.exit_code == 0, result.output
+    found = pd.read_csv(out, index_col="id", dtype=str, keep_default_na=False)
+    assert found["label"].value_counts().to_dict() == {"froh": 35, "": 1}
+    assert found.loc["v00", "label_traurig"] == "0.3333333333333333"
+    assert "1 utterances have no annotation: v35" in result.output
+    left_out = ("--rename-label", "müde=", "--labels", "plurality", "--min-agreement", "0.9")
+    assert run(*given, *said, *left_out).exit_code == 0
+    found = pd.read_csv(out, index_col="id", dtype=str, keep_default_na=False)
+    assert found.loc["v00", ["label", "label_froh", "num_annotators"]].tolist() == [
+        *("froh", "1.0", "2"),
+    ]

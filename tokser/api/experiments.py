@@ -6,7 +6,7 @@ from typing import Any, Unpack
 
 from tokser.api.options import ClassifyOptions, RegressOptions
 from tokser.api.results import Results
-from tokser.api.stores import AnyStore, folder_beside, opened
+from tokser.api.stores import AnyStore, addresses_of, folder_beside, joined
 from tokser.config import ClassifySettings, RegressSettings
 from tokser.config.keywords import settings_from
 from tokser.experiments.classification import Classification
@@ -25,7 +25,7 @@ _UNNAMED = "unnamed"
 
 
 def classify(
-    store: AnyStore,
+    store: AnyStore | Sequence[AnyStore],
     *,
     features: str | Sequence[str] | None = None,
     protocols: str | Sequence[str] | None = None,
@@ -36,7 +36,7 @@ def classify(
     """Train and score emotion classifiers on functionals, under several protocols.
 
     Args:
-        store: A store whose features are pooled.
+        store: A store whose features are pooled; or several, which are read as one dataset.
         features: Expressions such as `whisper-base/layer-*`; without, all that are pooled.
         protocols: `random`, `speaker`, `fixed`, `text`, `kfold`; without, random and speaker.
         heads: `mlp`, `linear`, `logreg`, `svm`, `mlp-sklearn`; without, mlp.
@@ -55,7 +55,7 @@ def classify(
 
 
 def regress(
-    store: AnyStore,
+    store: AnyStore | Sequence[AnyStore],
     *,
     features: str | Sequence[str] | None = None,
     protocols: str | Sequence[str] | None = None,
@@ -66,7 +66,8 @@ def regress(
     """Predict valence, arousal and dominance from functionals, under several protocols.
 
     Args:
-        store: A store whose features are pooled, of a corpus with ratings.
+        store: A store whose features are pooled, of a corpus with ratings; or several, which are
+            read as one dataset.
         features: Expressions such as `whisper-base/layer-*`; without, all that are pooled.
         protocols: As for `classify`.
         heads: `ridge`, `mlp-sklearn`; without, ridge.
@@ -85,14 +86,14 @@ def regress(
 
 
 def _with_places(
-    store: AnyStore, keywords: dict[str, Any], out: str | Path | None
+    store: AnyStore | Sequence[AnyStore], keywords: dict[str, Any], out: str | Path | None
 ) -> tuple[Store, dict[str, Any]]:
     """Add the store, its dataset, and the folder; `_placed` finds one that is not named."""
-    there = opened(store)
+    there = joined(store)
     features = keywords["features"]
     if features == "all" or features == ("all",) or features == ["all"]:
         keywords = keywords | {"features": None}
-    places = {"dataset": there.dataset, "store": there.path, "out": out or _UNNAMED}
+    places = {"dataset": there.dataset, "store": addresses_of(there), "out": out or _UNNAMED}
     return there, places | keywords
 
 

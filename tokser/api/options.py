@@ -19,6 +19,7 @@ __all__ = [
     "PretrainOptions",
     "RegressOptions",
     "ReportOptions",
+    "TransferOptions",
 ]
 
 AnyPath = str | Path
@@ -120,6 +121,7 @@ class ExperimentOptions(FrameHeadOptions, total=False):
 
     dataset: str
     splits_file: AnyPath | None
+    splits_format: Literal["tokser", "emobox", "emo-superb", "superb", "msp-podcast", "meld"]
     num_folds: int
     group_by: Literal["speaker", "session", "sentence"]
     stratify: bool
@@ -145,6 +147,30 @@ class ExperimentOptions(FrameHeadOptions, total=False):
 class ClassifyOptions(ExperimentOptions, total=False):
     """Of `tokser.classify`."""
 
+    scheduler: str | None
+    cluster: AnyPath | None
+
+
+class TransferOptions(FrameHeadOptions, total=False):
+    """Of `tokser.transfer`."""
+
+    dataset: str
+    standardise_by: Literal["train", "corpus"]
+    seed: int
+    num_seeds: int
+    functionals: Names
+    refit: bool
+    ledger: AnyPath | None
+    check: bool
+    device: str
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    head_grid: AnyPath | Mapping[str, Any]
+    search: Literal["grid", "optuna"]
+    trials: int
+    track: Names
     scheduler: str | None
     cluster: AnyPath | None
 
@@ -188,6 +214,8 @@ class PredictOptions(TypedDict, total=False):
 
     root: AnyPath | None
     transcript: str | None
+    transcribe: AnyPath | None
+    language: str | None
     window: float | None
     hop: float | None
     encoders: Names

@@ -12,7 +12,7 @@ import pandas as pd
 from tokser.api.html import shown_table
 from tokser.api.options import ReportOptions
 from tokser.errors import MissingInputError, SettingsError, list_some
-from tokser.experiments.results import Table, TaskTables, tables_in
+from tokser.experiments.results import LABELS, TRANSFER, Table, TaskTables, tables_in
 from tokser.provenance import STAMP_NAME
 from tokser.report.inputs import uniform
 from tokser.report.layers import LayerCurve, find_layer_curves
@@ -87,6 +87,21 @@ class Results:
     def classes(self) -> pd.DataFrame:
         """A row for each configuration and class: recall, precision, F1, support."""
         return self._read(self._of_classes(self._tables.classes))
+
+    @cached_property
+    def transfer(self) -> pd.DataFrame:
+        """Of `tokser.transfer`: a row for each configuration, training corpus and test corpus."""
+        return self._read(TRANSFER)
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """Of `tokser.transfer`: the class of each label of each corpus, or why it is left out."""
+        return self._read(LABELS)
+
+    @cached_property
+    def corpora(self) -> pd.DataFrame:
+        """Of several stores that were read as one dataset: scores of each corpus."""
+        return self._read(self._tables.corpora)
 
     @cached_property
     def grid(self) -> pd.DataFrame:

@@ -21,9 +21,9 @@ __all__ = ["corpora"]
 def corpora(workspace: Path | None, places: tuple[Path, ...], *, as_json: bool) -> None:
     """List the corpora that tokser knows, and which of them are there.
 
-    Each is declared in a YAML file of data_manifests; `tokser manifest DATASET` and
-    `tokser extract --dataset DATASET` read it. With --json also the classes, subsets, citations,
-    and how each is obtained. `tokser doctor` counts what is there.
+    Each is declared in a YAML file, of tokser or of a package that registers it; `tokser manifest
+    DATASET` and `tokser extract --dataset DATASET` read it. With --json also the classes, subsets,
+    citations, and how each is obtained. `tokser doctor` counts what is there.
     """
     from tokser.stages.corpora import corpora as known_corpora
 

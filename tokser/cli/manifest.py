@@ -2,9 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
+from tokser.cli.help import TopicCommand
 from tokser.cli.options import (
     DATASETS,
     FILE,
@@ -21,13 +23,30 @@ from tokser.errors import SettingsError
 __all__ = ["manifest"]
 
 _TABLES = ("csv", "audformat", "lhotse", "emobox")
+_SEGMENT = "segment"
+
+
+class _Manifest(TopicCommand):
+    """Hands `tokser manifest segment ...` over to a command of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], *rest: Any, **extra: Any
+    ) -> click.Context:
+        """Return the context of the command that the first argument names."""
+        if args[:1] != [_SEGMENT]:
+            return super().make_context(info_name, args, *rest, **extra)
+        from tokser.cli.segment import segment
+
+        extra.setdefault("auto_envvar_prefix", "TOKSER_MANIFEST_SEGMENT")
+        return segment.make_context(f"{info_name} {_SEGMENT}", args[1:], *rest, **extra)
 
 
 @command(
     example="tokser manifest csv --root audio --table recordings.csv --column path=file \\\n"
-    "  --out manifest.csv"
+    "  --out manifest.csv",
+    cls=_Manifest,
 )
-@click.argument("dataset", type=Names([*DATASETS.known.choices, *_TABLES], "name"))
+@click.argument("dataset", type=Names([*DATASETS.known.choices, *_TABLES, _SEGMENT], "name"))
 @option(
     "--root",
     topic="Corpus",
@@ -78,7 +97,8 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     multiple=True,
     metavar="THEIRS=OURS",
     default_text="as they are",
-    help="Another name for a label, e.g. exc=happiness.",
+    help="Another name for a label, e.g. exc=happiness; with --annotations, of a label in them, "
+    "where 'other=' leaves those out.",
 )
 @option(
     "--language",
@@ -92,6 +112,31 @@ _TABLES = ("csv", "audformat", "lhotse", "emobox")
     topic="Table of your own",
     is_flag=True,
     help="Accept a table without labels, for pretraining.",
+)
+@option(
+    "--annotations",
+    topic="Labels",
+    type=FILE,
+    help="What several annotators said: a CSV with the columns id, annotator and label. Their "
+    "shares become columns label_<class>, beside num_annotators.",
+)
+@option(
+    "--labels",
+    "rule",
+    topic="Labels",
+    type=click.Choice(["as-written", "majority", "plurality"]),
+    default="as-written",
+    help="Label of an utterance. as-written: the corpus's own; majority: the class of more than "
+    "half of its annotators; plurality: that of most of them. Without a winner the label is empty.",
+)
+@option(
+    "--min-agreement",
+    topic="Labels",
+    type=float,
+    default=0.0,
+    metavar="SHARE",
+    default_text="none",
+    help="Share of the annotators that --labels plurality asks for at least, e.g. 0.5.",
 )
 @option(
     "--splits-out",
@@ -118,6 +163,9 @@ def manifest(
     labels: tuple[str, ...],
     language: str,
     unlabelled: bool,
+    annotations: Path | None,
+    rule: str,
+    min_agreement: float,
     splits_out: Path | None,
     splits: tuple[str, ...],
     subset: str | None,
@@ -136,24 +184,41 @@ def manifest(
     lhotse     lhotse: recordings, supervisions or cuts, .jsonl or .jsonl.gz
     emobox     EmoBox: data/<dataset>/<dataset>.jsonl, and its folds
 
+    `tokser manifest segment --help` shows how long recordings are cut into utterances.
+
     Then: tokser extract --dataset NAME --manifest OUT --root ROOT, with any NAME you like.
     """  # noqa: D301  click takes the backspace as: keep these lines as they are
+    from tokser.corpora.label_rule import LabelRule
     from tokser.corpora.tables.records import Naming
     from tokser.stages.manifest import manifest as scan
     from tokser.stages.manifest import manifest_of_table
     from tokser.terminal import counts_of, counts_table, faults_table
 
+    renamed = _pairs("--rename-label", labels, may_be_empty=annotations is not None)
+    chosen = LabelRule(rule, min_agreement, renamed)  # type: ignore[arg-type]  # click checked it
     if dataset in _TABLES:
         _refuse("--split and --subset", splits or subset, f"{dataset}, which lists what it has")
         _refuse("--corpus", corpus, f"{dataset}, which is a table")
-        naming = Naming(
-            _pairs("--column", columns), _pairs("--rename-label", labels), language, unlabelled
+        annotated = annotations is not None or rule != "as-written"
+        own = {} if annotations is not None else renamed
+        naming = Naming(_pairs("--column", columns), own, language, unlabelled or annotated)
+        scanned = manifest_of_table(
+            *(dataset, root, tables, out, naming, splits_out),  # type: ignore[arg-type]  # click checked it
+            rule=chosen,
+            annotations=annotations,
         )
-        scanned = manifest_of_table(dataset, root, tables, out, naming, splits_out)  # type: ignore[arg-type]  # click checked it
     else:
-        foreign = tables or columns or labels or language or unlabelled or splits_out
+        foreign = tables or columns or language or unlabelled or splits_out
+        foreign = foreign or (labels if annotations is None else ())
         _refuse("options of tables", foreign, f"{dataset}, which is scanned")
-        scanned = scan(dataset, root, out, splits=splits, subset=subset or "all", corpus=corpus)
+        scanned = scan(
+            *(dataset, root, out),
+            splits=splits,
+            subset=subset or "all",
+            corpus=corpus,
+            rule=chosen,
+            annotations=annotations,
+        )
     quarantined = {fault.id: fault.reason for fault in scanned.faults}
     if as_json:
         print_json({"out": out, "counts": counts_of(scanned.table), "quarantined": quarantined})
@@ -172,10 +237,12 @@ def _refuse(what: str, given: object, dataset: str) -> None:
         )
 
 
-def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, str]:
+def _pairs(option: str, texts: tuple[str, ...], *, may_be_empty: bool = False) -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     wrong = [
-        text for text, (left, _, right) in zip(texts, pairs, strict=True) if not left or not right
+        text
+        for text, (left, mark, right) in zip(texts, pairs, strict=True)
+        if not left or not mark or not (right or may_be_empty)
     ]
     if wrong:
         raise SettingsError(

@@ -67,7 +67,11 @@ DATASETS = Names(declared_names(), "name")
 
 
 def command(
-    *, example: str, name: str | None = None, group: click.Group | None = None
+    *,
+    example: str,
+    name: str | None = None,
+    group: click.Group | None = None,
+    cls: type[TopicCommand] = TopicCommand,
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function a command: its docstring the help, its faults one sentence each.
 
@@ -75,13 +79,12 @@ def command(
         example: A command line that works, shown below the options.
         name: Of the command; by default the function's.
         group: The group that it belongs to, if any.
+        cls: What kind of command it is.
     """
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         make = click.command if group is None else group.command
-        made: click.Command = make(name, cls=TopicCommand, example=example)(
-            reports_errors(function)
-        )
+        made: click.Command = make(name, cls=cls, example=example)(reports_errors(function))
         return made
 
     return decorate

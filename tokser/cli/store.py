@@ -230,6 +230,36 @@ def update(path: str, file: Path, dry_run: bool) -> None:
 
 
 @command(
+    name="import",
+    group=store,
+    example="tokser store import workspace/stores/emodb.zarr prosody.csv --name prosody",
+)
+@store_argument("path")
+@click.argument("file", type=FILE)
+@option(
+    "--name",
+    topic="Output",
+    required=True,
+    help="Name of the features' group; the feature is NAME/functionals.",
+)
+@json_option
+def import_(path: str, file: Path, name: str, *, as_json: bool) -> None:
+    """Take features that were computed elsewhere, one row an utterance, into the store at PATH.
+
+    FILE is CSV with a column id and a column for each number, or npz with the arrays ids, values
+    [utterances, dim] and perhaps columns. The digest of the file is kept. `tokser classify` uses
+    them as it uses functionals.
+    """
+    from tokser.stages.import_features import import_features
+
+    done = import_features(path, file, name)
+    if as_json:
+        print_json(done)
+        return
+    tell(f"{path}: {done.feature}, {done.dim} numbers of {done.num_utterances} utterances")
+
+
+@command(
     group=store, example="tokser store remove workspace/stores/emodb.zarr --speaker 03 --dry-run"
 )
 @store_argument("path")

@@ -15,6 +15,9 @@ from tokser.config.pool import PoolSettings
 from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
+from tokser.config.segment import SegmentSettings
+from tokser.config.transcribe import TranscribeSettings
+from tokser.config.transfer import TransferSettings
 from tokser.config.tune import ApplySettings, TuneSettings
 from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
 
@@ -38,7 +41,10 @@ __all__ = [
     "Rate",
     "RegressSettings",
     "ReportSettings",
+    "SegmentSettings",
     "Settings",
     "SweepSettings",
+    "TranscribeSettings",
+    "TransferSettings",
     "TuneSettings",
 ]

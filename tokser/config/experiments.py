@@ -23,6 +23,7 @@ from tokser.config.values import (
     Scheduler,
     Seed,
     Store,
+    Stores,
     TargetName,
     Track,
 )
@@ -39,7 +40,8 @@ _Protocols = Annotated[
         unset="auto: random,speaker, or all that --splits has",
     ),
 ]
-_SplitsFile = Annotated[Path | None, Option(name="--splits", kind="file")]
+_SplitsFile = Annotated[Path | None, Option(name="--splits", metavar="FILE|FOLDER")]
+SplitsFormat = Literal["tokser", "emobox", "emo-superb", "superb", "msp-podcast", "meld"]
 _NumSeeds = Annotated[Few, Option(name="--seeds")]
 _Grid = Annotated[
     GridSettings,
@@ -47,7 +49,16 @@ _Grid = Annotated[
         metavar="[baseline|proposed|KEY=VALUES,...]", bare="baseline", given="batch_size=32,lr=1e-3"
     ),
 ]
-_SPLITS = ("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed", "num_seeds")
+_SPLITS = (
+    "protocols",
+    "splits_file",
+    "splits_format",
+    "num_folds",
+    "group_by",
+    "stratify",
+    "seed",
+    "num_seeds",
+)
 _INPUT = ("dataset", "store", "features", "functionals")
 _EVALUATION = ("standardise", "refit", "ledger")
 
@@ -62,6 +73,11 @@ class _SplitSettings(Settings):
     splits_file: _SplitsFile = None
     """Splits by id instead of protocols: a splits.json of another results folder, or what `tokser
     manifest emobox --splits-out` wrote. A fold without dev gets one from train."""
+    splits_format: SplitsFormat = "tokser"
+    """Form of --splits. tokser: as above; or as others publish them. emobox: data/DATASET with
+    folders fold_1, fold_2; emo-superb: data/CORPUS/Primary with labels_consensus_1.csv; superb:
+    s3prl's downstream/emotion/meta_data (Session1 to Session5); msp-podcast: Partitions.txt or
+    labels_consensus.csv, each test set a protocol; meld: train, dev and test_sent_emo.csv."""
     num_folds: NumFolds = 5
     """Folds of the protocol kfold."""
     group_by: Literal["speaker", "session", "sentence"] = "speaker"
@@ -73,14 +89,20 @@ class _SplitSettings(Settings):
     num_seeds: _NumSeeds = 1
     """Number of seeds, counted from --seed."""
 
+    @property
+    def names_utterances(self) -> bool:
+        """Whether a file lists every utterance that is used, so that none of them may be unfit."""
+        return self.splits_file is not None and self.splits_format == "tokser"
+
 
 class ExperimentBase(_SplitSettings):
     """What classification and regression share."""
 
     dataset: DatasetName
     """Name of the corpus that the store holds."""
-    store: Annotated[str, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
-    """Folder or URL of the store."""
+    store: Annotated[Stores, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
+    """Folder or URL of the store. Named several times, the stores are read as one dataset, which
+    --dataset names: ids and speakers begin with their corpus, and scores are given by corpus."""
     features: Annotated[
         tuple[str, ...],
         Option(joined=", ", splits=False, metavar="EXPRESSION,...", unset="all that are pooled"),
@@ -144,7 +166,7 @@ class ClassifySettings(ExperimentBase):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
+            *("labels", "heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
             *("grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
@@ -155,6 +177,11 @@ class ClassifySettings(ExperimentBase):
 
     out: Annotated[Path, Option(short="-o", kind="folder", unset="WORKSPACE/results/DATASET")]
     """Folder of the results."""
+    labels: Literal["single", "distribution", "multilabel"] = "single"
+    """single: one label an utterance. distribution: the shares of its annotators, columns
+    label_<class> (see `tokser manifest --annotations`), as targets of mlp, linear, logreg and the
+    heads over frames, scored as in EMO-SUPERB. multilabel: several classes at once, present where
+    label_<class> or strength_<class> is above 0, with mlp, linear and logreg."""
     heads: Annotated[
         tuple[ClassifierName, ...],
         Field(min_length=1),
@@ -192,7 +219,7 @@ class RegressSettings(ExperimentBase):
         "Input": _INPUT,
         "Split": _SPLITS,
         "Head": (
-            *("targets", "subset", "heads", "head_grid", "grid", "search", "trials"),
+            *("targets", "subset", "heads", "loss", "head_grid", "grid", "search", "trials"),
             *("grid.epochs", "grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
@@ -210,7 +237,7 @@ class RegressSettings(ExperimentBase):
         Field(min_length=1),
         Option(name="--target", aliases=("--targets",), joined=",", metavar="NAME,..."),
     ] = ("valence", "arousal", "dominance")
-    """Dimensions to predict."""
+    """Dimensions to predict: columns of the manifest with a number for every utterance."""
     subset: Literal["all", "labelled"] = "all"
     """Utterances. all: every one that has ratings; labelled: those that have an emotion label, too
     (of IEMOCAP's 10,039 turns the 5,531 of the four-class set)."""
@@ -224,9 +251,12 @@ class RegressSettings(ExperimentBase):
             metavar="NAME,...",
         ),
     ] = ("ridge",)
-    """Regressors: ridge, mlp-sklearn; on frames: attentive, emobox, transformer, cross-attention
-    (of speech + text); superb, from means. Or package.module:Class, any regressor of scikit-learn's
-    contract."""
+    """Regressors: ridge, mlp, linear, mlp-sklearn; on frames: attentive, emobox, transformer,
+    cross-attention (of speech + text); superb, from means. Or package.module:Class, any regressor
+    of scikit-learn's contract."""
+    loss: Literal["squared-error", "ccc"] = "squared-error"
+    """What mlp, linear and the heads over frames minimise. ccc: 1 - CCC over each batch, so batches
+    of 32 and more; ridge and mlp-sklearn cannot."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, as for `tokser classify`."""
     grid: _Grid = GridSettings(**ONE_POINT)
@@ -240,6 +270,7 @@ class AuditSettings(_SplitSettings):
         "Input": ("store",),
         "Split": _SPLITS,
         "Duplicates": ("duplicate_threshold",),
+        "Output": ("out",),
     }
 
     store: Store
@@ -251,3 +282,5 @@ class AuditSettings(_SplitSettings):
     ] = None
     """Cosine of standardised functionals from which on two recordings are near-duplicates; a lower
     one finds more copies and more false alarms."""
+    out: Annotated[Path | None, Option(short="-o", kind="file", unset="only shown")] = None
+    """File (CSV) that the table of what every two parts share is written to."""

@@ -28,7 +28,7 @@ class ExtractSettings(Settings):
     TOPICS: ClassVar = {
         "Corpus": ("dataset", "root", "manifest", "corpus", "splits", "subset"),
         "Encoders": ("encoders", "layers", "revision", "context", "precision"),
-        "Store": ("store", "dtype", "compression", "shard_mb", "functionals_only"),
+        "Store": ("store", "name", "dtype", "compression", "shard_mb", "functionals_only"),
         "Computation": ("device", "batch_seconds", "scheduler", "cluster"),
     }
 
@@ -53,7 +53,7 @@ class ExtractSettings(Settings):
     """Hub id (openai/whisper-base) or local folder of a speech or text encoder."""
     layers: str = "last"
     """last (the model's last hidden state), all, or a list such as 0,3,6 or 6,last; 0 is the
-    embedding output."""
+    embedding output. Encoders that name their layers take names: lld,functionals."""
     revision: Annotated[str | None, Option(unset="auto: the newest")] = None
     """Branch, tag or commit of encoders that come from the hub."""
     splits: Annotated[
@@ -65,6 +65,8 @@ class ExtractSettings(Settings):
     """Part or label set that the corpus declares, such as recognised (EmoDB: the 493 recordings of
     the paper's Table 1) or four-class (IEMOCAP: 5,531 of 10,039 turns); `tokser corpora --json`
     lists them."""
+    name: Annotated[str | None, Option(unset="the encoder's")] = None
+    """Name of one's own for the features' group, of one encoder: NAME/layer-6."""
     dtype: Literal["float16", "float32"] = "float16"
     """Type of the stored numbers."""
     compression: Literal["none", "zstd", "blosc", "gzip"] = "none"

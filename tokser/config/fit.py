@@ -72,8 +72,8 @@ class FitSettings(Settings):
     for a layer of tuned blocks: the model keeps a copy of the aligner or the blocks."""
     head: Annotated[HeadName | None, Option(unset="mlp; with --target: ridge")] = None
     """What is trained. Of classes: mlp (the paper's), linear, logreg, svm, mlp-sklearn; of numbers:
-    ridge, mlp-sklearn; of both: attentive, emobox, transformer, cross-attention (on frames), superb
-    (on means). Or package.module:Class of scikit-learn's contract."""
+    ridge, mlp, linear, mlp-sklearn; of both: attentive, emobox, transformer, cross-attention (on
+    frames), superb (on means). Or package.module:Class of scikit-learn's contract."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, as for `tokser classify`."""
     target: Annotated[TargetName | None, Option(unset="the emotion label")] = None

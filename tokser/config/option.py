@@ -186,6 +186,9 @@ def _value(annotation: Any) -> tuple[type, tuple[str, ...], bool]:
     if origin is Literal:
         return str, tuple(map(str, arguments)), False
     if origin in (typing.Union, types.UnionType):
+        several = [one for one in arguments if typing.get_origin(one) is tuple]
+        if several:  # one, or several
+            return _value(several[0])
         return _value(next(one for one in arguments if one is not type(None)))
     if origin is tuple:
         return *_value(arguments[0])[:2], True
@@ -221,7 +224,7 @@ def _words(one: Described, value: Any) -> list[str]:
     if one.is_mapping:
         pairs = [(key, _as_yaml(item)) for key, item in value.items()]
         return [word for key, item in pairs for word in (one.name, f"{key}={item}")]
-    if not one.is_several:
+    if not one.is_several or isinstance(value, str):
         return [one.name, str(value)]
     if one.option.joined:
         return [one.name, one.option.joined.join(map(str, value))] if value else []

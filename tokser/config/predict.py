@@ -27,6 +27,7 @@ class PredictSettings(Settings):
 
     TOPICS: ClassVar = {
         "Input": ("model", "inputs", "root", "transcript"),
+        "Transcription": ("transcribe", "language"),
         "Time": ("window", "hop"),
         "Encoders": ("encoders", "device", "batch_seconds"),
         "Output": ("out", "plot"),
@@ -41,6 +42,16 @@ class PredictSettings(Settings):
     """Folder that the paths of a manifest are relative to."""
     transcript: Annotated[str | None, Option(metavar="TEXT", unset="that of the manifest")] = None
     """What is said in the only recording, for a model that reads text."""
+    transcribe: Annotated[
+        str | None,
+        Option(metavar="[ID|FOLDER]", bare="auto", unset="none: transcripts must be given"),
+    ] = None
+    """Whisper that transcribes recordings without a transcript first, for a model that reads text;
+    without a name (at the end of the line): the model's own Whisper, or openai/whisper-base."""
+    language: Annotated[
+        str | None, Option(metavar="NAME", unset="that of the manifest, else detected")
+    ] = None
+    """Language of all recordings, for --transcribe, for instance de or German."""
     window: Annotated[
         Rate | None, Option(metavar="SECONDS", unset="none: recordings are taken whole")
     ] = None

@@ -34,7 +34,15 @@ class TuneSettings(ExperimentBase):
     TOPICS: ClassVar = {
         "Input": ("dataset", "store", "source", "encoder"),
         "Split": (
-            *("protocols", "splits_file", "num_folds", "group_by", "stratify", "seed"),
+            *(
+                "protocols",
+                "splits_file",
+                "splits_format",
+                "num_folds",
+                "group_by",
+                "stratify",
+                "seed",
+            ),
             "num_seeds",
         ),
         "Blocks": ("lora", "blocks_rates", "layer_decay"),
@@ -51,6 +59,8 @@ class TuneSettings(ExperimentBase):
         "Computation": ("device", "precision", "gradient_checkpointing", "frames_mb", "check"),
     }
 
+    store: Annotated[str, Option(metavar="PATH|URL", unset="WORKSPACE/stores/DATASET.zarr")]
+    """Folder or URL of the store."""
     source: Annotated[str, Option(name="--from", metavar="FEATURE")]
     """Feature that the blocks start from, for instance whisper-base/layer-4: the blocks above it
     are trained, those below it are not needed. Layers have to be stored; it has to be pooled."""

@@ -34,6 +34,7 @@ __all__ = [
     "Scheduler",
     "Seed",
     "Store",
+    "Stores",
     "TargetName",
     "Track",
     "VariantName",
@@ -63,10 +64,11 @@ ContextName = Literal["pad", "fit"]
 QueriesName = Literal["word", "full"]
 _FrameHeadNames = Literal["superb", "emobox", "attentive", "transformer", "cross-attention"]
 ClassifierNames = Literal["mlp", "linear", "logreg", "svm", "mlp-sklearn", _FrameHeadNames]
-RegressorNames = Literal["ridge", "mlp-sklearn", _FrameHeadNames]
+RegressorNames = Literal["ridge", "mlp", "linear", "mlp-sklearn", _FrameHeadNames]
 CLASS_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 """A class of another package: `package.module:Class`."""
-TargetName = Literal["valence", "arousal", "dominance"]
+TargetName = Annotated[str, Field(pattern=r"^\S(.*\S)?$", max_length=200)]
+"""A column of the manifest that holds numbers."""
 
 
 def _resolved(name: Any) -> Any:
@@ -76,6 +78,11 @@ def _resolved(name: Any) -> Any:
 
 def _present_variant(name: Any) -> Any:
     return VARIANT_ALIASES.get(name, name) if isinstance(name, str) else name
+
+
+def _one_or_several(value: Any) -> Any:
+    """Write one store in a list as if it were alone, so that it is one setting."""
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
 def _head_among(*known: str) -> AfterValidator:
@@ -108,6 +115,8 @@ Track = Annotated[
     tuple[Literal["wandb", "mlflow", "tensorboard"], ...], Option(joined=",", metavar="NAME,...")
 ]
 Store = Annotated[str, Option(metavar="PATH|URL")]
+Stores = Annotated[str | tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_several)]
+"""One store as a text, or several."""
 Device = Annotated[str, Option(metavar="auto|cpu|cuda|cuda:N|mps")]
 Scheduler = Annotated[str | None, Option(metavar="tcp://HOST:PORT", unset="only this process")]
 Cluster = Annotated[Path | None, Option(kind="file", unset="only this process")]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tokser.corpora import iemocap, librispeech
-from tokser.corpora.declared.catalogue import shipped_declaration
+from tokser.corpora.declared.catalogue import known_declaration
 from tokser.corpora.declared.counts import count_declared
 from tokser.corpora.declared.declaration import Declaration
 from tokser.errors import list_some
@@ -34,13 +34,13 @@ def completeness(dataset: str, root: Path) -> Completeness:
     """Count a corpus without opening a recording.
 
     Args:
-        dataset: A corpus that comes with tokser; the folder holds it.
+        dataset: A corpus that tokser knows; the folder holds it.
         root: Its folder.
 
     Raises:
         CorpusError: The corpus is malformed.
     """
-    declaration = shipped_declaration(dataset)
+    declaration = known_declaration(dataset)
     if declaration.reader == "librispeech":
         return _of_librispeech(declaration, root)
     if declaration.reader == "iemocap":

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from tokser.corpora import iemocap, librispeech
-from tokser.corpora.declared.catalogue import declarations, shipped_declaration, shows
+from tokser.corpora.declared.catalogue import all_declarations, known_declaration, shows
 from tokser.corpora.declared.declaration import Declaration
 from tokser.corpora.declared.names import declared_names
 from tokser.corpora.declared.paths import list_files
@@ -42,7 +42,7 @@ def class_names(dataset: str) -> tuple[str, ...]:
 
 
 def declaration_of(dataset: str, corpus: Path | None = None) -> Declaration:
-    """Return the declaration of a corpus: its own, or one that comes with tokser.
+    """Return the declaration of a corpus: its own, or one that tokser or another package has.
 
     Args:
         dataset: Its name.
@@ -63,14 +63,14 @@ def declaration_of(dataset: str, corpus: Path | None = None) -> Declaration:
                 remedy="Write the same name in both places.",
             )
         return declaration
-    if dataset in declared_names():
-        return shipped_declaration(dataset)
-    known = {_letters(name): name for name in declared_names()}
+    if dataset in declared_names() or dataset in all_declarations():
+        return known_declaration(dataset)
+    known = {_letters(name): name for name in all_declarations()}
     near = difflib.get_close_matches(_letters(dataset), known, n=1, cutoff=0.0)
     hint = f"Did you mean {known[near[0]]!r}?" if near else "Choose one of these."
     raise SettingsError(
         "dataset",
-        expected=f"one of {', '.join(declared_names())}",
+        expected=f"one of {', '.join(all_declarations())}",
         got=repr(dataset),
         remedy=f"{hint} A corpus of your own needs its manifest, see `tokser manifest --help`.",
     )
@@ -89,7 +89,7 @@ def looks_like(root: Path) -> list[str]:
     listing = list_files(root, most=_MOST_FILES_LOOKED_AT)
     return [
         name
-        for name, declaration in declarations().items()
+        for name, declaration in all_declarations().items()
         if (
             _READERS[declaration.reader].recognises(root)
             if declaration.reader
@@ -106,7 +106,7 @@ def find_corpora(places: Iterable[Path]) -> dict[str, list[Path]]:
         the same corpus only the inner.
     """
     folders = [f for place in places if place.is_dir() for f in (place, *sorted(place.iterdir()))]
-    found: dict[str, list[Path]] = {name: [] for name in declared_names()}
+    found: dict[str, list[Path]] = {name: [] for name in all_declarations()}
     for folder in dict.fromkeys(folders):
         for name in looks_like(folder) if folder.is_dir() else ():
             found[name].append(folder)
@@ -175,7 +175,7 @@ def scan_corpus(
     """List every utterance of a corpus.
 
     Args:
-        dataset: A corpus that is declared in `data_manifests/`, or in `corpus`.
+        dataset: A corpus that is declared in `data_manifests/`, by another package, or in `corpus`.
         root: The corpus's own folder.
         splits: Parts of LibriSpeech; empty: all that are there.
         subset: `all`, or a subset that the corpus declares.

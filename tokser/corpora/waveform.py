@@ -14,11 +14,15 @@ __all__ = [
     "RESAMPLING",
     "SAMPLING_RATE_HZ",
     "Fingerprint",
+    "check_channel",
+    "check_samples",
     "fingerprint",
     "import_torchaudio",
+    "mono",
     "probe",
     "read_part",
     "read_waveform",
+    "resample",
     "resampled_length",
 ]
 
@@ -54,7 +58,7 @@ def probe(path: Path, channel: int | None = None) -> tuple[int, int]:
         AudioError: The file is missing, empty, no audio, has no usable length, or no such channel.
     """
     with opened(path) as recording:
-        _check_channel(recording, channel)
+        check_channel(recording, channel)
         num_samples = recording.num_samples
         if num_samples is None:
             num_samples = sum(len(block) for block in recording.blocks())
@@ -114,13 +118,13 @@ def read_waveform(path: Path, channel: int | None = None) -> Float32[np.ndarray,
         MissingPackageError: torchaudio is needed to resample and cannot be imported.
     """
     with opened(path) as recording:
-        _check_channel(recording, channel)
+        check_channel(recording, channel)
         waveform = _decode(recording, channel)
         sampling_rate_hz = recording.sampling_rate_hz
-    _check_samples(path, waveform)
+    check_samples(path, waveform)
     if sampling_rate_hz == SAMPLING_RATE_HZ:
         return waveform
-    return _resample(waveform, sampling_rate_hz)
+    return resample(waveform, sampling_rate_hz)
 
 
 def read_part(
@@ -145,7 +149,7 @@ def read_part(
         MissingPackageError: torchaudio is needed to resample and cannot be imported.
     """
     with opened(path) as recording:
-        _check_channel(recording, channel)
+        check_channel(recording, channel)
         rate = recording.sampling_rate_hz
         if rate == SAMPLING_RATE_HZ:
             begin, end = first, after
@@ -155,15 +159,15 @@ def read_part(
         block = recording.part(begin, end - begin)
     if len(block) == 0:
         raise unusable(path, f"no sample from {first / SAMPLING_RATE_HZ:.2f} s on")
-    waveform = _mono(block, channel)
-    _check_samples(path, waveform)
+    waveform = mono(block, channel)
+    check_samples(path, waveform)
     if rate == SAMPLING_RATE_HZ:
         return np.ascontiguousarray(waveform)
     start = first - begin // rate * SAMPLING_RATE_HZ
-    return _resample(waveform, rate)[start : start + after - first]
+    return resample(waveform, rate)[start : start + after - first]
 
 
-def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
+def mono(block: np.ndarray, channel: int | None) -> np.ndarray:
     """Return one channel of [samples, channels], or the mean of all."""
     if channel is not None or block.shape[1] == 1:
         return block[:, 0 if channel is None else channel]
@@ -172,7 +176,7 @@ def _mono(block: np.ndarray, channel: int | None) -> np.ndarray:
 
 
 def _decode(recording: SoundFile, channel: int | None) -> Float32[np.ndarray, " num_samples"]:
-    blocks = [_mono(block, channel) for block in recording.blocks()]
+    blocks = [mono(block, channel) for block in recording.blocks()]
     num_read, stated = sum(len(block) for block in blocks), recording.num_samples
     if num_read == 0:
         raise unusable(recording.path, "a recording of zero samples")
@@ -182,14 +186,16 @@ def _decode(recording: SoundFile, channel: int | None) -> Float32[np.ndarray, " 
     return np.concatenate(blocks)
 
 
-def _check_channel(recording: SoundFile, channel: int | None) -> None:
+def check_channel(recording: SoundFile, channel: int | None) -> None:
+    """Raise `AudioError` unless a recording has a channel."""
     there = recording.num_channels
     if channel is not None and channel >= there:
         names = "only channel 0" if there == 1 else f"the channels 0 to {there - 1}"
         raise unusable(recording.path, f"{names}, but channel {channel} was requested")
 
 
-def _check_samples(path: Path, waveform: np.ndarray) -> None:
+def check_samples(path: Path, waveform: np.ndarray) -> None:
+    """Raise `AudioError` if a sample is NaN, infinite, or larger than any format has them."""
     finite = np.isfinite(waveform)
     if not finite.all():
         raise unusable(path, f"{np.count_nonzero(~finite)} samples of NaN or inf")
@@ -198,7 +204,7 @@ def _check_samples(path: Path, waveform: np.ndarray) -> None:
         raise unusable(path, f"samples of up to {peak:.3g}; full scale is 1")
 
 
-def _resample(waveform: np.ndarray, from_hz: int) -> np.ndarray:
+def resample(waveform: np.ndarray, from_hz: int) -> np.ndarray:
     """Resample to 16 kHz, block by block: a filter over an hour at once takes gigabytes.
 
     A second beside each block, far more than the filter is wide, makes its samples those of the

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.config import PrecisionName
-from tokser.errors import SettingsError, shortened
 
 __all__ = [
     "CONTEXTUAL",
@@ -19,9 +18,6 @@ __all__ = [
     "StoredDtype",
     "StoredRows",
     "TextEncoder",
-    "last_layer",
-    "layer_name",
-    "parse_layers",
     "precision_of",
 ]
 
@@ -59,7 +55,7 @@ class PendingOutput(Protocol):
 
 @runtime_checkable
 class Encoder(Protocol):
-    """What speech and text encoders share.
+    """What speech and text encoders share; `layers` says what more they may state.
 
     Attributes:
         name: Name of the model, as features will carry it.
@@ -141,52 +137,6 @@ class TextEncoder(Encoder, Protocol):
 
     def token_texts(self, token_ids: NDArray[np.int32]) -> list[str]:
         """Return the text of each token id, as the vocabulary spells it."""
-
-
-def last_layer(encoder: Encoder) -> int:
-    """Return the number of the layer that is the model's last hidden state: L, or L + 1."""
-    return encoder.num_layers + encoder.separate_last
-
-
-def layer_name(encoder: SpeechEncoder | TextEncoder, layer: int) -> str:
-    """Return the name that a layer's feature carries: `layer-6`, `last`, or `contextual` for B."""
-    if encoder.kind == "text" and layer == last_layer(encoder):
-        return CONTEXTUAL
-    return f"layer-{layer}" if layer <= encoder.num_layers else LAST
-
-
-def parse_layers(encoder: Encoder, wanted: str) -> list[int]:
-    """Return the numbers of the layers that an option names.
-
-    Args:
-        encoder: The encoder, which determines the layers there are.
-        wanted: `last` (the model's last hidden state), `all`, or a list such as `0,3,6` or
-            `6,last`.
-
-    Raises:
-        SettingsError: It is none of these, or the encoder has no such layer.
-    """
-    last = last_layer(encoder)
-    if wanted == "all":
-        return list(range(last + 1))
-    parts = [part.strip() for part in wanted.split(",")]
-    try:
-        return sorted({last if part == LAST else _number(encoder, part) for part in parts})
-    except ValueError:
-        raise SettingsError(
-            f"--layers, {encoder.name}",
-            expected=f"last, all, or numbers from 0 to {encoder.num_layers} such as 0,3",
-            got=shortened(wanted),
-            remedy="Name layers that this encoder has.",
-        ) from None
-
-
-def _number(encoder: Encoder, part: str) -> int:
-    """Read the number of a block, or 0; `ValueError` if the encoder has none of this number."""
-    number = int(part)
-    if not 0 <= number <= encoder.num_layers:
-        raise ValueError(part)
-    return number
 
 
 def precision_of(provenance: Mapping[str, Any]) -> PrecisionName:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from tokser.errors import CheckpointError, TokserError, list_some
 if TYPE_CHECKING:
     from transformers import Wav2Vec2FeatureExtractor
 
-__all__ = ["load_normaliser", "load_tokenizer", "reading", "with_defaults"]
+__all__ = ["load_normaliser", "load_tokenizer", "reading", "require_known", "with_defaults"]
 
 _MOST_CHARACTERS = 200
 _PREPROCESSOR, _PROCESSOR = "preprocessor_config.json", "processor_config.json"
@@ -61,6 +61,26 @@ def with_defaults(checkpoint: Checkpoint) -> Checkpoint:
         config: Any = CONFIG_MAPPING[model_type].from_dict(dict(checkpoint.config))
         whole = {**config.to_dict(), "model_type": model_type}
     return replace(checkpoint, config=whole)
+
+
+def require_known(checkpoint: Checkpoint, model_type: str, own: Sequence[str]) -> None:
+    """Raise `CheckpointError` unless transformers knows a model_type.
+
+    Args:
+        checkpoint: The model folder.
+        model_type: What its config.json says.
+        own: Families that have an encoder of their own.
+    """
+    from transformers import CONFIG_MAPPING
+
+    if model_type not in CONFIG_MAPPING:
+        raise CheckpointError(
+            checkpoint.folder,
+            expected=f"a model_type among {', '.join(own)}, or a speech model of transformers",
+            got=repr(model_type),
+            remedy="Use a model of one of these families, or register an encoder "
+            "(docs/extend/encoder.md).",
+        )
 
 
 def load_normaliser(checkpoint: Checkpoint) -> "Wav2Vec2FeatureExtractor":

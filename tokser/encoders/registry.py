@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from tokser.config import ContextName, PrecisionName
 from tokser.encoders.base import SpeechEncoder, TextEncoder
 from tokser.encoders.checkpoint import Checkpoint, find_checkpoint
-from tokser.errors import CheckpointError, MissingPackageError
+from tokser.encoders.registered import find_registered
+from tokser.errors import MissingPackageError
 
 if TYPE_CHECKING:
     import torch
@@ -19,7 +20,7 @@ __all__ = ["MODEL_TYPES", "load_encoder"]
 _WAVEFORM = ("wavlm", "hubert", "wav2vec2", "data2vec-audio")
 _TEXT = ("bert", "roberta", "xlm-roberta", "distilbert")
 MODEL_TYPES = ("whisper", *_WAVEFORM, *_TEXT)
-"""Values of `model_type` in config.json that tokser has an encoder for."""
+"""Values of `model_type` in config.json that tokser has an encoder of their own for."""
 
 
 def load_encoder(
@@ -33,7 +34,8 @@ def load_encoder(
     """Return the encoder of a model; its weights are loaded with the first batch.
 
     Args:
-        source: Local folder, or hub id such as `openai/whisper-base`.
+        source: Local folder, hub id such as `openai/whisper-base`, `opensmile:eGeMAPSv02`, or
+            what another package registers.
         revision: Branch, tag or commit on the hub; None for the newest.
         device: Where the model runs.
         precision: Type of its weights and matrix products.
@@ -45,15 +47,11 @@ def load_encoder(
         CheckpointError: It is incomplete, or of a family that is not supported.
         MissingPackageError: transformers cannot be imported.
     """
+    registered = find_registered(source)
+    if registered is not None:
+        return registered.load(device, precision)
     checkpoint = find_checkpoint(source, revision)
     model_type = str(checkpoint.config.get("model_type"))
-    if model_type not in MODEL_TYPES:
-        raise CheckpointError(
-            checkpoint.folder,
-            expected=f"a model_type among {', '.join(MODEL_TYPES)}",
-            got=repr(model_type),
-            remedy="Use a model of one of these families.",
-        )
     try:
         build = _builder(model_type, context)
     except (ImportError, OSError) as error:
@@ -65,8 +63,10 @@ def load_encoder(
             "torchaudio.",
         ) from error
     from tokser.encoders.arithmetic import Arithmetic
-    from tokser.encoders.model_files import reading, with_defaults
+    from tokser.encoders.model_files import reading, require_known, with_defaults
 
+    if model_type not in MODEL_TYPES:
+        require_known(checkpoint, model_type, MODEL_TYPES)
     arithmetic = Arithmetic(device, precision)
     whole = with_defaults(checkpoint)
     with reading(checkpoint, "a config.json whose settings are consistent"):
@@ -86,6 +86,10 @@ def _builder(model_type: str, context: ContextName) -> _Builder:
         from tokser.encoders.wav2vec2 import Wav2Vec2SpeechEncoder
 
         return cast(_Builder, Wav2Vec2SpeechEncoder)
-    from tokser.encoders.bert import BertTextEncoder
+    if model_type in _TEXT:
+        from tokser.encoders.bert import BertTextEncoder
 
-    return cast(_Builder, BertTextEncoder)
+        return cast(_Builder, BertTextEncoder)
+    from tokser.encoders.generic import GenericSpeechEncoder
+
+    return cast(_Builder, GenericSpeechEncoder)

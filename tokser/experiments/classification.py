@@ -19,7 +19,7 @@ from tokser.experiments.statistics.metrics import (
 )
 from tokser.experiments.statistics.sampling_units import SamplingUnits
 from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_classes
-from tokser.experiments.task import PooledScores, TargetScale, Task
+from tokser.experiments.task import Known, PooledScores, TargetScale, Task
 from tokser.progress import warn
 
 __all__ = ["PROBABILITY", "Classification", "averaged", "late_weights"]
@@ -69,9 +69,9 @@ class Classification(Task):
         """Return the labels."""
         return utterances["label"]
 
-    def classes(self, target: "pd.Series[Any]") -> tuple[str, ...]:
+    def classes(self, target: Known) -> tuple[str, ...]:
         """Return the labels that occur, sorted."""
-        return tuple(sorted(target.unique()))
+        return tuple(sorted(set(self.strata(target))))
 
     def target_scale(self, known: np.ndarray) -> TargetScale | None:
         """Return None: classes have no scale."""
@@ -87,7 +87,7 @@ class Classification(Task):
         return confusion_of(list(truth), list(guess), classes)
 
     def prediction_table(
-        self, target: "pd.Series[Any]", outputs: np.ndarray, classes: Sequence[str]
+        self, target: Known, outputs: np.ndarray, classes: Sequence[str]
     ) -> pd.DataFrame:
         """Return label, prediction, and the probability of each class."""
         guess = self.decide(outputs, classes)
@@ -124,7 +124,7 @@ class Classification(Task):
         return float(uar_from_confusion(confusion_of(truth, guess, sorted({*truth, *guess}))))
 
     def class_rows(
-        self, sums: UnitSums, classes: Sequence[str]
+        self, sums: UnitSums, classes: Sequence[str], predictions: Sequence[pd.DataFrame]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Score classes, and count confusions, over all folds and seeds together."""
         counts = np.rint(sums.sums.sum(axis=(0, 1))).astype(int)

@@ -18,6 +18,8 @@ from tokser.experiments.feature_expressions import (
     layer_choices,
     parse,
 )
+from tokser.experiments.joined_store import CORPUS, JoinedStore
+from tokser.experiments.same_features import require_same_features, require_shared_features
 from tokser.experiments.splits.audit import Audit
 from tokser.experiments.splits.files import SplitPlan
 from tokser.experiments.splits.plans import (
@@ -27,9 +29,10 @@ from tokser.experiments.splits.plans import (
     warn_of_many_folds,
     warn_of_untrained_classes,
 )
+from tokser.experiments.splits.published.read import published_digest
 from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
-from tokser.experiments.task import Task
+from tokser.experiments.task import Known, Task
 from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
@@ -39,7 +42,15 @@ from tokser.provenance import sha256_of_file
 from tokser.store import FeatureName, Store
 from tokser.store.rows_digest import rows_digest
 
-__all__ = ["Dataset", "Functionals", "identities", "load", "read_expressions", "setup_of"]
+__all__ = [
+    "Dataset",
+    "Functionals",
+    "having_all",
+    "identities",
+    "load",
+    "read_expressions",
+    "setup_of",
+]
 
 ExperimentSettings = ClassifySettings | RegressSettings | TuneSettings
 
@@ -71,6 +82,7 @@ class Dataset:
         plans: Folds by protocol and seed.
         audits: What their parts share and lack, by protocol.
         by_speaker: Whether functionals are standardised by speaker.
+        by_corpus: Whether they are standardised by corpus, where there are several.
     """
 
     task: Task
@@ -81,6 +93,7 @@ class Dataset:
     plans: dict[str, SplitPlan]
     audits: dict[str, Audit]
     by_speaker: bool
+    by_corpus: bool = False
 
     def functionals(self, early: Early) -> Functionals:
         """Return the functionals of a sum side by side, float32 [utterances, features]."""
@@ -90,10 +103,14 @@ class Dataset:
         widths = {str(t): table.shape[1] for t, table in zip(early.terms, tables, strict=True)}
         values = _side_by_side(tables)
         rounding = _side_by_side([read_rounding(*term).loc[ids] for term in read])
-        if self.by_speaker:
-            scaled = standardise_by_speaker(values, self.speakers, rounding)
+        if self.scaled_within is not None:
+            scaled = standardise_by_speaker(values, self.scaled_within, rounding)
             return Functionals(*scaled, widths)
         return Functionals(values, rounding, widths)
+
+    def target(self, name: str) -> Known:
+        """Return one of the task's targets."""
+        return self.task.target_of(self.utterances, name)
 
     @functools.cached_property
     def sampling_units(self) -> SamplingUnits:
@@ -105,6 +122,13 @@ class Dataset:
         """Speaker of each utterance; who is unknown counts as somebody else each time."""
         speakers = self.utterances["speaker"]
         return speakers.where(speakers.ne(""), self.utterances.index.to_series())
+
+    @property
+    def scaled_within(self) -> "pd.Series[str] | None":
+        """Speaker or corpus of each utterance, by whose statistics it is scaled first."""
+        if self.by_corpus:
+            return self.utterances[CORPUS]
+        return self.speakers if self.by_speaker else None
 
 
 def read_expressions(store: Store, task: Task, settings: ExperimentSettings) -> list[Expression]:
@@ -122,6 +146,8 @@ def read_expressions(store: Store, task: Task, settings: ExperimentSettings) -> 
             got=f"one of {store.dataset}",
             remedy=f"Name the dataset {store.dataset}, or another store.",
         )
+    if isinstance(store, JoinedStore):
+        require_shared_features(store)
     if not store.pooled:
         raise SettingsError(
             store.path,
@@ -134,6 +160,9 @@ def read_expressions(store: Store, task: Task, settings: ExperimentSettings) -> 
     for text in settings.features or ("*",):
         found += parse(text, store.pooled, functionals)
     found = list(dict.fromkeys(found))
+    if isinstance(store, JoinedStore):
+        members = [e for late in found if isinstance(late, Late) for e in late.members]
+        require_same_features(store, [*found, *members])
     late = [expression for expression in found if isinstance(expression, Late)]
     if not task.averages:
         if late:
@@ -170,7 +199,9 @@ def identities(
             found |= {f"rows of {n}": rows_digest(store, n) for n in rows if n in store}
     if store.version > 1:
         found["table_version"] = store.version
-    if settings.splits_file is not None and settings.splits_file.is_file():
+    if settings.splits_file is not None and settings.splits_format != "tokser":
+        found["splits"] = published_digest(settings.splits_file, settings.splits_format)
+    elif settings.splits_file is not None and settings.splits_file.is_file():
         found["splits"] = sha256_of_file(settings.splits_file)
     return found
 
@@ -191,9 +222,9 @@ def load(
             speakers matter, or the splits are not fit for training.
     """
     trained = tuple(e for e in expressions if isinstance(e, Early))
-    usable = task.usable(store.utterances, splits_are_given=settings.splits_file is not None)
-    kept = _having_all(store, usable, trained)
-    plans = plan_splits(kept, task, settings, store.ids)
+    usable = task.usable(store.utterances, splits_are_given=settings.names_utterances)
+    kept = having_all(store, usable, trained)
+    plans = plan_splits(kept, task, settings, store.utterances)
     labels = task.labels(kept)
     if labels is not None:
         warn_of_untrained_classes(plans, labels)
@@ -247,7 +278,7 @@ def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return table
 
 
-def _having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]) -> pd.DataFrame:
+def having_all(store: Store, utterances: pd.DataFrame, trained: Sequence[Early]) -> pd.DataFrame:
     """Return the utterances that every term has; refuse values that are not finite."""
     kept = utterances.index
     terms = (t for early in trained for t in early.terms)

@@ -1,10 +1,13 @@
 """The ledger of a run, and what makes it another run than those before."""
 
 from pathlib import Path
+from typing import Any
 
 from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import SettingsError
 from tokser.experiments.dataset import Dataset, ExperimentSettings
+from tokser.experiments.joined_ledger import JoinedLedger
+from tokser.experiments.joined_store import JoinedStore
 from tokser.experiments.ledger import LEDGER, Ledger, shared_ledger
 from tokser.progress import warn
 from tokser.provenance import Stamp, digest_of, first_spelling
@@ -26,7 +29,8 @@ def open_ledger(settings: ExperimentSettings, stamp: Stamp, dataset: Dataset) ->
         RunError: Its disk has no file locks.
     """
     own = settings.out / LEDGER
-    shared = settings.ledger or shared_ledger(settings.store, settings.out)
+    stores = (settings.store,) if isinstance(settings.store, str) else settings.store
+    shared = settings.ledger or shared_ledger(stores[0], settings.out)
     if shared.resolve() == own.resolve():
         raise SettingsError(
             f"--ledger {shared}",
@@ -36,13 +40,15 @@ def open_ledger(settings: ExperimentSettings, stamp: Stamp, dataset: Dataset) ->
         )
     beside = settings.out.absolute().parent / LEDGER  # where earlier versions shared it
     earlier = [] if settings.ledger or beside.resolve() == shared.resolve() else [beside]
-    return Ledger(
-        own,
-        shared=shared,
-        run=run_digest(stamp, dataset),
-        former=stamp.digest,
-        earlier=earlier,
-    )
+    kept: dict[str, Any] = {
+        "shared": shared,
+        "run": run_digest(stamp, dataset),
+        "former": stamp.digest,
+        "earlier": earlier,
+    }
+    if isinstance(dataset.store, JoinedStore):
+        return JoinedLedger(own, list(dataset.store.stores), **kept)
+    return Ledger(own, **kept)
 
 
 def restore_ledger(out: Path, ledger: Ledger) -> None:

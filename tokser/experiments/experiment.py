@@ -16,6 +16,7 @@ import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
 from tokser.device import resolve_device
+from tokser.errors import SettingsError
 from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
 from tokser.experiments.constant_columns import ConstantColumns
 from tokser.experiments.dataset import (
@@ -34,20 +35,26 @@ from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.heads.searched import SearchedHead
 from tokser.experiments.heads.suited import require_suited
+from tokser.experiments.joined_store import JoinedStore, open_stores
 from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.models.of_folds import FoldModels, holds_models
-from tokser.experiments.scoring import make_rows
+from tokser.experiments.results import SHARED, Table
+from tokser.experiments.scoring import corpus_rows, make_rows
 from tokser.experiments.search import SearchResult, search
+from tokser.experiments.splits.atlas import leak_atlas
 from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
+from tokser.experiments.splits.recordings import recordings
 from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, part_name, plan_units, run_units
 from tokser.progress import say
 from tokser.provenance import Stamp, without_later
-from tokser.store import open_store
 
-__all__ = ["run_experiment", "stamp_of"]
+__all__ = ["MoreFiles", "run_experiment", "stamp_of"]
+
+MoreFiles = Callable[[Mapping[Table, Sequence[Mapping[str, Any]]]], Mapping[str, bytes]]
+"""Makes files, by name, out of the rows of the tables."""
 
 
 def run_experiment(
@@ -59,6 +66,7 @@ def run_experiment(
     *,
     command: str = "",
     inputs: Mapping[str, Any] = MappingProxyType({}),
+    more_files: MoreFiles | None = None,
 ) -> Path:
     """Score every feature expression under every protocol, for every target, with every head.
 
@@ -70,6 +78,7 @@ def run_experiment(
         dataset: What `load` makes of the store by these settings; None: it is loaded here.
         command: What the folder says that it was made by; empty: the task's command.
         inputs: Identities of further inputs, beside what is read from the store.
+        more_files: Makes further files of the folder out of the rows of its tables.
 
     Returns:
         The output folder: the task's tables, `splits.json`, `audit.json`, `ledger.jsonl`, and
@@ -83,8 +92,15 @@ def run_experiment(
             is damaged.
     """
     command = command or task.tables.command
+    if settings.save_models and not task.keeps_models:
+        raise SettingsError(
+            "--save-models",
+            expected="--labels single",
+            got=f"models of {task.tables.task}, which have no folder of their own yet",
+            remedy="Leave --save-models out: predictions.parquet has what they predict.",
+        )
     by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
-    store = open_store(settings.store, check=settings.check)
+    store = open_stores(settings.store, settings.dataset, check=settings.check)
     expressions = read_expressions(store, task, settings)
     reads_frames = require_suited(store, expressions, by_name, task.loss)
     inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
@@ -113,7 +129,7 @@ def run_experiment(
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
         if models is not None:
             models.finish([*trained, *combined])
-        _write(dataset, settings, [*trained, *combined])
+        _write(dataset, settings, [*trained, *combined], more_files)
         stamp.write(settings.out)
     return settings.out
 
@@ -199,7 +215,7 @@ class _Runner:
         data = TrainingData(
             task=self._dataset.task,
             functionals=functionals.values,
-            target=self._dataset.utterances[unit.target],
+            target=self._dataset.target(unit.target),
             splits=splits,
             grid=self._settings.grid,
             seed=unit.seed,
@@ -230,7 +246,12 @@ class _Runner:
         return self._held[2]
 
 
-def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Outcome]) -> None:
+def _write(
+    dataset: Dataset,
+    settings: ExperimentSettings,
+    outcomes: Sequence[Outcome],
+    more_files: MoreFiles | None,
+) -> None:
     """Write the files that users read."""
     task, tables = dataset.task, dataset.task.tables
     setup = setup_of(task, settings)
@@ -259,6 +280,14 @@ def _write(dataset: Dataset, settings: ExperimentSettings, outcomes: Sequence[Ou
         "splits.json": format_splits(dataset.plans).encode(),
         "audit.json": json.dumps(audits, indent=1, ensure_ascii=False).encode(),
     }
+    if isinstance(dataset.store, JoinedStore) and more_files is None:
+        by_corpus = corpus_rows(outcomes, dataset, name=name, setup=setup)
+        files[tables.corpora.file] = tables.corpora.content(tables.corpora.frame(by_corpus))
+    if settings.splits_file is not None:
+        folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
+        atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
+        files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
+    files |= more_files(rows) if more_files is not None else {}
     checksummed = ChecksummedFolder(settings.out)
     checksummed.put(files)
     checksummed.note(LEDGER)

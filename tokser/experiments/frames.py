@@ -97,11 +97,16 @@ class PooledFeature:
     def dim(self) -> int:
         """Numbers in a row."""
         pooled = self.store[str(FeatureName.parse(self.name).functionals())]
+        if self.store.is_utterance_level(self.name):
+            return int(pooled.dim)
         return int(pooled.dim // len(MOMENTS))
 
     def functionals(self) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, [utterances, 2 * dim]."""
-        return self.store.functionals(self.name)
+        table = self.store.functionals(self.name)
+        if not self.store.is_utterance_level(self.name):
+            return table
+        return pd.concat([table, pd.DataFrame(0.0, table.index, table.columns)], axis=1)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def read_inputs(
                 for name in term.features
             ),
             roundoff=max(row_roundoff(dataset.store, name) for name in term.features),
-            speakers=dataset.speakers if dataset.by_speaker else None,
+            speakers=dataset.scaled_within,
             budget_bytes=frames_mb * 2**20 // len(early.terms),
             device=device,
             are_means=are_means,

@@ -1,6 +1,6 @@
 """The task of dimensional emotion: valence, arousal, dominance, scored by concordance (CCC)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -12,10 +12,19 @@ from tokser.experiments.results import REGRESSION
 from tokser.experiments.statistics.metrics import ccc, ccc_from_sums
 from tokser.experiments.statistics.sampling_units import SamplingUnits
 from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_numbers
-from tokser.experiments.task import PooledScores, TargetScale, Task
+from tokser.experiments.task import Known, Loss, PooledScores, TargetScale, Task
 
 __all__ = ["Regression", "Subset"]
 
+_NOT_RATED = (
+    "num_samples",
+    "sampling_rate_hz",
+    "speaker",
+    "session",
+    "sentence",
+    "start_s",
+    "end_s",
+)
 Subset = Literal["all", "labelled"]
 """Every utterance that has ratings, or only those that have an emotion label, too."""
 
@@ -27,15 +36,20 @@ class Regression(Task):
         targets: Columns of the utterances.
         subset: Whether utterances without an emotion label are left out: IEMOCAP rates 10,039
             turns, of which 5,531 have one of the four usual labels.
+        loss: What heads minimise: `squared error`, or `concordance` (1 - CCC).
     """
 
     tables = REGRESSION
-    loss = "squared error"
     averages = False
     compares_choices = False
-    later_settings = MappingProxyType({"subset": "all", **Task.later_settings})
+    later_settings = MappingProxyType(
+        {"subset": "all", "loss": "squared-error", **Task.later_settings}
+    )
 
-    def __init__(self, targets: Sequence[str], subset: Subset = "all") -> None:
+    def __init__(
+        self, targets: Sequence[str], subset: Subset = "all", loss: Loss = "squared error"
+    ) -> None:
+        self.loss = loss  # type: ignore[misc]  # that of one experiment, not of the class
         self._targets = tuple(dict.fromkeys(targets))
         self._subset = subset
 
@@ -59,7 +73,10 @@ class Regression(Task):
                 "--target",
                 expected="columns of the manifest",
                 got=f"none called {list_some(absent)}",
-                remedy="IEMOCAP, MSP-IMPROV and MSP-Podcast have valence, arousal and "
+                remedy=f"This store has the numbers {list_some(numeric, most=12)}: name some of "
+                "them."
+                if (numeric := _numeric_columns(utterances))
+                else "IEMOCAP, MSP-IMPROV and MSP-Podcast have valence, arousal and "
                 "dominance; EmoDB has none of them.",
             )
         numbers = utterances[list(self._targets)].apply(pd.to_numeric, errors="coerce")
@@ -84,7 +101,7 @@ class Regression(Task):
         """Return None: there are no classes."""
         return
 
-    def classes(self, target: "pd.Series[Any]") -> tuple[str, ...]:
+    def classes(self, target: Known) -> tuple[str, ...]:
         """Return none."""
         return ()
 
@@ -103,7 +120,7 @@ class Regression(Task):
         return np.asarray(np.sum(sums, axis=1, dtype=np.float64))
 
     def prediction_table(
-        self, target: "pd.Series[Any]", outputs: np.ndarray, classes: Sequence[str]
+        self, target: Known, outputs: np.ndarray, classes: Sequence[str]
     ) -> pd.DataFrame:
         """Return truth and prediction."""
         return pd.DataFrame({"truth": target.to_numpy(dtype=np.float64), "prediction": outputs})
@@ -136,10 +153,22 @@ class Regression(Task):
         """Return the CCC."""
         return ccc(*_numbers(predictions))
 
+    def setup(self, settings: Mapping[str, Any]) -> list[str]:
+        """Say which loss there is, too, where it is not the usual one."""
+        loss = ["loss 1 - CCC"] if self.loss == "concordance" else []
+        return [*loss, *super().setup(settings)]
+
 
 def _numbers(predictions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     truth, guess = (predictions[c].to_numpy(dtype=np.float64) for c in ("truth", "prediction"))
     return truth, guess
+
+
+def _numeric_columns(utterances: pd.DataFrame) -> list[str]:
+    """Return the columns whose cells are all numbers, but for those that every manifest has."""
+    own = utterances.drop(columns=[name for name in _NOT_RATED if name in utterances])
+    parsed = own.apply(pd.to_numeric, errors="coerce")
+    return [str(name) for name in parsed if bool(np.isfinite(parsed[name].to_numpy(float)).all())]
 
 
 def _cell(value: object) -> str:

@@ -17,9 +17,16 @@ from tokser.experiments.table import Column, Kind, Table, current_protocol
 
 __all__ = [
     "CLASSIFICATION",
+    "DISTRIBUTION",
+    "LABELS",
     "MIX",
+    "MULTILABEL",
+    "PRESENT",
     "REGRESSION",
+    "SHARED",
+    "SHARES",
     "TASKS",
+    "TRANSFER",
     "Column",
     "Table",
     "TaskTables",
@@ -30,6 +37,11 @@ __all__ = [
 _SHARE = (0.0, 1.0)
 MIX = "mix_"
 """How the columns of the grid begin that hold the weight of a layer in a mix."""
+
+
+SHARES, PRESENT = "share_", "present_"
+"""How the columns of predictions begin that hold what annotators said: the share of a class, or 1
+where it is present."""
 
 
 def _columns(kind: Kind, names: str, **options: Any) -> tuple[Column, ...]:
@@ -55,7 +67,7 @@ class TaskTables:
     """The tables that one task leaves in a folder.
 
     Attributes:
-        task: `classification` or `regression`.
+        task: `classification`, `distribution`, `multilabel` or `regression`.
         command: What writes them.
         metric: The score that dev selects by: its columns are `dev_<metric>` and so on.
         head: Column with the name of what was trained.
@@ -70,7 +82,7 @@ class TaskTables:
         predictions: What was predicted for every test utterance.
     """
 
-    task: Literal["classification", "regression"]
+    task: Literal["classification", "distribution", "multilabel", "regression"]
     command: str
     metric: str
     head: str
@@ -103,6 +115,24 @@ class TaskTables:
         )
 
     @property
+    def corpora(self) -> Table:
+        """Test scores of each corpus, where several stores are read as one dataset."""
+        other = "pearson rmse" if self.has_targets else "accuracy macro_f1 weighted_f1 uar_chance"
+        names = f"{self.metric} {self.metric}_low {self.metric}_high {other}"
+        return Table(
+            "corpora.csv",
+            "a row for each configuration and corpus that is tested",
+            (
+                *_keys(f"target {self.head}" if self.has_targets else self.head),
+                *_needed("text", "corpus"),
+                *_columns("real", names),
+                *_needed("whole", "n_test num_seeds"),
+                *_OF_INTERVALS,
+                *_STAMP,
+            ),
+        )
+
+    @property
     def unit(self) -> tuple[str, ...]:
         """Columns that tell what was trained: features, protocol, target, head, seed."""
         target = ("target",) if self.has_targets else ()
@@ -118,11 +148,14 @@ class TaskTables:
         return tuple(table for table in found if table is not None)
 
 
-_TESTED = (
-    *_needed("whole", "n_test num_folds"),
+_OF_INTERVALS = (
     *_columns("text", "unit"),
     *_columns("whole", "num_units"),
     *_columns("text", "no_interval"),
+)
+_TESTED = (
+    *_needed("whole", "n_test num_folds"),
+    *_OF_INTERVALS,
     *_needed("text", "leaks"),
     *_columns("text", "stamp"),
 )
@@ -198,7 +231,9 @@ def _grid(between: str, metric: str, cost: Column) -> Table:
     )
 
 
-def _predictions(between: str, content: tuple[Column, ...], more: str = "") -> Table:
+def _predictions(
+    between: str, content: tuple[Column, ...], more: str | tuple[str, ...] = ""
+) -> Table:
     return Table(
         "predictions.parquet",
         "a row for each configuration and test utterance",
@@ -293,9 +328,135 @@ REGRESSION = TaskTables(
     grid=_grid("target regressor", "ccc", Column("penalty", "real")),
     predictions=_predictions("target regressor", _needed("real", "truth prediction")),
 )
-TASKS = {tables.task: tables for tables in (CLASSIFICATION, REGRESSION)}
+_OF_SHARES = (
+    *_with_ends("macro_f1", required=True),
+    *_columns("real", "macro_f1_chance macro_f1_fold_mean macro_f1_fold_std"),
+    *_needed("real", "kl_divergence"),
+    *_columns("real", "kl_divergence_low kl_divergence_high kl_divergence_chance"),
+    *_with_ends("uar", required=True),
+    *_columns("real", "uar_chance"),
+    *_with_ends("accuracy", required=True),
+    *_columns("real", "accuracy_chance"),
+    *_columns("whole", "n_plurality"),
+    *_columns("real", "dev_macro_f1"),
+    *_needed("whole", "num_candidates"),
+    *_TESTED,
+)
+_OVER_SEEDS = (*_columns("whole", "num_seeds"), *_needed("text", "seeds"))
+DISTRIBUTION = TaskTables(
+    task="distribution",
+    command="classify",
+    metric="macro_f1",
+    head="classifier",
+    has_targets=False,
+    scores=Table(
+        "distribution.csv",
+        "a row for each configuration and seed",
+        (*_keys("classifier"), *_OF_SHARES, *_SEED),
+    ),
+    summary=Table(
+        "summary.csv",
+        "a row for each configuration, over seeds",
+        (*_keys("classifier"), *_OF_SHARES, *_columns("real", "macro_f1_seed_std"), *_OVER_SEEDS),
+    ),
+    classes=CLASSIFICATION.classes,
+    confusion=CLASSIFICATION.confusion,
+    comparisons=_comparisons("classifier"),
+    choices=_choices("classifier", "classifier", "macro_f1"),
+    grid=_grid("classifier", "macro_f1", Column("C", "real", is_sparse=True)),
+    predictions=_predictions(
+        "classifier", _needed("text", "label prediction"), ("probability_", SHARES)
+    ),
+)
+_OF_PRESENCE = (
+    *_with_ends("mean_ap", required=True),
+    *_columns("real", "mean_ap_chance mean_ap_fold_mean mean_ap_fold_std"),
+    *_with_ends("macro_f1", required=True),
+    *_columns("real", "macro_f1_chance"),
+    *_columns("real", "dev_mean_ap"),
+    *_needed("whole", "num_candidates"),
+    *_TESTED,
+)
+MULTILABEL = TaskTables(
+    task="multilabel",
+    command="classify",
+    metric="mean_ap",
+    head="classifier",
+    has_targets=False,
+    scores=Table(
+        "multilabel.csv",
+        "a row for each configuration and seed",
+        (*_keys("classifier"), *_OF_PRESENCE, *_SEED),
+    ),
+    summary=Table(
+        "summary.csv",
+        "a row for each configuration, over seeds",
+        (*_keys("classifier"), *_OF_PRESENCE, *_columns("real", "mean_ap_seed_std"), *_OVER_SEEDS),
+    ),
+    classes=Table(
+        "classes.csv",
+        "a row for each configuration and class",
+        (
+            *(*_keys("classifier"), *_needed("text", "label")),
+            Column("average_precision", "real", False, _SHARE),
+            *_columns("real", "average_precision_low average_precision_high"),
+            *_columns("real", "average_precision_chance"),
+            *(column for name in ("recall", "precision", "f1") for column in _with_ends(name)),
+            *(*_needed("whole", "support"), *_columns("whole", "num_seeds"), *_STAMP),
+        ),
+    ),
+    comparisons=_comparisons("classifier"),
+    choices=_choices("classifier", "classifier", "mean_ap"),
+    grid=_grid("classifier", "mean_ap", Column("C", "real", is_sparse=True)),
+    predictions=_predictions(
+        "classifier", _needed("text", "label prediction"), ("probability_", PRESENT)
+    ),
+)
+TASKS = {tables.task: tables for tables in (CLASSIFICATION, DISTRIBUTION, MULTILABEL, REGRESSION)}
 
 
 def tables_in(folder: Path) -> TaskTables:
     """Tell the tables of a folder by what lies there: those of classification unless others do."""
-    return REGRESSION if (folder / REGRESSION.scores.file).exists() else CLASSIFICATION
+    others = (REGRESSION, DISTRIBUTION, MULTILABEL)
+    found = (tables for tables in others if (folder / tables.scores.file).exists())
+    return next(found, CLASSIFICATION)
+
+
+TRANSFER = Table(
+    "transfer.csv",
+    "a row for each configuration, training corpus and test corpus",
+    (
+        *_keys("classifier"),
+        *_needed("text", "train test kind"),
+        *_needed("whole", "num_train num_dev"),
+        *_SCORES,
+        *_columns("real", "uar_seed_std"),
+        *_columns("whole", "num_seeds"),
+    ),
+)
+"""The matrix of corpora; `kind` is within, across or others (trained on all the others)."""
+LABELS = Table(
+    "labels.csv",
+    "a row for each corpus and label",
+    (
+        *_needed("text", "corpus"),
+        *_columns("text", "label class"),
+        *_needed("whole", "num_utterances"),
+        *_columns("text", "left_out"),
+    ),
+)
+"""What became of each label across corpora: its class, or why it is left out."""
+SHARED = Table(
+    "shared.csv",
+    "a row for each protocol, pair of parts and kind of group",
+    (
+        *_needed("text", "protocol kind first second"),
+        *_needed("whole", "num_folds num_folds_sharing num_shared"),
+        *_columns("text", "fold"),
+        *_columns("whole", "num_first num_second num_utterances num_unknown"),
+        *_columns("text", "examples"),
+    ),
+    may_be_empty=True,
+)
+"""What the parts of splits share: groups (speakers, sessions, sentences, recordings) in both parts,
+in the fold that shares most."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from tokser.experiments.combinations import Outcome
 from tokser.experiments.dataset import Dataset
+from tokser.experiments.joined_store import CORPUS
 from tokser.experiments.mixes import mix_rows
 from tokser.experiments.results import Table
 from tokser.experiments.splits.audit import Audit
@@ -16,7 +17,7 @@ from tokser.experiments.statistics.unit_sums import Score, UnitSums
 from tokser.experiments.task import Task
 from tokser.experiments.units import Unit
 
-__all__ = ["compare_rows", "make_rows"]
+__all__ = ["compare_rows", "corpus_rows", "make_rows"]
 
 Row = dict[str, Any]
 
@@ -53,7 +54,7 @@ def make_rows(
     for group in _grouped(outcomes):
         first = group[0].unit
         of_all = dataset.audits[first.protocol]
-        classes = task.classes(dataset.utterances[first.target])
+        classes = task.classes(dataset.target(first.target))
         sums: dict[str, UnitSums] = {}
         for features in dict.fromkeys(outcome.unit.features for outcome in group):
             own = [outcome for outcome in group if outcome.unit.features == features]
@@ -69,7 +70,7 @@ def make_rows(
             add(tables.scores, by_seed, key | _leaks(audit))
             over_seeds = _over_seeds(by_seed, task, sums[features], tested)
             add(tables.summary, [over_seeds], key | _leaks(audit))
-            by_class, confusion = task.class_rows(sums[features], classes)
+            by_class, confusion = task.class_rows(sums[features], classes, tested)
             add(tables.classes, by_class, key | stamp | {"num_seeds": len(own)})
             add(tables.confusion, confusion, key | stamp | {"num_seeds": len(own)})
             add(tables.choices, list(_choices(own, task)), key | stamp)
@@ -81,6 +82,39 @@ def make_rows(
                 pair = f"{row['first']} + {row['second']}"
                 row["stamp"] = of_all.of_features(pair).stamp
             add(tables.comparisons, compared, common)
+    return rows
+
+
+def corpus_rows(
+    outcomes: Sequence[Outcome], dataset: Dataset, *, name: str, setup: str
+) -> list[Row]:
+    """Score every configuration on the test utterances of each corpus, over seeds.
+
+    Args:
+        outcomes: Predictions of all units.
+        dataset: Utterances of several corpora, with the column `corpus`.
+        name: Of the dataset.
+        setup: What departs from the usual training, in words.
+    """
+    task, corpora = dataset.task, dataset.utterances[CORPUS]
+    rows: list[Row] = []
+    for group in _grouped(outcomes):
+        first = group[0].unit
+        classes = task.classes(dataset.utterances[first.target])
+        for features in dict.fromkeys(outcome.unit.features for outcome in group):
+            own = [outcome for outcome in group if outcome.unit.features == features]
+            key = _key(own[0].unit, task, name, setup)
+            stamp = dataset.audits[first.protocol].of_features(features).stamp
+            for corpus in corpora.unique():
+                tested = [o.predictions[corpora.loc[o.predictions["id"]].eq(corpus).to_numpy()]
+                          for o in own]  # fmt: skip
+                if any(table.empty for table in tested):
+                    continue
+                sums = task.unit_sums(tested, dataset.sampling_units, classes)
+                scores = _tested(task, sums, tested)
+                rows.append(
+                    {**key, "corpus": corpus, **scores, "num_seeds": len(own), "stamp": stamp}
+                )
     return rows
 
 
@@ -130,7 +164,7 @@ def _sums_of_seed(
     if dataset.task.tables.summary is not None:
         return sums.seed(number)
     outcome = outcomes[number]
-    classes = dataset.task.classes(dataset.utterances[outcome.unit.target])
+    classes = dataset.task.classes(dataset.target(outcome.unit.target))
     return dataset.task.unit_sums([outcome.predictions], dataset.sampling_units, classes)
 
 

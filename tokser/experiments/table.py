@@ -90,7 +90,7 @@ class Table:
     rows: str
     columns: tuple[Column, ...]
     may_be_empty: bool = False
-    more: str = ""
+    more: str | tuple[str, ...] = ""
 
     @property
     def names(self) -> list[str]:

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,19 @@ from tokser.experiments.results import TaskTables
 from tokser.experiments.statistics.sampling_units import SamplingUnits
 from tokser.experiments.statistics.unit_sums import UnitSums
 
-__all__ = ["Loss", "PooledScores", "TargetScale", "Task"]
+__all__ = ["Known", "Loss", "PooledScores", "TargetScale", "Task"]
 
-Loss = Literal["cross-entropy", "squared error"]
+Known: TypeAlias = "pd.Series[Any] | pd.DataFrame"
+"""What is to be predicted of utterances, index = id: a label or number of each, or, by class, what
+annotators said."""
+
+Loss = Literal[
+    "cross-entropy",
+    "cross-entropy on shares",
+    "binary cross-entropy",
+    "squared error",
+    "concordance",
+]
 """What heads minimise in training."""
 
 
@@ -62,6 +72,7 @@ class Task(ABC):
         loss: What heads minimise.
         averages: Whether predictions of several heads can be averaged (late fusion).
         compares_choices: Whether choices by dev are compared with each other.
+        keeps_models: Whether trained models can be kept in folders.
         later_settings: Settings that earlier versions had not, with the value that does what they
             did: digests leave these out, so that folders of earlier versions are recognised.
     """
@@ -70,9 +81,12 @@ class Task(ABC):
     loss: ClassVar[Loss]
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
+    keeps_models: ClassVar[bool] = True
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "save_models": False,
+            "splits_format": "tokser",
+            "labels": "single",
             "head_grid": {},
             "track": [],
             "search": "grid",
@@ -115,8 +129,16 @@ class Task(ABC):
         ones a part lacks.
         """
 
+    def target_of(self, utterances: pd.DataFrame, name: str) -> Known:
+        """Return one of the targets of utterances; by default the column of that name."""
+        return utterances[name]
+
+    def strata(self, known: Known) -> list[Any]:
+        """Return what utterances are dealt into halves of dev by, something that can be sorted."""
+        return list(known.iloc[:, 0] if isinstance(known, pd.DataFrame) else known)
+
     @abstractmethod
-    def classes(self, target: "pd.Series[Any]") -> tuple[str, ...]:
+    def classes(self, target: Known) -> tuple[str, ...]:
         """Return the classes of a target, sorted; none where numbers are predicted."""
 
     @abstractmethod
@@ -133,7 +155,7 @@ class Task(ABC):
 
     @abstractmethod
     def prediction_table(
-        self, target: "pd.Series[Any]", outputs: np.ndarray, classes: Sequence[str]
+        self, target: Known, outputs: np.ndarray, classes: Sequence[str]
     ) -> pd.DataFrame:
         """Return the columns of the table of predictions, beside fold and id.
 
@@ -161,7 +183,7 @@ class Task(ABC):
         """Score the predictions of one fold by the selection criterion."""
 
     def class_rows(
-        self, sums: UnitSums, classes: Sequence[str]
+        self, sums: UnitSums, classes: Sequence[str], predictions: Sequence[pd.DataFrame]
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Return rows by class, and those of the confusion matrix; none without classes."""
         return [], []

@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from tokser.config import FrameHeadSettings, GridSettings
 from tokser.experiments.frames import TermFrames
 from tokser.experiments.grid import Point, grid_points
 from tokser.experiments.splits.protocols import Split
-from tokser.experiments.task import Task
+from tokser.experiments.task import Known, Task
 from tokser.functionals.standardise import Standardiser, fit_by_id
 
 __all__ = ["TrainingData"]
@@ -25,7 +24,7 @@ class TrainingData:
     Attributes:
         task: What is predicted.
         functionals: [utterances, features]; index = id. Without columns for heads over frames.
-        target: Label or number of each utterance; index = id.
+        target: Label or number of each utterance, or a column for each class; index = id.
         splits: The folds.
         grid: Points and training.
         seed: Of weights and order.
@@ -39,7 +38,7 @@ class TrainingData:
 
     task: Task
     functionals: pd.DataFrame
-    target: "pd.Series[Any]"
+    target: Known
     splits: Sequence[Split]
     grid: GridSettings
     seed: int
@@ -73,6 +72,6 @@ class TrainingData:
         """Return functionals by id, [ids, features]."""
         return np.asarray(self.functionals.loc[list(ids)].to_numpy())
 
-    def targets(self, ids: Sequence[str]) -> "pd.Series[Any]":
+    def targets(self, ids: Sequence[str]) -> Known:
         """Return targets by id."""
         return self.target.loc[list(ids)]

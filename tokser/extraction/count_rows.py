@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tokser.corpora.manifest import Manifest
 from tokser.corpora.waveform import probe, resampled_length
 from tokser.encoders.base import SpeechEncoder, TextEncoder
+from tokser.encoders.layers import max_samples_of
 from tokser.errors import AudioError, CheckpointError
 
 __all__ = ["RowCounts", "count_frames", "count_tokens"]
@@ -36,6 +37,7 @@ def count_frames(encoder: SpeechEncoder, manifest: Manifest) -> RowCounts:
     """Count frames from the audio headers that the manifest holds."""
     lengths = np.zeros(len(manifest.table), dtype=np.int64)
     reasons: dict[int, str] = {}
+    longest = max_samples_of(encoder)
     faults = {fault.id: fault.reason for fault in manifest.faults}
     headers = zip(
         manifest.table.index,
@@ -52,6 +54,11 @@ def count_frames(encoder: SpeechEncoder, manifest: Manifest) -> RowCounts:
         if samples < encoder.min_samples:
             reasons[position] = (
                 f"{samples} samples at 16 kHz, {encoder.name} needs {encoder.min_samples}"
+            )
+            continue
+        if longest is not None and samples > longest:
+            reasons[position] = (
+                f"{samples} samples at 16 kHz, {encoder.name} takes at most {longest}"
             )
             continue
         lengths[position] = encoder.num_frames(samples)

@@ -95,7 +95,10 @@ def estimate(settings: ExtractSettings) -> Estimate:
     features = [feature for plan in plans for feature in _features(settings.store, plan)]
     rates = manifest.table["sampling_rate_hz"].clip(lower=1)
     hours = float((manifest.table["num_samples"] / rates).sum() / 3600)
-    seconds = {plan.encoder.name: _expected_seconds(plan, features) for plan in plans}
+    seconds: dict[str, float] = {}
+    for plan in plans:
+        expected = _expected_seconds(plan, features)
+        seconds[plan.encoder.name] = seconds.get(plan.encoder.name, 0.0) + expected
     return Estimate(features, hours, seconds, _free_bytes(settings.store))
 
 

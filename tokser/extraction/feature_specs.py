@@ -20,11 +20,14 @@ class FeatureSpecs:
         dtype: Type of the stored rows.
         functionals_only: Whether mean and standard deviation are stored instead of rows. They are
             taken over the rows in `dtype`, so they equal those of `pool`.
+        utterance_level: Whether each utterance has one row, which is kept among the functionals as
+            it is.
     """
 
     layers: Mapping[str, int]
     dtype: StoredDtype
     functionals_only: bool = False
+    utterance_level: bool = False
 
     def layers_of(self, features: Sequence[str]) -> list[int]:
         """Numbers of the layers that features are made of; none for token ids and words."""

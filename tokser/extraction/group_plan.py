@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.encoders import SpeechEncoder, TextEncoder
+from tokser.encoders.layers import dim_of
 from tokser.extraction.feature_specs import TOKEN_IDS, WORD, FeatureSpecs
 from tokser.functionals.group_plan import functionals_plan
 from tokser.store import Compression, FeatureSpec, GroupPlan
@@ -23,6 +24,7 @@ def plan_group(
     lengths: NDArray[np.int64],
     provenance: dict[str, Any],
     *,
+    name: str = "",
     source: str = "",
     compression: Compression = "none",
     shard_mb: int = 256,
@@ -34,20 +36,24 @@ def plan_group(
         specs: Its features.
         lengths: Rows of each utterance, int64 [utterances].
         provenance: What determines the rows.
+        name: Of the group; by default the encoder's.
         source: Where the model is, for `verify --recompute`.
         compression: Of the rows; functionals are never compressed.
         shard_mb: Budget of one shard over all its arrays, in MiB; functionals have shards of
             their own size.
     """
-    if specs.functionals_only:
-        plan = _plan_functionals(encoder, specs, lengths, provenance)
+    name = name or encoder.name
+    if specs.functionals_only or specs.utterance_level:
+        plan = _plan_functionals(encoder, specs, lengths, provenance, name)
         return plan.model_copy(update={"source": source})
-    spec = FeatureSpec(dim=encoder.dim, dtype=specs.dtype, compression=compression)
-    features = dict.fromkeys(specs.layers, spec)
+    features = {
+        feature: FeatureSpec(dim=dim_of(encoder, layer), dtype=specs.dtype, compression=compression)
+        for feature, layer in specs.layers.items()
+    }
     if encoder.kind == "text":
         features[TOKEN_IDS] = FeatureSpec(dim=None, dtype="int32", compression=compression)
     return GroupPlan(
-        name=encoder.name,
+        name=name,
         kind=encoder.kind,
         features=features,
         lengths=lengths,
@@ -62,10 +68,12 @@ def _plan_functionals(
     specs: FeatureSpecs,
     lengths: NDArray[np.int64],
     provenance: dict[str, Any],
+    name: str,
 ) -> GroupPlan:
     """Plan the group that `pool` would write."""
-    names = [*specs.layers, *([WORD] if encoder.kind == "text" else [])]
+    dims = {feature: dim_of(encoder, layer) for feature, layer in specs.layers.items()}
+    if encoder.kind == "text":
+        dims[WORD] = encoder.dim
     shard = min(max(len(lengths) // MIN_SHARDS, 32), UTTERANCES_PER_SHARD)
-    return functionals_plan(
-        encoder.name, dict.fromkeys(names, encoder.dim), lengths, provenance
-    ).model_copy(update={"cut": (shard, shard)})
+    plan = functionals_plan(name, dims, lengths, provenance, utterance_level=specs.utterance_level)
+    return plan.model_copy(update={"cut": (shard, shard)})

@@ -15,16 +15,25 @@ from tokser.corpora.registry import load_corpus
 from tokser.corpora.waveform import RESAMPLING, SAMPLING_RATE_HZ, resampled_length
 from tokser.device import resolve_device
 from tokser.encoders import SpeechEncoder, TextEncoder
-from tokser.encoders.base import StoredDtype, layer_name, parse_layers
-from tokser.errors import CorruptStoreError, InputError, list_some
+from tokser.encoders.base import StoredDtype
+from tokser.encoders.layers import (
+    full_provenance,
+    is_utterance_level,
+    layer_name,
+    parse_layers,
+    stored_dtype_of,
+)
+from tokser.errors import CorruptStoreError, InputError, SettingsError, list_some
 from tokser.extraction.count_rows import RowCounts, count_frames, count_tokens
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
 from tokser.extraction.group_plan import plan_group
 from tokser.extraction.load_batches import Utterances
+from tokser.names import Name
 from tokser.store import Compression, GroupPlan, open_store
 from tokser.store.address import backend_at, is_store
+from tokser.store.feature_name import rows_group
 
 __all__ = [
     "ExtractionPlan",
@@ -46,6 +55,7 @@ def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["Extracti
         InputError: The corpus or an encoder is not what it should be.
     """
     resolve_device(settings.device)  # refused before the scan, which may take minutes
+    _require_one_named(settings)
     manifest = load_corpus(
         settings.dataset,
         settings.root,
@@ -67,7 +77,9 @@ def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["Extracti
         for source in settings.encoders
     ]
     plans = [
-        ExtractionPlan.make(
+        plan
+        for spec in specs
+        for plan in ExtractionPlan.make_all(
             spec,
             manifest,
             layers=settings.layers,
@@ -75,10 +87,24 @@ def plan_extraction(settings: ExtractSettings) -> tuple[Manifest, list["Extracti
             functionals_only=settings.functionals_only,
             compression=settings.compression,
             shard_mb=settings.shard_mb,
+            name=settings.name or "",
         )
-        for spec in specs
     ]
     return manifest, plans
+
+
+def _require_one_named(settings: ExtractSettings) -> None:
+    """Refuse a name that several encoders would share, or that a store cannot have."""
+    if settings.name is None:
+        return
+    Name.of(settings.name, "--name")
+    if len(settings.encoders) > 1:
+        raise SettingsError(
+            "--name",
+            expected="one --encoder, whose features get this name",
+            got=f"{len(settings.encoders)}: {list_some(settings.encoders)}",
+            remedy="Extract them one after the other, each with its own --name.",
+        )
 
 
 @dataclass(frozen=True)
@@ -115,26 +141,88 @@ class ExtractionPlan:
         compression: Compression = "none",
         shard_mb: int = 256,
     ) -> Self:
-        """Load an encoder, count its rows, and plan its group.
+        """Load an encoder, count its rows, and plan the group of its rows; see `make_all`."""
+        plans = cls.make_all(
+            encoder_spec,
+            manifest,
+            layers=layers,
+            dtype=dtype,
+            functionals_only=functionals_only,
+            compression=compression,
+            shard_mb=shard_mb,
+        )
+        return plans[0]
+
+    @classmethod
+    def make_all(
+        cls,
+        encoder_spec: EncoderSpec,
+        manifest: Manifest,
+        *,
+        layers: str = "all",
+        dtype: StoredDtype = "float16",
+        functionals_only: bool = False,
+        compression: Compression = "none",
+        shard_mb: int = 256,
+        name: str = "",
+    ) -> list[Self]:
+        """Load an encoder, count its rows, and plan its groups: of rows, and of whole utterances.
 
         Args:
             encoder_spec: The encoder.
             manifest: The corpus.
             layers: Which layers, see `parse_layers`.
-            dtype: Type of the stored rows.
+            dtype: Type of the stored rows, unless the encoder has one of its own.
             functionals_only: Whether mean and standard deviation are stored instead of rows.
             compression: Of the rows.
             shard_mb: Budget of one shard over all its arrays, in MiB.
+            name: Of the group; empty: the encoder's.
+
+        Returns:
+            A plan of the features with a row a frame or token, if any; then one of those with a
+            row for each utterance, if any.
 
         Raises:
             InputError: The encoder is not what it should be, lacks a layer, or cannot use a
                 single utterance of the corpus.
         """
         encoder = encoder_spec.load()
+        numbers = parse_layers(encoder, layers)
         rows = count_rows(encoder, manifest)
         _require_usable(encoder, manifest, rows)
-        numbers = {layer_name(encoder, i): i for i in parse_layers(encoder, layers)}
-        specs = FeatureSpecs(numbers, dtype, functionals_only)
+        by_kind: dict[bool, dict[str, int]] = {}
+        for number in numbers:
+            kind = is_utterance_level(encoder, number)
+            by_kind.setdefault(kind, {})[layer_name(encoder, number)] = number
+        return [
+            cls._of(
+                encoder_spec,
+                encoder,
+                manifest,
+                rows,
+                FeatureSpecs(
+                    by_kind[kind], stored_dtype_of(encoder, dtype), functionals_only, kind
+                ),
+                name=name,
+                compression=compression,
+                shard_mb=shard_mb,
+            )
+            for kind in sorted(by_kind)
+        ]
+
+    @classmethod
+    def _of(
+        cls,
+        encoder_spec: EncoderSpec,
+        encoder: SpeechEncoder | TextEncoder,
+        manifest: Manifest,
+        rows: RowCounts,
+        specs: FeatureSpecs,
+        *,
+        name: str,
+        compression: Compression,
+        shard_mb: int,
+    ) -> Self:
         num_samples = samples_at_16_khz(manifest)
         provenance = _provenance(encoder, manifest, num_samples[rows.lengths > 0])
         absolute = encoder_spec.with_absolute_source()
@@ -143,6 +231,7 @@ class ExtractionPlan:
             specs,
             rows.lengths,
             provenance,
+            name=name,
             source=absolute.source,
             compression=compression,
             shard_mb=shard_mb,
@@ -158,7 +247,8 @@ class ExtractionPlan:
     @property
     def features(self) -> list[str]:
         """Names of its layers' features in the store."""
-        return [f"{self.encoder.name}/{name}" for name in self.extractor.specs.layers]
+        group = rows_group(self.group.name)
+        return [f"{group}/{name}" for name in self.extractor.specs.layers]
 
     def utterances(self, positions: Sequence[int]) -> Utterances:
         """Return the utterances at some positions of the manifest."""
@@ -269,7 +359,7 @@ def _provenance(
         manifest: The corpus.
         num_samples: Length of each usable recording at 16 kHz.
     """
-    provenance = encoder.provenance()
+    provenance = full_provenance(encoder)
     if encoder.kind == "text":
         return provenance
     if not manifest.table["sampling_rate_hz"].isin([0, SAMPLING_RATE_HZ]).all():

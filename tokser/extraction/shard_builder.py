@@ -67,7 +67,8 @@ class ShardBuilder:
                     if not all_finite(block):
                         here = f"{where}, layer {layer}, {self.utterances.ids[place]}"
                         require_finite(block, output.before_cast(number, layer), here)
-                pools = self.extractor.specs.functionals_only
+                specs = self.extractor.specs
+                pools = specs.functionals_only and not specs.utterance_level
                 self._rows[place] = {
                     layer: mean_std(block)[None] if pools else block
                     for layer, block in rows.items()

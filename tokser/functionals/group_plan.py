@@ -18,6 +18,8 @@ def functionals_plan(
     lengths: NDArray[np.int64],
     source: Mapping[str, Any],
     extra: Sequence[str] = (),
+    *,
+    utterance_level: bool = False,
 ) -> GroupPlan:
     """Plan the group that holds the functionals of a group's features.
 
@@ -27,10 +29,12 @@ def functionals_plan(
         lengths: Rows of each utterance; one without any has no functionals.
         source: Provenance of the rows.
         extra: Functionals beyond mean and standard deviation.
+        utterance_level: Whether the features have one row for each utterance, which is kept as
+            it is.
     """
     specs = {}
     for name, dim in dims.items():
-        specs[name] = FeatureSpec(dim=2 * dim, dtype="float32")
+        specs[name] = FeatureSpec(dim=dim if utterance_level else 2 * dim, dtype="float32")
         for functional in extra:
             specs[FeatureName(group, name, functional).array] = FeatureSpec(
                 dim=dim, dtype="float32"

@@ -10,7 +10,15 @@ from tokser.functionals.moments import MOMENTS, check_functionals
 from tokser.functionals.tables import read_functionals
 from tokser.store import FeatureName, Store
 
-__all__ = ["COMPUTED", "STORED", "read_rounding", "rounding_bound", "rounding_of", "row_roundoff"]
+__all__ = [
+    "COMPUTED",
+    "STORED",
+    "read_rounding",
+    "rounding_bound",
+    "rounding_of",
+    "rounding_of_vectors",
+    "row_roundoff",
+]
 
 STORED = {"float16": 2.0**-11, "float32": 2.0**-24}
 """Unit roundoff of each type of stored rows, relative to a value."""
@@ -33,9 +41,17 @@ def read_rounding(store: Store, feature: str, functionals: Sequence[str] = MOMEN
         float32 [utterances, functionals * dim], with the same ids and columns.
     """
     values = read_functionals(store, feature, functionals)
+    if store.is_utterance_level(feature):
+        return rounding_of_vectors(values)
     moments = store.functionals(feature).loc[values.index].to_numpy()
     dtype, precision = _made_as(store, feature)
     return rounding_of(values, moments, functionals, dtype=dtype, precision=precision)
+
+
+def rounding_of_vectors(values: pd.DataFrame) -> pd.DataFrame:
+    """Return what rounding may change of vectors of whole utterances, which are kept in float32."""
+    moments = np.hstack([values.to_numpy(), np.zeros(values.shape, dtype=np.float32)])
+    return rounding_of(values, moments, ("mean",), dtype="float32", precision="float32")
 
 
 def row_roundoff(store: Store, feature: str) -> float:
@@ -51,6 +67,8 @@ def _made_as(store: Store, feature: str) -> tuple[str, str]:
     the default and the coarsest.
     """
     made_by = store[str(FeatureName.parse(feature).functionals())].provenance.get("source", {})
+    if store.is_utterance_level(feature):
+        return "float32", "float32"
     dtype = str(store[feature].dtype) if feature in store else "float16"
     return dtype, str(made_by.get("precision", "float32"))
 

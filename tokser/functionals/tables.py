@@ -28,12 +28,16 @@ def read_functionals(
         functionals: `mean`, `std`, `min`, `max`, `q25`...
 
     Returns:
-        float32 [utterances, functionals * dim]; index = id, columns `mean_0`...
+        float32 [utterances, functionals * dim]; index = id, columns `mean_0`... A feature of whole
+        utterances has one row, whose mean is itself, so it is returned as it is, [utterances, dim].
 
     Raises:
         SettingsError: There are no such functionals, or they are not in the store.
     """
     wanted = check_functionals(functionals)
+    if store.is_utterance_level(feature):
+        _require_whole(store, feature, wanted)
+        return store.functionals(feature)
     lacking = [
         name for name in wanted if name not in MOMENTS and stored_name(feature, name) not in store
     ]
@@ -60,3 +64,14 @@ def read_functionals(
             columns = [f"{name}_{i}" for i in range(dim)]
             tables.append(pd.DataFrame(rows, index=pd.Index(layer.ids, name="id"), columns=columns))
     return pd.concat(tables, axis=1, join="inner")
+
+
+def _require_whole(store: Store, feature: str, wanted: Sequence[str]) -> None:
+    """Refuse functionals of a feature that has one row for each utterance."""
+    if "mean" not in wanted:
+        raise SettingsError(
+            f"{store.path}, {feature}",
+            expected="no functionals: it is a vector of each utterance already",
+            got=list_some(wanted),
+            remedy=f"Write {feature} by itself.",
+        )

@@ -9,7 +9,7 @@ import pandas as pd
 from tokser.corpora.manifest import Manifest
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.experiments.models import FeatureRecipe, Model
-from tokser.functionals.rounding import rounding_of
+from tokser.functionals.rounding import rounding_of, rounding_of_vectors
 from tokser.prediction.featurise import Featurised
 from tokser.store import FeatureName
 
@@ -80,6 +80,9 @@ def predict_by_speaker(model: Model, table: pd.DataFrame, recordings: Manifest) 
             for of in (_FUNCTIONALS, _MOMENTS)
         )
         tables[str(term)] = values
+        if model.recipe.is_utterance_level(term.feature):
+            rounding[str(term)] = rounding_of_vectors(values)
+            continue
         rounding[str(term)] = rounding_of(
             values, moments.to_numpy(), term.functionals, **_rounded(model.recipe, term.feature)
         )

@@ -214,6 +214,12 @@ class Featuriser:
         terms = self._terms.get(feature, ())
         if not terms:
             return
+        if self._model.recipe.is_utterance_level(feature):
+            vector = values[0].astype(np.float32)
+            for term in terms:
+                found.vectors[str(term)][row] = vector
+                found.moments[str(term)][row] = np.concatenate([vector, np.zeros_like(vector)])
+            return
         moments = mean_std(values)
         for term in terms:
             found.vectors[str(term)][row] = _pooled(values, term.functionals, moments)

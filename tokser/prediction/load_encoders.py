@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import torch
 
-from tokser.encoders.base import StoredDtype, last_layer, layer_name, precision_of
+from tokser.encoders.base import StoredDtype, precision_of
+from tokser.encoders.layers import full_provenance, last_layer, layer_name
 from tokser.encoders.upper_blocks import HasUpperBlocks, UpperBlocks
 from tokser.errors import CheckpointError, MissingInputError, SettingsError
 from tokser.experiments.models import FeatureRecipe, GroupRecipe
@@ -15,6 +16,7 @@ from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import TOKEN_IDS, WORD, FeatureSpecs
 from tokser.progress import say
+from tokser.provenance import IMPORTED
 
 __all__ = ["LoadedEncoder", "blocks_above", "load_encoders"]
 
@@ -134,6 +136,14 @@ def _load(
     group: GroupRecipe, source: str | None, device: str, batch_seconds: float | None
 ) -> LoadedEncoder:
     made_by = group.provenance
+    if made_by.get("model_type") == IMPORTED:
+        raise SettingsError(
+            f"encoder {group.name}",
+            expected="an encoder, which computes features of recordings",
+            got=f"features that were imported from {made_by.get('file')}",
+            remedy="Import those of the new recordings into a store of them with `tokser store "
+            f"import --name {group.name}`, and predict that store.",
+        )
     if not source and not group.source:
         raise MissingInputError(
             f"encoder {group.name}",
@@ -160,7 +170,7 @@ def _load(
             got=f"none there ({error.got})",
             remedy="Name its folder or hub id with --encoder.",
         ) from error
-    _require_same(group, spec.source, encoder.kind, encoder.provenance())
+    _require_same(group, spec.source, encoder.kind, full_provenance(encoder))
     numbers = {layer_name(encoder, i): i for i in range(last_layer(encoder) + 1)}
     wanted = [name for name in group.features if name not in (WORD, TOKEN_IDS)]
     lacking = [name for name in wanted if name not in numbers]
@@ -172,7 +182,8 @@ def _load(
             remedy="Name the encoder that the model was trained with, with --encoder.",
         )
     layers = {name: numbers[name] for name in wanted}
-    specs = FeatureSpecs(layers, _dtype(group))
+    own: StoredDtype | None = getattr(encoder, "stored_dtype", None)
+    specs = FeatureSpecs(layers, own or _dtype(group))
     return LoadedEncoder(group, Extractor(encoder, specs, spec.batch_seconds_here()), layers)
 
 

@@ -143,6 +143,9 @@ def _mlp(graph: _Graph, values: str, head: TrainedHead) -> str:
         )
         values = graph.add("Relu", normed)
     logits = graph.linear(values, arrays["output-weight"], arrays["output-bias"], np.float32)
+    if not head.num_outputs:
+        wide = graph.cast(logits, TensorProto.DOUBLE)
+        return graph.add("Squeeze", wide, graph.constant([1], np.int64))
     return graph.cast(graph.add("Softmax", logits, axis=-1), TensorProto.DOUBLE)
 
 

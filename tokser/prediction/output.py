@@ -194,8 +194,16 @@ FORMATS: Mapping[str, Callable[[pd.DataFrame], bytes]] = {
 }
 """How a table is written, by the ending of the file."""
 
+_TEXTS = (
+    *("transcript", "transcript_source", "transcript_revision", "transcript_weights_sha256"),
+    *("transcript_language", "transcript_note"),
+)
+"""Columns whose cells are text, also where they are empty or say `null`."""
+
 _READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(path, dtype={"id": str, "label": str}),
+    ".csv": lambda path: pd.read_csv(
+        path, dtype={"id": str, "label": str}, converters=dict.fromkeys(_TEXTS, str)
+    ),
     ".parquet": pd.read_parquet,
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype={"id": str, "label": str}),
 }

@@ -17,6 +17,7 @@ from tokser.prediction.featurise import Featurised, Featuriser
 from tokser.prediction.inputs import find_recordings, only_store, say_what_is_unusual
 from tokser.prediction.output import REASON, Output, require_format
 from tokser.prediction.rows import PredictedRows
+from tokser.prediction.transcribe_inputs import InputTranscription, with_transcripts
 from tokser.prediction.windows import Windows
 from tokser.progress import progress_bar, say
 from tokser.provenance import Stamp, digest_of
@@ -35,7 +36,8 @@ class Predictions(NamedTuple):
 
     Attributes:
         table: Columns `id`, `start_s`, `end_s`, then `label` and `probability_<class>` of each
-            class, or the target; in the order of the inputs.
+            class, or the target, then the transcript and what made it where recordings were
+            transcribed; in the order of the inputs.
         quarantined: Why a recording or a window was not predicted, by its name.
     """
 
@@ -53,6 +55,7 @@ class How:
         device: `auto`, `cpu`, `cuda`, ...
         batch_seconds: Audio in a batch, in seconds; None: what suits the device.
         featuriser: The model's encoders, loaded before; None: they are loaded.
+        transcription: How recordings are transcribed; None: transcripts are given, or not read.
     """
 
     windows: Windows | None = None
@@ -60,6 +63,7 @@ class How:
     device: str = "auto"
     batch_seconds: float | None = None
     featuriser: Featuriser | None = None
+    transcription: InputTranscription | None = None
 
     def load(self, model: Model) -> Featuriser:
         """Return the model's encoders."""
@@ -78,6 +82,8 @@ def predict_all(
     inputs: Any,
     *,
     transcript: str | None = None,
+    transcribe: str | None = None,
+    language: str | None = None,
     root: Path | None = None,
     window_s: float | None = None,
     hop_s: float | None = None,
@@ -94,6 +100,10 @@ def predict_all(
         model: The model.
         inputs: Audio files, folders, manifests (.csv), `-`, or one store; or one of these alone.
         transcript: What is said in the only recording, for a model that reads text.
+        transcribe: Folder or hub id of a Whisper that transcribes recordings without a transcript
+            first, or `auto`; None: none does.
+        language: Language of all recordings, for `transcribe`; None: that of a manifest, else it
+            is detected.
         root: Folder that the paths of manifests are relative to; None: that of each manifest.
         window_s: Length of windows, in seconds; None: recordings are taken whole.
         hop_s: Distance of two windows, in seconds; None: as long as a window.
@@ -114,10 +124,18 @@ def predict_all(
     windows = Windows.of(window_s, hop_s)
     names = [str(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     store = only_store(names)
+    transcription = InputTranscription.of(
+        model,
+        None if transcribe is None else str(transcribe),
+        language,
+        device=device,
+        in_windows=windows is not None,
+        is_store=store is not None,
+    )
     if store is not None:
         return _predict_store(model, store, out)
     recordings = find_recordings(names, root=root, transcript=transcript, read_lines=read_lines)
-    how = How(windows, encoders, device, batch_seconds, featuriser)
+    how = How(windows, encoders, device, batch_seconds, featuriser, transcription)
     return _predict_recordings(model, recordings, how, out)
 
 
@@ -131,6 +149,8 @@ def predict_by_settings(
         model,
         settings.inputs,
         transcript=settings.transcript,
+        transcribe=settings.transcribe,
+        language=settings.language,
         root=settings.root,
         window_s=settings.window,
         hop_s=settings.hop,
@@ -168,13 +188,21 @@ def _predict_recordings(
     def stamp() -> Stamp:
         settings = how.windows.described() if how.windows else {}
         inputs = {"model": model_digest(model), "recordings": rows.digest(recordings)}
+        if how.transcription is not None:
+            inputs["transcribe"] = digest_of(how.transcription.identity())
         return Stamp("predict", settings, inputs)
 
     def predicted(output: Output | None) -> Predictions:
         if model.recipe.needs_audio:
             say_what_is_unusual(recordings)
-        done = pd.concat(_chunks(model, rows, how, output), ignore_index=True)
-        return _assembled(model, done, recordings)
+        if how.transcription is None:
+            done = pd.concat(_chunks(model, rows, how, output), ignore_index=True)
+            return _assembled(model, done, recordings)
+        spoken, reasons = how.transcription.fill(recordings, out)
+        chunks = _chunks(model, PredictedRows.of(spoken, None), how, output)
+        found = _assembled(model, pd.concat(chunks, ignore_index=True), spoken)
+        quarantined = {name: reasons.get(name, why) for name, why in found.quarantined.items()}
+        return Predictions(with_transcripts(found.table, spoken), quarantined)
 
     return _kept(out, stamp, predicted)
 

@@ -18,12 +18,12 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from tokser.functionals.standardise import Standardiser
-
 __all__ = ["KeptFunctionals", "token_functionals"]
 
 SMALLEST_VARIANCE = 1e-6
 """Below it a variance counts as this, and passes no gradient: an utterance of one token has 0."""
+SMALLEST_SCALE = 1e-6
+"""A number that varies less over the training part is left out: 0 for everybody."""
 
 
 class KeptFunctionals(nn.Module):
@@ -37,8 +37,10 @@ class KeptFunctionals(nn.Module):
 
     def __init__(self, functionals: pd.DataFrame, train: Sequence[str], text_dim: int) -> None:
         super().__init__()
-        scaling = Standardiser.fit(functionals.loc[list(train)].to_numpy(np.float64))
-        scaled = scaling.apply(functionals.to_numpy(np.float64))
+        known = functionals.loc[list(train)].to_numpy(np.float64)
+        scale = known.std(axis=0)
+        scale[scale <= SMALLEST_SCALE] = np.inf
+        scaled = (functionals.to_numpy(np.float64) - known.mean(axis=0)) / scale
         self._places = {str(name): place for place, name in enumerate(functionals.index)}
         self._targets = torch.from_numpy(np.asarray(scaled, dtype=np.float32))
         self.map = nn.Linear(2 * text_dim, functionals.shape[1])

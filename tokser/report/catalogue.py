@@ -36,9 +36,13 @@ def tables_of(
             yield from (confused.table for confused in part.confusions)
             if part.comparisons is not None:
                 yield part.comparisons
+        yield from (table for table, _ in section.matrices)
+        yield from section.labels
+        yield from section.corpora
         yield from section.published
         yield section.audit
         yield from section.near_duplicates
+        yield from section.shared
     if inputs.runs:
         yield runs_table(summarise_all(inputs.runs))
     yield evaluations_table(count_evaluations(inputs.experiments))
@@ -58,7 +62,9 @@ def _require_known(wanted: set[str], tables: Sequence[Table]) -> None:
 
 def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Drawing]:
     """Return the figures of every dataset and of the pretraining runs, by name of their file."""
-    found: dict[str, Drawing] = {}
+    found: dict[str, Drawing] = {
+        table.name: figure for section in sections for table, figure in section.matrices
+    }
     for part in (part for section in sections for part in section.parts):
         if part.leakage_figure:
             found[f"{part.name}-leakage"] = part.leakage_figure

@@ -10,6 +10,7 @@ from tokser.config import (
     PretrainSettings,
     RegressSettings,
     Settings,
+    TransferSettings,
     TuneSettings,
 )
 from tokser.config.option import command_words
@@ -24,6 +25,7 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "classify": ClassifySettings,
     "regress": RegressSettings,
     "pretrain": PretrainSettings,
+    "transfer": TransferSettings,
     "tune": TuneSettings,
 }
 TUNED = "tuned-"
@@ -36,7 +38,7 @@ def command_of(name: str, settings: Mapping[str, Any]) -> str | None:
     """Write the command of some settings; those at their default are left out.
 
     Args:
-        name: `classify`, `regress`, `tune` or `pretrain`.
+        name: `classify`, `transfer`, `regress`, `tune` or `pretrain`.
         settings: As in the provenance of its output folder.
 
     Returns:
@@ -52,7 +54,12 @@ def command_of(name: str, settings: Mapping[str, Any]) -> str | None:
 
 
 def stage_of(tables: TaskTables, settings: Mapping[str, Any]) -> str:
-    """Return the command that made a folder of results: `tune` alone names a source."""
+    """Return the command that made a folder of results.
+
+    `tune` alone names a source, `transfer` alone says what corpora are standardised by.
+    """
+    if "standardise_by" in settings:
+        return "transfer"
     return "tune" if "source" in settings else tables.command
 
 
@@ -71,7 +78,7 @@ def row_command(
         names = {"heads": tuple(name.removeprefix(TUNED) for name in heads)}
     changes: dict[str, Any] = {
         **names,
-        "protocols": () if settings.get("splits_file") else tuple(protocols),
+        "protocols": () if settings.get("splits_file") or stage == "transfer" else tuple(protocols),
     }
     changes |= {"targets": (target,)} if target else {}
     parts = filter(None, (row.features, row.classifier, target))

@@ -4,8 +4,8 @@ The tables of results are read as `tokser.experiments.results` declares them. Bo
 the same columns, so that one section builder serves both.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +15,10 @@ from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.experiments.results import (
     CLASSIFICATION,
+    LABELS,
     REGRESSION,
+    SHARED,
+    TRANSFER,
     Table,
     TaskTables,
     current_protocol,
@@ -60,6 +63,8 @@ class Experiment:
         audit: What each protocol shares between its sets.
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
+        further: Tables that only some folders have, by file: `transfer.csv`, `labels.csv`,
+            `corpora.csv`, `shared.csv`.
     """
 
     folder: Path
@@ -73,6 +78,7 @@ class Experiment:
     audit: dict[str, dict[str, Any]]
     provenance: dict[str, Any]
     evaluations: tuple[dict[str, Any], ...]
+    further: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -164,6 +170,11 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion, tables.mixes)
         if table is not None
     )
+    further = {
+        table.file: read(table)
+        for table in (TRANSFER, LABELS, SHARED, tables.corpora)
+        if _is_there(folder, table)
+    }
     audit = faults.read(folder / "audit.json", command, parse_audit)
     provenance = faults.read(folder / "provenance.json", command, parse_object)
     evaluations = faults.read(folder / "ledger.jsonl", command, parse_lines)
@@ -188,6 +199,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         audit=audit,
         provenance=provenance,
         evaluations=tuple(_under_current_name(line) for line in evaluations),
+        further={name: table for name, table in further.items() if table is not None},
     )
 
 

@@ -1,10 +1,11 @@
 """Everything that the report says about one dataset and task, gathered from the folders."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from tokser.experiments.results import LABELS, SHARED, TRANSFER
 from tokser.report import naming
 from tokser.report.audit import Verdict, audit_table, near_duplicate_tables, verdicts
 from tokser.report.commands import command_of, row_command, stage_of
@@ -15,8 +16,11 @@ from tokser.report.parts import Part
 from tokser.report.published import published_scores
 from tokser.report.runs import teachers_of
 from tokser.report.scores import arrange
+from tokser.report.shared import shared_table
+from tokser.report.svg import Drawing
 from tokser.report.table import Table
 from tokser.report.tasks import TASKS, ReportedTask
+from tokser.report.transfer import corpora_tables, labels_table, shown_matrices
 
 __all__ = ["Section", "find_sections"]
 
@@ -42,6 +46,14 @@ class Section:
     """The command that makes each folder again."""
     row_commands: Sequence[tuple[str, str]]
     """The command that makes each row of the scores again, with the row's label."""
+    matrices: Sequence[tuple[Table, Drawing]] = ()
+    """Across corpora: scores from each to each, as a table and a figure."""
+    labels: Sequence[Table] = ()
+    """Across corpora: what became of each label."""
+    corpora: Sequence[Table] = ()
+    """Of several stores that were read as one dataset: scores by corpus."""
+    shared: Sequence[Table] = ()
+    """What the parts of published splits share."""
 
 
 def find_sections(inputs: Inputs) -> list[Section]:
@@ -88,6 +100,7 @@ def _section(
     ]
     name = dataset if task.is_published else f"{dataset}-{task.tables.task}"
     published = _published_tables(dataset, parts[0], runs)
+    tables = _further(folders)
     return Section(
         name=name,
         title=heading,
@@ -102,7 +115,35 @@ def _section(
             c for f in folders if (c := command_of(stage_of(f.tables, f.settings), f.settings))
         ],
         row_commands=list(_row_commands(parts)),
+        matrices=shown_matrices(tables(TRANSFER.file), name, title),
+        labels=[
+            labels_table(table, f"{name}-labels-{number}", title)
+            for number, table in enumerate(_different(tables(LABELS.file)), start=1)
+        ],
+        corpora=[
+            table
+            for one in tables(task.tables.corpora.file)
+            for table in corpora_tables(one, f"{name}-corpora", title, task.tables.metric)
+        ],
+        shared=[
+            shared_table(table, f"{name}-shared-{number}", title)
+            for number, table in enumerate(_different(tables(SHARED.file)), start=1)
+        ],
     )
+
+
+def _different(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return each table once that several folders have."""
+    found: list[pd.DataFrame] = []
+    for table in tables:
+        if not any(table.equals(other) for other in found):
+            found.append(table)
+    return found
+
+
+def _further(folders: Sequence[Experiment]) -> Callable[[str], list[pd.DataFrame]]:
+    """Return what gives a table that only some folders have, of each that has it."""
+    return lambda file: [one.further[file] for one in folders if file in one.further]
 
 
 def _shares_speakers(found: Mapping[str, Verdict]) -> bool:

@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from tokser.experiments import results
 from tokser.report.table import PERCENT, Number
 
-__all__ = ["CLASSIFICATION", "REGRESSION", "TASKS", "Metric", "ReportedTask"]
+__all__ = [
+    "CLASSIFICATION",
+    "DISTRIBUTION",
+    "MULTILABEL",
+    "REGRESSION",
+    "TASKS",
+    "Metric",
+    "ReportedTask",
+]
 
 
 @dataclass(frozen=True)
@@ -116,5 +124,37 @@ REGRESSION = ReportedTask(
         _BEST,
     ),
 )
-TASKS = (CLASSIFICATION, REGRESSION)
+DISTRIBUTION = ReportedTask(
+    tables=results.DISTRIBUTION,
+    title="shares of annotators",
+    metrics=(
+        Metric("macro_f1", "Macro-F1"),
+        Metric("kl_divergence", "KL divergence", scale=1, digits=3, marks_best=False),
+        Metric("uar", "UAR, top 1"),
+        Metric("accuracy", "Accuracy, top 1"),
+    ),
+    chance="macro_f1_chance",
+    score_notes=(
+        "Macro-F1 as in EMO-SUPERB: a class is present where its share is above 1/K, K classes, in "
+        "what annotators said and in the prediction. KL divergence of the predicted shares from "
+        "theirs, in nats: the smaller, the better. Top 1: the class of largest predicted share "
+        "against the class that most annotators chose, where there is one.",
+        _INTERVALS,
+        _BEST,
+    ),
+)
+MULTILABEL = ReportedTask(
+    tables=results.MULTILABEL,
+    title="several emotions at once",
+    metrics=(Metric("mean_ap", "Mean AP"), Metric("macro_f1", "Macro-F1")),
+    chance="mean_ap_chance",
+    score_notes=(
+        "Mean AP: average precision of each class, averaged over classes; chance is how often a "
+        "class is present. Macro-F1: of classes whose probability is at least 1/2. classes.csv has "
+        "the scores of each class.",
+        _INTERVALS,
+        _BEST,
+    ),
+)
+TASKS = (CLASSIFICATION, DISTRIBUTION, MULTILABEL, REGRESSION)
 """In the order of their sections."""

@@ -5,13 +5,21 @@ from pathlib import Path
 
 from tokser.config import ClassifySettings
 from tokser.experiments.classification import Classification
+from tokser.experiments.distribution import Distribution
 from tokser.experiments.experiment import run_experiment
 from tokser.experiments.heads.head import Workers
+from tokser.experiments.multilabel import MultiLabel
 from tokser.experiments.tracked import track_results
 from tokser.scheduling import workers
 from tokser.trackers import require_trackers
 
-__all__ = ["classify"]
+__all__ = ["classify", "workers_of"]
+
+_TASKS: dict[str, type[Classification | Distribution | MultiLabel]] = {
+    "single": Classification,
+    "distribution": Distribution,
+    "multilabel": MultiLabel,
+}
 
 
 def classify(settings: ClassifySettings) -> Path:
@@ -20,7 +28,8 @@ def classify(settings: ClassifySettings) -> Path:
     Finished parts are kept, so the same call goes on where it was stopped.
 
     Returns:
-        The output folder: `results.csv` (a row for each seed), `summary.csv` (over seeds),
+        The output folder: `results.csv` (a row for each seed; of shares `distribution.csv`, of
+        several classes at once `multilabel.csv`), `summary.csv` (over seeds),
         `classes.csv`, `confusion.csv`, `comparisons.csv`, `choices.csv`, `predictions.parquet`,
         `grid.csv`, `splits.json`, `audit.json`, `ledger.jsonl`, and `provenance.json` last.
 
@@ -28,12 +37,12 @@ def classify(settings: ClassifySettings) -> Path:
         TokserError: As `run_experiment` does.
     """
     require_trackers(settings.track)
-    out = run_experiment(Classification(), settings, settings.heads, _workers(settings))
+    out = run_experiment(_TASKS[settings.labels](), settings, settings.heads, workers_of(settings))
     track_results(out, settings.track, settings.model_dump(mode="json"))
     return out
 
 
-def _workers(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:
+def workers_of(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:
     """Return the workers that settings name; without, everything is trained here."""
     if settings.scheduler is None and settings.cluster is None:
         return nullcontext()

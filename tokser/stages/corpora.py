@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tokser.corpora.declared.declaration import Declaration
+from tokser.corpora.declared.registered import registered_corpora
 from tokser.corpora.registry import declaration_of, find_corpora
 
 __all__ = ["KnownCorpus", "corpora"]
@@ -12,7 +13,7 @@ __all__ = ["KnownCorpus", "corpora"]
 
 @dataclass(frozen=True)
 class KnownCorpus:
-    """A corpus that comes with tokser.
+    """A corpus that comes with tokser, or that another package registers.
 
     Attributes:
         dataset: Its name.
@@ -28,6 +29,7 @@ class KnownCorpus:
         citation: Whom to cite.
         layout: One recording's path, as an example.
         found: Folders that hold it.
+        registered_by: Package that registers it, with its version; empty: tokser has it.
     """
 
     dataset: str
@@ -43,10 +45,11 @@ class KnownCorpus:
     citation: str
     layout: str
     found: tuple[str, ...]
+    registered_by: str = ""
 
 
 def corpora(workspace: Path, places: Sequence[Path] = ()) -> list[KnownCorpus]:
-    """List the corpora that come with tokser.
+    """List the corpora that come with tokser, and those that other packages register.
 
     Args:
         workspace: Folder of stores, runs and results.
@@ -79,4 +82,5 @@ def _known(declaration: Declaration, found: tuple[str, ...]) -> KnownCorpus:
         citation=declaration.citation,
         layout=declaration.layout,
         found=found,
+        registered_by=registered_corpora().packages.get(declaration.dataset, ""),
     )

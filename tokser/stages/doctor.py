@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 from tokser.corpora.completeness import completeness
+from tokser.corpora.declared.registered import registered_corpora
 from tokser.corpora.registry import declaration_of, find_corpora
 from tokser.errors import CorpusError
 from tokser.provenance import versions
+from tokser.stages.encoders import registered_encoders
 
 __all__ = ["Finding", "doctor"]
 
@@ -55,6 +57,7 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
         *_packages(),
         _torchaudio(),
         _synthesiser(),
+        *_registered(),
         *_devices(),
         _disk(workspace),
         *_corpora(tuple(corpora) or (workspace / "corpora", Path("corpora"), Path("data"))),
@@ -99,6 +102,22 @@ def _synthesiser() -> Finding:
     except metadata.PackageNotFoundError:
         remedy = 'pip install "tokser[demo]"'
         return Finding("speech synthesiser", "note", "none; `tokser demo` needs it", remedy)
+
+
+def _registered() -> Iterator[Finding]:
+    """Encoders and corpora of other packages: whether they can be loaded."""
+    remedy = "Update or uninstall that package, or ask its authors; tokser works without it."
+    for one in registered_encoders():
+        what = f"encoder {one.name}"
+        if one.fault:
+            yield Finding(what, "note", f"{one.origin}: {one.fault}", remedy)
+        else:
+            yield Finding(what, "ok", one.origin)
+    corpora = registered_corpora()
+    for name, package in corpora.packages.items():
+        yield Finding(f"corpus {name}", "ok", package)
+    for name, fault in corpora.faults.items():
+        yield Finding(f"corpora of {name}", "note", fault.got, fault.remedy)
 
 
 def _devices() -> Iterator[Finding]:

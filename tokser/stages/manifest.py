@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from tokser.corpora.annotations import read_annotations
+from tokser.corpora.label_rule import LabelRule, label_utterances
 from tokser.corpora.manifest import Manifest, probe_recordings
 from tokser.corpora.registry import scan_corpus
 from tokser.corpora.tables.audformat import read_audformat
@@ -28,6 +30,8 @@ def manifest(
     splits: tuple[str, ...] = (),
     subset: str = "all",
     corpus: Path | None = None,
+    rule: LabelRule | None = None,
+    annotations: Path | None = None,
 ) -> Manifest:
     """Scan a corpus, write its manifest if `out` is given, and return it.
 
@@ -38,12 +42,17 @@ def manifest(
         splits: Parts of LibriSpeech.
         subset: `all`, or a subset that it declares.
         corpus: Its declaration, if it is one of one's own.
+        rule: How utterances get their label; None: as the corpus has it.
+        annotations: What several annotators said (CSV: id, annotator, label).
 
     Raises:
-        InputError: `root` is missing, or holds another corpus.
+        InputError: `root` is missing, or holds another corpus, or annotations are not what they
+            should be.
     """
+    said = None if annotations is None else read_annotations(annotations)
     scanned = scan_corpus(dataset, root, splits=splits, subset=subset, corpus=corpus)
-    return _written(scanned, out)
+    table = annotations or dataset
+    return _written(label_utterances(scanned, rule or LabelRule(), said, table), out)
 
 
 def manifest_of_table(
@@ -53,6 +62,9 @@ def manifest_of_table(
     out: Path | None,
     naming: Naming | None = None,
     splits_out: Path | None = None,
+    *,
+    rule: LabelRule | None = None,
+    annotations: Path | None = None,
 ) -> Manifest:
     """Read a table of one's own, write the manifest if `out` is given, and return it.
 
@@ -64,9 +76,12 @@ def manifest_of_table(
         naming: How columns and labels are called in the table.
         splits_out: `emobox`: file of its folds, which `tokser classify --splits` takes; where no
             file of folds is among the tables, those next to the dataset's own are read.
+        rule: How utterances get their label; None: as the table has it.
+        annotations: What several annotators said (CSV: id, annotator, label).
 
     Raises:
-        InputError: `root` or a table is missing, or malformed, or has no folds to write.
+        InputError: `root` or a table is missing, or malformed, or has no folds to write, or
+            annotations are not what they should be.
         MissingPackageError: The package that reads it is not installed.
     """
     if not root.is_dir():
@@ -76,6 +91,7 @@ def manifest_of_table(
             got="a file" if root.exists() else "no such folder",
             remedy="Correct --root.",
         )
+    said = None if annotations is None else read_annotations(annotations)
     folds: list[Path] = []
     if splits_out is not None:
         folds = _fold_files(kind, tables, naming)
@@ -84,7 +100,9 @@ def manifest_of_table(
     name = ", ".join(Path(table).name for table in tables)
     rows = rows_of(records, table=name, root=root, naming=naming or Naming())
     splits = _splits_of(folds, [row["id"] for row in rows]) if folds else ""
-    scanned = _written(probe_recordings(kind, root, rows), out)
+    probed = probe_recordings(kind, root, rows)
+    labelled = label_utterances(probed, rule or LabelRule(), said, annotations or name)
+    scanned = _written(labelled, out)
     if splits_out is not None:
         write_atomically(splits_out, splits.encode())
         say(f"folds -> {splits_out}, for `tokser classify --splits {splits_out}`")

@@ -5,10 +5,13 @@ from pathlib import Path
 from tokser.config import RegressSettings
 from tokser.experiments.experiment import run_experiment
 from tokser.experiments.regression import Regression
+from tokser.experiments.task import Loss
 from tokser.experiments.tracked import track_results
 from tokser.trackers import require_trackers
 
 __all__ = ["regress"]
+
+_LOSSES: dict[str, Loss] = {"squared-error": "squared error", "ccc": "concordance"}
 
 
 def regress(settings: RegressSettings) -> Path:
@@ -24,7 +27,7 @@ def regress(settings: RegressSettings) -> Path:
     Raises:
         TokserError: As `run_experiment` does.
     """
-    task = Regression(settings.targets, settings.subset)
+    task = Regression(settings.targets, settings.subset, _LOSSES[settings.loss])
     require_trackers(settings.track)
     out = run_experiment(task, settings, settings.heads)
     track_results(out, settings.track, settings.model_dump(mode="json"))

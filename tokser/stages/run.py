@@ -13,7 +13,7 @@ class PipelineResult:
 
     Attributes:
         quarantined: Reasons, by store and id, of the quarantined utterances.
-        results: Output folders of `classify` and `tune`.
+        results: Output folders of `classify`, `transfer` and `tune`.
         regressions: Output folders of `regress`.
         report: The report's page, if the pipeline makes one.
     """
@@ -58,6 +58,11 @@ def run_pipeline(pipeline: Pipeline) -> PipelineResult:
         from tokser.stages.classify import classify
 
         result.results.append(classify(classification))
+    _heading(pipeline, "transfer", len(pipeline.transfer))
+    for across in pipeline.transfer:
+        from tokser.stages.transfer import transfer
+
+        result.results.append(transfer(across))
     _heading(pipeline, "regress", len(pipeline.regress))
     for regression in pipeline.regress:
         from tokser.stages.regress import regress

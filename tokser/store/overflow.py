@@ -36,10 +36,17 @@ def require_finite(stored: NDArray[Any], source: NDArray[Any], where: str) -> No
         return
     largest = float(np.abs(source[np.isfinite(source)]).max(initial=0.0))
     num_bad = int((~np.isfinite(source)).sum())
+    remedy = (
+        "Store this encoder with `--dtype float32`; if that fails too, its weights are damaged."
+    )
+    if num_bad:
+        remedy = (
+            "The encoder itself gives no number there: its weights are damaged, or it cannot take "
+            "this utterance; leave that out of the manifest."
+        )
     raise RunError(
         where,
         expected=f"finite values that {stored.dtype} holds",
         got=f"values up to {largest:.4g}, and {num_bad} not finite",
-        remedy="Store this encoder with `--dtype float32`; if that fails too, "
-        "its weights are damaged.",
+        remedy=remedy,
     )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokser.errors import SettingsError, StoreIncompleteError, list_some
 from tokser.notebook import table_html
+from tokser.provenance import COLUMNS, UTTERANCE_LEVEL
 from tokser.store.address import existing_backend
 from tokser.store.backend import Backend
 from tokser.store.catalogue import Catalogue
@@ -123,8 +124,20 @@ class Store(Catalogue):
         pooled = [str(n.rows) for n in names if n.is_functionals and not n.functional]
         return [name for name in pooled if name not in self.features]
 
+    def is_utterance_level(self, feature: str) -> bool:
+        """Tell whether a pooled feature is one vector of an utterance, and no moments of rows.
+
+        Functionals of openSMILE are such features, and those that `tokser store import` took in.
+        """
+        name = FeatureName.parse(feature)
+        group = self._groups.get(name.functionals().group_key)
+        made_by = group.provenance.get("source", {}) if group else {}
+        return name.feature in made_by.get(UTTERANCE_LEVEL, ())
+
     def functionals(self, feature: str) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].
+
+        Of a feature of whole utterances, return its vectors as they are, [utterances, dim].
 
         Args:
             feature: Its name; its rows need not be in the store.
@@ -143,9 +156,18 @@ class Store(Catalogue):
         import pandas as pd
 
         pooled = self[name]
-        columns = [f"{part}_{i}" for part in ("mean", "std") for i in range(pooled.dim // 2)]
+        columns = self.functional_columns(feature)
         values = pooled.ragged(pooled.ids).rows
         return pd.DataFrame(values, index=pd.Index(pooled.ids, name="id"), columns=columns)
+
+    def functional_columns(self, feature: str) -> list[str]:
+        """Name the columns of `functionals`: mean_0, ..., std_0, ..., or what a vector holds."""
+        name = FeatureName.parse(feature)
+        pooled = self[str(name.functionals())]
+        if not self.is_utterance_level(feature):
+            return [f"{part}_{i}" for part in ("mean", "std") for i in range(pooled.dim // 2)]
+        named: list[str] = pooled.provenance["source"].get(COLUMNS, {}).get(name.feature, [])
+        return named or [f"{name.feature}_{i}" for i in range(pooled.dim)]
 
     @property
     def quarantined(self) -> dict[str, str]:

@@ -318,6 +318,8 @@ def require_names(plan: GroupPlan, store: str) -> None:
     Name.of(group, f"{store}, name of an encoder or run")
     for array in plan.features:
         feature = FeatureName.parse(f"{group}/{array}").feature if pooled else array
+        if pooled and feature == FUNCTIONALS:  # of whole utterances; reserved at the root alone
+            continue
         require_feature_name(feature, f"{store}, {plan.name}")
 
 

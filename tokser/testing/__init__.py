@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tokser.testing.encoders import (
         build_tiny_bert,
         build_tiny_text,
+        build_tiny_transcriber,
         build_tiny_wav2vec2,
         build_tiny_wavlm,
         build_tiny_whisper,
@@ -28,6 +29,7 @@ __all__ = [
     "build_demo_encoders",
     "build_tiny_bert",
     "build_tiny_text",
+    "build_tiny_transcriber",
     "build_tiny_wav2vec2",
     "build_tiny_wavlm",
     "build_tiny_whisper",

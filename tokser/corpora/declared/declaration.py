@@ -9,6 +9,7 @@ from tokser.config.values import Positive
 from tokser.names import MOST_BYTES
 
 __all__ = [
+    "Annotations",
     "Archive",
     "Audio",
     "Column",
@@ -107,6 +108,15 @@ class Table(Settings):
     """Whether the corpus is malformed without it."""
 
 
+class Annotations(Table):
+    """A table with a row for each annotator of each utterance: their shares become columns."""
+
+    label: Column
+    """The class that a row says; empty is left out."""
+    annotator: str = ""
+    """Who says it, with fields of the row in braces; without, every row is another annotator."""
+
+
 class Subset(Settings):
     """A choice of utterances, or of labels, and what it should count."""
 
@@ -192,6 +202,8 @@ class Declaration(Settings):
     """Instead of `files`: the table whose rows are the utterances."""
     tables: dict[str, Table] = Field(default_factory=dict)
     """Tables by name: {name.column} is the cell of an utterance's row."""
+    annotations: Annotations | None = None
+    """What each annotator said: makes the columns label_<class> and num_annotators."""
     columns: dict[str, Column] = Field(default_factory=dict)
     """How the manifest's columns are made; id is {name} if it is not there."""
     subsets: dict[str, Subset] = Field(default_factory=dict)

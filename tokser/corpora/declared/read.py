@@ -89,6 +89,11 @@ def _faults_of(declaration: Declaration) -> Iterator[tuple[Place, str]]:
     listing = rows.table if rows is not None else ""
     for name, table in tables.items():
         yield from _faults_of_table(("tables", name), table, known, listing)
+    if declaration.annotations is not None:
+        yield from _faults_of_table(("annotations",), declaration.annotations, known, "")
+        label = declaration.annotations.label
+        if bool(label.value) == bool(label.file) or label.file:
+            yield ("annotations", "label"), "`value` is needed, with fields of the row in braces"
     for name, column in declaration.columns.items():
         place: Place = ("columns", name)
         if name in _MEASURED:

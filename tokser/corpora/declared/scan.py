@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from typing import Any, NamedTuple
 
+from tokser.corpora.declared.annotators import add_shares
 from tokser.corpora.declared.declaration import Column, Declaration, Subset
 from tokser.corpora.declared.fields import column_text, fill
 from tokser.corpora.declared.left_out import say_what_is_left_out
@@ -121,7 +122,10 @@ def list_utterances(
     for name, number in bare.items():
         if number:
             say(f"{root}: no row in the table {name!r} for {number:,} of {len(rows):,} recordings")
-    return _one_each(_in_subset(rows, chosen), root, say)
+    kept = _one_each(_in_subset(rows, chosen), root, say)
+    return add_shares(
+        declaration, root, listing, kept, {one.path: one.fields for one in found}, say
+    )
 
 
 def expression_of(declaration: Declaration) -> "re.Pattern[str]":

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import is_classifier, is_regressor
 
@@ -39,6 +39,7 @@ class ForeignHead(PerFoldHead):
     """
 
     trained_as = TrainedForeign
+    known_losses: ClassVar = frozenset[Loss]({"cross-entropy", "squared error"})
 
     def __init__(self, name: str, task: Task, grid: Mapping[str, Any]) -> None:
         self.name = name

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float32, Shaped
 from threadpoolctl import threadpool_limits
 
@@ -35,11 +36,14 @@ class Part:
 
     Attributes:
         values: Functionals, [utterances, features].
-        target: Labels, or numbers on train's scale, [utterances].
+        target: Labels, or numbers on train's scale, [utterances]; or a column for each class,
+            [utterances, classes].
+        classes: Names of all classes; none for numbers.
     """
 
     values: Float32[np.ndarray, "utterances features"]
-    target: Shaped[np.ndarray, " utterances"]
+    target: Shaped[np.ndarray, "utterances ..."]
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class PerFoldHead(Head):
 
     def outputs(self, model: Any, values: np.ndarray) -> np.ndarray:
         """Return probabilities by `model.classes_`, or numbers."""
-        return self.trained_as.raw_outputs(model, values)
+        return self.kept_as(model).raw_outputs(model, values)
 
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Fit, select and refit one fold at a time; workers are of no use here."""
@@ -117,8 +121,12 @@ class PerFoldHead(Head):
             *_, model = islice(candidate.epochs(scaled.part(ids)), choice.epochs or 1)
         return self._fitted(model, scaled)
 
+    def kept_as(self, model: Any) -> type[TrainedEstimator]:
+        """Return what a fitted model is kept as."""
+        return self.trained_as
+
     def _fitted(self, model: Any, scaled: "_Scaled") -> FittedHead:
-        trained = self.trained_as(model, scaled.data.classes)
+        trained = self.kept_as(model)(model, scaled.data.classes)
         return FittedHead(trained, scaled.scaling, scaled.target_scale)
 
 
@@ -198,9 +206,11 @@ class _Scaled:
 
     def part(self, ids: Sequence[str]) -> Part:
         values = self.scaling.apply(self.data.rows(ids))
-        if self.target_scale is None:
-            return Part(values, self.data.targets(ids).to_numpy(dtype=object))
-        return Part(values, self.target_scale.apply(self.data.targets(ids).to_numpy(np.float64)))
+        known, classes = self.data.targets(ids), self.data.classes
+        if self.target_scale is not None:
+            return Part(values, self.target_scale.apply(known.to_numpy(np.float64)))
+        by_class = isinstance(known, pd.DataFrame)
+        return Part(values, known.to_numpy(np.float64 if by_class else object), classes)
 
 
 @dataclass(frozen=True)
@@ -219,7 +229,7 @@ class _Dev:
     ) -> "_Dev":
         task, classes = scaled.data.task, scaled.data.classes
         dev = scaled.part(ids)
-        half = halves_of(ids, dev.target.tolist())
+        half = halves_of(ids, task.strata(scaled.data.targets(ids)))
 
         def sums(model: Any) -> np.ndarray:
             guess = task.decide(

@@ -15,6 +15,7 @@ from tokser.experiments.heads.foreign import ForeignHead
 from tokser.experiments.heads.frames.head import FrameHead
 from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
+from tokser.experiments.heads.logreg_targets import TrainedPerClassLogistic
 from tokser.experiments.heads.mean_std import TrainedMeanStd
 from tokser.experiments.heads.mlp.head import MLPHead
 from tokser.experiments.heads.mlp.trained import TrainedMLP
@@ -26,7 +27,7 @@ from tokser.experiments.heads.trained_estimator import TrainedEstimator
 from tokser.experiments.heads.trained_foreign import TrainedForeign
 from tokser.experiments.heads.trained_head import TrainedHead
 from tokser.experiments.heads.transformer import TrainedTransformer
-from tokser.experiments.task import Task
+from tokser.experiments.task import Loss, Task
 
 __all__ = ["HEADS", "TRAINED_HEADS", "find_head", "restore_head"]
 
@@ -44,13 +45,20 @@ HEADS: dict[str, Head] = {
     "cross-attention": FrameHead(TrainedCrossAttention),
 }
 
+_IN_WORDS: dict[Loss, str] = {
+    "cross-entropy": "cross-entropy",
+    "cross-entropy on shares": "cross-entropy on shares",
+    "binary cross-entropy": "binary cross-entropy of each class",
+    "squared error": "the squared error",
+    "concordance": "1 - CCC",
+}
+
 TRAINED_HEADS: dict[str, type[TrainedHead]] = {
     kept.kind: kept
     for kept in (
         *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
         *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer, TrainedMeanStd),
-        TrainedCrossAttention,
-        TrainedForeign,
+        *(TrainedCrossAttention, TrainedPerClassLogistic, TrainedForeign),
     )
 }
 """What heads are kept as, by kind."""
@@ -92,13 +100,14 @@ def find_head(name: str, task: Task, head_grid: Mapping[str, Any] | None = None)
         MissingPackageError: The class's package cannot be imported.
         SettingsError: There is none of that name, or it minimises another loss.
     """
-    if CLASS_NAME.fullmatch(name):
+    if CLASS_NAME.fullmatch(name) and task.loss in ForeignHead.known_losses:
         return ForeignHead(name, task, grid_of(name, head_grid or {}))
     fitting = [known for known, head in HEADS.items() if task.loss in head.losses]
     if name not in fitting:
         raise SettingsError(
             f"tokser {task.tables.command}",
-            expected=f"a head for {task.tables.task}: {', '.join(fitting)}",
+            expected=f"a head for {task.tables.task} that minimises {_IN_WORDS[task.loss]}: "
+            f"{', '.join(fitting)}",
             got=repr(name),
             remedy="Name one of these.",
         )

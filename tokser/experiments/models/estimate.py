@@ -77,7 +77,7 @@ def _by_group(
     names = sorted(set(group_of))
     if len(names) < 2:
         return []
-    classes = task.classes(dataset.utterances[unit.target])
+    classes = task.classes(dataset.target(unit.target))
     found = []
     for name in names:
         own = predictions[group_of == name]

@@ -27,7 +27,7 @@ from tokser.experiments.models.estimate import read_estimate, read_trials
 from tokser.experiments.models.folder import write_model
 from tokser.experiments.models.matching import require_matching
 from tokser.experiments.models.member import Member
-from tokser.experiments.models.model import Averaging, Model
+from tokser.experiments.models.model import Averaging, Model, kind_of
 from tokser.experiments.models.recipe import FeatureRecipe
 from tokser.experiments.models.selection import Selection, select
 from tokser.experiments.models.tuned import find_tuned, places_of_folds
@@ -147,7 +147,7 @@ class _Fitting:
             else:
                 how = expression.how
         members = tuple(self._fitted(sums, selected))
-        classes = dataset.task.classes(dataset.utterances[self._unit.target])
+        classes = dataset.task.classes(dataset.target(self._unit.target))
         weights: tuple[float, ...] = ()
         if how == "weighted":
             on_dev = [selected[early].dev_score for early in sums]
@@ -160,7 +160,7 @@ class _Fitting:
         }
         languages = sorted(set(dataset.utterances["language"]) - {""})
         return Model(
-            task=dataset.task.tables.task,
+            task=kind_of(dataset.task),
             target=self._unit.target,
             dataset=self._settings.dataset,
             features=str(expression),
@@ -191,7 +191,7 @@ class _Fitting:
                 data = TrainingData(
                     task=dataset.task,
                     functionals=read.functionals.values,
-                    target=dataset.utterances[self._unit.target],
+                    target=dataset.target(self._unit.target),
                     splits=self._folds,
                     grid=self._grid,
                     seed=self._unit.seed,

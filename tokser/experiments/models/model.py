@@ -12,15 +12,21 @@ from tokser.experiments.classification import PROBABILITY
 from tokser.experiments.feature_expressions import Term
 from tokser.experiments.models.member import Member, ReadFrames
 from tokser.experiments.models.recipe import FeatureRecipe
+from tokser.experiments.task import Task
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals
 from tokser.progress import say
 from tokser.store import Store
 
-__all__ = ["Averaging", "Estimate", "Model"]
+__all__ = ["Averaging", "Estimate", "Model", "kind_of"]
 
 Averaging = Literal["single", "mean", "weighted"]
+
+
+def kind_of(task: Task) -> Literal["classification", "regression"]:
+    """Return what the models of a task predict: classes or numbers."""
+    return "regression" if task.tables.task == "regression" else "classification"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from tokser.experiments.models.aligners import find_aligners, places_of_runs
 from tokser.experiments.models.document import describe
 from tokser.experiments.models.folder import DESCRIPTION, WEIGHTS, load_model, write_model
 from tokser.experiments.models.member import Member
-from tokser.experiments.models.model import Averaging, Model
+from tokser.experiments.models.model import Averaging, Model, kind_of
 from tokser.experiments.models.recipe import FeatureRecipe
 from tokser.experiments.models.tuned import find_tuned, places_of_folds
 from tokser.experiments.units import Unit, part_name
@@ -137,7 +137,7 @@ class FoldModels:
         key = unit.named(task.tables)
         trained = {"train": list(split.train), "dev": list(split.dev), "test": list(split.test)}
         return Model(
-            task=task.tables.task,
+            task=kind_of(task),
             target=unit.target,
             dataset=self._settings.dataset,
             features=features,
@@ -158,7 +158,7 @@ class FoldModels:
         )
 
     def _classes(self, unit: Unit) -> tuple[str, ...]:
-        return self._dataset.task.classes(self._dataset.utterances[unit.target])
+        return self._dataset.task.classes(self._dataset.target(unit.target))
 
     def _recipe(self, features: str, members: Sequence[Member]) -> FeatureRecipe:
         key = features if len(members) > 1 else str(members[0].features)

@@ -9,14 +9,14 @@ from tokser.errors import StoreMismatchError
 from tokser.experiments.feature_expressions import Term
 from tokser.functionals.moments import MOMENTS
 from tokser.functionals.tables import stored_name
-from tokser.provenance import first_spelling
+from tokser.provenance import OF_THE_FILE, UTTERANCE_LEVEL, first_spelling
 from tokser.store import FeatureName, Store
 from tokser.store.schema import TUNED_ON
 
 __all__ = ["FeatureRecipe", "FeatureUse", "GroupRecipe"]
 
 GroupKind = Literal["speech", "text", "aligned"]
-_NOT_COMPARED = ("revision", "trained_on", "source_identity")
+_NOT_COMPARED = ("revision", "trained_on", "source_identity", *OF_THE_FILE)
 """Provenance that may differ without the activations being others: weights have their digest."""
 
 
@@ -91,6 +91,11 @@ class FeatureRecipe:
     def group(self, name: str) -> GroupRecipe:
         """Return a group by name; `KeyError` without."""
         return {group.name: group for group in self.groups}[name]
+
+    def is_utterance_level(self, feature: str) -> bool:
+        """Tell whether a feature is one vector of an utterance, and no moments of rows."""
+        name = FeatureName.parse(feature)
+        return name.feature in self.group(name.group).provenance.get(UTTERANCE_LEVEL, ())
 
     @property
     def needs_transcripts(self) -> bool:
@@ -214,10 +219,13 @@ def _kind(store: Store, feature: str, made_by: Mapping[str, Any]) -> GroupKind:
 def _dim(store: Store, feature: str) -> int:
     if feature in store:
         return int(store[feature].dim)
-    return int(store[str(FeatureName.parse(feature).functionals())].dim // len(MOMENTS))
+    dim = int(store[str(FeatureName.parse(feature).functionals())].dim)
+    return dim if store.is_utterance_level(feature) else dim // len(MOMENTS)
 
 
 def _dtype(store: Store, feature: str) -> str:
+    if store.is_utterance_level(feature):
+        return "float32"
     return str(store[feature].dtype) if feature in store else ""
 
 

@@ -12,6 +12,7 @@ from tokser.experiments.splits.audit import MANY_FOLDS, Audit, audit_splits
 from tokser.experiments.splits.dev_part import draw_dev
 from tokser.experiments.splits.files import SplitPlan, read_splits
 from tokser.experiments.splits.protocols import Split, follows_seed, make_splits
+from tokser.experiments.splits.published.read import read_published
 from tokser.experiments.splits.recordings import compare_content, recordings
 from tokser.experiments.splits.seen_labels import (
     names_group,
@@ -38,7 +39,7 @@ def plan_splits(
     utterances: pd.DataFrame,
     task: Task,
     settings: ClassifySettings | RegressSettings | TuneSettings | AuditSettings,
-    known: Sequence[str],
+    every: pd.DataFrame,
 ) -> dict[str, SplitPlan]:
     """Make the folds of every protocol and seed, or read them from a file.
 
@@ -46,7 +47,7 @@ def plan_splits(
         utterances: Those that can be used.
         task: What is predicted.
         settings: Protocols, file, seeds.
-        known: Ids of all utterances; a file may name some that cannot be used, which are left out.
+        every: All utterances; a file may name some that cannot be used, which are left out.
 
     Raises:
         InputError: The utterances or the file do not allow it; all faults of the file are named.
@@ -54,7 +55,7 @@ def plan_splits(
     plans: dict[str, SplitPlan] = {}
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     if settings.splits_file is not None:
-        _require_as_written(settings.splits_file)
+        found = _read(settings.splits_file, settings.splits_format, every)
         plans = {
             name: _with_dev(
                 f"{settings.splits_file}, {name}",
@@ -62,7 +63,7 @@ def plan_splits(
                 utterances,
                 settings.seed,
             )
-            for name, plan in read_splits(settings.splits_file, known).items()
+            for name, plan in found.items()
         }
     twice = sorted(set(plans) & set(settings.protocols))
     if twice:
@@ -141,6 +142,21 @@ def _warn_of_seen_labels(audits: dict[str, Audit]) -> None:
                 "was not tuned on: a file for --splits that has only the fold it was tuned for, or "
                 "another corpus."
             )
+
+
+def _read(where: Path, form: str, every: pd.DataFrame) -> dict[str, SplitPlan]:
+    """Read splits in our own form, or in one that others publish."""
+    if form != "tokser":
+        return read_published(where, form, every)
+    if where.is_dir():
+        raise InputError(
+            f"--splits {where}",
+            expected="a file of splits (JSON)",
+            got="a folder",
+            remedy="Name a file, or say with --splits-format whose splits these are.",
+        )
+    _require_as_written(where)
+    return read_splits(where, list(every.index))
 
 
 def _require_as_written(splits_file: Path) -> None:

@@ -96,6 +96,8 @@ def _speech_features(store: Store) -> list[str]:
     """Return the pooled features that a speech encoder made of frames."""
     found = []
     for feature in store.pooled:
+        if store.is_utterance_level(feature):
+            continue
         group = FeatureName.parse(feature).group
         if group in store.groups:
             is_speech = store.group(group).kind == "speech"

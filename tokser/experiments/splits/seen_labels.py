@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tokser.experiments.joined_store import corpora_of
 from tokser.experiments.splits.protocols import Split
 from tokser.store import Store
 from tokser.store.feature_name import rows_group
@@ -18,11 +19,12 @@ def seen_labels(store: Store) -> dict[str, frozenset[str]]:
     What was made of tuned features (functionals, an aligner's features) has seen the same.
     """
     found: dict[str, frozenset[str]] = {}
-    for group in store.groups:
-        ids = _seen(store.group(group).provenance, store.dataset)
-        if ids:
-            name = rows_group(group)
-            found[name] = found.get(name, frozenset()) | ids
+    for mark, own in corpora_of(store).items():
+        for group in own.groups:
+            ids = _seen(own.group(group).provenance, own.dataset)
+            if ids:
+                name = rows_group(group)
+                found[name] = found.get(name, frozenset()) | {f"{mark}{one}" for one in ids}
     return found
 
 

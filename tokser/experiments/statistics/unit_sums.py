@@ -5,13 +5,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from tokser.experiments.statistics.metrics import chance_from_confusion
 from tokser.experiments.statistics.sampling_units import SamplingUnits
 from tokser.intervals import MIN_UNITS, Interval, Scale, jackknife, jackknife_sums
 
-__all__ = ["Score", "UnitSums", "estimate", "estimate_difference", "sum_classes", "sum_numbers"]
+__all__ = [
+    "Score",
+    "UnitSums",
+    "estimate",
+    "estimate_difference",
+    "interval_around",
+    "sum_cells",
+    "sum_classes",
+    "sum_numbers",
+    "unit_places",
+]
 
 Score = Callable[[np.ndarray], np.ndarray]
 """Takes sums, [..., *cells]; gives the score of each, [...]."""
@@ -22,8 +32,9 @@ class UnitSums:
     """Sums over the test utterances of one system, pooled over folds.
 
     Attributes:
-        sums: What scores are made of: counts by true and predicted class, or the six sums of
-            `ccc_from_sums`; [units, seeds, *cells].
+        sums: What scores are made of: counts by true and predicted class, the six sums of
+            `ccc_from_sums`, or those of `share_scores` or `presence_scores`;
+            [units, seeds, *cells].
         num_test: Test utterances of one seed, on average.
         kind: What a unit is: `speaker` or `session`.
         missing: Why there is no interval; empty where there may be one.
@@ -66,7 +77,7 @@ def sum_classes(
             pd.Index(classes).get_indexer(table[column]) for column in ("label", "prediction")
         )
         cells.append(np.eye(size * size)[truth * size + guess].reshape(-1, size, size))
-    return _sum(predictions, units, cells)
+    return sum_cells(predictions, units, cells)
 
 
 def sum_numbers(predictions: Sequence[pd.DataFrame], units: SamplingUnits) -> UnitSums:
@@ -80,7 +91,7 @@ def sum_numbers(predictions: Sequence[pd.DataFrame], units: SamplingUnits) -> Un
     for table in predictions:
         x, y = (table[column].to_numpy(dtype=np.float64) for column in ("truth", "prediction"))
         cells.append(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1))
-    return _sum(predictions, units, cells)
+    return sum_cells(predictions, units, cells)
 
 
 def estimate(sums: UnitSums, score: Score, scale: Scale) -> tuple[float, Interval]:
@@ -114,15 +125,42 @@ def _over_seeds(score: Score) -> Score:
     return lambda sums: np.asarray(score(sums).mean(axis=-1))
 
 
-def _sum(
+def interval_around(value: float, sums: UnitSums, score: Score, scale: Scale) -> Interval:
+    """Return the interval of a score that sums give nearly: leaving units out changes it as much.
+
+    Args:
+        value: The score, averaged over seeds.
+        sums: Its sums.
+        score: Makes nearly the same score of sums.
+        scale: What the score is.
+    """
+    averaged = _over_seeds(score)
+    present = sums.sums[np.abs(sums.sums).reshape(len(sums.sums), -1).sum(axis=1) > 0]
+    without = averaged(sums.sums.sum(axis=0) - present)
+    interval = jackknife(value, without, scale=scale, num_observations=sums.num_test)
+    return _told(interval, sums)
+
+
+def unit_places(
+    predictions: Sequence[pd.DataFrame], units: SamplingUnits
+) -> tuple[list[str], list[Int64[np.ndarray, " utterances"]]]:
+    """Return the names of all units, sorted, and the position of each utterance's, by seed."""
+    names = sorted(set(units.of([name for table in predictions for name in table["id"]])))
+    index = pd.Index(names)
+    return names, [
+        np.asarray(index.get_indexer(units.of(table["id"])), dtype=np.int64)
+        for table in predictions
+    ]
+
+
+def sum_cells(
     predictions: Sequence[pd.DataFrame], units: SamplingUnits, cells: Sequence[np.ndarray]
 ) -> UnitSums:
     """Sum the cells of each utterance, [utterances, *cells] for each seed, by unit."""
     tested = [name for table in predictions for name in table["id"]]
-    names = sorted(set(units.of(tested)))
+    names, places = unit_places(predictions, units)
     sums = np.zeros((len(names), len(predictions), *cells[0].shape[1:]))
-    for seed, table in enumerate(predictions):
-        rows = pd.Index(names).get_indexer(units.of(table["id"]))
+    for seed, rows in enumerate(places):
         np.add.at(sums[:, seed], rows, cells[seed])
     num_test = len(tested) / len(predictions)
     return UnitSums(sums, num_test, units.kind, units.missing(tested))

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from tokser.store.export.pieces import Piece
+from tokser.store.feature_name import FeatureName
 from tokser.store.layer import Layer
 from tokser.store.reader import Store
 from tokser.store.schema import FUNCTIONALS
@@ -30,7 +31,9 @@ class ArrowTables:
     def __init__(self, store: Store, layer: Layer, *, moments: bool = False) -> None:
         self._utterances = store.utterances
         self._dim, self._pooled = layer.dim, layer.kind == FUNCTIONALS
+        rows = FeatureName.parse(layer.name).rows
         self._moments = moments and self._pooled
+        self._columns = store.functional_columns(str(rows)) if self._moments else []
         number = pa.from_numpy_dtype(layer.dtype)
         manifest = pa.Schema.from_pandas(self._utterances.reset_index(), preserve_index=False)
         self._manifest = pa.schema([_plain(field) for field in manifest])
@@ -49,9 +52,7 @@ class ArrowTables:
     def _own_fields(self, number: pa.DataType) -> list[pa.Field]:
         vector = pa.list_(number, self._dim)
         if self._moments:
-            half = self._dim // 2
-            names = [f"{moment}_{i}" for moment in ("mean", "std") for i in range(half)]
-            return [pa.field(name, number) for name in names]
+            return [pa.field(name, number) for name in self._columns]
         if self._pooled:
             return [pa.field(FUNCTIONALS, vector)]
         return [pa.field(ROWS, pa.list_(vector))]

@@ -9,7 +9,8 @@ import torch
 from sklearn.metrics import recall_score
 from torch import nn
 
-from tokser.experiments.heads.mlp.fold import Fold, class_importance, sample_order
+from tokser.experiments.heads.losses import class_importance
+from tokser.experiments.heads.mlp.fold import Fold, sample_order
 from tokser.experiments.heads.mlp.model import initialise
 
 SEED = 5
@@ -30,7 +31,7 @@ def make_fold(number, num_train, num_dev, *, features=12, classes=3):
 class Alone(NamedTuple):
     """What came of one model alone; parameters are those of its best epoch."""
 
-    dev_uar: float
+    dev_score: float
     best_epoch: int
     parameters: list
     last_rate: float
@@ -46,9 +47,9 @@ def train_alone(fold, point, settings, *, classes=3):
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
         adam, mode="max", factor=settings.plateau_factor, patience=settings.plateau_patience
     )
-    importance = class_importance(fold.train_labels, classes, is_balanced=settings.class_weights)
+    importance = class_importance(fold.train_target, classes, is_balanced=settings.class_weights)
     loss = nn.CrossEntropyLoss(weight=torch.from_numpy(importance))
-    inputs, labels, dev = map(torch.from_numpy, (fold.train, fold.train_labels, fold.dev))
+    inputs, labels, dev = map(torch.from_numpy, (fold.train, fold.train_target, fold.dev))
     best_uar, best_epoch, parameters = -1.0, 0, []
     epoch, rates, all_guesses = 0, [], []
     for epoch in range(1, settings.epochs + 1):
@@ -58,7 +59,7 @@ def train_alone(fold, point, settings, *, classes=3):
             adam.zero_grad()
             loss(model(inputs[chosen]), labels[chosen]).backward()
             adam.step()
-        guesses, known = model(dev).argmax(dim=1).numpy(), fold.dev_labels
+        guesses, known = model(dev).argmax(dim=1).numpy(), fold.dev_target
         all_guesses.append(guesses)
         uar = recall_score(known, guesses, average="macro", labels=np.unique(known))
         schedule.step(uar)
@@ -76,9 +77,9 @@ def refit_alone(fold, point, rates, settings, *, classes=3):
     """Train for as many epochs as there are learning rates, and use no dev part."""
     model = _plain_model(fold, point.hidden, classes)
     adam = torch.optim.Adam(model.parameters())
-    importance = class_importance(fold.train_labels, classes, is_balanced=settings.class_weights)
+    importance = class_importance(fold.train_target, classes, is_balanced=settings.class_weights)
     loss = nn.CrossEntropyLoss(weight=torch.from_numpy(importance))
-    inputs, labels = torch.from_numpy(fold.train), torch.from_numpy(fold.train_labels)
+    inputs, labels = torch.from_numpy(fold.train), torch.from_numpy(fold.train_target)
     for epoch, rate in enumerate(rates, start=1):
         adam.param_groups[0]["lr"] = rate
         for chosen in torch.from_numpy(sample_order(SEED, fold, epoch)).split(point.batch_size):
@@ -92,7 +93,7 @@ def _halves_alone(fold, guesses):
     """The first epoch that is best on each half, its UAR there, and the other half's guesses."""
     found = []
     for half in (0, 1):
-        mine, known = fold.dev_half == half, fold.dev_labels
+        mine, known = fold.dev_half == half, fold.dev_target
         uars = [
             recall_score(known[mine], g[mine], average="macro", labels=np.unique(known[mine]))
             for g in guesses
@@ -104,7 +105,7 @@ def _halves_alone(fold, guesses):
 
 def assert_trained_alike(trained, model, expected, *, tolerance=1e-5):
     """Each parameter within `tolerance` of the peer's, relative to its norm."""
-    assert abs(trained.dev_uar[model] - expected.dev_uar) < 1e-12
+    assert abs(trained.dev_score[model] - expected.dev_score) < 1e-12
     assert trained.best_epoch[model] == expected.best_epoch
     assert trained.schedule(model) == pytest.approx(expected.rates[: expected.best_epoch])
     assert_parameters_alike(trained.parameters, model, expected.parameters, tolerance=tolerance)

@@ -108,10 +108,10 @@ def test_what_comes_back_holds_no_gradients():
 def test_the_first_of_equally_good_epochs_is_kept():
     easy = fold(0, 60, 12)
     easy = Fold(
-        0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1], np.zeros(1, int)
+        0, easy.train, easy.train_target, easy.train[:1], easy.train_target[:1], np.zeros(1, int)
     )
     trained = train([easy], [1e-2], 4)
-    assert trained.dev_uar[0] == 1.0
+    assert trained.dev_score[0] == 1.0
     early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})
     sooner = train([easy], [1e-2], 4, early)
     assert all(

@@ -1,7 +1,7 @@
 import numpy as np
 from sklearn.utils.class_weight import compute_class_weight
 
-from tokser.experiments.heads.mlp.fold import class_importance
+from tokser.experiments.heads.losses import class_importance
 
 
 def test_importance_is_scikit_learns_balanced_weight():

@@ -1,9 +1,12 @@
+from functools import partial
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from tokser.experiments.heads.losses import LOSSES
 from tokser.experiments.heads.mlp.gradients import write_gradients
 from tokser.experiments.heads.mlp.model import flatten, initialise, unflatten
 
@@ -42,8 +45,13 @@ def autograd(stack, inputs, labels, weights, model):
 
 def written(stack, inputs, labels, weights):
     gradients = [torch.full_like(parameter, float("nan")) for parameter in stack]
-    write_gradients(gradients, stack, inputs, labels, weights)
+    write_gradients(gradients, stack, inputs, error_of(labels, weights))
     return gradients
+
+
+def error_of(labels, weights):
+    loss, nothing = LOSSES["cross-entropy"], torch.ones(1)
+    return partial(loss.error, target=labels, weights=weights, importance=nothing)
 
 
 @settings(deadline=None, max_examples=30)
@@ -89,5 +97,5 @@ def test_without_weights_they_are_0():
 def test_they_land_where_they_were_asked_for():
     stack, inputs, labels, weights = problem((6, 5, 4, 3), 2, 6)
     rows = torch.full_like(flatten(stack), float("nan"))
-    write_gradients(unflatten(rows, stack), stack, inputs, labels, weights)
+    write_gradients(unflatten(rows, stack), stack, inputs, error_of(labels, weights))
     torch.testing.assert_close(rows, flatten(written(stack, inputs, labels, weights)))

@@ -52,7 +52,7 @@ def data(request, monkeypatch) -> TrainingData:
 
 def same(first, second):
     assert first.best_epoch == second.best_epoch
-    assert first.dev_uar == second.dev_uar
+    assert first.dev_score == second.dev_score
     assert first.best.keys() == second.best.keys()
     for own, other in zip(first.halves, second.halves, strict=True):
         np.testing.assert_array_equal(own.reached, other.reached)

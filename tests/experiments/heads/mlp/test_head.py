@@ -68,7 +68,9 @@ def found(corpus):
 def fake_training(monkeypatch, dev_uar):
     """Let every model's dev UAR be what `dev_uar(fold, batch size, learning rate)` says."""
 
-    def train(folds, learning_rates, *, batch_size, hidden, num_classes, settings, seed, device):
+    def train(
+        folds, learning_rates, *, batch_size, hidden, num_classes, settings, seed, device, objective
+    ):
         del settings, seed, device
         widths = (folds[0].train.shape[1], *hidden, num_classes)
         seeds = [

@@ -93,7 +93,7 @@ def test_it_is_the_plain_form(num_train, num_dev, features, hidden, batch_size, 
         seed=SEED,
         device=torch.device("cpu"),
     )
-    np.testing.assert_allclose(found.dev_uar, expected.dev_uar)
+    np.testing.assert_allclose(found.dev_score, expected.dev_score)
     assert found.best_epoch == expected.best_epoch
     assert found.schedule(0) == expected.schedule(0)
     np.testing.assert_array_equal(found.halves.reached, expected.halves.reached)
@@ -123,11 +123,11 @@ def train_plain(fold, own):
 
 def test_the_same_call_gives_the_same_bytes():
     fold, point = make_fold(0, 61, 20), Point(8, 1e-2, (20, 10))
-    kept = [values.copy() for values in (fold.train, fold.train_labels, fold.dev, fold.dev_labels)]
+    kept = [values.copy() for values in (fold.train, fold.train_target, fold.dev, fold.dev_target)]
     first, second = train(fold, point), train(fold, point)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters, second.parameters, strict=True))
     for before, after in zip(
-        kept, (fold.train, fold.train_labels, fold.dev, fold.dev_labels), strict=True
+        kept, (fold.train, fold.train_target, fold.dev, fold.dev_target), strict=True
     ):
         np.testing.assert_array_equal(before, after)
 
@@ -135,10 +135,10 @@ def test_the_same_call_gives_the_same_bytes():
 def test_the_first_of_equally_good_epochs_is_kept():
     easy = make_fold(0, 60, 12)
     easy = Fold(
-        0, easy.train, easy.train_labels, easy.train[:1], easy.train_labels[:1], np.zeros(1, int)
+        0, easy.train, easy.train_target, easy.train[:1], easy.train_target[:1], np.zeros(1, int)
     )
     trained = train(easy, Point(4, 1e-2, (8,)))
-    assert trained.dev_uar[0] == 1.0
+    assert trained.dev_score[0] == 1.0
     early = SETTINGS.model_copy(update={"epochs": int(trained.best_epoch[0])})
     sooner = train(easy, Point(4, 1e-2, (8,)), early)
     assert all(

@@ -9,7 +9,7 @@ import torch
 
 from tokser.config import TuneSettings
 from tokser.encoders import load_encoder
-from tokser.encoders.base import parse_layers
+from tokser.encoders.layers import parse_layers
 from tokser.experiments.classification import Classification
 from tokser.experiments.frames import TermFrames
 from tokser.experiments.heads.tuned.blocks import EncoderBlocks

@@ -9,7 +9,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from tokser.experiments.frames import FrameBatch, FrameScaling, TermFrames
-from tokser.experiments.heads.mlp.fold import class_importance
+from tokser.experiments.heads.losses import LOSSES, TrainingLoss
 from tokser.experiments.statistics.crossfit import halves_of
 from tokser.experiments.task import TargetScale, Task
 from tokser.experiments.training_data import TrainingData
@@ -26,7 +26,8 @@ class Part:
 
     Attributes:
         ids: Its utterances.
-        target: Class numbers, or numbers on the scale of the training part, [utterances].
+        target: Class numbers, or numbers on the scale of the training part, [utterances]; or
+            shares, [utterances, classes].
     """
 
     ids: tuple[str, ...]
@@ -47,6 +48,7 @@ class FrameFold:
         dev_half: Half of dev that each belongs to, 0 or 1, see `crossfit`, [dev].
         importance: What each class weighs in the loss; none for numbers.
         target_scale: Of numbers; none for classes.
+        loss: What is minimised.
     """
 
     number: int
@@ -54,10 +56,11 @@ class FrameFold:
     scaling: tuple[FrameScaling, ...]
     train: Part
     dev: Part
-    dev_truth: Shaped[np.ndarray, " dev"]
+    dev_truth: Shaped[np.ndarray, "dev ..."]
     dev_half: Int64[np.ndarray, " dev"]
     importance: Tensor | None
     target_scale: TargetScale | None
+    loss: TrainingLoss = LOSSES["cross-entropy"]
 
     def read(self, ids: Sequence[str]) -> list[FrameBatch]:
         """Return standardised frames by term."""
@@ -87,34 +90,26 @@ def frame_fold(data: TrainingData, number: int, *, with_dev: bool = False) -> Fr
     """Return a fold; where dev is trained on, too, it has no dev part."""
     ids = data.fitted_ids(number, with_dev=with_dev)
     dev_ids = () if with_dev else tuple(data.splits[number].dev)
-    scale = data.task.target_scale(data.targets(ids).to_numpy())
-    truth = data.targets(dev_ids)
-    train = Part(tuple(ids), _target(data, ids, scale))
+    task, loss = data.task, LOSSES[data.task.loss]
+    known, truth = data.targets(ids), data.targets(dev_ids)
+    scale = task.target_scale(known.to_numpy())
+    target = loss.encode(known, data.classes, scale)
     importance = None
     if scale is None:
-        weights = class_importance(
-            train.target.numpy(), len(data.classes), is_balanced=data.grid.class_weights
-        )
+        weights = loss.importance(target, len(data.classes), is_balanced=data.grid.class_weights)
         importance = torch.from_numpy(weights)
     return FrameFold(
         number=data.first_fold + number,
         terms=data.frames,
         scaling=tuple(term.scaling(ids) for term in data.frames),
-        train=train,
-        dev=Part(dev_ids, _target(data, dev_ids, scale)),
-        dev_truth=truth.to_numpy(dtype=object if scale is None else np.float64),
-        dev_half=halves_of(dev_ids, truth.tolist()),
+        train=Part(tuple(ids), torch.from_numpy(target)),
+        dev=Part(dev_ids, torch.from_numpy(loss.encode(truth, data.classes, scale))),
+        dev_truth=truth.to_numpy(dtype=object if task.loss == "cross-entropy" else np.float64),
+        dev_half=halves_of(dev_ids, task.strata(truth)),
         importance=importance,
         target_scale=scale,
+        loss=loss,
     )
-
-
-def _target(data: TrainingData, ids: Sequence[str], scale: TargetScale | None) -> Tensor:
-    known = data.targets(ids)
-    if scale is not None:
-        return torch.from_numpy(scale.apply(known.to_numpy(np.float64))).float()
-    numbers = {name: number for number, name in enumerate(data.classes)}
-    return torch.tensor([numbers[label] for label in known], dtype=torch.int64)
 
 
 def dev_sums(

@@ -45,7 +45,9 @@ class FrameHead(Head):
             frames.
     """
 
-    losses = frozenset[Loss]({"cross-entropy", "squared error"})
+    losses = frozenset[Loss](
+        {"cross-entropy", "cross-entropy on shares", "squared error", "concordance"}
+    )
     is_network = True
     mixes = True
 

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
-from torch.nn import functional
 
 from tokser.config import GridSettings
 from tokser.experiments.heads.frames.fold import FrameFold, dev_sums
@@ -211,16 +210,14 @@ class _Run:
         return FrameWeights(parameters, scaling, self._importance is None)
 
     def _loss(
-        self, outputs: Float[Tensor, "models batch outputs"], target: Shaped[Tensor, " batch"]
+        self,
+        outputs: Float[Tensor, "models batch outputs"],
+        target: Shaped[Tensor, "batch ..."],
     ) -> Tensor:
         """Return the sum of the models' losses; none of them reaches another's parameters."""
-        if self._importance is None:
-            return (outputs[..., 0] - target).square().mean(dim=1).sum()
-        smoothing, num_classes = self._model.options.label_smoothing, outputs.shape[-1]
-        wanted = functional.one_hot(target, num_classes) * (1 - smoothing) + smoothing / num_classes
-        weights = self._importance[target]
-        errors = -(outputs.log_softmax(dim=-1) * wanted).sum(dim=-1)
-        return (errors * weights).sum() / weights.sum()
+        importance = torch.ones(1) if self._importance is None else self._importance
+        smoothing = self._model.options.label_smoothing
+        return self._fold.loss.total(outputs, target, importance, smoothing)
 
     def _dropout(self, epoch: int) -> Dropout:
         """Return a dropout that sets the same values to 0 in the networks of every point."""

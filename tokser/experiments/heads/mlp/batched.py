@@ -3,21 +3,23 @@
 It runs on a GPU, and where the work is too little to compile anything for.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.mlp.fold import Fold, Trained, class_importance, sample_order
+from tokser.experiments.heads.losses import Activation, TrainingLoss, activated
+from tokser.experiments.heads.mlp.fold import Fold, Trained, sample_order
 from tokser.experiments.heads.mlp.gradients import write_gradients
 from tokser.experiments.heads.mlp.model import Parameters, flatten, forward, initialise, unflatten
+from tokser.experiments.heads.mlp.objective import CLASS_LABELS, Objective
 from tokser.experiments.heads.mlp.optimise import BatchedAdam, Plateau
 from tokser.experiments.statistics.crossfit import CrossFit
-from tokser.experiments.statistics.metrics import uar_from_confusion
 
 __all__ = ["predict", "refit_batched", "train_batched"]
 
@@ -32,10 +34,11 @@ def train_batched(
     settings: GridSettings,
     seed: int,
     device: torch.device,
+    objective: Objective = CLASS_LABELS,
 ) -> Trained:
     """Train one model per pair of fold and learning rate, all in the same steps.
 
-    Cross-entropy, Adam, the plateau schedule, best epoch by dev UAR. Each model sees what it
+    Adam, the plateau schedule, best epoch by dev score. Each model sees what it
     would see alone: its own fold, its own sample order, its own last, smaller batch.
 
     Args:
@@ -47,22 +50,21 @@ def train_batched(
         settings: Epochs, plateau, class weights, early stopping.
         seed: With fold and epoch it decides weights and order.
         device: Where it runs.
+        objective: What is minimised, and how dev is scored.
 
     Source: paper, section 4.3.
     """
-    run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device)
-    # Half h and class c are the label h * classes + c: one count serves both halves.
-    truths = [fold.dev_half * num_classes + fold.dev_labels for fold in folds]
-    evenly = [np.ones(2 * num_classes, dtype=np.float32) for _ in folds]
-    dev = _Part([fold.dev for fold in folds], truths, evenly, device).whole()
+    run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device, objective)
+    dev = _Part([fold.dev for fold in folds], device).whole()
+    dev_sums = objective.dev_sums(folds, num_classes, device)
     plateau = Plateau(
         np.asarray(learning_rates, dtype=np.float64),
         factor=settings.plateau_factor,
         patience=settings.plateau_patience,
     )
     best = [parameter.clone() for parameter in run.parameters]
-    best_epoch, best_uar = np.zeros(len(folds), dtype=np.int64), np.full(len(folds), -1.0)
-    halves, schedule = CrossFit(uar_from_confusion), []
+    best_epoch, best_score = np.zeros(len(folds), dtype=np.int64), np.full(len(folds), -np.inf)
+    halves, schedule = CrossFit(objective.score), []
     patience = settings.early_stopping or settings.epochs
     for epoch in range(1, settings.epochs + 1):
         goes_on = epoch - 1 - best_epoch < patience
@@ -70,15 +72,16 @@ def train_batched(
             break
         schedule.append(plateau.learning_rates)
         run.train_epoch(epoch, plateau.learning_rates.tolist(), goes_on)
-        counts = _count_guesses(run.parameters, dev, num_classes)
-        halves.add_epoch(counts, goes_on)
-        dev_uar = np.where(goes_on, uar_from_confusion(counts.sum(axis=1)), -1.0)
-        plateau.step(dev_uar)
-        is_better = dev_uar > best_uar
-        best_uar = np.where(is_better, dev_uar, best_uar)
+        with torch.inference_mode():
+            sums = dev_sums(forward(run.parameters, dev))
+        halves.add_epoch(sums, goes_on)
+        score = np.where(goes_on, objective.score(sums.sum(axis=1)), -np.inf)
+        plateau.step(score)
+        is_better = score > best_score
+        best_score = np.where(is_better, score, best_score)
         best_epoch = np.where(is_better, epoch, best_epoch)
         _copy_models(best, run.parameters, is_better)
-    return Trained(best, best_epoch, best_uar, np.stack(schedule), halves.best)
+    return Trained(best, best_epoch, best_score, np.stack(schedule), halves.best)
 
 
 def refit_batched(
@@ -91,6 +94,7 @@ def refit_batched(
     settings: GridSettings,
     seed: int,
     device: torch.device,
+    objective: Objective = CLASS_LABELS,
 ) -> Parameters:
     """Train models without a dev part: for given epochs, each by its given learning rate.
 
@@ -103,11 +107,12 @@ def refit_batched(
         settings: Class weights.
         seed: With fold and epoch it decides weights and order.
         device: Where it runs.
+        objective: What is minimised.
 
     Returns:
         Parameters after each model's last epoch.
     """
-    run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device)
+    run = _Run(folds, batch_size, hidden, num_classes, settings, seed, device, objective)
     lengths = np.array([len(rates) for rates in learning_rates])
     for epoch in range(1, int(lengths.max()) + 1):
         rates = [own[min(epoch, len(own)) - 1] for own in learning_rates]
@@ -115,64 +120,67 @@ def refit_batched(
     return run.parameters
 
 
-def predict(parameters: Parameters, inputs: Float[Tensor, "models batch features"]) -> np.ndarray:
-    """Return class probabilities, [models, batch, classes]."""
+def predict(
+    parameters: Parameters,
+    inputs: Float[Tensor, "models batch features"],
+    activation: Activation = "softmax",
+) -> np.ndarray:
+    """Return class probabilities, [models, batch, classes], or numbers, [models, batch]."""
     with torch.inference_mode():
-        probabilities = forward(parameters, inputs).softmax(dim=-1)
-    return np.asarray(probabilities.cpu().numpy())
+        outputs = activated(forward(parameters, inputs), activation)
+    return np.asarray(outputs.cpu().numpy())
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Utterances of every model, padded to the longest choice.
+class _Where:
+    """Rows of each model's utterances in what all of them share, padded to the longest choice.
 
     Attributes:
-        inputs: [models, batch, features].
-        labels: [models, batch].
-        weights: What each utterance counts in its model's loss, 0 for padding, [models, batch].
+        rows: [models, batch].
+        is_chosen: Whether a row counts; else it is padding, [models, batch].
     """
 
-    inputs: Float[Tensor, "models batch features"]
-    labels: Int64[Tensor, "models batch"]
-    weights: Float[Tensor, "models batch"]
+    rows: Int64[Tensor, "models batch"]
+    is_chosen: Bool[Tensor, "models batch"]
 
 
 class _Part:
     """The same part of every model's fold; folds that models share are held once."""
 
-    def __init__(
-        self,
-        values: Sequence[np.ndarray],
-        labels: Sequence[np.ndarray],
-        importance: Sequence[np.ndarray],
-        device: torch.device,
-    ) -> None:
-        distinct = {id(rows): (rows, names) for rows, names in zip(values, labels, strict=True)}
-        rows, names = zip(*distinct.values(), strict=True)
-        starts = dict(zip(distinct, np.cumsum([0, *map(len, rows[:-1])]), strict=True))
-        self._device = device
-        self._rows = torch.from_numpy(np.concatenate(rows)).to(device)
-        self._labels = torch.from_numpy(np.concatenate(names)).to(device)
-        self._importance = torch.from_numpy(np.stack(importance)).to(device)
+    def __init__(self, values: Sequence[np.ndarray], device: torch.device) -> None:
+        distinct = {id(rows): rows for rows in values}
+        lengths = [len(rows) for rows in distinct.values()]
+        starts = dict(zip(distinct, np.cumsum([0, *lengths[:-1]]), strict=True))
+        self._device, self._distinct = device, list(distinct)
+        self._ids = [id(value) for value in values]
         self._starts = np.array([starts[id(value)] for value in values])
+        self._rows = self._together(distinct.values())
         self.sizes = np.array([len(value) for value in values])
 
-    def take(
+    def beside(self, values: Sequence[np.ndarray]) -> Tensor:
+        """Lay out something else of the same utterances, [rows, ...]."""
+        own = dict(zip(self._ids, values, strict=True))
+        return self._together(own[one] for one in self._distinct)
+
+    def where(
         self, indices: Int64[np.ndarray, "models batch"], num_chosen: Int64[np.ndarray, " models"]
-    ) -> _Batch:
-        """Gather the first `num_chosen` utterances that each model's row of `indices` names."""
+    ) -> _Where:
+        """Return the first `num_chosen` utterances that each model's row of `indices` names."""
         is_chosen = np.arange(indices.shape[1]) < num_chosen[:, None]
         rows = np.where(is_chosen, indices + self._starts[:, None], 0)
-        where = torch.from_numpy(rows).to(self._device)
-        labels = self._labels[where]
-        weights = self._importance.gather(1, labels)
-        weights = weights * torch.from_numpy(is_chosen).to(self._device)
-        total = weights.sum(dim=1, keepdim=True)
-        return _Batch(self._rows[where], labels, weights / total.where(total > 0, 1))
+        found = torch.from_numpy(rows).to(self._device)
+        return _Where(found, torch.from_numpy(is_chosen).to(self._device))
 
-    def whole(self) -> _Batch:
+    def take(self, where: _Where) -> Float[Tensor, "models batch features"]:
+        """Gather utterances."""
+        return self._rows[where.rows]
+
+    def whole(self) -> Float[Tensor, "models longest features"]:
         """Gather everything."""
-        return self.take(_padded([np.arange(size) for size in self.sizes]), self.sizes)
+        return self.take(self.where(_padded([np.arange(n) for n in self.sizes]), self.sizes))
+
+    def _together(self, values: Iterable[np.ndarray]) -> Tensor:
+        return torch.from_numpy(np.concatenate(list(values))).to(self._device)
 
 
 def _padded(rows: Sequence[np.ndarray]) -> Int64[np.ndarray, "models longest"]:
@@ -194,21 +202,22 @@ class _Run:
         settings: GridSettings,
         seed: int,
         device: torch.device,
+        objective: Objective,
     ) -> None:
         widths = (folds[0].train.shape[1], *hidden, num_classes)
         drawn = initialise(widths, [(seed, fold.number) for fold in folds])
         rows = flatten(drawn).to(device)
         self.parameters = unflatten(rows, drawn)
+        self._loss: TrainingLoss = objective.loss
+        self._train = _Part([fold.train for fold in folds], device)
+        self._target = self._train.beside([fold.train_target for fold in folds])
         importance = [
-            class_importance(fold.train_labels, num_classes, is_balanced=settings.class_weights)
+            self._loss.importance(
+                fold.train_target, num_classes, is_balanced=settings.class_weights
+            )
             for fold in folds
         ]
-        self._train = _Part(
-            [fold.train for fold in folds],
-            [fold.train_labels for fold in folds],
-            importance,
-            device,
-        )
+        self._importance = torch.from_numpy(np.stack(importance)).to(device)
         self._adam = BatchedAdam(rows)
         self._folds, self._batch_size, self._seed = folds, batch_size, seed
 
@@ -225,23 +234,14 @@ class _Run:
         size, part = self._batch_size, self._train
         for first in range(0, order.shape[1], size):
             num_chosen = np.where(goes_on, np.clip(part.sizes - first, 0, size), 0)
-            batch = part.take(order[:, first : first + size], num_chosen)
-            write_gradients(gradients, self.parameters, batch.inputs, batch.labels, batch.weights)
+            where = part.where(order[:, first : first + size], num_chosen)
+            target = self._target[where.rows]
+            weights = self._loss.weights(target, self._importance, where.is_chosen)
+            error = functools.partial(
+                self._loss.error, target=target, weights=weights, importance=self._importance
+            )
+            write_gradients(gradients, self.parameters, part.take(where), error)
             self._adam.step(rates, (num_chosen > 0).tolist())
-
-
-def _count_guesses(
-    parameters: Parameters, dev: _Batch, num_classes: int
-) -> Int64[np.ndarray, "models 2 truth guess"]:
-    """Count guesses by model, half of dev, true and guessed class."""
-    with torch.inference_mode():
-        guesses = forward(parameters, dev.inputs).argmax(dim=-1)
-    models = torch.arange(len(guesses), device=guesses.device)[:, None]
-    cells = (models * 2 * num_classes + dev.labels) * num_classes + guesses
-    num_cells = len(guesses) * 2 * num_classes * num_classes
-    counts = torch.bincount(cells[dev.weights > 0], minlength=num_cells)
-    found: np.ndarray = counts.view(-1, 2, num_classes, num_classes).cpu().numpy()
-    return found
 
 
 def _copy_models(target: Parameters, source: Parameters, is_better: np.ndarray) -> None:

@@ -4,10 +4,11 @@ Written out, because autograd's books and newly allocated gradients cost as much
 arithmetic itself where batches are small.
 """
 
+from collections.abc import Callable
+
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from tokser.experiments.heads.mlp.model import Block, Parameters, run_blocks
 
@@ -18,25 +19,19 @@ def write_gradients(
     gradients: Parameters,
     parameters: Parameters,
     inputs: Float[Tensor, "models batch features"],
-    labels: Int64[Tensor, "models batch"],
-    weights: Float[Tensor, "models batch"],
+    error_of: Callable[[Tensor], Tensor],
 ) -> None:
-    """Overwrite `gradients` with those of each model's weighted cross-entropy.
-
-    L = sum_i w_i (-log softmax(y_i)[label_i]), so dL/dy_i = w_i (softmax(y_i) - onehot_i).
+    """Overwrite `gradients` with those of each model's loss.
 
     Args:
         gradients: Where they go, of the shapes of `parameters`.
         parameters: Parameters of the models.
         inputs: Standardised functionals.
-        labels: Class numbers.
-        weights: w, what each utterance counts; 0 for padding.
+        error_of: Returns dL/dy of the outputs y, [models, batch, outputs], see `losses`.
     """
     blocks = run_blocks(parameters, inputs)
     hidden = blocks[-1].outputs if blocks else inputs
-    logits = torch.baddbmm(parameters[-1], hidden, parameters[-2])
-    truth = functional.one_hot(labels, logits.shape[-1])
-    error = (logits.softmax(dim=-1) - truth) * weights[..., None]
+    error = error_of(torch.baddbmm(parameters[-1], hidden, parameters[-2]))
     _write_linear(gradients[-2:], hidden, error)
     weight = parameters[-2]
     for number in reversed(range(len(blocks))):

@@ -22,6 +22,7 @@ from tokser.experiments.heads.head import Workers
 from tokser.experiments.heads.mlp.batched import refit_batched, train_batched
 from tokser.experiments.heads.mlp.fold import Fold, Trained, fold_of
 from tokser.experiments.heads.mlp.model import Parameters
+from tokser.experiments.heads.mlp.objective import objective_of
 from tokser.experiments.statistics.crossfit import HalfScores
 from tokser.experiments.training_data import TrainingData
 from tokser.progress import say
@@ -97,13 +98,13 @@ class GroupResult:
     Attributes:
         best: The best member of each fold, the first one of equals; of a refit, all.
         best_epoch: Of each member; of a refit none, as all below.
-        dev_uar: Of each member, at that epoch.
+        dev_score: Of each member, at that epoch.
         halves: Of each member, the epochs that each half of dev prefers.
     """
 
     best: dict[Member, TrainedModel]
     best_epoch: tuple[int, ...] = ()
-    dev_uar: tuple[float, ...] = ()
+    dev_score: tuple[float, ...] = ()
     halves: tuple[HalfScores, ...] = ()
 
 
@@ -138,7 +139,8 @@ def plan_refits(data: TrainingData, selected: Mapping[Member, TrainedModel]) -> 
 
 def _is_compiled(data: TrainingData) -> bool:
     """Tell whether the search is work enough to compile for; its refits go with it."""
-    is_large = data.device == "cpu" and _moved_weights(data) >= COMPILED_WORK
+    takes_labels = data.task.loss == "cross-entropy"  # the kernel knows no other loss
+    is_large = takes_labels and data.device == "cpu" and _moved_weights(data) >= COMPILED_WORK
     return is_large and _has_compiler()
 
 
@@ -267,7 +269,7 @@ def _compiled_tasks(data: TrainingData, group: Group) -> list[Callable[[], Any]]
 
 
 def _options(data: TrainingData) -> dict[str, Any]:
-    return {"num_classes": len(data.classes), "settings": data.grid, "seed": data.seed}
+    return {"num_classes": len(data.classes) or 1, "settings": data.grid, "seed": data.seed}
 
 
 def _train_batched(data: TrainingData, group: Group, fold: Callable[..., Fold]) -> GroupResult:
@@ -277,6 +279,7 @@ def _train_batched(data: TrainingData, group: Group, fold: Callable[..., Fold]) 
         "batch_size": points[0].batch_size,
         "hidden": points[0].hidden,
         "device": torch.device(data.device),
+        "objective": objective_of(data.task, data.classes),
     }
     models = range(len(points))
     if group.is_refit:
@@ -295,7 +298,7 @@ def _one_trained(trained: Trained, model: int) -> Trained:
     return Trained(
         _one(trained.parameters, model),
         trained.best_epoch[own],
-        trained.dev_uar[own],
+        trained.dev_score[own],
         trained.learning_rates[:, own],
         trained.halves.of(model),
     )
@@ -306,7 +309,7 @@ def _result(group: Group, trained: Sequence[Any]) -> GroupResult:
     if group.is_refit:
         refitted = zip(group.members, trained, group.learning_rates, strict=True)
         return GroupResult({member: _kept(own, rates) for member, own, rates in refitted})
-    scores = [float(one.dev_uar[0]) for one in trained]
+    scores = [float(one.dev_score[0]) for one in trained]
     best_of: dict[int, int] = {}
     for number, member in enumerate(group.members):
         best = best_of.setdefault(member.fold, number)
@@ -341,7 +344,8 @@ def _group_size(data: TrainingData, points: Sequence[Point]) -> int:
     if data.device.startswith("cuda"):
         budget = GPU_SHARE * torch.cuda.mem_get_info(torch.device(data.device))[0]
     num_features = data.functionals.shape[1]
-    return max(1, int(budget // model_bytes(points, num_features, len(data.classes))))
+    num_outputs = len(data.classes) or 1
+    return max(1, int(budget // model_bytes(points, num_features, num_outputs)))
 
 
 def model_bytes(points: Sequence[Point], num_features: int, num_classes: int) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from tokser.config import GridSettings
 from tokser.experiments.grid import grid_at, grid_points
 from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head, Workers
+from tokser.experiments.heads.losses import LOSSES
 from tokser.experiments.heads.mlp.groups import (
     Group,
     GroupMap,
@@ -26,14 +27,13 @@ from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.search_space import Space, space_of_grid
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.statistics.crossfit import HalfScores, crossfit_score
-from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
 
 __all__ = ["MLPHead"]
 
 
 class MLPHead(Head):
-    """`mlp`, and without hidden layers `linear`: Adam, plateau, best epoch by dev UAR.
+    """`mlp`, and without hidden layers `linear`: Adam, plateau, best epoch by dev score.
 
     Args:
         hidden: Widths of the blocks instead of the grid's; none of them: a linear probe.
@@ -41,7 +41,7 @@ class MLPHead(Head):
     Source: paper, section 4.3.
     """
 
-    losses = frozenset[Loss]({"cross-entropy"})
+    losses = frozenset(LOSSES)
     is_network = True
     lists_points_first = True
 
@@ -103,7 +103,7 @@ class _TrainedModels:
     """What came of all models of a search.
 
     Attributes:
-        scores: Best epoch and dev UAR of each.
+        scores: Best epoch and dev score of each.
         halves: The epochs that each half of dev prefers, of each.
         best: The best one of each fold.
     """
@@ -137,7 +137,7 @@ def _train_all(data: TrainingData, train: GroupMap) -> _TrainedModels:
     halves: dict[Member, HalfScores] = {}
     best: dict[int, tuple[Member, TrainedModel]] = {}
     for group, result in train(plan_groups(data)):
-        reached = zip(result.best_epoch, result.dev_uar, strict=True)
+        reached = zip(result.best_epoch, result.dev_score, strict=True)
         scores |= zip(group.members, reached, strict=True)
         halves |= zip(group.members, result.halves, strict=True)
         for member, model in result.best.items():
@@ -171,16 +171,17 @@ def _trials(data: TrainingData, fold: int, trained: _TrainedModels) -> list[dict
     members = [Member(fold, point) for point in range(len(data.points))]
     crossfit = crossfit_score([trained.halves[one] for one in members], data.task.score)
     num_constant = int(data.scaling(data.fitted_ids(fold)).is_constant.sum())
+    metric = f"dev_{data.task.tables.metric}"
     rows = []
     for member in members:
-        best_epoch, dev_uar = trained.scores[member]
+        best_epoch, dev_score = trained.scores[member]
         is_selected = member in trained.best
         rows.append(
             {
                 **data.points[member.point].params,
                 "best_epoch": best_epoch,
-                "dev_uar": dev_uar,
-                "dev_uar_crossfit": crossfit if is_selected else np.nan,
+                metric: dev_score,
+                f"{metric}_crossfit": crossfit if is_selected else np.nan,
                 "selected": is_selected,
                 "num_constant": num_constant,
             }
@@ -189,5 +190,7 @@ def _trials(data: TrainingData, fold: int, trained: _TrainedModels) -> list[dict
 
 
 def _fitted(data: TrainingData, fold: int, model: TrainedModel, *, with_dev: bool) -> FittedHead:
-    scaling = data.scaling(data.fitted_ids(fold, with_dev=with_dev))
-    return FittedHead(TrainedMLP(model.parameters), scaling)
+    ids = data.fitted_ids(fold, with_dev=with_dev)
+    trained = TrainedMLP(model.parameters, LOSSES[data.task.loss].activation)
+    scale = data.task.target_scale(data.targets(ids).to_numpy())
+    return FittedHead(trained, data.scaling(ids), scale)

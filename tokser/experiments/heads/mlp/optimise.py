@@ -69,7 +69,7 @@ class BatchedAdam:
 
 
 class Plateau:
-    """Lower each model's learning rate when its dev UAR stops rising.
+    """Lower each model's learning rate when its dev score stops rising.
 
     Follows `torch.optim.lr_scheduler.ReduceLROnPlateau(mode="max")` with its defaults.
 
@@ -90,10 +90,10 @@ class Plateau:
         self._best = np.full(len(learning_rates), -np.inf)
         self._num_bad = np.zeros(len(learning_rates), dtype=np.int64)
 
-    def step(self, dev_uar: Float[np.ndarray, " models"]) -> None:
-        """Take note of an epoch's dev UAR."""
-        is_better = dev_uar > self._best * (1 + self.THRESHOLD)
-        self._best = np.where(is_better, dev_uar, self._best)
+    def step(self, dev_score: Float[np.ndarray, " models"]) -> None:
+        """Take note of an epoch's dev score."""
+        is_better = dev_score > self._best * (1 + self.THRESHOLD)
+        self._best = np.where(is_better, dev_score, self._best)
         self._num_bad = np.where(is_better, 0, self._num_bad + 1)
         is_stuck = self._num_bad > self._patience
         lowered = np.where(is_stuck, self.learning_rates * self._factor, self.learning_rates)

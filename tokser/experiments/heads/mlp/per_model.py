@@ -16,8 +16,9 @@ from jaxtyping import Float32, Int64
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
+from tokser.experiments.heads.losses import class_importance
 from tokser.experiments.heads.mlp import kernel, tiles, workspace
-from tokser.experiments.heads.mlp.fold import Fold, Trained, class_importance, sample_order
+from tokser.experiments.heads.mlp.fold import Fold, Trained, sample_order
 from tokser.experiments.heads.mlp.model import Parameters, initialise
 from tokser.experiments.heads.mlp.optimise import Plateau
 from tokser.experiments.heads.mlp.workspace import (
@@ -123,7 +124,7 @@ def train_per_model(
     plateau = Plateau(rates, factor=settings.plateau_factor, patience=settings.plateau_patience)
     best, best_epoch, best_uar = run.work.state[0].copy(), 0, -1.0
     halves, schedule = CrossFit(uar_from_confusion), []
-    truth = fold.dev_half * num_classes + fold.dev_labels
+    truth = fold.dev_half * num_classes + fold.dev_target
     patience = settings.early_stopping or settings.epochs
     for epoch in range(1, settings.epochs + 1):
         if epoch - 1 - best_epoch >= patience:
@@ -195,11 +196,11 @@ class _Run:
         seed: int,
     ) -> None:
         fold = prepared.fold
-        self._prepared, self._labels = prepared, fold.train_labels
+        self._prepared, self._labels = prepared, fold.train_target
         self._batch_size = min(point.batch_size, len(fold.train))
         widths = (fold.train.shape[1], *point.hidden, num_classes)
         importance = class_importance(
-            fold.train_labels, num_classes, is_balanced=settings.class_weights
+            fold.train_target, num_classes, is_balanced=settings.class_weights
         )
         self.work = make_workspace(widths, self._batch_size, importance)
         self._drawn = initialise(widths, [(seed, fold.number)])

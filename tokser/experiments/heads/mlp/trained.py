@@ -1,11 +1,12 @@
 """The feedforward classifier after training, and the linear probe."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
+from tokser.experiments.heads.losses import Activation
 from tokser.experiments.heads.mlp.batched import predict
 from tokser.experiments.heads.mlp.model import Parameters
 from tokser.experiments.heads.trained_head import TrainedHead
@@ -17,20 +18,22 @@ _OF_OUTPUT = ("weight", "bias")
 
 
 class TrainedMLP(TrainedHead):
-    """Blocks of [Linear, LayerNorm, ReLU], a last Linear, and a softmax.
+    """Blocks of [Linear, LayerNorm, ReLU], a last Linear, and a softmax, sigmoid or number.
 
     Args:
         parameters: Of one model, each [1, ...], on the CPU.
+        activation: What its outputs are read as.
     """
 
     kind = "mlp"
 
-    def __init__(self, parameters: Parameters) -> None:
-        self.parameters = parameters
+    def __init__(self, parameters: Parameters, activation: Activation = "softmax") -> None:
+        self.parameters, self.activation = parameters, activation
 
     def outputs(self, values: np.ndarray) -> np.ndarray:
-        """Return probabilities."""
-        return np.asarray(predict(self.parameters, torch.from_numpy(values)[None])[0])
+        """Return probabilities, or numbers on the scale of the training part."""
+        inputs = torch.from_numpy(values)[None]
+        return np.asarray(predict(self.parameters, inputs, self.activation)[0])
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return weights [wide, narrow], biases, gains and shifts [narrow] of each block."""
@@ -39,9 +42,11 @@ class TrainedMLP(TrainedHead):
         return {name: one if name.endswith("weight") else one[0] for name, one in values}
 
     def description(self) -> dict[str, Any]:
-        """Return the widths: features, blocks, classes."""
+        """Return the widths: features, blocks, outputs; and what these are, if not a softmax."""
         weights = [*self.parameters[:-2:4], self.parameters[-2]]
-        return {"widths": [int(weights[0].shape[1]), *(int(w.shape[2]) for w in weights)]}
+        widths = [int(weights[0].shape[1]), *(int(w.shape[2]) for w in weights)]
+        usual = self.activation == "softmax"
+        return {"widths": widths} | ({} if usual else {"activation": self.activation})
 
     @classmethod
     def restored(
@@ -62,7 +67,10 @@ class TrainedMLP(TrainedHead):
                 raise ValueError(f"{name} of another shape or type than float32 {shape}")
             values = torch.from_numpy(np.array(arrays[name], copy=True))
             parameters.append(values.reshape(1, -1, narrow))
-        return cls(parameters)
+        activation = description.get("activation", "softmax")
+        if activation not in get_args(Activation) or (activation == "number" and widths[-1] != 1):
+            raise ValueError(f"outputs that are {activation!r}, {widths[-1]} of them")
+        return cls(parameters, activation)
 
     @property
     def num_features(self) -> int:
@@ -71,8 +79,8 @@ class TrainedMLP(TrainedHead):
 
     @property
     def num_outputs(self) -> int:
-        """Number of classes."""
-        return int(self.parameters[-1].shape[2])
+        """Number of classes; 0 where it puts out a number."""
+        return 0 if self.activation == "number" else int(self.parameters[-1].shape[2])
 
 
 def _names(num_parameters: int) -> list[str]:

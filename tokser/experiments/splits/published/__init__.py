@@ -1,0 +1,1 @@
+"""Splits that others published, read from the user's copy of their files."""
