@@ -236,6 +236,6 @@ def test_without_skops_the_remedy_names_the_extra(monkeypatch):
 
 
 def test_every_head_is_kept_as_a_kind_of_the_registry():
-    assert len(TRAINED_HEADS) == 12
+    assert len(TRAINED_HEADS) == 13
     for name, kind in TRAINED_HEADS.items():
         assert kind.kind == name
