@@ -73,7 +73,10 @@ class Case:
         frames, rounding = (), options.pop("rounding", None)
         if self.head.reads != "functionals":
             layer = self.made_layer(functionals)
-            frames = (TermFrames((layer,), are_means=self.head.reads == "means"),)
+            are_means = self.head.reads == "means"
+            frames = tuple(
+                TermFrames((layer,), are_means=are_means) for _ in self.head.kinds or ("speech",)
+            )
             functionals = functionals[[]]
         data = TrainingData(
             self.task,
