@@ -133,7 +133,7 @@ def test_the_module_runs_as_the_command_does():
             "nearest known key: 'batch_size'",
         ),
         (("classify", "--dataset", "emodb", "--classifier", "oracle", "--store", "x"), "oracle"),
-        (("regress", "--dataset", "iemocap", "--target", " ", "--store", "x"), "--target"),
+        (("regress", "--dataset", "iemocap", "--target", " ", "--store", "x"), "targets"),
         (("audit", "--store", "none.zarr"), "expected a store"),
         (("report", "none"), "none"),
         (("run", "none.yaml"), "expected a pipeline file"),

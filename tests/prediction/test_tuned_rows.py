@@ -1,4 +1,4 @@
-"""Models of tuned layers predict recordings as they predict the store."""
+"""Models of tuned layers predict recordings as they predict the store; docs/tuning.md shows it."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Functionals that aligned tokens must predict beside the teacher."""
+"""Functionals that aligned tokens must predict beside the teacher, as docs/pretraining.md has it."""
 
 import numpy as np
 import pandas as pd
