@@ -1,4 +1,4 @@
-"""`tokser.transfer`, its page and its command, on two small corpora."""
+"""`tokser.transfer`, its page and its command, on two small corpora; docs/transfer.md."""
 
 import inspect
 import json
@@ -40,10 +40,10 @@ def test_the_results_have_the_matrix_and_the_labels(pair, results):
     assert results.folder.parent.name == "berlin-warsaw-results"
     matrix = results.transfer
     assert set(matrix["protocol"]) == {
-        "berlin to warsaw",
-        "warsaw to berlin",
-        "within berlin",
-        "within warsaw",
+        "berlin-to-warsaw",
+        "warsaw-to-berlin",
+        "within-berlin",
+        "within-warsaw",
     }
     assert results.labels["left_out"].eq("").all()
     again = tokser.transfer([p.path for p in pair], head="logreg", standardise_by="corpus")
@@ -54,7 +54,7 @@ def test_the_results_have_the_matrix_and_the_labels(pair, results):
 def test_the_page_has_matrix_picture_and_labels(results, tmp_path):
     page = results.report(tmp_path / "page.html").read_text()
     assert "From corpus to corpus" in page
-    assert "berlin to warsaw" in page
+    assert "berlin-to-warsaw" in page
     assert "Labels, and what is left out" in page
     assert "tokser transfer --store" in page
     results.report(tmp_path / "files", formats=("md", "svg"))
@@ -87,7 +87,7 @@ def test_one_store_is_refused(pair):
 
 def test_keywords_are_the_settings_of_the_command():
     function = inspect.signature(tokser.transfer).parameters
-    explicit = set(function) - {"options", "stores"} | {"store"}
+    explicit = set(function) - {"options", "stores", "labels"} | {"store", "label_map"}
     known = {one.field.rpartition(".")[2] for one in described(TransferSettings)}
     known |= {"frame_heads"}
     assert explicit | set(get_type_hints(TransferOptions)) == known

@@ -18,7 +18,12 @@ from tokser.errors import (
     StoreMismatchError,
 )
 from tokser.experiments import experiment
-from tokser.experiments.results import CLASSIFICATION, REGRESSION
+from tokser.experiments.results import (
+    CLASSIFICATION,
+    DISTRIBUTION,
+    MULTILABEL,
+    REGRESSION,
+)
 from tokser.experiments.statistics.metrics import score
 from tokser.stages.classify import classify
 from tokser.stages.pool import pool
@@ -228,10 +233,13 @@ def test_the_audit_is_kept_for_each_protocol(settings):
     assert audit["speaker"]["stamp"] == ""
 
 
-@pytest.fixture(params=["classification", "regression"])
+@pytest.fixture(params=["classification", "distribution", "multilabel", "regression"])
 def run(request, stores, tmp_path):
     """Run a small experiment of either task; returns its tables and its folder."""
     table = stores.manifest(40).assign(valence=[1 + i % 7 / 2 for i in range(40)])
+    for place, name in enumerate(sorted(set(table["label"]))):
+        votes = [3 * (own == name) + (i % 4 == place) for i, own in enumerate(table["label"])]
+        table[f"label_{name}"] = votes
     opened = stores.complete(table, stores.plan(table, features={"layer-1": 5, "layer-2": 4}))
     pool(PoolSettings(store=opened.path))
     common = {"dataset": "emodb", "store": opened.path, "device": "cpu", "protocols": ("speaker",)}
@@ -240,7 +248,10 @@ def run(request, stores, tmp_path):
         chosen = common | {"out": tmp_path / out} | changes
         if request.param == "regression":
             return REGRESSION, regress(RegressSettings(**chosen, targets=("valence",)))
-        return CLASSIFICATION, classify(ClassifySettings(**chosen, classifiers=("logreg",)))
+        tables = {t.task: t for t in (CLASSIFICATION, DISTRIBUTION, MULTILABEL)}[request.param]
+        labels = "single" if tables is CLASSIFICATION else tables.task
+        more = {"classifiers": ("logreg",), "labels": labels}
+        return tables, classify(ClassifySettings(**chosen, **more))
 
     return make
 

@@ -1,3 +1,5 @@
+"""Several stores as one dataset, as docs/transfer.md shows them."""
+
 import pickle
 
 import numpy as np

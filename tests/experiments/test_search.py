@@ -7,9 +7,12 @@ import pytest
 from tokser.config import GridSettings
 from tokser.errors import SettingsError
 from tokser.experiments.classification import Classification
+from tokser.experiments.distribution import Distribution
 from tokser.experiments.frames import TermFrames
 from tokser.experiments.heads.registry import HEADS, find_head
+from tokser.experiments.multilabel import MultiLabel
 from tokser.experiments.regression import Regression
+from tokser.experiments.results import PRESENT, SHARES
 from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.training_data import TrainingData
@@ -18,15 +21,26 @@ pytestmark = pytest.mark.slow
 
 GRID = GridSettings(batch_sizes=(4, 16), learning_rates=(1e-2,), hidden=(8, 6), epochs=4)
 CLASSES = ("anger", "neutral", "sadness")
-TASKS = {"classification": Classification(), "regression": Regression(("valence",))}
+TASKS = {
+    "classification": Classification(),
+    "distribution": Distribution(),
+    "multilabel": MultiLabel(),
+    "regression": Regression(("valence",)),
+    "concordance": Regression(("valence",), loss="concordance"),
+}
+SHOWN = {
+    "distribution": ("logreg", "superb"),
+    "multilabel": ("mlp",),
+    "regression": ("ridge", "mlp-sklearn", "attentive"),
+    "concordance": ("superb",),
+}
 CASES = [
     (name, head)
     for name, task in TASKS.items()
     for head in HEADS
-    if task.loss in HEADS[head].losses
-    and (name == "classification" or head in ("ridge", "mlp-sklearn", "attentive"))
+    if task.loss in HEADS[head].losses and (name == "classification" or head in SHOWN[name])
 ]
-"""Heads over frames share their training: one of them stands for all in regression."""
+"""Heads share their training: beside classification, some of them stand for all."""
 
 
 class Case:
@@ -47,16 +61,22 @@ class Case:
         self.speakers = table["speaker"]
         self.splits = make_splits("speaker", table, seed=0)
         valence = 3 + values[:, :3].sum(axis=1) * 0.4
-        self.target = table["label"] if self.task.labels(table) is not None else None
-        if self.target is None:
-            self.target = pd.Series(valence, index=ids)
+        one_hot = pd.get_dummies(table["label"]).astype(float)
+        self.target = {
+            "classification": table["label"],
+            "distribution": 0.75 * one_hot + 0.25 / 3,
+            "multilabel": ((one_hot + rng.random(one_hot.shape)) > 0.8).astype(float),
+        }.get(name, pd.Series(valence, index=ids))
 
     def search(self, *, functionals=None, splits=None, target=None, grid=GRID, seed=0, **options):
         functionals = self.functionals if functionals is None else functionals
         frames, rounding = (), options.pop("rounding", None)
         if self.head.reads != "functionals":
             layer = self.made_layer(functionals)
-            frames = (TermFrames((layer,), are_means=self.head.reads == "means"),)
+            are_means = self.head.reads == "means"
+            frames = tuple(
+                TermFrames((layer,), are_means=are_means) for _ in self.head.kinds or ("speech",)
+            )
             functionals = functionals[[]]
         data = TrainingData(
             self.task,
@@ -88,17 +108,22 @@ def result(case):
 def test_every_test_utterance_is_predicted_once(case, result):
     table = result.predictions
     assert sorted(table["id"]) == sorted(case.functionals.index)
-    truth = next(name for name in ("label", "truth") if name in table)
     for row in table.to_dict("records"):
-        assert row[truth] == case.target[row["id"]]
+        own = case.target.loc[row["id"]]
+        if isinstance(own, pd.Series):
+            prefix = next(p for p in (SHARES, PRESENT) if f"{p}anger" in row)
+            assert [row[f"{prefix}{name}"] for name in CLASSES] == own.tolist()
+        else:
+            assert own in (row.get("label"), row.get("truth"))
         assert row["fold"] == case.speakers[row["id"]]
 
 
 def test_columns_are_those_of_the_tables(case, result):
     tables = case.task.tables
     assert set(result.trials) <= set(tables.grid.names)
-    known = {*tables.predictions.names, *(f"probability_{name}" for name in CLASSES)}
-    assert set(result.predictions) <= known
+    own = set(result.predictions) - set(tables.predictions.names)
+    assert all(name.startswith(tables.predictions.more) for name in own)
+    assert {name.split("_", 1)[1] for name in own} <= set(CLASSES)
 
 
 def test_it_learns(case, result):
@@ -191,6 +216,12 @@ def test_a_split_of_one_fold_will_do(case):
 def test_a_target_that_only_test_has_breaks_nothing(case):
     rare = case.splits[0].test[0]
     target = case.target.copy()
+    if isinstance(target, pd.DataFrame):
+        table = case.search(
+            target=target.assign(fear=0.0).sort_index(axis=1), splits=case.splits[:1]
+        ).predictions
+        assert np.isfinite(table["probability_fear"]).all()
+        return
     target[rare] = "fear" if case.task.loss == "cross-entropy" else 99.0
     row = case.search(target=target, splits=case.splits[:1]).predictions.set_index("id").loc[rare]
     assert row["prediction"] != target[rare]
@@ -198,10 +229,15 @@ def test_a_target_that_only_test_has_breaks_nothing(case):
 
 def test_probabilities_sum_to_1_and_decide_the_prediction(case, result):
     columns = [c for c in result.predictions if c.startswith("probability_")]
-    if case.task.loss == "squared error":
+    if case.task.loss in ("squared error", "concordance"):
         assert columns == []
         return
     assert columns == [f"probability_{name}" for name in CLASSES]
+    if case.task.loss == "binary cross-entropy":
+        said = result.predictions[columns].to_numpy() >= 0.5
+        names = ["+".join(np.array(CLASSES)[row]) for row in said]
+        assert names == result.predictions["prediction"].tolist()
+        return
     np.testing.assert_allclose(result.predictions[columns].sum(axis=1), 1, rtol=1e-6)
     best = result.predictions[columns].idxmax(axis=1).str.removeprefix("probability_")
     assert best.tolist() == result.predictions["prediction"].tolist()

@@ -87,15 +87,19 @@ def both_routes(place, folder):
     return of_store[columns].to_numpy(), found
 
 
-@pytest.mark.parametrize("head", ["logreg", "attentive"])
+@pytest.mark.parametrize("head", ["logreg", "attentive", "cross-attention"])
 def test_recordings_give_what_the_store_gives(place, fitted, head):
-    folder = fitted(f"model-{head}", head=head)
+    features = "tuned-03/layer-2"
+    if head == "cross-attention":
+        features += " + tiny-bert/contextual"
+    folder = fitted(f"model-{head}", head=head, features=features)
     wanted, found = both_routes(place, folder)
     np.testing.assert_allclose(found, wanted, atol=LARGEST)
     copied = folder / "tuned" / "tuned-03" / "tuned.safetensors"
     assert copied.stat().st_size < 1_000_000
     groups = json.loads((folder / "model.json").read_text())["recipe"]["groups"]
-    assert [group["name"] for group in groups] == ["tiny-whisper", "tuned-03"]
+    names = [group["name"] for group in groups if group["name"] != "tiny-bert"]
+    assert names == ["tiny-whisper", "tuned-03"]
     assert "they lie in `tuned/tuned-03`" in (folder / "README.md").read_text()
 
 

@@ -1,4 +1,4 @@
-"""`tokser manifest segment` as it is called."""
+"""`tokser manifest segment` as docs/transcribe.md shows it."""
 
 import json
 

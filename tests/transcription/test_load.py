@@ -19,7 +19,12 @@ def test_another_model_is_refused(tiny):
 
 def test_a_model_without_settings_for_generation_is_refused(tiny_transcriber, tmp_path):
     shutil.copytree(tiny_transcriber, tmp_path / "model")
-    (tmp_path / "model" / "generation_config.json").unlink()
+    file = tmp_path / "model" / "generation_config.json"
+    file.write_text('{"eos_token_id": 3, "decoder_start_token_id": "x"}')
+    lacking = "without decoder_start_token_id, no_timestamps_token_id"
+    with pytest.raises(CheckpointError, match=lacking):
+        find_whole(str(tmp_path / "model"))
+    file.unlink()
     with pytest.raises(CheckpointError, match=r"but no generation_config\.json"):
         find_whole(str(tmp_path / "model"))
 

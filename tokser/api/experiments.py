@@ -9,14 +9,14 @@ from tokser.api.results import Results
 from tokser.api.stores import AnyStore, addresses_of, folder_beside, joined
 from tokser.config import ClassifySettings, RegressSettings
 from tokser.config.keywords import settings_from
-from tokser.experiments.classification import Classification
 from tokser.experiments.dataset import ExperimentSettings, identities, read_expressions
 from tokser.experiments.experiment import stamp_of
-from tokser.experiments.regression import Regression
 from tokser.experiments.task import Task
 from tokser.progress import say
 from tokser.stages.classify import classify as run_classify
+from tokser.stages.classify import task_of as classify_task
 from tokser.stages.regress import regress as run_regress
+from tokser.stages.regress import task_of as regress_task
 from tokser.store import Store
 
 __all__ = ["classify", "regress"]
@@ -51,7 +51,7 @@ def classify(
     main = {"features": features, "protocols": protocols, "heads": heads}
     there, keywords = _with_places(store, {**main, **options}, out)
     settings = settings_from(ClassifySettings, keywords, where="tokser.classify")
-    return Results(run_classify(_placed(Classification(), settings, there)))
+    return Results(run_classify(_placed(classify_task(settings), settings, there)))
 
 
 def regress(
@@ -70,9 +70,9 @@ def regress(
             read as one dataset.
         features: Expressions such as `whisper-base/layer-*`; without, all that are pooled.
         protocols: As for `classify`.
-        heads: `ridge`, `mlp-sklearn`; without, ridge.
+        heads: `ridge`, `mlp`, `linear`, `mlp-sklearn`; without, ridge.
         out: Folder of the results; without, one beside the store, `NAME-results/regress-DIGEST`.
-        **options: As `tokser regress --help` shows them: `targets`, `subset`, `num_seeds`...
+        **options: As `tokser regress --help` shows them: `targets`, `loss`, `num_seeds`...
 
     Raises:
         InputError: A keyword, an expression, a rating or the folder is not what it should be.
@@ -81,8 +81,7 @@ def regress(
     main = {"features": features, "protocols": protocols, "heads": heads}
     there, keywords = _with_places(store, {**main, **options}, out)
     settings = settings_from(RegressSettings, keywords, where="tokser.regress")
-    task = Regression(settings.targets, settings.subset)
-    return Results(run_regress(_placed(task, settings, there)))
+    return Results(run_regress(_placed(regress_task(settings), settings, there)))
 
 
 def _with_places(

@@ -81,6 +81,8 @@ class PretrainOptions(TypedDict, total=False):
     devices: int
     nodes: int
     loss: Literal["gathered", "local"]
+    keep: str | None
+    keep_weight: float
     tune_speech: int
     tune_text: int
     text_below: str | None
@@ -107,6 +109,7 @@ class FrameHeadOptions(TypedDict, total=False):
 
     frame_heads: Mapping[str, Any]
     attention_heads: int
+    attention_precision: Literal["fp32", "bf16"]
     blocks: int
     layer_norm: bool
     dropout: float
@@ -147,6 +150,7 @@ class ExperimentOptions(FrameHeadOptions, total=False):
 class ClassifyOptions(ExperimentOptions, total=False):
     """Of `tokser.classify`."""
 
+    labels: Literal["single", "distribution", "multilabel"]
     scheduler: str | None
     cluster: AnyPath | None
 
@@ -178,6 +182,7 @@ class TransferOptions(FrameHeadOptions, total=False):
 class RegressOptions(ExperimentOptions, total=False):
     """Of `tokser.regress`."""
 
+    loss: Literal["squared-error", "ccc"]
     targets: Names
     subset: Literal["all", "labelled"]
 
@@ -188,7 +193,7 @@ class FitOptions(FrameHeadOptions, total=False):
     dataset: str
     functionals: Names
     runs: Sequence[AnyPath]
-    target: Literal["valence", "arousal", "dominance"] | None
+    target: str | None
     subset: Literal["all", "labelled"]
     standardise: Literal["global", "speaker"]
     head_grid: AnyPath | Mapping[str, Any]

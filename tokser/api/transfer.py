@@ -49,7 +49,7 @@ def transfer(
     keywords: dict[str, Any] = {
         "dataset": there.dataset,
         "store": addresses_of(there),
-        "labels": None if labels is None else str(labels),
+        "label_map": None if labels is None else str(labels),
         "features": None if features in ("all", ["all"], ("all",)) else features,
         "heads": heads,
         "out": out or "unnamed",

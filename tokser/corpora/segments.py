@@ -18,7 +18,7 @@ __all__ = ["RECORDING", "Segmented", "segment_manifest", "speech_of", "windows_o
 
 RECORDING = "recording"
 """Column that names the utterance of the former manifest."""
-_OF_LABELS = ("label", "valence", "arousal", "dominance", "annotations")
+_OF_LABELS = ("label", "valence", "arousal", "dominance", "annotations", "num_annotators")
 _LABEL_SHARES = "label_"
 _TRANSCRIPT = "transcript"
 _DIGITS = 4

@@ -102,7 +102,7 @@ def run_experiment(
     by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
     store = open_stores(settings.store, settings.dataset, check=settings.check)
     expressions = read_expressions(store, task, settings)
-    reads_frames = require_suited(store, expressions, by_name)
+    reads_frames = require_suited(store, expressions, by_name, task.loss)
     inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
     stamp = stamp_of(task, settings, inputs, command)
     keeps = settings.save_models or holds_models(settings.out)

@@ -176,14 +176,16 @@ def _terms(text: str, known: Sequence[str], functionals: tuple[str, ...], whole:
         raise _wrong(
             whole, repr(text.strip()), "write names, `+`, `,`, mix(...) and mean(...) only"
         )
-    names = [found for pattern in _numbered(name, whole) for found in _matches(pattern, known)]
-    if not names:
+    matches = {pattern: _matches(pattern, known) for pattern in _numbered(name, whole)}
+    lacking = [pattern for pattern, found in matches.items() if not found]
+    if lacking or not matches:
         raise SettingsError(
             f"features {shortened(repr(whole), 200)}",
             expected=f"pooled features; there are {list_some(known, most=20) or 'none'}",
-            got=shortened(name),
+            got=shortened(name) if len(lacking) == len(matches) else list_some(lacking, most=5),
             remedy="Name features that are pooled, or run `tokser pool`.",
         )
+    names = [one for found in matches.values() for one in found]
     return [Term(found, tuple(named) or functionals) for found in dict.fromkeys(names)]
 
 

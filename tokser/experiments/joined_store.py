@@ -16,7 +16,6 @@ from tokser.store import FeatureName, FeatureSpec, Layer, Store, open_store
 if TYPE_CHECKING:
     from tokser.store.journal import JournalEntry, Record
     from tokser.store.layout import Layout, PartedLayout
-    from tokser.store.schema import GroupAttributes
 
 __all__ = ["CORPUS", "JoinedStore", "corpora_of", "open_stores", "require_several"]
 
@@ -81,6 +80,8 @@ class JoinedStore(Store):
         self.dataset = dataset or "-".join(self.stores)
         self.check = all(store.check for store in stores)
         self._layers: dict[str, Layer] = {}
+        shared = set.intersection(*(set(store.groups) for store in stores))
+        self._groups = {name: own for name, own in stores[0]._groups.items() if name in shared}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return JoinedStore, (list(self.stores.values()), self.dataset)
@@ -120,24 +121,10 @@ class JoinedStore(Store):
         """Ids of the utterances, in the order of the stores."""
         return [f"{mark}{name}" for mark, store in corpora_of(self).items() for name in store.ids]
 
-    def is_utterance_level(self, feature: str) -> bool:
-        """Tell it as the first store does: stores are joined by features of the same making."""
-        return self.first.is_utterance_level(feature)
-
     @property
     def version(self) -> int:
         """The largest version of the stores' tables."""
         return max(store.version for store in self.stores.values())
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the groups that every store has."""
-        others = [set(store.groups) for store in self.stores.values()]
-        return tuple(name for name in self.first.groups if all(name in own for own in others))
-
-    def group(self, name: str) -> "GroupAttributes":
-        """What the first store says about a group."""
-        return self.first.group(name)
 
     @property
     def features(self) -> list[str]:
@@ -158,7 +145,7 @@ class JoinedStore(Store):
             table = store.functionals(feature)
             tables.append(table.set_axis([f"{mark}{name}" for name in table.index]))
         if len({table.shape[1] for table in tables}) > 1:
-            self._refuse_unlike(feature, "dim", [str(table.shape[1] // 2) for table in tables])
+            self._refuse_unlike(feature, "width", [str(table.shape[1]) for table in tables])
         return pd.concat(tables).rename_axis("id")
 
     def identity(self, feature: str, *, without: Sequence[str] = ()) -> str:

@@ -117,8 +117,8 @@ class TaskTables:
     @property
     def corpora(self) -> Table:
         """Test scores of each corpus, where several stores are read as one dataset."""
-        other = "pearson rmse" if self.has_targets else "accuracy macro_f1 weighted_f1 uar_chance"
-        names = f"{self.metric} {self.metric}_low {self.metric}_high {other}"
+        scores = [c.name for c in self.scores.columns if c.kind == "real"]
+        names = " ".join(n for n in scores if "_fold_" not in n and not n.startswith("dev_"))
         return Table(
             "corpora.csv",
             "a row for each configuration and corpus that is tested",

@@ -37,14 +37,15 @@ def require_same_features(store: JoinedStore, expressions: Sequence[Expression])
     """
     terms = {t: None for e in expressions if isinstance(e, Early) for t in e.terms}
     recipe = FeatureRecipe.of_store(store.first, terms)
-    for other in list(store.stores.values())[1:]:
+    for own in store.stores.values():
         try:
-            recipe.require_made_alike(other)
+            recipe.require_made_alike(own)
         except StoreMismatchError as error:
-            there = f"in {store.first.path}"
+            expected = error.expected.replace(" as at training", "")
             raise StoreMismatchError(
                 error.where,
-                expected=f"{error.expected.removesuffix(' as at training')}, as {there}",
+                expected=f"{expected.replace(', which the model reads', '')}, as in all stores; "
+                f"the first is {store.first.path}",
                 got=error.got,
                 remedy="Extract both corpora with the same encoder and settings, and pool the "
                 "same functionals.",

@@ -100,7 +100,7 @@ def corpus_rows(
     rows: list[Row] = []
     for group in _grouped(outcomes):
         first = group[0].unit
-        classes = task.classes(dataset.utterances[first.target])
+        classes = task.classes(dataset.target(first.target))
         for features in dict.fromkeys(outcome.unit.features for outcome in group):
             own = [outcome for outcome in group if outcome.unit.features == features]
             key = _key(own[0].unit, task, name, setup)

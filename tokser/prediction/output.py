@@ -200,10 +200,17 @@ _TEXTS = (
 )
 """Columns whose cells are text, also where they are empty or say `null`."""
 
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    table: pd.DataFrame = pd.read_csv(path, dtype={"id": str, "label": str})
+    texts = [name for name in _TEXTS if name in table]
+    if texts:
+        table[texts] = pd.read_csv(path, usecols=texts, dtype=str, keep_default_na=False)[texts]
+    return table
+
+
 _READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": lambda path: pd.read_csv(
-        path, dtype={"id": str, "label": str}, converters=dict.fromkeys(_TEXTS, str)
-    ),
+    ".csv": _read_csv,
     ".parquet": pd.read_parquet,
     ".jsonl": lambda path: pd.read_json(path, lines=True, dtype={"id": str, "label": str}),
 }

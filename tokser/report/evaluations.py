@@ -10,8 +10,9 @@ from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
 __all__ = ["Evaluations", "count_evaluations", "evaluations_table"]
 
-_CONFIGURATION = ("features", "classifier", "target", "regressor", "seed", "fold")
-"""What an evaluation is of, the fold last."""
+_CONFIGURATION = ("features", "classifier", "target", "regressor", "seed")
+_TESTED = ("dataset", "fold")
+"""What an evaluation is of: a fold that tests several corpora is one of each."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,14 @@ def count_evaluations(results: Sequence[Experiment]) -> list[Evaluations]:
             by_protocol.setdefault(str(line.get("protocol", "")), []).append(line)
         for protocol in order_protocols(by_protocol):
             lines = by_protocol[protocol]
-            keys = [tuple(str(line.get(k, "")) for k in _CONFIGURATION) for line in lines]
+            keys = [_key(line, (*_CONFIGURATION, *_TESTED)) for line in lines]
             most = _most(lines, "other_evaluations")
             found.append(
                 Evaluations(
                     folder=str(folder.folder),
                     protocol=protocol,
                     num_evaluations=len(lines),
-                    num_configurations=len({key[:-1] for key in keys}),
+                    num_configurations=len({_key(line, _CONFIGURATION) for line in lines}),
                     num_repeated=len(keys) - len(set(keys)),
                     other_runs=int(_most(lines, "other_runs") or 0),
                     other_evaluations=None if most is None else int(most),
@@ -79,6 +80,10 @@ def evaluations_table(found: Sequence[Evaluations]) -> Table:
     notes = () if found else ("The ledgers are empty.",)
     caption = "Test-set evaluations"
     return Table("evaluations", caption, (ColumnGroup(columns),), tuple(rows), totals, notes)
+
+
+def _key(line: Mapping[str, Any], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(line.get(name, "")) for name in names)
 
 
 def _most(lines: Sequence[Mapping[str, Any]], key: str) -> float | None:

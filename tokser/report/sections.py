@@ -123,7 +123,7 @@ def _section(
         corpora=[
             table
             for one in tables(task.tables.corpora.file)
-            for table in corpora_tables(one, f"{name}-corpora", title, task.tables.metric)
+            for table in corpora_tables(one, f"{name}-corpora", title, task.headline)
         ],
         shared=[
             shared_table(table, f"{name}-shared-{number}", title)

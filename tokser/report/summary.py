@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokser.experiments.results import LABELS, TRANSFER, TaskTables, tables_in
+from tokser.experiments.results import LABELS, TRANSFER, tables_in
 from tokser.report.inputs import uniform
 from tokser.report.scores import Scores, arrange, reasons_without_interval, score_cells
 from tokser.report.table import PERCENT, Column, ColumnGroup, Table
-from tokser.report.tasks import TASKS
+from tokser.report.tasks import TASKS, ReportedTask
 from tokser.report.transfer import corpora_tables, find_matrices, labels_table, matrix_table
 
 __all__ = ["summary_tables"]
@@ -35,19 +35,20 @@ def summary_tables(folder: Path) -> Iterator[Table]:
         arranged = arrange(task, mine)
         for start in range(0, len(arranged.protocols), _SIDE_BY_SIDE):
             yield _table(arranged, mine, arranged.protocols[start : start + _SIDE_BY_SIDE])
-    yield from _across_corpora(folder, tables)
+    yield from _across_corpora(folder, task)
 
 
-def _across_corpora(folder: Path, tables: TaskTables) -> Iterator[Table]:
+def _across_corpora(folder: Path, task: ReportedTask) -> Iterator[Table]:
     """Yield scores from corpus to corpus with what became of labels, or scores by corpus."""
     if (folder / TRANSFER.file).is_file():
         for matrix in find_matrices(TRANSFER.read(folder / TRANSFER.file)):
             yield matrix_table(matrix, "transfer", "from corpus to corpus")
         labels = LABELS.read(folder / LABELS.file)
         yield labels_table(labels, "labels", "classes that all corpora have")
-    if (folder / tables.corpora.file).is_file():
-        scored = tables.corpora.read(folder / tables.corpora.file)
-        yield from corpora_tables(scored, "corpora", "by corpus", tables.metric)
+    corpora = task.tables.corpora
+    if (folder / corpora.file).is_file():
+        scored = corpora.read(folder / corpora.file)
+        yield from corpora_tables(scored, "corpora", "by corpus", task.headline)
 
 
 def _table(scores: Scores, table: pd.DataFrame, protocols: Sequence[str]) -> Table:

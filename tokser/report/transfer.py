@@ -7,6 +7,7 @@ import pandas as pd
 
 from tokser.report.svg import Drawing
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
+from tokser.report.tasks import Metric
 from tokser.report.transfer_figure import heat_map
 
 __all__ = [
@@ -131,18 +132,15 @@ def labels_table(labels: pd.DataFrame, name: str, title: str) -> Table:
     return Table(name, f"{title}: labels", (ColumnGroup(columns),), tuple(rows), notes=(note,))
 
 
-def corpora_tables(
-    corpora: pd.DataFrame, name: str, title: str, metric: str = "uar"
-) -> Iterator[Table]:
+def corpora_tables(corpora: pd.DataFrame, name: str, title: str, metric: Metric) -> Iterator[Table]:
     """Show the scores of each corpus, where several stores are one dataset; a table a protocol.
 
     Args:
         corpora: `corpora.csv`.
         name: How the tables' names begin.
         title: Of the dataset.
-        metric: Column of the headline.
+        metric: The headline.
     """
-    scale, digits = (100.0, 1) if metric == "uar" else (1.0, 2)
     for protocol, own in corpora.groupby("protocol", sort=False):
         names = list(dict.fromkeys(own["corpus"]))
         head = "classifier" if "classifier" in own else "regressor"
@@ -156,16 +154,16 @@ def corpora_tables(
                     cells.append(None)
                     continue
                 one = by_corpus.loc[corpus]
-                ends = (one[f"{metric}_low"], one[f"{metric}_high"])
+                ends = (one[f"{metric.column}_low"], one[f"{metric.column}_high"])
                 low, high = (None if pd.isna(v) else float(v) for v in ends)
-                cells.append(Number(float(one[metric]), low, high, digits=digits, scale=scale))
+                cells.append(metric.number(float(one[metric.column]), low, high))
             rows.append((", ".join(filter(None, map(str, key))), *cells))
         columns = (Column("Features"), *(Column(name, "interval") for name in names))
         sizes = own.drop_duplicates("corpus").set_index("corpus")["n_test"]
         note = f"Test utterances: {', '.join(f'{c} {int(n)}' for c, n in sizes.items())}."
         yield Table(
             f"{name}-{protocol}",
-            f"{title}, {protocol}: {metric.upper()} by corpus",
+            f"{title}, {protocol}: {metric.axis} by corpus",
             (ColumnGroup(columns),),
             tuple(rows),
             notes=(note,),

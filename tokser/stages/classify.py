@@ -1,5 +1,6 @@
 """Stage 5: emotion classifiers on the functionals of a store, under several protocols."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -9,13 +10,14 @@ from tokser.experiments.distribution import Distribution
 from tokser.experiments.experiment import run_experiment
 from tokser.experiments.heads.head import Workers
 from tokser.experiments.multilabel import MultiLabel
+from tokser.experiments.task import Task
 from tokser.experiments.tracked import track_results
 from tokser.scheduling import workers
 from tokser.trackers import require_trackers
 
-__all__ = ["classify", "workers_of"]
+__all__ = ["classify", "task_of", "workers_of"]
 
-_TASKS: dict[str, type[Classification | Distribution | MultiLabel]] = {
+_TASKS: dict[str, Callable[[], Task]] = {
     "single": Classification,
     "distribution": Distribution,
     "multilabel": MultiLabel,
@@ -37,9 +39,14 @@ def classify(settings: ClassifySettings) -> Path:
         TokserError: As `run_experiment` does.
     """
     require_trackers(settings.track)
-    out = run_experiment(_TASKS[settings.labels](), settings, settings.heads, workers_of(settings))
+    out = run_experiment(task_of(settings), settings, settings.heads, workers_of(settings))
     track_results(out, settings.track, settings.model_dump(mode="json"))
     return out
+
+
+def task_of(settings: ClassifySettings) -> Task:
+    """Return what is predicted: one label, shares of annotators, or several classes at once."""
+    return _TASKS[settings.labels]()
 
 
 def workers_of(settings: ClassifySettings) -> AbstractContextManager[Workers | None]:

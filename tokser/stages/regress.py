@@ -9,7 +9,7 @@ from tokser.experiments.task import Loss
 from tokser.experiments.tracked import track_results
 from tokser.trackers import require_trackers
 
-__all__ = ["regress"]
+__all__ = ["regress", "task_of"]
 
 _LOSSES: dict[str, Loss] = {"squared-error": "squared error", "ccc": "concordance"}
 
@@ -27,8 +27,12 @@ def regress(settings: RegressSettings) -> Path:
     Raises:
         TokserError: As `run_experiment` does.
     """
-    task = Regression(settings.targets, settings.subset, _LOSSES[settings.loss])
     require_trackers(settings.track)
-    out = run_experiment(task, settings, settings.heads)
+    out = run_experiment(task_of(settings), settings, settings.heads)
     track_results(out, settings.track, settings.model_dump(mode="json"))
     return out
+
+
+def task_of(settings: RegressSettings) -> Regression:
+    """Return what is predicted, and by which loss."""
+    return Regression(settings.targets, settings.subset, _LOSSES[settings.loss])

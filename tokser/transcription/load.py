@@ -19,6 +19,7 @@ _REMEDY = (
     "a complete copy (`hf download openai/whisper-base --local-dir FOLDER`)."
 )
 _GENERATION = "generation_config.json"
+_TOKENS = ("decoder_start_token_id", "eos_token_id", "no_timestamps_token_id")
 _SPELLINGS = "normalizer.json"
 _METHOD = "greedy-1"
 """Changes when the same model would write down other texts."""
@@ -95,7 +96,20 @@ def find_whole(
     if not (found.folder / _GENERATION).is_file():
         there = list_some(sorted(entry.name for entry in found.folder.iterdir()))
         raise _refused(found, option, f"{there}, but no {_GENERATION}")
+    lacking = _lacking_settings(found)
+    if lacking:
+        raise _refused(found, option, f"a {_GENERATION} without {', '.join(lacking)}")
     return found
+
+
+def _lacking_settings(found: Checkpoint) -> list[str]:
+    """Return the tokens that generation needs and its settings do not name."""
+    try:
+        content = json.loads((found.folder / _GENERATION).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        content = {}
+    named = content if isinstance(content, dict) else {}
+    return [name for name in _TOKENS if not isinstance(named.get(name), int)]
 
 
 def _refused(found: Checkpoint, option: str, got: str) -> CheckpointError:

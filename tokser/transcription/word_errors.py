@@ -122,20 +122,19 @@ def _rate(
 ) -> ErrorRate:
     pairs = pd.DataFrame({"errors": errors, "lengths": lengths}).groupby(units.to_numpy()).sum()
     sums = pairs.to_numpy(dtype=np.float64)
+    if len(sums) < MIN_UNITS:
+        few = Interval.none(f"fewer than {MIN_UNITS} units", len(sums))
+        return ErrorRate(float(_ratio(sums.sum(axis=0))), few)
     total = float(lengths.sum())
-    is_share = len(sums) > 1 and bool((_without_each(sums) <= 1).all())
+    is_share = bool((_ratio(sums.sum(axis=0) - sums) <= 1).all())
     scale: Scale = "share" if is_share else "difference"
     value, interval = jackknife_sums(sums, _ratio, scale=scale, num_observations=total)
-    low = interval.low if interval.missing else max(interval.low, 0.0)
+    low = max(interval.low, 0.0)
     return ErrorRate(value, Interval(low, interval.high, interval.num_units, interval.missing))
 
 
 def _ratio(sums: np.ndarray) -> np.ndarray:
     return np.asarray(sums[..., 0] / sums[..., 1])
-
-
-def _without_each(sums: np.ndarray) -> np.ndarray:
-    return _ratio(sums.sum(axis=0) - sums)
 
 
 def _normaliser(language: str, spellings: Mapping[str, str]) -> Any:

@@ -15,6 +15,7 @@ from tokser.experiments.classification import Classification
 from tokser.experiments.heads.head import Choice, Fitting
 from tokser.experiments.heads.registry import HEADS, TRAINED_HEADS, restore_head
 from tokser.experiments.heads.trained_foreign import TrainedForeign
+from tokser.experiments.multilabel import MultiLabel
 from tokser.experiments.regression import Regression
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
@@ -23,7 +24,11 @@ pytestmark = pytest.mark.slow
 
 CLASSES = ("anger", "boredom", "neutral", "sadness")
 GRID = GridSettings(batch_sizes=(8,), learning_rates=(1e-2,), hidden=(6, 5), epochs=2)
-TASKS = {"classification": Classification(), "regression": Regression(("valence",))}
+TASKS = {
+    "classification": Classification(),
+    "regression": Regression(("valence",)),
+    "multilabel": MultiLabel(),
+}
 CASES = [
     (name, head)
     for name, task in TASKS.items()
@@ -41,7 +46,11 @@ def make_data(task: str, num_classes: int = 3) -> TrainingData:
     functionals = pd.DataFrame(values.astype(np.float32), index=ids)
     labels = pd.Series([CLASSES[i % num_classes] for i in range(40)], index=ids, dtype=object)
     labels.iloc[-1] = CLASSES[-1]
-    target = labels if task == "classification" else pd.Series(3 + values[:, 0], index=ids)
+    target = {
+        "classification": labels,
+        "regression": pd.Series(3 + values[:, 0], index=ids),
+        "multilabel": pd.get_dummies(labels).astype(float),
+    }[task]
     splits = (Split("1", tuple(ids[:20]), tuple(ids[20:30]), tuple(ids[30:])),)
     return TrainingData(TASKS[task], functionals, target, splits, GRID, 0)
 
@@ -86,6 +95,9 @@ def test_a_class_that_training_lacked_has_its_column(fold):
         assert outputs.shape == (40,)
         return
     assert outputs.shape == (40, 4)
+    if data.task.loss == "binary cross-entropy":
+        assert outputs.min() >= 0 and outputs.max() <= 1
+        return
     np.testing.assert_allclose(outputs.sum(axis=1), 1, atol=1e-5)
 
 
@@ -236,6 +248,6 @@ def test_without_skops_the_remedy_names_the_extra(monkeypatch):
 
 
 def test_every_head_is_kept_as_a_kind_of_the_registry():
-    assert len(TRAINED_HEADS) == 12
+    assert len(TRAINED_HEADS) == 13
     for name, kind in TRAINED_HEADS.items():
         assert kind.kind == name

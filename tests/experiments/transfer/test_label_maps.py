@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from tokser.errors import MissingInputError, SettingsError
@@ -50,6 +52,15 @@ def test_faults_are_named_by_line(tmp_path, text, fault):
     path.write_text(text)
     with pytest.raises(SettingsError, match=fault):
         read_label_map(str(path))
+
+
+def test_the_map_of_the_documentation_is_one(tmp_path):
+    page = Path(__file__).parents[3] / "docs" / "transfer.md"
+    text = page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "map.yaml").write_text(text)
+    found = read_label_map(str(tmp_path / "map.yaml"))
+    assert found.names == ("aroused", "calm")
+    assert found.of("msp-podcast").column == "arousal"
 
 
 def test_a_map_that_is_not_there_names_those_that_are(tmp_path):

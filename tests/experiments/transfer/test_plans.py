@@ -49,5 +49,5 @@ def test_a_corpus_without_speakers_has_no_diagonal(speakers, capsys):
     own = table["corpus"].eq("a")
     table.loc[own, "speaker"] = [speakers[i % 2] for i in range(own.sum())]
     _, cells = plan_matrix(table, Classification(), [0])
-    assert "within a" not in [cell.protocol for cell in cells]
+    assert "within-a" not in [cell.protocol for cell in cells]
     assert "a is not scored within itself" in capsys.readouterr().err

@@ -1,3 +1,5 @@
+"""The matrix of corpora, as docs/transfer.md shows it."""
+
 import json
 
 import pandas as pd
@@ -51,13 +53,13 @@ def test_the_matrix_has_every_cell_with_intervals(done):
 
 def test_speakers_of_equal_names_are_different_people(done):
     audit = json.loads((done / "audit.json").read_text())
-    assert audit["berlin to warsaw"]["shared"]["speakers"] == 0
-    assert audit["berlin to warsaw"]["stamp"] == ""
+    assert audit["berlin-to-warsaw"]["shared"]["speakers"] == 0
+    assert audit["berlin-to-warsaw"]["stamp"] == ""
 
 
 def test_the_ledger_counts_the_test_corpus_under_its_own_name(done):
     lines = [json.loads(line) for line in (done / "ledger.jsonl").read_text().splitlines()]
-    across = [line for line in lines if line["protocol"] == "berlin to warsaw"]
+    across = [line for line in lines if line["protocol"] == "berlin-to-warsaw"]
     assert {line["dataset"] for line in across} == {"warsaw"}
     shared = (done.parent.parent / "pair0" / "ledger.jsonl").read_text().splitlines()
     ids = [json.loads(line)["test_ids"] for line in shared if "test_ids" in line]
@@ -70,12 +72,12 @@ def test_nothing_of_the_test_corpus_selects(pair, write_corpus, done, tmp_path):
     again = run_transfer(settings((pair[0], other), tmp_path / "out"))
     keys = ["features", "batch_size", "fold", "dev_uar", "selected"]
     before, after = (
-        grid[grid["protocol"].eq("berlin to warsaw")].reindex(columns=keys).reset_index(drop=True)
+        grid[grid["protocol"].eq("berlin-to-warsaw")].reindex(columns=keys).reset_index(drop=True)
         for grid in (pd.read_csv(folder / "grid.csv") for folder in (done, again))
     )
     pd.testing.assert_frame_equal(before, after)
     scores = [TRANSFER.read(f / TRANSFER.file).set_index("protocol")["uar"] for f in (done, again)]
-    assert set(scores[0]["berlin to warsaw"]) != set(scores[1]["berlin to warsaw"])
+    assert set(scores[0]["berlin-to-warsaw"]) != set(scores[1]["berlin-to-warsaw"])
 
 
 def test_networks_and_corpora_standardised_by_themselves(pair, tmp_path):
@@ -108,6 +110,18 @@ def test_features_that_were_made_otherwise_are_refused(pair, write_corpus, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_functionals_that_a_store_lacks_are_named(pair, tmp_path):
+    with pytest.raises(StoreMismatchError, match="expected the functionals mean, max"):
+        run_transfer(settings(pair, tmp_path / "out", features=("*/layer-2:mean:max",)))
+
+
+def test_stores_that_share_no_pooled_feature(pair, store_factory, tmp_path):
+    factory = store_factory(tmp_path)
+    bare = factory.complete(factory.manifest(12), name="bare.zarr", dataset="bare")
+    with pytest.raises(SettingsError, match=r"none in .*bare\.zarr.*tokser pool --store .*bare"):
+        run_transfer(settings((pair[0], bare), tmp_path / "out"))
+
+
 def test_a_store_or_a_corpus_twice_is_refused(pair, write_corpus, tmp_path):
     with pytest.raises(SettingsError, match=r"berlin\.zarr twice"):
         run_transfer(settings((pair[0], pair[0]), tmp_path / "out", dataset="x"))
@@ -126,7 +140,7 @@ def test_a_corpus_without_speakers_has_no_interval(pair, write_corpus, tmp_path,
     bare = write_corpus(tmp_path, "nobody", change=lambda table: table.assign(speaker=""))
     out = run_transfer(settings((pair[1], bare), tmp_path / "out", features=("*/layer-2",)))
     table = TRANSFER.read(out / TRANSFER.file).set_index("protocol")
-    assert "within nobody" not in table.index
-    assert table.loc["warsaw to nobody", "no_interval"] == "speakers unknown"
-    assert table.loc["warsaw to nobody", "stamp"].startswith("SPEAKERS UNKNOWN")
+    assert "within-nobody" not in table.index
+    assert table.loc["warsaw-to-nobody", "no_interval"] == "speakers unknown"
+    assert table.loc["warsaw-to-nobody", "stamp"].startswith("SPEAKERS UNKNOWN")
     assert "nobody is not scored within itself" in capsys.readouterr().err

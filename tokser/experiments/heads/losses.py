@@ -160,7 +160,7 @@ class ShareCrossEntropy(TrainingLoss):
         if not is_balanced:
             return np.ones(num_classes, dtype=np.float32)
         mass = target.sum(axis=0, dtype=np.float64)
-        found: np.ndarray = len(target) / (num_classes * np.maximum(mass, 1))
+        found = np.where(mass > 0, len(target) / (num_classes * np.where(mass > 0, mass, 1)), 1)
         return found.astype(np.float32)
 
     def weights(self, target: Tensor, importance: Tensor, is_chosen: Tensor) -> Tensor:

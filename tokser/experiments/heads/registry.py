@@ -106,8 +106,8 @@ def find_head(name: str, task: Task, head_grid: Mapping[str, Any] | None = None)
     if name not in fitting:
         raise SettingsError(
             f"tokser {task.tables.command}",
-            expected=f"a head for {task.tables.task} that minimises {_IN_WORDS[task.loss]}: "
-            f"{', '.join(fitting)}",
+            expected=f"a head for {task.tables.task}: {', '.join(fitting)} (they minimise "
+            f"{_IN_WORDS[task.loss]})",
             got=repr(name),
             remedy="Name one of these.",
         )

@@ -11,13 +11,14 @@ from tokser.experiments.feature_expressions import (
     Term,
 )
 from tokser.experiments.heads.head import Head
+from tokser.experiments.task import Loss
 from tokser.store import Store
 
 __all__ = ["require_suited"]
 
 
 def require_suited(
-    store: Store, expressions: Sequence[Expression], heads: Mapping[str, Head]
+    store: Store, expressions: Sequence[Expression], heads: Mapping[str, Head], loss: Loss
 ) -> bool:
     """Refuse heads that cannot read what expressions name.
 
@@ -25,6 +26,7 @@ def require_suited(
         store: Where it is read.
         expressions: All of an experiment.
         heads: By name.
+        loss: That of the task; other heads that are named have it, too.
 
     Returns:
         Whether a head reads frames.
@@ -50,7 +52,8 @@ def require_suited(
         if head.reads != "functionals":
             _refuse_functionals(name, terms)
         if head.reads == "frames":
-            _require_frames(store, name, terms, heads)
+            able = _without_frames(loss, mixes=bool(mixes))
+            _require_frames(store, name, terms, able)
         if head.kinds:
             _require_kinds(store, name, expressions, head.kinds)
     for term in mixes:
@@ -76,14 +79,20 @@ def _refuse_functionals(name: str, terms: Iterable[Term]) -> None:
             )
 
 
-def _require_frames(
-    store: Store, name: str, terms: Iterable[Term], heads: Mapping[str, Head]
-) -> None:
+def _without_frames(loss: Loss, *, mixes: bool) -> list[str]:
+    """Return the heads that need no frames."""
+    from tokser.experiments.heads.registry import HEADS
+
+    return [
+        name
+        for name, head in HEADS.items()
+        if head.reads != "frames" and loss in head.losses and (head.mixes or not mixes)
+    ]
+
+
+def _require_frames(store: Store, name: str, terms: Iterable[Term], able: Sequence[str]) -> None:
     lacking = [f for term in terms for f in term.features if f not in store]
     if lacking:
-        from tokser.experiments.heads.registry import HEADS
-
-        able = [other for other, head in HEADS.items() if head.reads != "frames"]
         raise StoreIncompleteError(
             store.path,
             expected=f"frames of {list_some(lacking)}, which the head {name} reads",

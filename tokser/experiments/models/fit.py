@@ -70,7 +70,7 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     expressions = read_expressions(store, task, experiment)
     expression = _only_expression(store, settings)
     members = expression.members if isinstance(expression, Late) else (expression,)
-    require_suited(store, expressions, {name: head})
+    require_suited(store, expressions, {name: head}, task.loss)
     _refuse_scaling_by_speaker(settings, name, head)
     inputs = identities(store, members, experiment, reads_frames=head.reads == "frames")
     stamp = Stamp("fit", _content(settings, name, expression), inputs)

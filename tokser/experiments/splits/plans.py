@@ -54,6 +54,13 @@ def plan_splits(
     """
     plans: dict[str, SplitPlan] = {}
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
+    if settings.splits_file is None and settings.splits_format != "tokser":
+        raise SettingsError(
+            f"--splits-format {settings.splits_format}",
+            expected="--splits beside it, with the file or folder that is read so",
+            got="none",
+            remedy="Name it, or leave --splits-format out.",
+        )
     if settings.splits_file is not None:
         found = _read(settings.splits_file, settings.splits_format, every)
         plans = {

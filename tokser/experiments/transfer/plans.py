@@ -25,7 +25,7 @@ class Cell(NamedTuple):
     """One cell of the matrix.
 
     Attributes:
-        protocol: What it is called in tables, for instance `emodb to nemo`.
+        protocol: What it is called in tables, for instance `emodb-to-nemo`.
         train: The corpora that are trained on.
         test: The corpus that is tested.
         kind: What they are to each other.
@@ -61,13 +61,13 @@ def plan_matrix(
     for test in corpora:
         within = _within(test, parts[test], task, seeds[0])
         if within is not None:
-            cells.append(Cell(f"within {test}", (test,), test, "within"))
+            cells.append(Cell(f"within-{test}", (test,), test, "within"))
             plans[cells[-1].protocol] = within
         others = tuple(name for name in corpora if name != test)
         for train in others:
-            cells.append(Cell(f"{train} to {test}", (train,), test, "across"))
+            cells.append(Cell(f"{train}-to-{test}", (train,), test, "across"))
         if len(corpora) >= _LEAST_FOR_OTHERS:
-            cells.append(Cell(f"others to {test}", others, test, "others"))
+            cells.append(Cell(f"others-to-{test}", others, test, "others"))
     for cell in cells:
         if cell.kind != "within":
             plans[cell.protocol] = SplitPlan({s: (_across(cell, parts, s),) for s in seeds})

@@ -34,6 +34,24 @@ def made(stores):
     return opened.path
 
 
+@pytest.fixture
+def spoken(stores):
+    """Speech of two layers, and tokens of a text, which are other in number."""
+    table = stores.manifest(40)
+    plans = (
+        stores.plan(table, features={"layer-1": 4, "layer-2": 4}),
+        stores.plan(
+            table,
+            name="bert",
+            features={"contextual": 5},
+            kind="text",
+            lengths=1 + np.arange(40) % 7,
+        ),
+    )
+    pool(PoolSettings(store=stores.complete(table, *plans).path))
+    return str(stores.path)
+
+
 def settings(store, out, **changes):
     values = {"dataset": "emodb", "store": store, "out": out, "grid": GRID}
     values |= {"protocols": ("speaker",), "features": (MIX,)}
@@ -57,6 +75,30 @@ def test_every_head_is_scored_on_a_layer_a_mix_and_a_sum(made, tmp_path):
     (out / "provenance.json").unlink()
     again = classify(settings(made, tmp_path / "a", features=features, heads=heads))
     assert {path.name: path.read_bytes() for path in again.glob("*.csv")} == before
+
+
+def test_speech_and_text_stand_side_by_side_or_attend(spoken, tmp_path):
+    features = ("whisper-tiny/layer-1 + bert/contextual", f"{MIX} + bert/contextual")
+    heads = ("attentive", "cross-attention")
+    out = classify(settings(spoken, tmp_path / "a", features=features, heads=heads))
+    summary = pd.read_csv(out / "summary.csv")
+    alone = summary[summary["classifier"].isin(heads)]
+    assert len(alone[alone["features"].isin(features)]) == 4
+    assert summary["uar"].between(0, 1).all()
+
+
+@pytest.mark.parametrize(
+    ("features", "got"),
+    [
+        ("whisper-tiny/layer-1", "got speech"),
+        ("bert/contextual + whisper-tiny/layer-1", r"got text \+ speech"),
+        ("whisper-tiny/layer-1 + whisper-tiny/layer-2", r"got speech \+ speech"),
+    ],
+)
+def test_cross_attention_says_what_it_takes(spoken, tmp_path, features, got):
+    with pytest.raises(SettingsError, match=rf"speech \+ text: .* {got}"):
+        classify(settings(spoken, tmp_path / "a", heads=("cross-attention",), features=(features,)))
+    assert not (tmp_path / "a").exists()
 
 
 def test_results_without_a_mix_have_no_file_of_weights(made, tmp_path):
@@ -85,7 +127,7 @@ def test_a_store_without_frames_says_which_heads_work(made, tmp_path, monkeypatc
     known = type(open_store(made)).__contains__
     without = lambda self, name: "functionals/" in name and known(self, name)  # noqa: E731
     monkeypatch.setattr(type(open_store(made)), "__contains__", without)
-    with pytest.raises(StoreIncompleteError, match=r"take one of the heads mlp, .*, superb\."):
+    with pytest.raises(StoreIncompleteError, match=r"take one of the heads superb\."):
         classify(settings(made, tmp_path / "a", heads=("attentive",)))
 
 

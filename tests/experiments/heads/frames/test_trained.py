@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from tokser.errors import InputError, RunError
+from tokser.experiments.heads.frames import groups
 from tokser.experiments.heads.frames.fold import frame_fold
 from tokser.experiments.heads.head import Choice, Fitting
 from tokser.experiments.heads.registry import HEADS, restore_head
@@ -42,6 +44,26 @@ def test_a_restored_head_puts_out_the_same_bits(fold):
     np.testing.assert_allclose(expected.sum(axis=1), 1, rtol=1e-5)
     assert restored.num_features == 2 * 6 + 7
     assert restored.num_outputs == 3
+
+
+def test_frames_that_are_not_finite_are_named(make_data):
+    fitted, *_ = HEADS["emobox"].fit(make_data(), Fitting())
+    data = make_data()
+    (name, *_), layer = data.splits[0].test, data.frames[0].layers[0]
+    layer[name][0, 1] = np.nan
+    with pytest.raises(InputError, match=f"{name}: expected finite frames, got NaN"):
+        fitted.fitted.predict(data, data.splits[0].test)
+    with pytest.raises(RunError, match="expected weights that stay finite, got NaN"):
+        list(HEADS["emobox"].fit(data, Fitting()))
+
+
+def test_too_little_memory_names_what_needs_less(make_data, monkeypatch):
+    def fail(*args, **options):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to")
+
+    monkeypatch.setattr(groups, "train_points", fail)
+    with pytest.raises(RunError, match=r"--grid batch_size=8.*--frames-mb"):
+        list(HEADS["emobox"].fit(make_data(), Fitting()))
 
 
 def test_frames_are_scaled_as_in_training(fold):

@@ -1,6 +1,7 @@
 """The head over frames: one search for every pooling."""
 
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -8,6 +9,8 @@ import numpy as np
 
 from tokser.config import GridSettings
 from tokser.device import one_thread
+from tokser.errors import InputError, RunError, list_some
+from tokser.experiments.frames import FrameBatch
 from tokser.experiments.grid import grid_at
 from tokser.experiments.heads.frames.fold import in_pieces
 from tokser.experiments.heads.frames.groups import (
@@ -22,6 +25,7 @@ from tokser.experiments.heads.frames.groups import (
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 from tokser.experiments.heads.frames.training import FrameWeights, TrainedPoint
 from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head
+from tokser.experiments.heads.memory import names_what_needs_less
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.search_space import Space, space_of_grid
 from tokser.experiments.splits.protocols import Split
@@ -81,9 +85,10 @@ class FrameHead(Head):
         weights = {fold: trained.weights for fold, (_, trained) in selected.items()}
         if how.refit:
             groups = plan_refits(data, selected)
-            for group, refitted in train_groups(trainer.refit, groups, how.workers):
-                weights[group.fold] = refitted
-                how.on_models(1)
+            with _names_what_saves_memory():
+                for group, refitted in train_groups(trainer.refit, groups, how.workers):
+                    weights[group.fold] = refitted
+                    how.on_models(1)
         for fold in range(len(data.splits)):
             point, _ = selected[fold]
             yield FittedFold(
@@ -102,7 +107,8 @@ class FrameHead(Head):
         self.pooling.check(data.frame_heads)
         point = frame_points(data)[choice.point]
         alone = (point.batch_size, (choice.point,), (point.learning_rate,))
-        (trained,) = Trainer(self.trained_as, data).search(FrameGroup(choice.fold, *alone))
+        with _names_what_saves_memory():
+            (trained,) = Trainer(self.trained_as, data).search(FrameGroup(choice.fold, *alone))
         rates = trained.learning_rates
         epochs = choice.epochs or len(rates)
         rates = (rates + rates[-1:] * epochs)[:epochs]
@@ -118,17 +124,63 @@ class FittedFrames(FittedHead):
     head: TrainedFrameHead
 
     def predict(self, data: TrainingData, ids: Sequence[str]) -> np.ndarray:
-        """Return probabilities, or numbers of the corpus, a few utterances at a time."""
+        """Return probabilities, or numbers of the corpus, a few utterances at a time.
+
+        Raises:
+            InputError: An utterance has frames that are not finite.
+        """
         found = []
         with one_thread():
             for few in in_pieces(data.frames, ids):
                 batches = [term.read(few) for term in data.frames]
-                found.append(self.head.frame_outputs(self.head.standardised(self.scaling, batches)))
+                scaled = self.head.standardised(self.scaling, batches)
+                found.append(self.head.frame_outputs(scaled))
+                if not np.isfinite(found[-1]).all():
+                    _refuse_not_finite(few, scaled)
         return self.on_scale(np.concatenate(found))
+
+
+def _names_what_saves_memory() -> AbstractContextManager[None]:
+    """Return what turns a failed allocation into a `RunError` that names options."""
+    return names_what_needs_less(
+        "training of a head over frames",
+        expected="memory for a batch and the models that train on it",
+        remedy="Lower the batch size (--grid batch_size=8), try fewer learning rates at once, "
+        "lower --ensemble or --attention-heads, mix fewer layers, or lower --frames-mb.",
+    )
+
+
+def _refuse_not_finite(ids: Sequence[str], batches: Sequence[FrameBatch]) -> None:
+    """Raise `InputError`: outputs are not finite."""
+    broken = [
+        one
+        for place, one in enumerate(ids)
+        for batch in batches
+        if not bool(batch.rows.split(list(batch.lengths), dim=1)[place].isfinite().all())
+    ]
+    raise InputError(
+        list_some(broken or list(ids)),
+        expected="finite frames",
+        got="NaN or infinity" if broken else "frames too far from those of the training part",
+        remedy="Run `tokser store verify`, then extract these utterances again.",
+    )
+
+
+def _require_finite(weights: FrameWeights) -> None:
+    broken = [name for name, own in weights.parameters.items() if not bool(own.isfinite().all())]
+    if broken:
+        raise RunError(
+            "training of a head over frames",
+            expected="weights that stay finite",
+            got=f"NaN or infinity in {list_some(broken)}",
+            remedy="Lower the learning rates (--grid lr=1e-3). If the store is read with "
+            "--no-check, run `tokser store verify`.",
+        )
 
 
 def _fitted(trainer: Trainer, weights: FrameWeights, ids: Sequence[str]) -> FittedFrames:
     """Put together what predicts: weights, and the scales of what they were trained on."""
+    _require_finite(weights)
     data = trainer.data
     scalings = [term.scaling(ids) for term in data.frames]
     scaling = Standardiser(
@@ -156,9 +208,10 @@ def _search(trainer: Trainer, how: Fitting) -> dict[int, dict[int, TrainedPoint]
     """Return what came of every point, by fold."""
     found: dict[int, dict[int, TrainedPoint]] = {}
     groups = plan_groups(trainer.data)
-    for group, trained in train_groups(trainer.search, groups, how.workers):
-        found.setdefault(group.fold, {}).update(zip(group.points, trained, strict=True))
-        how.on_models(len(trained))
+    with _names_what_saves_memory():
+        for group, trained in train_groups(trainer.search, groups, how.workers):
+            found.setdefault(group.fold, {}).update(zip(group.points, trained, strict=True))
+            how.on_models(len(trained))
     return found
 
 
