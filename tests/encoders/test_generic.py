@@ -1,4 +1,4 @@
-"""Speech models without a class of their own, held against plain transformers."""
+"""Speech models without a class of their own, held against plain transformers; own-encoder.md."""
 
 import json
 import logging

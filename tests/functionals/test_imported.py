@@ -1,3 +1,5 @@
+"""Features from files, as own-encoder.md takes them into a store."""
+
 import numpy as np
 import pandas as pd
 import pytest
