@@ -1,4 +1,4 @@
-"""Functionals that aligned tokens must predict beside the teacher, as docs/pretraining.md has it."""
+"""Functionals that aligned tokens must predict beside the teacher; docs/pretraining.md shows it."""
 
 import numpy as np
 import pandas as pd
