@@ -31,6 +31,7 @@ class ExtractOptions(TypedDict, total=False):
 
     manifest: AnyPath | None
     corpus: AnyPath | None
+    name: str | None
     revision: str | None
     splits: Names
     subset: str
