@@ -1,4 +1,4 @@
-"""Models of tuned layers predict recordings as they predict the store; docs/tuning.md shows it."""
+"""Models of tuned layers predict recordings as they predict the store, as docs/tuning.md shows."""
 
 import json
 from dataclasses import replace
