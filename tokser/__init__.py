@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tokser.api.pages import report
     from tokser.api.results import Results, load_results
     from tokser.api.showing import show_progress
+    from tokser.api.similarity import similarity
     from tokser.api.transfer import transfer
     from tokser.store import Store
 
@@ -53,6 +54,7 @@ __all__ = [
     "regress",
     "report",
     "show_progress",
+    "similarity",
     "transfer",
 ]
 
@@ -72,6 +74,7 @@ _HOMES = {
     "pool": "api.features",
     "regress": "api.experiments",
     "show_progress": "api.showing",
+    "similarity": "api.similarity",
     "transfer": "api.transfer",
 }
 """Where a name is defined; it is imported when it is asked for."""

@@ -43,6 +43,7 @@ __all__ = [
     "recomputed_table",
     "results_tables",
     "shared_tables",
+    "similarity_tables",
     "store_table",
     "summary_table",
     "transcripts_table",
@@ -165,6 +166,26 @@ def transcripts_table(transcripts: "Mapping[str, Transcript]") -> Table:
             _number(part["confidence"].median()),
         )
     return table
+
+
+def similarity_tables(table: "pd.DataFrame") -> list[Table]:
+    """Show for each feature the other one that is most like it."""
+    tables = []
+    others = table[(table["first"] != table["second"]) & table["cka"].notna()]
+    for over, part in others.groupby("over", sort=False):
+        title = f"over {int(part['num_samples'].max()):,} {over}"
+        own = _table("feature", "most like", "CKA", "R2 of it from there", title=title)
+        for first, pairs in part.groupby("first", sort=False):
+            best = pairs.loc[pairs["cka"].idxmax()]
+            back = part[(part["first"] == best["second"]) & (part["second"] == first)]
+            own.add_row(
+                shown(str(first)),
+                shown(str(best["second"])),
+                f"{best['cka']:.3f}",
+                f"{back['r2'].iloc[0]:.3f}",
+            )
+        tables.append(own)
+    return tables
 
 
 def word_errors_table(found: "WordErrors") -> Table:

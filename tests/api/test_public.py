@@ -18,6 +18,7 @@ from tokser.config import (
     PretrainSettings,
     RegressSettings,
     ReportSettings,
+    SimilaritySettings,
 )
 from tokser.config.option import described
 
@@ -30,6 +31,7 @@ CALLS = {
     "regress": (RegressSettings, options.RegressOptions),
     "fit": (FitSettings, options.FitOptions),
     "report": (ReportSettings, options.ReportOptions),
+    "similarity": (SimilaritySettings, options.SimilarityOptions),
 }
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "PretrainOptions",
     "RegressOptions",
     "ReportOptions",
+    "SimilarityOptions",
     "TransferOptions",
 ]
 
@@ -178,6 +179,15 @@ class TransferOptions(FrameHeadOptions, total=False):
     track: Names
     scheduler: str | None
     cluster: AnyPath | None
+
+
+class SimilarityOptions(TypedDict, total=False):
+    """Of `tokser.similarity`."""
+
+    frames_per_utterance: int
+    batch_size: int
+    seed: int
+    check: bool
 
 
 class RegressOptions(ExperimentOptions, total=False):

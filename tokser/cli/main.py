@@ -32,6 +32,7 @@ _COMMANDS = {
     "align": "Add the feature RUN/aligned to a store.",
     "attention": "Draw the attention weights of an utterance: tokens down, seconds across.",
     "pool": "Write mean and standard deviation of features over their frames or tokens.",
+    "similarity": "Show how alike the features of a store are, layer by layer.",
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
     "transfer": "Train emotion classifiers on one corpus and test them on another.",

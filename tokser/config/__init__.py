@@ -16,6 +16,7 @@ from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.report import ReportSettings
 from tokser.config.segment import SegmentSettings
+from tokser.config.similarity import SimilaritySettings
 from tokser.config.transcribe import TranscribeSettings
 from tokser.config.transfer import TransferSettings
 from tokser.config.tune import ApplySettings, TuneSettings
@@ -43,6 +44,7 @@ __all__ = [
     "ReportSettings",
     "SegmentSettings",
     "Settings",
+    "SimilaritySettings",
     "SweepSettings",
     "TranscribeSettings",
     "TransferSettings",
