@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tokser.api.features import extract, pool
     from tokser.api.models import TrainedModel, fit, load_model
     from tokser.api.pages import report
+    from tokser.api.probes import probe, similarity
     from tokser.api.results import Results, load_results
     from tokser.api.showing import show_progress
-    from tokser.api.similarity import similarity
     from tokser.api.transfer import transfer
     from tokser.store import Store
 
@@ -51,6 +51,7 @@ __all__ = [
     "open_store",
     "pool",
     "pretrain",
+    "probe",
     "regress",
     "report",
     "show_progress",
@@ -72,9 +73,10 @@ _HOMES = {
     "load_model": "api.models",
     "load_results": "api.results",
     "pool": "api.features",
+    "probe": "api.probes",
     "regress": "api.experiments",
     "show_progress": "api.showing",
-    "similarity": "api.similarity",
+    "similarity": "api.probes",
     "transfer": "api.transfer",
 }
 """Where a name is defined; it is imported when it is asked for."""

@@ -39,6 +39,7 @@ __all__ = [
     "faults_table",
     "findings_table",
     "predictions_table",
+    "probe_tables",
     "provenance_table",
     "recomputed_table",
     "results_tables",
@@ -166,6 +167,29 @@ def transcripts_table(transcripts: "Mapping[str, Transcript]") -> Table:
             _number(part["confidence"].median()),
         )
     return table
+
+
+def probe_tables(table: "pd.DataFrame") -> list[Table]:
+    """Show the score of each feature with its interval and control, a table for each target."""
+    tables = []
+    for target, part in table.groupby("target", sort=False):
+        first = part.iloc[0]
+        kinds = f"{int(first['num_classes'])} classes, " if first["metric"] == "uar" else ""
+        title = (
+            f"{target}: {kinds}n = {first['n']:,}, {first['num_groups']:,} {first['grouped_by']}s"
+        )
+        heading = f"{first['metric'].upper()} [95 %]"
+        own = _table("feature", heading, "shuffled", "selectivity", title=title)
+        for row in part.itertuples():
+            ends = f" [{100 * row.low:.1f}, {100 * row.high:.1f}]" if row.low == row.low else ""
+            own.add_row(
+                shown(str(row.feature)),
+                f"{100 * row.score:.1f}{ends}",
+                f"{100 * row.control:.1f}",
+                f"{100 * row.selectivity:.1f}",
+            )
+        tables.append(own)
+    return tables
 
 
 def similarity_tables(table: "pd.DataFrame") -> list[Table]:

@@ -16,6 +16,7 @@ from tokser.config import (
     FitSettings,
     PoolSettings,
     PretrainSettings,
+    ProbeSettings,
     RegressSettings,
     ReportSettings,
     SimilaritySettings,
@@ -31,6 +32,7 @@ CALLS = {
     "regress": (RegressSettings, options.RegressOptions),
     "fit": (FitSettings, options.FitOptions),
     "report": (ReportSettings, options.ReportOptions),
+    "probe": (ProbeSettings, options.ProbeOptions),
     "similarity": (SimilaritySettings, options.SimilarityOptions),
 }
 

@@ -80,12 +80,12 @@ def test_the_command_writes_table_and_heat_maps(store, tmp_path):
     picture = (out / "similarity-frames.svg").read_text()
     assert "1.00" in picture
     again = CliRunner().invoke(main, [*words, "--out", str(out), "--json"])
-    rows = pd.DataFrame(json.loads(again.output)["similarity"])
+    rows = pd.DataFrame(json.loads(again.stdout)["similarity"])
     pd.testing.assert_series_equal(rows["cka"], written["cka"])
 
 
 def test_bad_input_is_named(store, stores, tmp_path):
-    with pytest.raises(SettingsError, match="at least two"):
+    with pytest.raises(SettingsError, match="at least 2 of"):
         similarity(SimilaritySettings(store=store, features=(ONE,)))
     with pytest.raises(SettingsError, match="layer-9"):
         similarity(SimilaritySettings(store=store, features=(ONE, "whisper-tiny/layer-9")))

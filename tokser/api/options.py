@@ -181,6 +181,13 @@ class TransferOptions(FrameHeadOptions, total=False):
     cluster: AnyPath | None
 
 
+class ProbeOptions(TypedDict, total=False):
+    """Of `tokser.probe`."""
+
+    seed: int
+    check: bool
+
+
 class SimilarityOptions(TypedDict, total=False):
     """Of `tokser.similarity`."""
 

@@ -32,6 +32,7 @@ _COMMANDS = {
     "align": "Add the feature RUN/aligned to a store.",
     "attention": "Draw the attention weights of an utterance: tokens down, seconds across.",
     "pool": "Write mean and standard deviation of features over their frames or tokens.",
+    "probe": "Show which layer knows what: emotion, speaker, sex, sentence, duration, pitch.",
     "similarity": "Show how alike the features of a store are, layer by layer.",
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",

@@ -14,6 +14,7 @@ from tokser.config.grid import GridSettings
 from tokser.config.pool import PoolSettings
 from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
+from tokser.config.probe import ProbeSettings
 from tokser.config.report import ReportSettings
 from tokser.config.segment import SegmentSettings
 from tokser.config.similarity import SimilaritySettings
@@ -38,6 +39,7 @@ __all__ = [
     "PrecisionName",
     "PredictSettings",
     "PretrainSettings",
+    "ProbeSettings",
     "QueriesName",
     "Rate",
     "RegressSettings",
