@@ -70,11 +70,11 @@ def test_wavlm_without_its_preprocessor_is_an_error(copy):
         load_encoder(str(folder), revision=None, device=CPU)
 
 
-def test_an_unknown_family_lists_the_known_ones(copy):
+def test_a_text_model_of_another_family_is_refused(copy):
     folder = copy("tiny-bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"model_type": "gpt2"}))
-    with pytest.raises(CheckpointError, match=r"whisper, wavlm, .*bert, got 'gpt2'"):
+    with pytest.raises(CheckpointError, match="A text model needs to be of one of the families"):
         load_encoder(str(folder), revision=None, device=CPU)
 
 

@@ -11,7 +11,9 @@ def test_every_reported_score_is_a_column_of_the_results():
 
 
 def test_scores_are_written_in_their_units():
-    classification, regression = (task.headline for task in TASKS)
+    classification, distribution, multilabel, regression = (task.headline for task in TASKS)
+    assert (distribution.text(0.5), distribution.axis) == ("50.0 %", "Macro-F1 [%]")
+    assert multilabel.text(0.5) == "50.0 %"
     assert (classification.text(0.5), classification.axis) == ("50.0 %", "UAR [%]")
     assert (regression.text(0.5), regression.axis) == ("0.50", "CCC")
     assert classification.unit_of_difference == "points of UAR"

@@ -110,6 +110,10 @@ def _write_tokenizer(folder: Path, vocabulary: dict[str, int], special: dict[str
     tokenizer.save(str(folder / "tokenizer.json"))
     about = {"tokenizer_class": "WhisperTokenizer", "model_max_length": 1024}
     about |= {f"{name}_token": _END for name in ("bos", "eos", "unk", "pad")}
-    (folder / "tokenizer_config.json").write_text(json.dumps(about), encoding="utf-8")
-    (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
-    (folder / "merges.txt").write_text("#version: 0.2\n", encoding="utf-8")
+    texts = {
+        "tokenizer_config.json": json.dumps(about),
+        "vocab.json": json.dumps(vocabulary),
+        "merges.txt": "#version: 0.2\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
