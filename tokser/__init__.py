@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tokser.api.probes import probe, similarity
     from tokser.api.results import Results, load_results
     from tokser.api.showing import show_progress
+    from tokser.api.transcripts import transcribe
     from tokser.api.transfer import transfer
     from tokser.store import Store
 
@@ -56,6 +57,7 @@ __all__ = [
     "report",
     "show_progress",
     "similarity",
+    "transcribe",
     "transfer",
 ]
 
@@ -77,6 +79,7 @@ _HOMES = {
     "regress": "api.experiments",
     "show_progress": "api.showing",
     "similarity": "api.probes",
+    "transcribe": "api.transcripts",
     "transfer": "api.transfer",
 }
 """Where a name is defined; it is imported when it is asked for."""

@@ -20,6 +20,7 @@ from tokser.config import (
     RegressSettings,
     ReportSettings,
     SimilaritySettings,
+    TranscribeSettings,
 )
 from tokser.config.option import described
 
@@ -33,6 +34,7 @@ CALLS = {
     "fit": (FitSettings, options.FitOptions),
     "report": (ReportSettings, options.ReportOptions),
     "probe": (ProbeSettings, options.ProbeOptions),
+    "transcribe": (TranscribeSettings, options.TranscribeOptions),
     "similarity": (SimilaritySettings, options.SimilarityOptions),
 }
 

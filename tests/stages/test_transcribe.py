@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
+import tokser
 from tokser.cli import main
 from tokser.transcription.whisper import Whisper
 
@@ -64,6 +65,16 @@ def test_what_is_missing_is_filled_and_nothing_else_changes(mine, tiny_transcrib
     content = (tmp_path / "mine.transcribed.csv").read_bytes()
     assert call(*words).exit_code == 3
     assert (tmp_path / "mine.transcribed.csv").read_bytes() == content
+
+
+def test_python_writes_what_the_command_writes(mine, tiny_transcriber, tmp_path):
+    call("transcribe", mine, "--encoder", tiny_transcriber)
+    other = tmp_path / "python.csv"
+    done = tokser.transcribe(mine, encoder=tiny_transcriber, out=other)
+    assert done.out == other
+    assert other.read_bytes() == (tmp_path / "mine.transcribed.csv").read_bytes()
+    assert set(done.transcripts) == {"2", "3", "4"}
+    assert set(done.quarantined) == {"5"}
 
 
 def test_ctrl_c_loses_no_finished_batch(mine, tiny_transcriber, tmp_path, monkeypatch):

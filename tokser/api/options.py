@@ -181,6 +181,18 @@ class TransferOptions(FrameHeadOptions, total=False):
     cluster: AnyPath | None
 
 
+class TranscribeOptions(TypedDict, total=False):
+    """Of `tokser.transcribe`."""
+
+    revision: str | None
+    language: str | None
+    no_speech_threshold: float
+    check: bool
+    check_most: int | None
+    device: str
+    batch_seconds: float | None
+
+
 class ProbeOptions(TypedDict, total=False):
     """Of `tokser.probe`."""
 
