@@ -257,7 +257,7 @@ def setup_of(task: Task, settings: ExperimentSettings) -> str:
     names = [name for name, is_so in departures.items() if is_so]
     usual = type(settings.frame_heads)()
     options = [
-        f"{name.replace('_', ' ')} {value:g}"
+        f"{name.replace('_', ' ')} {value if isinstance(value, str) else format(value, 'g')}"
         for name, value in settings.frame_heads.model_dump().items()
         if value != getattr(usual, name)
     ]
