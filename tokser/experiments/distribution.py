@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.errors import list_some
+from tokser.experiments.class_columns import ClassColumns
 from tokser.experiments.classification import PROBABILITY, averaged
 from tokser.experiments.results import DISTRIBUTION, SHARES
 from tokser.experiments.statistics.metrics import (
@@ -29,7 +30,7 @@ from tokser.experiments.statistics.share_scores import (
     uar_from_shares,
 )
 from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_cells
-from tokser.experiments.task import Known, PooledScores, TargetScale, Task
+from tokser.experiments.task import Known, PooledScores
 from tokser.label_shares import NUM_ANNOTATORS, SHARE, classes_with_shares, read_shares, winners
 from tokser.progress import warn
 
@@ -43,14 +44,11 @@ _SCORES = {
 _BY_CLASS = ("recall", "precision", "f1")
 
 
-class Distribution(Task):
+class Distribution(ClassColumns):
     """Shares of annotators by class, in the columns `label_<class>` of the utterances."""
 
     tables = DISTRIBUTION
     loss = "cross-entropy on shares"
-    averages = True
-    compares_choices = True
-    keeps_models = False
 
     @staticmethod
     def score(sums: np.ndarray) -> np.ndarray:
@@ -89,23 +87,6 @@ class Distribution(Task):
     def strata(self, known: Known) -> list[Any]:
         """Return the class of largest share; the first of equals."""
         return [str(name) for name in pd.DataFrame(known).idxmax(axis=1)]
-
-    def labels(self, utterances: pd.DataFrame) -> "pd.Series[str]":
-        """Return the class of largest share, the first of equals: splits are stratified by it."""
-        shares = self.target_of(utterances, "shares")
-        return pd.Series(self.strata(shares), index=utterances.index, dtype=object)
-
-    def classes(self, target: Known) -> tuple[str, ...]:
-        """Return the classes, sorted."""
-        return tuple(map(str, pd.DataFrame(target).columns))
-
-    def target_scale(self, known: np.ndarray) -> TargetScale | None:
-        """Return None: shares have no scale."""
-        return None
-
-    def decide(self, outputs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-        """Return the outputs: they are the shares."""
-        return outputs
 
     def sums(self, truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         """Return what macro-F1, divergence and top-1 scores are made of."""

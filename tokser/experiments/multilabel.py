@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.errors import InputError, list_some
+from tokser.experiments.class_columns import ClassColumns
 from tokser.experiments.classification import PROBABILITY, averaged
 from tokser.experiments.distribution import member_weights
 from tokser.experiments.results import MULTILABEL, PRESENT
@@ -27,7 +28,7 @@ from tokser.experiments.statistics.unit_sums import (
     interval_around,
     unit_places,
 )
-from tokser.experiments.task import Known, PooledScores, TargetScale, Task
+from tokser.experiments.task import Known, PooledScores
 from tokser.label_shares import NUM_ANNOTATORS, SHARE
 from tokser.progress import warn
 
@@ -39,14 +40,11 @@ _NONE = "(none)"
 """Stratum of utterances without any emotion."""
 
 
-class MultiLabel(Task):
+class MultiLabel(ClassColumns):
     """Classes that are present, in columns `label_<class>` or `strength_<class>` above 0."""
 
     tables = MULTILABEL
     loss = "binary cross-entropy"
-    averages = True
-    compares_choices = True
-    keeps_models = False
 
     @staticmethod
     def score(sums: np.ndarray) -> np.ndarray:
@@ -103,23 +101,6 @@ class MultiLabel(Task):
         table = pd.DataFrame(known)
         first = np.asarray(table.columns, dtype=object)[table.to_numpy().argmax(axis=1)]
         return list(np.where(table.to_numpy().any(axis=1), first, _NONE))
-
-    def labels(self, utterances: pd.DataFrame) -> "pd.Series[str]":
-        """Return the first class that is present: splits are stratified by it."""
-        found = self.strata(self.target_of(utterances, "classes"))
-        return pd.Series(found, index=utterances.index, dtype=object)
-
-    def classes(self, target: Known) -> tuple[str, ...]:
-        """Return the classes, sorted."""
-        return tuple(map(str, pd.DataFrame(target).columns))
-
-    def target_scale(self, known: np.ndarray) -> TargetScale | None:
-        """Return None: classes have no scale."""
-        return None
-
-    def decide(self, outputs: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-        """Return the outputs: a probability of each class."""
-        return outputs
 
     def sums(self, truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         """Return what average precision and F1 are made of."""

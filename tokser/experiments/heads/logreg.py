@@ -16,26 +16,16 @@ from tokser.experiments.heads.logreg_targets import (
     fit_shares,
 )
 from tokser.experiments.heads.per_fold import Candidate, Part, SweptHead, class_weight
-from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_coefficients import TrainedCoefficients
 from tokser.experiments.task import Loss, Task
 
 __all__ = ["LogisticHead", "TrainedLogistic"]
 
 
-class TrainedLogistic(TrainedEstimator):
+class TrainedLogistic(TrainedCoefficients):
     """Coefficients [classes, features] and intercepts; one row where there are two classes."""
 
     kind = "logreg"
-
-    @staticmethod
-    def raw_outputs(estimator: Any, values: np.ndarray) -> np.ndarray:
-        """Return probabilities."""
-        return np.asarray(estimator.predict_proba(values))
-
-    @staticmethod
-    def learnt(estimator: Any) -> dict[str, np.ndarray]:
-        """Return coefficients and intercepts."""
-        return {"coefficients": estimator.coef_, "intercepts": estimator.intercept_}
 
     @staticmethod
     def rebuilt(
@@ -89,7 +79,7 @@ class LogisticHead(SweptHead):
         fitting = partial(_on_part, fit, model, is_balanced=grid.class_weights)
         return [Candidate({self.param: self.values[0]}, fitting)]
 
-    def kept_as(self, model: Any) -> type[TrainedEstimator]:
+    def kept_as(self, model: Any) -> type[TrainedCoefficients]:
         """Return what a model is kept as."""
         is_per_class = isinstance(model, PerClassLogistic)
         return TrainedPerClassLogistic if is_per_class else TrainedLogistic

@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tokser.experiments.heads.losses import LOSSES
 from tokser.experiments.heads.per_fold import Part
-from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_coefficients import TrainedCoefficients
 
 __all__ = ["PerClassLogistic", "TrainedPerClassLogistic", "fit_per_class", "fit_shares"]
 
@@ -82,20 +82,10 @@ def fit_per_class(
     yield PerClassLogistic(train.classes, coefficients, intercepts)
 
 
-class TrainedPerClassLogistic(TrainedEstimator):
+class TrainedPerClassLogistic(TrainedCoefficients):
     """Coefficients [classes, features] and intercepts [classes], each class by itself."""
 
     kind = "logreg-per-class"
-
-    @staticmethod
-    def raw_outputs(estimator: Any, values: np.ndarray) -> np.ndarray:
-        """Return the probability of each class."""
-        return np.asarray(estimator.predict_proba(values))
-
-    @staticmethod
-    def learnt(estimator: Any) -> dict[str, np.ndarray]:
-        """Return coefficients and intercepts."""
-        return {"coefficients": estimator.coef_, "intercepts": estimator.intercept_}
 
     @staticmethod
     def rebuilt(

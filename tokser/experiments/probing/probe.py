@@ -195,8 +195,8 @@ class _Paths:
         ids = table.index.to_numpy()
         key = ("\0".join(ids[train]).encode(), "\0".join(ids[other]).encode())
         if key not in self._known:
-            values = table.to_numpy(np.float64)
-            self._known[key] = RidgePath(values[train], [values[other]])
+            known, wanted = (table.iloc[own].to_numpy(np.float64) for own in (train, other))
+            self._known[key] = RidgePath(known, [wanted])
         return self._known[key]
 
 

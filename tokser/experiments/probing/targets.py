@@ -116,8 +116,8 @@ def _values(store: Store, name: str) -> "pd.Series[float] | pd.Series[str]":
                 got="none of that name",
                 remedy="Extract it into this store with --encoder opensmile:eGeMAPSv02.",
             )
-        columns = dict(zip(store.functional_columns(_EGEMAPS), range(10_000), strict=False))
-        measured: pd.Series[float] = store.functionals(_EGEMAPS).iloc[:, columns[_OF_SOUND[name]]]
+        place = store.functional_columns(_EGEMAPS).index(_OF_SOUND[name])
+        measured: pd.Series[float] = store.functionals(_EGEMAPS).iloc[:, place]
         return measured
     if name == "duration":
         return table["num_samples"].astype(float) / table["sampling_rate_hz"].astype(float)
