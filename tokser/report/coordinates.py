@@ -95,8 +95,8 @@ def _umap(scaled: NDArray[np.float32]) -> Coordinates:
         n_components=2, n_neighbors=neighbours, init=start, random_state=_SEED, n_jobs=1
     ).fit_transform(scaled)
     note = (
-        f"UMAP ({neighbours} neighbours) of the standardised functionals: neighbours stay together; "
-        "distances between groups and the sizes of groups mean nothing."
+        f"UMAP ({neighbours} neighbours) of the standardised functionals: neighbours stay "
+        "together; distances between groups and the sizes of groups mean nothing."
     )
     return Coordinates(np.asarray(found, dtype=np.float64), "UMAP 1", "UMAP 2", note)
 

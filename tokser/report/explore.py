@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from tokser.config import ReportSettings
-from tokser.errors import SettingsError, list_some
+from tokser.errors import InputError, MissingPackageError, list_some
 from tokser.experiments.results import TRANSFER
 from tokser.functionals.tables import read_functionals
 from tokser.progress import say, warn
@@ -23,6 +23,7 @@ from tokser.store import Store
 
 __all__ = ["explore"]
 
+_ERRORS = "Errors, the most confident first"
 _WITH_CLASSES = ("classification", "distribution")
 
 
@@ -105,7 +106,7 @@ def _panels(
     one: _Explored, settings: ReportSettings, read: ReadUtterance, attention: Mapping[str, str]
 ) -> list[Panel]:
     name, title = f"{one.section.name}-map", one.section.title
-    panels = []
+    panels, num = [], len(one.predicted.table)
     placed = _map_of(one, settings) if settings.map and one.store is not None else None
     embedded, wanted = Embedded(), wanted_recordings(one.predicted, settings.audio)
     if one.store is not None:
@@ -114,17 +115,22 @@ def _panels(
         panels.append(_map_panel(name, placed, len(embedded.recordings)))
     table = errors_table(one.predicted, settings.errors, f"{one.section.name}-errors", title)
     if table is not None:
-        panels.append(Panel("Errors, the most confident first", _errors_note(one), tables=[table]))
+        panels.append(Panel(_ERRORS, _errors_note(one), tables=[table]))
+    elif settings.errors and one.predicted.errors.empty:
+        panels.append(Panel(_ERRORS, f"None: {one.predicted.title}, {num} test utterances."))
     lists = _lists(one, settings, embedded, wanted, attention)
     if lists:
         weights = one.section.parts[0].layer_weights
-        place = next((n for n, (row, _) in enumerate(weights) if row == one.predicted.row.label), None)
+        place = next(
+            (n for n, (row, _) in enumerate(weights) if row == one.predicted.row.label), None
+        )
         content = {
             "lists": lists, "map": name, "width": WIDTH, "height": HEIGHT,
-            "weights": "" if place is None else f"{one.section.name}-weights-{place + 1}",
+            "weights": "" if place is None else f"{one.section.parts[0].name}-weights-{place + 1}",
         }  # fmt: skip
         interactive = Interactive(f"{name}-recordings", "recordings.html.jinja", content=content)
-        panels.append(Panel("Errors, one by one", _recordings_note(one, embedded), interactive=interactive))
+        note = _recordings_note(one, embedded)
+        panels.append(Panel("Utterances, one by one", note, interactive=interactive))
     return panels
 
 
@@ -151,8 +157,8 @@ def _map_of(one: _Explored, settings: ReportSettings) -> UtteranceMap | None:
     assert one.store is not None
     try:
         return _placed(one, one.store, settings)
-    except SettingsError as error:
-        if settings.map != "auto":
+    except InputError as error:
+        if settings.map != "auto" or isinstance(error, MissingPackageError):
             raise
         warn(f"{one.section.title}: no map. {error}")
         return None
@@ -226,5 +232,3 @@ def _recordings_note(one: _Explored, embedded: Embedded) -> str:
 def _say_why_not(section: Section, settings: ReportSettings) -> None:
     if settings.map or settings.audio:
         say(f"{section.title}: no map: it is of classes, within one corpus or several read as one")
-
-

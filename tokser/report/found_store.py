@@ -52,10 +52,11 @@ class NamedStores:
         for address in self._stores:
             if address not in self._used:
                 absent = self._absent[address]
+                told = f"a store without {len(absent)} of them: {list_some(absent)}"
                 raise StoreMismatchError(
                     f"--store {address}",
-                    expected="the utterances of the results",
-                    got=f"a store without {len(absent)} of them: {list_some(absent)}",
+                    expected="the utterances of results with classes",
+                    got=told if absent else "no such results",
                     remedy="Name the store that the results were made from, or a copy of it.",
                 )
 

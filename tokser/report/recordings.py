@@ -106,9 +106,7 @@ def waveform_path(samples: Float32[np.ndarray, " num_samples"]) -> str:
     lowest, highest = (f.reduceat(samples, starts) for f in (np.minimum, np.maximum))
     scale = HEIGHT / 2 / max(float(np.abs(samples).max()), 1e-6)
     across = np.round(starts * (WIDTH / len(samples))).astype(int)
-    above, below = (
-        np.round(HEIGHT / 2 - side * scale).astype(int) for side in (highest, lowest)
-    )
+    above, below = (np.round(HEIGHT / 2 - side * scale).astype(int) for side in (highest, lowest))
     points = [*zip(across, above, strict=True), *zip(across[::-1], below[::-1], strict=True)]
     return "M" + "L".join(f"{x} {y}" for x, y in points) + "z"
 

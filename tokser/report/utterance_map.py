@@ -29,7 +29,7 @@ _SHAPES = {
     "triangle": "m0-1.1l1.1 2h-2.2z",
 }
 """Marks as paths from their middle, of half width 1."""
-_COLOURS = ("c1", "c2", "c3", "c4", "c5", "ink")
+_COLOURS = ("c1", "c2", "c3", "c4", "c5", "ink", "muted")
 _NAME_OF = {
     "label": "Label",
     "prediction": "Prediction",
@@ -78,7 +78,7 @@ class Grouping:
     @property
     def counts(self) -> list[int]:
         """Utterances of each group."""
-        return np.bincount(self.codes, minlength=len(self.groups)).tolist()
+        return [int(n) for n in np.bincount(self.codes, minlength=len(self.groups))]
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class UtteranceMap:
         scale = float(np.min(room / np.maximum(spread, 1e-12)))
         placed = (values - low) * scale + (room - spread * scale) / 2 + _MARGIN
         placed[:, 1] = self.height - placed[:, 1]
-        return np.round(placed, 1)
+        return np.asarray(np.round(placed, 1), dtype=np.float64)
 
     @cached_property
     def groupings(self) -> list[Grouping]:
