@@ -21,7 +21,7 @@ from tokser.report.study import Interactive, Panel
 from tokser.report.utterance_map import UtteranceMap
 from tokser.store import Store
 
-__all__ = ["explore"]
+__all__ = ["explore", "map_panel"]
 
 _ERRORS = "Errors, the most confident first"
 _WITH_CLASSES = ("classification", "distribution")
@@ -112,7 +112,7 @@ def _panels(
     if one.store is not None:
         embedded = embed(wanted, one.store, read, folders=settings.roots, title=title)
     if placed is not None:
-        panels.append(_map_panel(name, placed, len(embedded.recordings)))
+        panels.append(map_panel(name, placed, len(embedded.recordings)))
     table = errors_table(one.predicted, settings.errors, f"{one.section.name}-errors", title)
     if table is not None:
         panels.append(Panel(_ERRORS, _errors_note(one), tables=[table]))
@@ -134,7 +134,14 @@ def _panels(
     return panels
 
 
-def _map_panel(name: str, placed: UtteranceMap, num_recordings: int) -> Panel:
+def map_panel(name: str, placed: UtteranceMap, num_recordings: int = 0) -> Panel:
+    """Show a map below a heading of its own.
+
+    Args:
+        name: Prefix of the ids of its elements, unique on the page.
+        placed: The map.
+        num_recordings: Of its utterances, on the page.
+    """
     caption = f"{placed.predicted.title}. Placed by {placed.features}. {placed.coordinates.note}"
     if num_recordings:
         caption += f" A ring marks each of the {num_recordings} recordings on this page."

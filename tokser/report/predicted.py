@@ -96,7 +96,9 @@ def predicted_by(part: Part) -> Predicted | None:
         return None
     all_of = folder.predictions
     seeds = row.seeds.split() or [""]
-    own = (all_of["protocol"] == protocol) & (all_of["seeds"].astype(str) == seeds[0])
+    own = all_of["protocol"] == protocol
+    is_first = all_of["seeds"].astype(str) == seeds[0]
+    own &= is_first if is_first.any() else True  # early versions did not write the seed
     for key in ("features", "classifier", "setup"):
         own &= all_of[key] == getattr(row, key)
     # Annotators may be of two minds: then there is no label to be right about.
