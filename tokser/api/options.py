@@ -262,6 +262,12 @@ class PredictOptions(TypedDict, total=False):
 class ReportOptions(TypedDict, total=False):
     """Of `tokser.report` and of `Results.report`."""
 
+    map: str | bool | None
+    map_method: Literal["pca", "umap"]
+    errors: int
+    audio: int
+    stores: Names
+    roots: AnyPath | Sequence[AnyPath]
     formats: Names
     columns: Names
     title: str
