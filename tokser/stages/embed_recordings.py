@@ -3,31 +3,18 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from tokser.corpora.utterance_audio import duration_s, read_utterance
 from tokser.errors import AudioError, list_some
 from tokser.progress import progress_bar, say, warn
-from tokser.report.embedded_audio import embedded_audio, estimated_bytes
+from tokser.report.embedded_audio import Recording, embedded_audio, estimated_bytes
 
 __all__ = ["Recording", "embed_recordings", "file_of"]
 
 _THREADS = 4
 """Encoding leaves the interpreter's lock, and reading waits for the disk."""
-
-
-class Recording(NamedTuple):
-    """The sound of an utterance in a page.
-
-    Attributes:
-        address: Data address for `<audio src>`; empty where the recording cannot be read.
-        fault: Why it cannot be read; empty where it can.
-    """
-
-    address: str
-    fault: str = ""
 
 
 def embed_recordings(
