@@ -77,7 +77,8 @@ def read_decisions(path: Path) -> list[Decision]:
         if len(line) != len(header):
             faults.append(f"line {number}: {len(line)} cells under {len(header)} columns")
             continue
-        decision = Decision(*(line[place].strip() for place in places), f"line {number}")
+        name, label, kind, new_label = (line[place].strip() for place in places)
+        decision = Decision(name, label, kind, new_label, f"line {number}")
         faults += _faults_of(decision)
         found.append(decision)
     first: dict[str, Decision] = {}
