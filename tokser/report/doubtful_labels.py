@@ -20,11 +20,12 @@ _NOTE = (
 )
 
 
-def doubtful_table(doubtful: pd.DataFrame, title: str, *, most: int = 20) -> Table:
+def doubtful_table(doubtful: pd.DataFrame, name: str, title: str, *, most: int = 20) -> Table:
     """Return the most doubtful labels.
 
     Args:
         doubtful: `doubtful.csv`.
+        name: Of the table's file.
         title: Name of the corpus.
         most: Utterances that are listed.
     """
@@ -44,7 +45,7 @@ def doubtful_table(doubtful: pd.DataFrame, title: str, *, most: int = 20) -> Tab
         texts = (row.id, row.label, row.suggested_label, row.flagged_by or "nobody")
         rows.append((*map(str, texts), *cells))
     return Table(
-        name=f"{title}-doubtful-labels",
+        name=name,
         caption=f"{title}: the most doubtful of {len(doubtful):,} labels, in percent",
         groups=(ColumnGroup(tuple(columns)),),
         rows=tuple(rows),
@@ -56,11 +57,12 @@ def doubtful_table(doubtful: pd.DataFrame, title: str, *, most: int = 20) -> Tab
     )
 
 
-def label_noise_table(noise: pd.DataFrame, title: str) -> Table:
+def label_noise_table(noise: pd.DataFrame, name: str, title: str) -> Table:
     """Return which label is estimated to stand for which other class, the most errors first.
 
     Args:
         noise: `label-noise.csv`.
+        name: Of the table's file.
         title: Name of the corpus.
     """
     columns = (
@@ -82,7 +84,7 @@ def label_noise_table(noise: pd.DataFrame, title: str) -> Table:
     )
     expected, flagged = noise["expected_errors"].sum(), int(noise["num_flagged"].sum())
     return Table(
-        name=f"{title}-label-noise",
+        name=name,
         caption=f"{title}: how often a label is estimated to stand for another class",
         groups=(ColumnGroup(columns),),
         rows=rows,

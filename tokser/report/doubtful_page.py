@@ -82,7 +82,7 @@ def doubtful_page(
         num_played=sum(bool(item.address) for item in items),
         classes=classes,
         num_keys=min(len(classes), _MOST_KEYS),
-        noise=label_noise_table(audit.noise, title),
+        noise=label_noise_table(audit.noise, "label-noise", title),
         root=root,
         key=digest_of([title, [[item.id, item.label] for item in items]])[:16],
         light=LIGHT,

@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import LabelsSettings
 from tokser.experiments.doubtful_labels.audit import LabelAudit
 from tokser.experiments.doubtful_labels.confident import require_cleanlab
 from tokser.experiments.doubtful_labels.gather import gather_evidence, open_store_of
 from tokser.experiments.doubtful_labels.table import DOUBTFUL, LABEL_NOISE
 from tokser.experiments.pooled_features import require_own_folder
-from tokser.provenance import Stamp
+from tokser.experiments.study_folder import write_study
 from tokser.stages.embed_recordings import embed_recordings, file_of
 from tokser.store import Store
 
@@ -55,12 +54,10 @@ def _write(audit: LabelAudit, store: Store, settings: LabelsSettings, out: Path)
         said={name: row["transcript"] for name, row in rows.items()},
         recordings=recordings,
     )
-    made_of = {"manifest": store.attributes.manifest_digest, "model": audit.model}
-    ChecksummedFolder(out).put(
-        {
-            DOUBTFUL.file: DOUBTFUL.content(audit.doubtful),
-            LABEL_NOISE.file: LABEL_NOISE.content(audit.noise),
-            "doubtful.html": page.encode(),
-        }
-    )
-    Stamp("labels", settings.model_dump(mode="json"), made_of).write(out)
+    files = {
+        DOUBTFUL.file: DOUBTFUL.content(audit.doubtful),
+        LABEL_NOISE.file: LABEL_NOISE.content(audit.noise),
+        "doubtful.html": page.encode(),
+    }
+    features = audit.features
+    write_study(out, files, command="labels", settings=settings, store=store, features=features)

@@ -36,12 +36,14 @@ class LabelAudit:
         noise: `label-noise.csv`: how often which label stands for which other class.
         model: What the probabilities come from, in words.
         neighbours: What neighbours were found by, in words.
+        features: The features of the store that neighbours were found by.
     """
 
     doubtful: pd.DataFrame
     noise: pd.DataFrame
     model: str
     neighbours: str
+    features: tuple[str, ...]
 
     @property
     def expected_errors(self) -> float:
@@ -123,8 +125,14 @@ def audit_labels(
     table = pd.concat([ordered, probable.reset_index(drop=True)], axis=1)
     noise = _noise(confident, codes, probabilities, predicted.classes)
     who = "of other speakers" if neighbours.are_others else "of all speakers"
-    found_by = f"{int(counts[0].sum())} nearest utterances {who} by {neighbours.features}"
-    return LabelAudit(DOUBTFUL.ordered(table), LABEL_NOISE.frame(noise), predicted.model, found_by)
+    found_by = f"{int(counts[0].sum())} nearest utterances {who} by {neighbours.expression}"
+    return LabelAudit(
+        DOUBTFUL.ordered(table),
+        LABEL_NOISE.frame(noise),
+        predicted.model,
+        found_by,
+        neighbours.features,
+    )
 
 
 _RANKED = {

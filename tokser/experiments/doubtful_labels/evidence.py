@@ -38,12 +38,14 @@ class NeighbourCounts:
 
     Attributes:
         counts: Neighbours of each class, [utterances, classes], index = id.
-        features: What distances were taken over, in words.
+        expression: What distances were taken over, in words.
+        features: The same as features of the store.
         are_others: Whether neighbours are utterances of other speakers.
     """
 
     counts: pd.DataFrame
-    features: str
+    expression: str
+    features: tuple[str, ...]
     are_others: bool
 
 

@@ -50,7 +50,9 @@ def count_neighbours(
     size = len(predicted.classes)
     counts = (codes[places][:, :, None] == np.arange(size)).sum(axis=1)
     table = pd.DataFrame(counts, index=ids, columns=list(predicted.classes))
-    return NeighbourCounts(table, " + ".join(map(str, features)), other_speakers)
+    names = dict.fromkeys(n for early in features for term in early.terms for n in term.features)
+    expression = " + ".join(map(str, features))
+    return NeighbourCounts(table, expression, tuple(names), other_speakers)
 
 
 def nearest(
