@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tokser.api.aligner import Run, align, pretrain
     from tokser.api.experiments import classify, regress
     from tokser.api.features import extract, pool
+    from tokser.api.labels import labels, relabel
     from tokser.api.models import TrainedModel, fit, load_model
     from tokser.api.pages import report
     from tokser.api.probes import probe, similarity
@@ -47,6 +48,7 @@ __all__ = [
     "extract",
     "fit",
     "heads",
+    "labels",
     "load_model",
     "load_results",
     "open_store",
@@ -54,6 +56,7 @@ __all__ = [
     "pretrain",
     "probe",
     "regress",
+    "relabel",
     "report",
     "show_progress",
     "similarity",
@@ -72,11 +75,13 @@ _HOMES = {
     "classify": "api.experiments",
     "extract": "api.features",
     "fit": "api.models",
+    "labels": "api.labels",
     "load_model": "api.models",
     "load_results": "api.results",
     "pool": "api.features",
     "probe": "api.probes",
     "regress": "api.experiments",
+    "relabel": "api.labels",
     "show_progress": "api.showing",
     "similarity": "api.probes",
     "transcribe": "api.transcripts",

@@ -14,6 +14,7 @@ __all__ = [
     "ExperimentOptions",
     "ExtractOptions",
     "FitOptions",
+    "LabelsOptions",
     "PoolOptions",
     "PredictOptions",
     "PretrainOptions",
@@ -197,6 +198,22 @@ class ProbeOptions(TypedDict, total=False):
     """Of `tokser.probe`."""
 
     seed: int
+    check: bool
+
+
+class LabelsOptions(TypedDict, total=False):
+    """Of `tokser.labels`."""
+
+    root: AnyPath | None
+    protocol: Literal["speaker", "kfold", "random", "text", "fixed"] | None
+    num_folds: int
+    seed: int
+    head: str | None
+    num_neighbours: int
+    neighbours_from: Literal["other-speakers", "all"]
+    neighbour_features: str | None
+    listed: int
+    audio: int
     check: bool
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from tokser.config import (
     ClassifySettings,
+    LabelsSettings,
     PretrainSettings,
     ProbeSettings,
     RegressSettings,
@@ -31,6 +32,7 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "tune": TuneSettings,
     "probe": ProbeSettings,
     "similarity": SimilaritySettings,
+    "labels": LabelsSettings,
 }
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""
