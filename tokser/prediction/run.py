@@ -37,9 +37,9 @@ class Predictions(NamedTuple):
     """What was predicted.
 
     Attributes:
-        table: Columns `id`, `start_s`, `end_s`, then `label` and `probability_<class>` of each
-            class and the prediction set, or the target, then the transcript and what made it where recordings were
-            transcribed; in the order of the inputs.
+        table: Columns `id`, `start_s`, `end_s`, then `label`, `probability_<class>` of each class
+            and, where asked for, `prediction_set`, or the target, then the transcript and what
+            made it where recordings were transcribed; in the order of the inputs.
         quarantined: Why a recording or a window was not predicted, by its name.
     """
 

@@ -54,7 +54,7 @@ def class_scores(
     Source: Sadinle et al. 2019 (lac), Romano et al. 2020 (aps).
     """
     if score == "lac":
-        return 1 - probabilities
+        return np.asarray(1 - probabilities)
     order = np.argsort(-probabilities, axis=1, kind="stable")
     sorted_down = np.take_along_axis(probabilities, order, axis=1)
     before = np.cumsum(sorted_down, axis=1) - sorted_down

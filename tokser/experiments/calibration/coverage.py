@@ -48,7 +48,7 @@ def coverage_rows(tested: Tested, sets: Sequence[np.ndarray], classes: Sequence[
 
 
 def _held(predicted: Predicted, sets: np.ndarray) -> np.ndarray:
-    return sets[np.arange(len(sets)), predicted.truth].astype(np.float64)
+    return np.asarray(sets[np.arange(len(sets)), predicted.truth], dtype=np.float64)
 
 
 def _row(tested: Tested, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]) -> _Row:
@@ -88,7 +88,7 @@ def _of_unit(
     def by_utterance(values: Sequence[np.ndarray]) -> np.ndarray:
         """Return the mean over seeds for each utterance."""
         own = np.concatenate([one[c] for one, c in zip(values, chosen, strict=True)])
-        return pd.Series(own).groupby(ids).mean().to_numpy(dtype=np.float64)
+        return np.asarray(pd.Series(own).groupby(ids).mean(), dtype=np.float64)
 
     row: _Row = {"group_kind": tested.kind, "group": name}
     ones = [(size == 1).astype(np.float64) for size in sizes]

@@ -74,12 +74,8 @@ def calibration_rows(
 
 def _warn_of_short_promises(rows: Sequence[_Row]) -> None:
     """Tell once for each level, and for whatever is too short, that nothing is promised."""
-    found = [
-        row
-        for row in rows
-        if row["group_kind"] == "all" and row["num_calibrating"] < num_needed(row["level"])
-    ]
-    for promise in dict.fromkeys(str(row["promise"]) for row in found):
+    short = [row for row in rows if row["num_calibrating"] < num_needed(row["level"])]
+    for promise in dict.fromkeys(str(row["promise"]) for row in short):
         warn(f"--coverage: {promise.removeprefix('none: ')}")
 
 

@@ -38,7 +38,7 @@ def _explained(calibration: Calibration) -> str:
     made = calibration.made_from
     outputs = ""
     if made.get("outputs") != "probabilities":
-        outputs = " The head has no probabilities: what is calibrated is a softmax of its decision values."
+        outputs = " The head has none: what is calibrated is a softmax of its decision values."
     leaks = f" **{plain(made['leaks'])}: no estimate for new speakers.**" if made["leaks"] else ""
     note = f" The temperature is {plain(made['note'])}." if made.get("note") else ""
     return (

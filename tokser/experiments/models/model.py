@@ -107,7 +107,7 @@ class Model:
     estimate: Estimate | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     calibration: Calibration | None = None
-    shown: Shown = Shown()
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def terms(self) -> tuple[Term, ...]:
