@@ -154,6 +154,9 @@ class ClassifyOptions(ExperimentOptions, total=False):
     """Of `tokser.classify`."""
 
     labels: Literal["single", "distribution", "multilabel"]
+    calibrate: Literal["speakers", "dev"] | None
+    coverage: float | Sequence[float]
+    set_score: Literal["lac", "aps", "aps-randomised"]
     scheduler: str | None
     cluster: AnyPath | None
 
@@ -255,6 +258,9 @@ class FitOptions(FrameHeadOptions, total=False):
     stratify: bool
     seed: int
     results: AnyPath | None
+    calibrate: bool
+    coverage: float | Sequence[float]
+    set_score: Literal["lac", "aps", "aps-randomised"]
     ledger: AnyPath | None
     check: bool
     track: Names
@@ -273,6 +279,9 @@ class PredictOptions(TypedDict, total=False):
     encoders: Names
     device: str
     batch_seconds: float | None
+    probabilities: Literal["calibrated", "raw"]
+    sets: Literal["speakers", "utterances"] | None
+    coverage: float | None
     out: AnyPath | None
 
 
