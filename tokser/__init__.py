@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tokser.api.pages import report
     from tokser.api.probes import probe, similarity
     from tokser.api.results import Results, load_results
+    from tokser.api.scaling import scaling
     from tokser.api.showing import show_progress
     from tokser.api.transcripts import transcribe
     from tokser.api.transfer import transfer
@@ -55,6 +56,7 @@ __all__ = [
     "probe",
     "regress",
     "report",
+    "scaling",
     "show_progress",
     "similarity",
     "transcribe",
@@ -77,6 +79,7 @@ _HOMES = {
     "pool": "api.features",
     "probe": "api.probes",
     "regress": "api.experiments",
+    "scaling": "api.scaling",
     "show_progress": "api.showing",
     "similarity": "api.probes",
     "transcribe": "api.transcripts",
