@@ -14,17 +14,17 @@ _SIZES = {
 }
 _HEADS = {"speakers": "Speakers", "utterances": "Utterances of each"}
 _INTERVALS = (
-    "95 %: intervals over test speakers and draws. Draws: standard deviation of the score over draws "
-    "of subsets."
+    "95 %: intervals over test speakers and draws. Draws: standard deviation of the score over "
+    "draws of subsets."
 )
 _LAW = (
-    "error = limit + factor · n^(-exponent), fitted to 1 - score; in percent, exponents as they are. "
-    "95 %: bootstrap over test speakers and draws."
+    "1 - score = error limit + factor · n^(-exponent), in percent but for the exponent. 95 %: "
+    "bootstrap over test speakers and draws."
 )
 
 
 def scaling_tables(scores: pd.DataFrame, fits: pd.DataFrame) -> Iterator[Table]:
-    """Yield a table of scores for each target and varied number, then one of all power laws.
+    """Yield a table of scores for each target and varied number, then one of its power laws.
 
     Args:
         scores: See `experiments.scaling.table.SCALING`.
@@ -32,7 +32,8 @@ def scaling_tables(scores: pd.DataFrame, fits: pd.DataFrame) -> Iterator[Table]:
     """
     for (target, varied), own in scores.groupby(["target", "varied"], sort=False):
         yield _scores_table(own, str(target), str(varied))
-    yield _fits_table(fits)
+    for (target, varied), own in fits.groupby(["target", "varied"], sort=False):
+        yield _fits_table(own, str(target), str(varied))
 
 
 def _scores_table(scores: pd.DataFrame, target: str, varied: str) -> Table:
@@ -68,22 +69,32 @@ def _scores_table(scores: pd.DataFrame, target: str, varied: str) -> Table:
     return Table(name, caption, groups, tuple(rows), notes=tuple(notes))
 
 
-def _fits_table(fits: pd.DataFrame) -> Table:
+def _fits_table(fits: pd.DataFrame, target: str, varied: str) -> Table:
+    first = fits.iloc[0]
+    metric, largest = str(first["metric"]).upper(), f"{first['largest']:.0f}"
     columns = (
-        *(Column("Features"), Column("Curve"), Column("Limit", "interval")),
-        *(Column("Exponent", "interval"), Column("n", "number"), Column("At 2n", "interval")),
-        *(Column("Gain", "interval"), Column("Not identified")),
+        *(Column("Features"), Column("Error limit", "interval"), Column("Exponent", "interval")),
+        *(Column(f"{metric} at 2n", "interval"), Column("Gain", "interval")),
     )
-    rows = []
-    for row in fits.to_dict("records"):
-        curve = f"{row['target']}, {row['varied']}" if row["target"] else str(row["varied"])
-        cells: list[Cell] = [str(row["features"]), curve]
-        cells += [_of(row, "limit"), _of(row, "exponent", scale=1, digits=2)]
-        cells += [round(row["largest"]), _of(row, "score_at_double")]
-        cells += [_of(row, "gain_per_doubling", is_difference=True), row["not_identified"] or None]
-        rows.append(tuple(cells))
-    about = f"{fits['dataset'].iloc[0]}: power laws, and what twice as many would score"
-    return Table("scaling-fits", about, (ColumnGroup(columns),), tuple(rows), notes=(_LAW,))
+    rows = [
+        (
+            str(row["features"]),
+            _of(row, "limit"),
+            _of(row, "exponent", scale=1, digits=2),
+            _of(row, "score_at_double"),
+            _of(row, "gain_per_doubling", is_difference=True),
+        )
+        for row in fits.to_dict("records")
+    ]
+    why = [
+        f"{row['features']}, not identified: {row['not_identified']}."
+        for row in fits.to_dict("records")
+        if row["not_identified"]
+    ]
+    about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
+    caption = f"{about}: power law over {varied}, and the gain from {largest} to twice as many"
+    name = "-".join(filter(None, ("scaling-fits", target, varied)))
+    return Table(name, caption, (ColumnGroup(columns),), tuple(rows), notes=(_LAW, *why))
 
 
 def _of(row: dict[str, float], name: str, **shown: float) -> Cell:

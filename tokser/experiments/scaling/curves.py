@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.special import stdtrit
 
 from tokser.experiments.scaling.power_law import EXPONENTS, fit_power_law
-from tokser.experiments.scaling.replicates import curve_replicates, percentile_ends
+from tokser.experiments.scaling.replicates import curve_replicates, draw_error, percentile_ends
 from tokser.experiments.statistics.unit_sums import Score, UnitSums, estimate
 from tokser.intervals import LEVEL, MIN_UNITS, Scale
 
@@ -80,18 +80,24 @@ class Curve:
         return np.array([self.score(p.sums.sums.sum(axis=0)).mean() for p in self.points])
 
 
-def point_rows(curve: Curve) -> Iterator[dict[str, Any]]:
+def point_rows(curve: Curve, rng: np.random.Generator) -> Iterator[dict[str, Any]]:
     """Yield the columns of each point.
 
-    The interval of the mean over draws is the jackknife's over test units, and Student's t over
-    draws; their half-widths are added as squares, end by end.
+    The interval of the mean over draws is the jackknife's over test units; the error that few draws
+    leave, see `draw_error`, is added to each half of it, as squares.
+
+    Args:
+        curve: The points.
+        rng: What resamples draws.
     """
     least = 0.0 if curve.scale == "share" else -1.0
     for point in curve.points:
         value, interval = estimate(point.sums, curve.score, curve.scale)
         by_draw = curve.score(point.sums.sums.sum(axis=0))
-        spread = float(by_draw.std(ddof=1))
-        more = stdtrit(len(by_draw) - 1, (1 + LEVEL) / 2) * spread / np.sqrt(len(by_draw))
+        freedom = (len(by_draw) - 1) * (max(curve.folds) + 1)
+        more = stdtrit(freedom, (1 + LEVEL) / 2) * draw_error(
+            point.sums.sums, curve.folds, curve.score, rng
+        )
         yield {
             "size": point.size,
             "num_speakers": point.num_speakers,
@@ -101,7 +107,7 @@ def point_rows(curve: Curve) -> Iterator[dict[str, Any]]:
             "low": max(value - float(np.hypot(value - interval.low, more)), least),
             "high": min(value + float(np.hypot(interval.high - value, more)), 1.0),
             "no_interval": interval.missing,
-            "draw_std": spread,
+            "draw_std": float(by_draw.std(ddof=1)),
             "chance": point.sums.chance(curve.score) if curve.has_chance else 0.0,
             "num_draws": len(by_draw),
             "num_subsets": point.num_subsets,

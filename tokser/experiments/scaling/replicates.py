@@ -9,7 +9,7 @@ from scipy.special import ndtr, stdtrit
 from tokser.experiments.statistics.unit_sums import Score
 from tokser.intervals import LEVEL
 
-__all__ = ["NUM_REPLICATES", "curve_replicates", "percentile_ends"]
+__all__ = ["NUM_REPLICATES", "curve_replicates", "draw_error", "percentile_ends"]
 
 NUM_REPLICATES = 2_000
 
@@ -32,16 +32,49 @@ def curve_replicates(
         score: Of sums over units.
         rng: What draws.
     """
-    num_units, num_draws, num_sizes, *cells = sums.shape
+    num_units = len(sums)
     units = rng.multinomial(num_units, np.full(num_units, 1 / num_units), NUM_REPLICATES)
-    num_folds = max(folds) + 1
-    draws = rng.multinomial(
-        num_draws, np.full(num_draws, 1 / num_draws), (NUM_REPLICATES, num_folds)
-    )
-    weights = units[:, :, None] * draws[:, list(folds)]
+    draws = _drawn(sums.shape[1], max(folds) + 1, rng)[:, list(folds)]
+    return _scores(sums, units[:, :, None] * draws, score)
+
+
+def draw_error(
+    sums: Float[np.ndarray, "units draws *cells"],
+    folds: Sequence[int],
+    score: Score,
+    rng: np.random.Generator,
+) -> float:
+    """Return the standard error of a score that is averaged over draws, for draws being few.
+
+    Draws are resampled in each fold; with D of them the bootstrap's variance is (D - 1) / D of what
+    it should be. Where all draws predict the same it is 0.
+
+    Args:
+        sums: Of one size.
+        folds: Number of the fold that tests each unit.
+        score: Of sums over units.
+        rng: What draws.
+    """
+    num_draws = sums.shape[1]
+    draws = _drawn(num_draws, max(folds) + 1, rng)[:, list(folds)]
+    found = _scores(sums[:, :, None], draws, score)
+    return float(found.std() * np.sqrt(num_draws / (num_draws - 1)))
+
+
+def _drawn(num_draws: int, num_folds: int, rng: np.random.Generator) -> np.ndarray:
+    """Return how often each draw counts, [replicates, folds, draws]."""
+    shares = np.full(num_draws, 1 / num_draws)
+    return np.asarray(rng.multinomial(num_draws, shares, (NUM_REPLICATES, num_folds)))
+
+
+def _scores(
+    sums: Float[np.ndarray, "units draws sizes *cells"], weights: np.ndarray, score: Score
+) -> np.ndarray:
+    """Return the scores of weighted sums, [replicates, sizes]."""
+    num_units, num_draws, *rest = sums.shape
     flat = sums.reshape(num_units * num_draws, -1)
-    totals = weights.reshape(NUM_REPLICATES, -1).astype(np.float64) @ flat
-    return np.asarray(score(totals.reshape(NUM_REPLICATES, num_sizes, *cells)))
+    totals = weights.reshape(len(weights), -1).astype(np.float64) @ flat
+    return np.asarray(score(totals.reshape(len(weights), *rest)))
 
 
 def percentile_ends(

@@ -46,8 +46,9 @@ def score_curves(trained: Trained, out: Path, *, seed: int) -> ScalingTables:
         for varied in get_args(Varied):
             curve = _curve(trained, units[0], results, varied)
             of_curve = {**key, "varied": varied, "metric": tables.metric}
-            points += [of_curve | _folds(trained, units[0]) | row for row in point_rows(curve)]
             rng = np.random.default_rng(seed)
+            of_folds = _folds(trained, units[0])
+            points += [of_curve | of_folds | row for row in point_rows(curve, rng)]
             fits.append(of_curve | fit_row(curve, rng))
     return ScalingTables(SCALING.frame(points), FITS.frame(fits))
 
