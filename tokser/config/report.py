@@ -22,7 +22,7 @@ class ReportSettings(Settings):
     results: Annotated[
         tuple[Path, ...], Field(min_length=1), Option(is_argument=True, kind="folder")
     ]
-    """Folders written by `tokser classify` and `tokser regress`."""
+    """Folders written by `tokser classify`, `regress`, `probe`, `similarity` and so on."""
     runs: Annotated[tuple[Path, ...], Option(name="--run", aliases=("--runs",), kind="folder")] = ()
     """Folder of a pretraining run whose curves are plotted."""
     formats: Annotated[

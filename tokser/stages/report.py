@@ -39,7 +39,8 @@ def report(settings: ReportSettings) -> list[Path]:
     for path, render in files:
         write_atomically(path, render())
     where = str(out) if only_page else f"{len(files)} files in {out}"
-    say(f"report: {len(inputs.experiments)} results, {len(inputs.runs)} runs -> {where}")
+    num_results = len(inputs.experiments) + len(inputs.studies)
+    say(f"report: {num_results} results, {len(inputs.runs)} runs -> {where}")
     return [path for path, _ in files]
 
 
@@ -64,7 +65,7 @@ def _files(
                 path = page.parent / f"{table.name}{TABLE_FORMATS[form][0]}"
                 found.append((path, lambda t=table, f=form: render_table(t, f).encode()))  # type: ignore[misc]
         else:
-            for name, figure in figures_of(sections, inputs.runs).items():
+            for name, figure in figures_of(sections, inputs.runs, inputs.studies).items():
                 path = page.parent / f"{name}.{form}"
                 found.append((path, lambda d=figure, f=form: d.render(f)))  # type: ignore[misc]
     return found
