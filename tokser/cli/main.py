@@ -34,7 +34,7 @@ _COMMANDS = {
     "pool": "Write mean and standard deviation of features over their frames or tokens.",
     "probe": "Show which layer knows what: emotion, speaker, sex, sentence, duration, pitch.",
     "similarity": "Show how alike the features of a store are, layer by layer.",
-    "scaling": "Show how scores grow with training speakers and utterances, and what more would bring.",
+    "scaling": "Show how scores grow with training speakers and utterances.",
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
     "transfer": "Train emotion classifiers on one corpus and test them on another.",

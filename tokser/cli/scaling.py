@@ -10,15 +10,15 @@ __all__ = ["scaling"]
 
 
 @command(
-    example="tokser scaling --store workspace/stores/emodb.zarr --features whisper-base/layer-3 \\\n"
-    "  --out scaling\n"
+    example="tokser scaling --store workspace/stores/emodb.zarr \\\n"
+    "  --features whisper-base/layer-3 --out scaling\n"
     "tokser scaling --store workspace/stores/emodb.zarr --speakers 1,2,4,9 --draws 20 \\\n"
     "  --features 'whisper-base/layer-*' --out scaling"
 )
 @settings_of(ScalingSettings)
 @json_option
 def scaling(given: dict[str, Any], *, as_json: bool) -> None:
-    """Show how scores grow with training speakers and utterances, and what more would bring.
+    """Show how scores grow with training speakers and utterances.
 
     Heads are trained on nested subsets, drawn several times, and predict the same test speakers.
     Once the number of speakers varies, each with all utterances, and once the number of utterances

@@ -1,7 +1,7 @@
 """Settings of `tokser scaling`."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -129,13 +129,17 @@ class ScalingSettings(Settings):
             protocol: Where none is set.
             out: Folder of the results.
         """
-        shared = self.model_dump(
+        shared: dict[str, Any] = self.model_dump(
             include={
                 *("store", "features", "seed", "num_folds", "head_grid", "grid", "ledger"),
                 *("check", "device", "frame_heads", "frames_mb"),
             }
         )
-        more = {"dataset": dataset, "protocols": (self.protocol or protocol,), "out": out}
+        more: dict[str, Any] = {
+            "dataset": dataset,
+            "protocols": (self.protocol or protocol,),
+            "out": out,
+        }
         if not self.targets:
             return ClassifySettings(**shared, **more, heads=(self.head or "logreg",))
         heads = (self.head or "ridge",)

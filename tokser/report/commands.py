@@ -10,6 +10,7 @@ from tokser.config import (
     PretrainSettings,
     ProbeSettings,
     RegressSettings,
+    ScalingSettings,
     Settings,
     SimilaritySettings,
     TransferSettings,
@@ -31,6 +32,7 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "tune": TuneSettings,
     "probe": ProbeSettings,
     "similarity": SimilaritySettings,
+    "scaling": ScalingSettings,
 }
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""

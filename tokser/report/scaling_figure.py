@@ -1,6 +1,5 @@
 """Scores against the number of training speakers, or of utterances of each, with power laws."""
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from tokser.experiments.scaling.power_law import PowerLaw
+from tokser.report.naming import file_name
 from tokser.report.svg import COLOURS, MUTED, Drawing, draw
 
-__all__ = ["scaling_figures"]
+__all__ = ["name_of_figure", "scaling_figures"]
 
 _AXES = {"speakers": "Training speakers", "utterances": "Utterances of each training speaker"}
 _METRICS = {"uar": "UAR [%]", "ccc": "CCC [%]"}
@@ -33,18 +33,21 @@ def scaling_figures(scores: pd.DataFrame, fits: pd.DataFrame) -> dict[str, Drawi
     """
     found = {}
     for (target, varied), own in scores.groupby(["target", "varied"], sort=False):
-        name = "-".join(
-            filter(None, ("scaling", re.sub(r"[^A-Za-z0-9_-]", "_", str(target)), str(varied)))
-        )
+        name = name_of_figure(str(target), str(varied))
         of_curves = fits[(fits["target"] == target) & (fits["varied"] == varied)]
         found[name] = _figure(own, of_curves, str(target), str(varied))
     return found
 
 
-def x_of(rows: pd.DataFrame, varied: str) -> np.ndarray:
+def name_of_figure(target: str, varied: str) -> str:
+    """Return what the figure of a target and varied number is called."""
+    return file_name("-".join(filter(None, ("scaling", target, varied))))
+
+
+def _x_of(rows: pd.DataFrame, varied: str) -> np.ndarray:
     """Return what a curve is a function of: speakers, or mean utterances of each."""
     column = "num_speakers" if varied == "speakers" else "utterances_per_speaker"
-    return rows[column].to_numpy(dtype=float)
+    return np.asarray(rows[column], dtype=np.float64)
 
 
 def _figure(scores: pd.DataFrame, fits: pd.DataFrame, target: str, varied: str) -> Drawing:
@@ -56,7 +59,7 @@ def _figure(scores: pd.DataFrame, fits: pd.DataFrame, target: str, varied: str) 
         for place, (name, own) in enumerate(curves):
             colour = COLOURS[place % len(COLOURS)]
             style = _STYLES[place // len(COLOURS) % len(_STYLES)]
-            x, y = x_of(own, varied), 100 * own["score"].to_numpy()
+            x, y = _x_of(own, varied), 100 * own["score"].to_numpy()
             axes.plot(x, y, color=colour, ls=style, marker="o", ms=4, label=str(name))
             low, high = (100 * own[end].to_numpy(dtype=float) for end in ("low", "high"))
             if len(curves) <= _MOST_BANDS and np.isfinite(low).all():
@@ -68,7 +71,7 @@ def _figure(scores: pd.DataFrame, fits: pd.DataFrame, target: str, varied: str) 
             [], [], color=MUTED, ls=(0, (1, 1.5)), lw=1.4, label="Power law, to twice as many"
         )
         axes.set_xscale("log", base=2)
-        ticks = x_of(curves[0][1], varied)
+        ticks = _x_of(curves[0][1], varied)
         axes.xaxis.set_major_locator(FixedLocator(np.unique(np.round(ticks)).tolist()))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
@@ -108,5 +111,5 @@ def _extrapolate(axes: Axes, law: dict[str, object], colour: str) -> None:
 
 def _in_words(scores: pd.DataFrame, varied: str) -> Iterator[str]:
     for name, own in scores.groupby("features", sort=False):
-        pairs = zip(x_of(own, varied), own["score"], strict=True)
+        pairs = zip(_x_of(own, varied), own["score"], strict=True)
         yield f"{name}: " + ", ".join(f"{x:.0f} {varied} {100 * y:.1f}" for x, y in pairs)

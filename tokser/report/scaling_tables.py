@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from tokser.report.naming import file_name
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
-__all__ = ["scaling_tables"]
+__all__ = ["fits_table", "scaling_tables", "scores_table"]
 
 _SIZES = {
     "speakers": "training speakers, each with all utterances",
@@ -31,28 +32,34 @@ def scaling_tables(scores: pd.DataFrame, fits: pd.DataFrame) -> Iterator[Table]:
         fits: The same, `FITS`.
     """
     for (target, varied), own in scores.groupby(["target", "varied"], sort=False):
-        yield _scores_table(own, str(target), str(varied))
+        yield scores_table(own, _name("scaling", target, varied))
     for (target, varied), own in fits.groupby(["target", "varied"], sort=False):
-        yield _fits_table(own, str(target), str(varied))
+        yield fits_table(own, _name("scaling-fits", target, varied))
 
 
-def _scores_table(scores: pd.DataFrame, target: str, varied: str) -> Table:
+def _name(kind: str, target: object, varied: object) -> str:
+    return file_name("-".join(filter(None, (kind, str(target), str(varied)))))
+
+
+def scores_table(scores: pd.DataFrame, name: str) -> Table:
+    """Show the scores of one target and varied number: sizes down, features across."""
     first = scores.iloc[0]
-    names = list(dict.fromkeys(scores["features"]))
+    varied, target = str(first["varied"]), str(first["target"])
+    features = list(dict.fromkeys(scores["features"]))
     metric = str(first["metric"]).upper()
     plain = (Column(_HEADS[varied]), Column("Trained on", "number"), Column("Lacking", "number"))
     cells = (Column(metric, "interval"), Column("Draws", "number"))
     groups = (
         ColumnGroup(plain),
-        *(ColumnGroup(cells, name, _stamp(scores, name)) for name in names),
+        *(ColumnGroup(cells, one, _stamp(scores, one)) for one in features),
     )
     rows: list[tuple[Cell, ...]] = []
     for size, of_size in scores.groupby("size"):
-        one = of_size.iloc[0]
-        each = str(size) if varied == "speakers" else f"{one['utterances_per_speaker']:.0f}"
-        row: list[Cell] = [each, round(one["num_train"]), int(one["num_lacking"]) or None]
-        for name in names:
-            own = of_size[of_size["features"] == name].iloc[0]
+        of_all = of_size.iloc[0]
+        each = f"{of_all['utterances_per_speaker']:.0f}" if varied == "utterances" else str(size)
+        row: list[Cell] = [each, round(of_all["num_train"]), int(of_all["num_lacking"]) or None]
+        for one in features:
+            own = of_size[of_size["features"] == one].iloc[0]
             row += [_number(own["score"], own["low"], own["high"]), Number(own["draw_std"])]
         rows.append(tuple(row))
     about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
@@ -64,13 +71,14 @@ def _scores_table(scores: pd.DataFrame, target: str, varied: str) -> Table:
     notes += dict.fromkeys(f"No interval: {why}." for why in scores["no_interval"] if why)
     if scores["chance"].any():
         notes.append(f"Chance {Number(first['chance'])}; n = {first['n_test']}.")
-    name = "-".join(filter(None, ("scaling", target, varied)))
     caption = f"{about}: {metric} by {_SIZES[varied]}, in percent"
     return Table(name, caption, groups, tuple(rows), notes=tuple(notes))
 
 
-def _fits_table(fits: pd.DataFrame, target: str, varied: str) -> Table:
+def fits_table(fits: pd.DataFrame, name: str) -> Table:
+    """Show the power laws of one target and varied number, a row for each feature."""
     first = fits.iloc[0]
+    varied, target = str(first["varied"]), str(first["target"])
     metric, largest = str(first["metric"]).upper(), f"{first['largest']:.0f}"
     columns = (
         *(Column("Features"), Column("Error limit", "interval"), Column("Exponent", "interval")),
@@ -93,7 +101,6 @@ def _fits_table(fits: pd.DataFrame, target: str, varied: str) -> Table:
     ]
     about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
     caption = f"{about}: power law over {varied}, and the gain from {largest} to twice as many"
-    name = "-".join(filter(None, ("scaling-fits", target, varied)))
     return Table(name, caption, (ColumnGroup(columns),), tuple(rows), notes=(_LAW, *why))
 
 

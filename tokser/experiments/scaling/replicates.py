@@ -23,8 +23,8 @@ def curve_replicates(
     """Return curves of test units and draws that are drawn with replacement.
 
     A unit keeps its predictions at all sizes together, and a draw its nested subsets, so the points
-    of a replicate belong to each other as those of the curve do. Draws are resampled in each fold by
-    itself, as they were drawn.
+    of a replicate belong to each other as those of the curve do. Draws are resampled in each fold
+    by itself, as they were drawn.
 
     Args:
         sums: What scores are made of.
@@ -78,8 +78,8 @@ def _scores(
 
 
 def percentile_ends(
-    values: Float[np.ndarray, "replicates *curves"], num_units: int
-) -> tuple[Float[np.ndarray, "*curves"], Float[np.ndarray, "*curves"]]:
+    values: Float[np.ndarray, " replicates"], num_units: int
+) -> tuple[float, float]:
     """Return the ends of 95 % intervals: percentiles, further out where there are few units.
 
     With G units, the bootstrap's variance is (G - 1) / G of what it should be, and it knows no
@@ -91,4 +91,4 @@ def percentile_ends(
     quantile = stdtrit(num_units - 1, (1 + LEVEL) / 2) * np.sqrt(num_units / (num_units - 1))
     share = float(ndtr(-quantile))
     low, high = np.quantile(values, [share, 1 - share], axis=0)
-    return np.asarray(low), np.asarray(high)
+    return float(low), float(high)

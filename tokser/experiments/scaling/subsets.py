@@ -10,7 +10,7 @@ from tokser.errors import InputError, list_some
 from tokser.experiments.scaling.sizes import Sizes
 from tokser.experiments.splits.protocols import Split
 
-__all__ = ["Subset", "Varied", "draw_subsets", "num_lacking", "require_two_classes"]
+__all__ = ["Subset", "Varied", "draw_subsets", "require_two_classes"]
 
 Varied = Literal["speakers", "utterances"]
 
@@ -23,12 +23,16 @@ class Subset(NamedTuple):
         varied: `speakers` or `utterances`.
         size: Number of speakers, or of utterances of each speaker.
         train: Ids, sorted.
+        num_speakers: Of the subset.
+        classes: Those that it has; none where numbers are predicted.
     """
 
     fold: int
     varied: Varied
     size: int
     train: tuple[str, ...]
+    num_speakers: int
+    classes: tuple[str, ...]
 
 
 def draw_subsets(
@@ -41,9 +45,9 @@ def draw_subsets(
 ) -> Iterator[Subset]:
     """Draw an order of speakers and of their utterances in each fold, and cut it at every size.
 
-    A smaller subset is part of each larger one. Every speaker's first utterances have the classes in
-    proportion: the k-th of n utterances of a class stands at (k + u) / n, with u random in [0, 1),
-    one for each speaker and class.
+    A smaller subset is part of each larger one. Every speaker's first utterances have the classes
+    in proportion: the k-th of n utterances of a class stands at (k + u) / n, with u random in
+    [0, 1), one for each speaker and class.
 
     Args:
         folds: Train and dev are what is drawn from.
@@ -54,58 +58,52 @@ def draw_subsets(
     """
     for place, fold in enumerate(folds):
         rng = np.random.default_rng([seed, place])
-        ids = sorted([*fold.train, *fold.dev])
-        table = pd.DataFrame({"id": ids, "speaker": speakers.loc[ids].to_numpy()})
-        table["label"] = "" if labels is None else labels.loc[ids].to_numpy()
-        orders = {
-            str(name): _ordered(own, rng) for name, own in table.groupby("speaker", sort=True)
-        }
-        names = [str(name) for name in rng.permutation(sorted(orders))]
-        for size in sizes.speakers:
-            kept = [one for name in names[:size] for one in orders[name]]
-            yield Subset(place, "speakers", size, tuple(sorted(kept)))
-        for size in sizes.utterances:
-            kept = [one for order in orders.values() for one in order[:size]]
-            yield Subset(place, "utterances", size, tuple(sorted(kept)))
+        ids = np.array(sorted([*fold.train, *fold.dev]), dtype=object)
+        voices, names = pd.factorize(speakers.loc[ids].to_numpy(), sort=True)
+        strata = np.zeros(len(ids), dtype=object) if labels is None else labels.loc[ids].to_numpy()
+        kinds, classes = pd.factorize(strata, sort=True)
+        of_speaker = rng.permutation(len(names))[voices]
+        of_utterance = _ranks(_spread(voices * len(classes) + kinds, rng), voices)
+        cuts: list[tuple[Varied, int, np.ndarray]] = [
+            *(("speakers", size, of_speaker < size) for size in sizes.speakers),
+            *(("utterances", size, of_utterance < size) for size in sizes.utterances),
+        ]
+        for varied, size, is_in in cuts:
+            found = () if labels is None else tuple(map(str, classes[np.unique(kinds[is_in])]))
+            number = len(np.unique(voices[is_in]))
+            yield Subset(place, varied, size, tuple(ids[is_in]), number, found)
 
 
-def _ordered(own: pd.DataFrame, rng: np.random.Generator) -> list[str]:
-    """Return one speaker's ids so that every beginning has the classes in proportion."""
-    ids, places = list[str](), list[float]()
-    for _, members in own.groupby("label", sort=True):
-        count, offset = len(members), rng.random()
-        ids += [str(one) for one in rng.permutation(members["id"].to_numpy(dtype=object))]
-        places += [(k + offset) / count for k in range(count)]
-    return [ids[i] for i in np.argsort(places, kind="stable")]
+def _spread(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a place in [0, 1) of each utterance, evenly spaced within its group."""
+    counts = np.bincount(groups)
+    shuffled = _ranks(rng.random(len(groups)), groups)
+    return np.asarray((shuffled + rng.random(len(counts))[groups]) / counts[groups])
 
 
-def num_lacking(subsets: Sequence[Subset], labels: "pd.Series[str]", num_classes: int) -> int:
-    """Count subsets that lack a class."""
-    return sum(labels.loc[list(one.train)].nunique() < num_classes for one in subsets)
+def _ranks(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return how many of its group have a smaller value."""
+    order = np.lexsort((values, groups))
+    counts = np.bincount(groups)
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    ranks = np.empty(len(groups), dtype=np.int64)
+    ranks[order] = np.arange(len(groups)) - np.repeat(starts, counts)
+    return ranks
 
 
-def require_two_classes(subsets: Sequence[Subset], labels: "pd.Series[str]") -> None:
-    """Raise `InputError` if a subset has fewer than two classes, which nothing can be trained on."""
-    poor = {
-        (one.varied, one.size): str(labels.loc[one.train[0]])
-        for one in subsets
-        if labels.loc[list(one.train)].nunique() < 2
-    }
+def require_two_classes(subsets: Sequence[Subset]) -> None:
+    """Raise `InputError` if a subset has one class alone, which nothing can be trained on."""
+    poor = {(one.varied, one.size): one.classes[0] for one in subsets if len(one.classes) == 1}
     if not poor:
         return
-    larger = {
-        varied: sorted(
-            {o.size for o in subsets if o.varied == varied and (varied, o.size) not in poor}
-        )
-        for varied, _ in poor
-    }
-    ways = [f"--{varied} {','.join(map(str, sizes))}" for varied, sizes in larger.items() if sizes]
+    fit = {(one.varied, one.size) for one in subsets} - poor.keys()
+    larger = {varied: sorted(n for kind, n in fit if kind == varied) for varied, _ in poor}
+    ways = [f"--{kind} {','.join(map(str, sizes))}" for kind, sizes in larger.items() if sizes]
+    faults = [f"only {label} in one of {size} {varied}" for (varied, size), label in poor.items()]
     raise InputError(
         "the subsets",
         expected="at least two classes in each",
-        got=list_some(
-            [f"only {label} in one of {size} {varied}" for (varied, size), label in poor.items()]
-        ),
+        got=list_some(faults),
         remedy=f"Leave the small sizes out: {' '.join(ways)}."
         if ways
         else "The corpus is too small for a curve: add speakers that have several classes.",

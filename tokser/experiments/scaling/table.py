@@ -33,8 +33,8 @@ SCALING = Table(
     ),
 )
 """`varied` is `speakers` or `utterances`, `size` how many (of each speaker); the means over subsets
-are in `num_speakers`, `utterances_per_speaker` and `num_train`. `draw_std` is the standard deviation
-of the score over draws; `num_lacking` counts subsets without one of the classes."""
+are in `num_speakers`, `utterances_per_speaker` and `num_train`. `draw_std` is the standard
+deviation of the score over draws; `num_lacking` counts subsets without one of the classes."""
 
 FITS = Table(
     "scaling_fits.csv",
@@ -49,5 +49,5 @@ FITS = Table(
         Column("not_identified", "text"),
     ),
 )
-"""The error is 1 - score. `largest` is the largest size, in speakers or mean utterances per speaker;
+"""The error is 1 - score. `largest` is the largest size, in speakers or mean utterances of each;
 `score_at_double` what the curve predicts at twice that, and `gain_per_doubling` the difference."""
