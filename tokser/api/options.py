@@ -20,6 +20,7 @@ __all__ = [
     "PretrainOptions",
     "RegressOptions",
     "ReportOptions",
+    "ScalingOptions",
     "SimilarityOptions",
     "TransferOptions",
 ]
@@ -227,6 +228,25 @@ class SimilarityOptions(TypedDict, total=False):
     batch_size: int
     seed: int
     check: bool
+
+
+class ScalingOptions(FrameHeadOptions, total=False):
+    """Of `tokser.scaling`."""
+
+    num_speakers: int | Sequence[int]
+    num_utterances: int | Sequence[int]
+    num_draws: int
+    seed: int
+    protocol: Literal["speaker", "kfold"] | None
+    num_folds: int
+    head_grid: AnyPath | Mapping[str, Any]
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    ledger: AnyPath | None
+    check: bool
+    device: str
 
 
 class RegressOptions(ExperimentOptions, total=False):
