@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -10,7 +11,7 @@ from jaxtyping import Float32
 
 from tokser.errors import MissingPackageError
 
-__all__ = ["BYTES_PER_S", "SAMPLING_RATE_HZ", "embedded_audio", "estimated_bytes"]
+__all__ = ["BYTES_PER_S", "SAMPLING_RATE_HZ", "Recording", "embedded_audio", "estimated_bytes"]
 
 SAMPLING_RATE_HZ = 16_000
 """Of the samples; Opus knows 8, 12, 16, 24 and 48 kHz."""
@@ -20,6 +21,18 @@ _BYTES_PER_RECORDING = 600
 """Headers of one recording."""
 _BLOCK = 10 * SAMPLING_RATE_HZ
 """Samples that are encoded at once: libsndfile takes memory on the stack for each call."""
+
+
+class Recording(NamedTuple):
+    """The sound of an utterance in a page.
+
+    Attributes:
+        address: Data address for `<audio src>`; empty where the recording cannot be read.
+        fault: Why it cannot be read; empty where it can.
+    """
+
+    address: str
+    fault: str = ""
 
 
 def embedded_audio(samples: Float32[np.ndarray, " num_samples"]) -> str:
