@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
+from tokser.report.embedded_audio import Recording
 from tokser.report.errors_list import errors_table, show, wanted_recordings
 from tokser.report.predicted import Predicted
-from tokser.report.recordings import Embedded, Recording
 from tokser.report.scores import Configuration
 from tokser.report.table import shown
 
@@ -64,9 +64,9 @@ def test_recordings_are_of_errors_and_then_of_doubtful_hits(predicted):
 
 
 def test_an_utterance_is_shown_with_all_that_is_known(predicted):
-    recording = Recording("data:", "M0 0", 2.0)
-    embedded = Embedded({"c": recording})
-    first, second = show(predicted.errors.head(2), predicted, embedded, {"e": "attention-1"})
+    recording = Recording("data:", "", "M0 0", 2.0)
+    recordings = {"c": recording, "e": Recording("", "gone")}
+    first, second = show(predicted.errors.head(2), predicted, recordings, {"e": "attention-1"})
     assert first.recording is recording and second.recording is None
     assert first.probability == "90.0 %"
     assert first.probabilities == "anger 90.0 %, fear 6.0 %, joy 4.0 %"

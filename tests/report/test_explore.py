@@ -9,11 +9,11 @@ from click.testing import CliRunner
 import tokser
 from tokser.cli import main
 from tokser.config import ReportSettings
-from tokser.corpora.utterance_audio import read_utterance
 from tokser.errors import InputError, MissingInputError, SettingsError, StoreMismatchError
 from tokser.report.explore import explore
 from tokser.report.inputs import read_inputs
 from tokser.report.sections import find_sections
+from tokser.stages.embed_recordings import embed_recordings
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 def panels(*results, attention=(), **settings):
     asked = ReportSettings(results=results, **settings)
     sections = find_sections(read_inputs(results))
-    (section,) = explore(sections, asked, read_utterance, dict(attention))
+    (section,) = explore(sections, asked, embed_recordings, dict(attention))
     return {panel.title: panel for panel in section.panels if panel.title in TITLES}
 
 

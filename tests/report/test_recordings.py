@@ -1,51 +1,49 @@
 """Recordings on the page."""
 
-import re
 import shutil
 
-import numpy as np
-import pytest
-
-from tokser.corpora.utterance_audio import read_utterance
-from tokser.report.recordings import HEIGHT, WIDTH, embed, waveform_path
+from tokser.experiments.joined_store import JoinedStore
+from tokser.report.recordings import embed
+from tokser.stages.embed_recordings import embed_recordings
 
 
-def test_recordings_are_read_and_their_size_is_said_before(explorable, capsys):
-    found = embed(["utt001", explorable.odd], explorable.store, read_utterance, title="EmoDB",
-                  folders=[explorable.root])  # fmt: skip
-    assert list(found.recordings) == ["utt001", explorable.odd]
-    assert found.recordings["utt001"].audio.startswith("data:audio/ogg;base64,")
-    assert found.recordings["utt001"].duration_s == 0.5
-    assert "EmoDB: 2 recordings, 1 s, add about 0.0 MB" in capsys.readouterr().err
+def test_recordings_are_read_where_they_are_now(explorable):
+    ids = ["utt001", explorable.odd]
+    found = embed(ids, explorable.store, embed_recordings, [explorable.root])
+    assert list(found) == ids
+    assert found["utt001"].address.startswith("data:audio/ogg;base64,")
+    assert found["utt001"].duration_s == 0.5
+    assert found["utt001"].waveform.startswith("M0 ")
 
 
 def test_a_corpus_that_is_gone_is_said_with_the_way_out(explorable, capsys):
-    found = embed(["utt001", "utt002"], explorable.store, read_utterance, title="EmoDB")
-    assert found.recordings == {}
-    assert set(found.faults) == {"utt001", "utt002"}
+    found = embed(["utt001", "utt002"], explorable.store, embed_recordings)
+    assert [one.address for one in found.values()] == ["", ""]
     said = " ".join(capsys.readouterr().err.split())
-    assert "2 of 2 recordings cannot be read" in said and "--root" in said
+    assert "2 of 2 recordings cannot be played" in said and "--root" in said
 
 
-def test_one_missing_recording_does_not_stop_the_others(explorable, tmp_path, capsys):
+def test_one_missing_recording_does_not_stop_the_others(explorable, tmp_path):
     shutil.copytree(explorable.root / "wav", tmp_path / "wav")
     (tmp_path / "wav" / "utt002.wav").unlink()
-    found = embed(["utt001", "utt002"], explorable.store, read_utterance, title="EmoDB",
-                  folders=[tmp_path])  # fmt: skip
-    assert list(found.recordings) == ["utt001"]
-    assert list(found.faults) == ["utt002"]
-    assert "1 of 2 recordings" in capsys.readouterr().err
+    found = embed(["utt001", "utt002"], explorable.store, embed_recordings, [tmp_path])
+    assert found["utt001"].address and not found["utt001"].fault
+    assert not found["utt002"].address and found["utt002"].fault
 
 
-@pytest.mark.parametrize("num_samples", [1, 299, 16_000])
-def test_the_outline_fills_its_picture(num_samples):
-    samples = np.sin(np.arange(num_samples) + 1).astype(np.float32)
-    numbers = [int(n) for n in re.findall(r"-?\d+", waveform_path(samples))]
-    assert min(numbers) >= 0
-    assert max(numbers[::2]) <= WIDTH and max(numbers[1::2]) <= HEIGHT
-    assert min(numbers[1::2]) == 0 or max(numbers[1::2]) == HEIGHT
+def test_several_corpora_have_folders_of_their_own(explorable, stores, write_wav):
+    table = stores.manifest(2)
+    other = stores.complete(table, dataset="nemo")
+    for path in table["path"]:
+        write_wav(stores.folder / path)
+    joined = JoinedStore([explorable.store, other])
+    asked = []
 
+    def encode(root, utterances, names):
+        asked.append((root, list(names)))
+        return embed_recordings(root, utterances, names)
 
-def test_silence_is_a_line():
-    path = waveform_path(np.zeros(8_000, dtype=np.float32))
-    assert set(re.findall(r" (\d+)", path)) == {str(HEIGHT // 2)}
+    found = embed(["nemo/utt001", "emodb/utt001"], joined, encode, [stores.folder])
+    assert list(found) == ["emodb/utt001", "nemo/utt001"]
+    assert asked[1] == (stores.folder, ["utt001"])
+    assert found["nemo/utt001"].address

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tokser.report.embedded_audio import Recording
 from tokser.report.predicted import Predicted
-from tokser.report.recordings import Embedded, Recording
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
 __all__ = ["ShownUtterance", "errors_table", "show", "wanted_recordings"]
@@ -77,7 +77,7 @@ def errors_table(predicted: Predicted, most: int, name: str, title: str) -> Tabl
 def show(
     utterances: pd.DataFrame,
     predicted: Predicted,
-    embedded: Embedded,
+    recordings: Mapping[str, Recording],
     attention: Mapping[str, str],
 ) -> list[ShownUtterance]:
     """Gather what is shown of utterances one by one.
@@ -85,7 +85,7 @@ def show(
     Args:
         utterances: Rows of `predicted.table`, in the order in which they are shown.
         predicted: Predictions.
-        embedded: Recordings on the page.
+        recordings: Of the page, by id.
         attention: Anchors of attention maps on the page, by id.
     """
     named = {"speaker": "Speaker", "transcript": "Transcript", "path": "Recording"}
@@ -97,11 +97,15 @@ def show(
             probability="" if pd.isna(row["probability"]) else f"{100 * row['probability']:.1f} %",
             probabilities=_probabilities(predicted.probabilities.loc[name]),
             about={title: row[key] for key, title in named.items() if row.get(key)},
-            recording=embedded.recordings.get(str(name)),
+            recording=_readable(recordings.get(str(name))),
             attention=attention.get(str(name), ""),
         )
         for name, row in utterances.to_dict("index").items()
     ]
+
+
+def _readable(recording: Recording | None) -> Recording | None:
+    return recording if recording is not None and recording.address else None
 
 
 def wanted_recordings(predicted: Predicted, most: int) -> list[str]:
