@@ -5,7 +5,7 @@ import pytest
 
 from tokser.report.embedded_audio import Recording
 from tokser.report.errors_list import errors_table, show, wanted_recordings
-from tokser.report.predicted import Predicted
+from tokser.report.predicted_utterances import PredictedUtterances
 from tokser.report.scores import Configuration
 from tokser.report.table import shown
 
@@ -31,7 +31,7 @@ def predicted():
         columns=["anger", "fear", "joy"],
     )
     row = Configuration("layer-1", "logreg", "0", "", "layer-1")
-    return Predicted(row, "speaker", table, probabilities)
+    return PredictedUtterances(row, "speaker", table, probabilities)
 
 
 def test_confident_errors_come_first_with_a_count_of_all(predicted):
@@ -45,7 +45,7 @@ def test_confident_errors_come_first_with_a_count_of_all(predicted):
 
 def test_columns_that_nobody_knows_are_left_out(predicted):
     bare = predicted.table.drop(columns=["speaker", "transcript", "path"])
-    unknown = Predicted(
+    unknown = PredictedUtterances(
         predicted.row, "speaker", bare.assign(probability=float("nan")), predicted.probabilities
     )
     table = errors_table(unknown, 5, "n", "t")

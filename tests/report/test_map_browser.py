@@ -12,7 +12,7 @@ from tokser.report.coordinates import Coordinates
 from tokser.report.explore import map_panel
 from tokser.report.inputs import read_inputs
 from tokser.report.page import render
-from tokser.report.predicted import Predicted
+from tokser.report.predicted_utterances import PredictedUtterances
 from tokser.report.scores import Configuration
 from tokser.report.sections import find_sections
 from tokser.report.utterance_map import UtteranceMap
@@ -192,7 +192,7 @@ def large(make_folders, tmp_path_factory):
     )
     table["is_correct"] = table["label"] == table["prediction"]
     row = Configuration("layer-1", "logreg", "0", "", "layer-1")
-    predicted = Predicted(row, "speaker", table, pd.DataFrame(index=table.index))
+    predicted = PredictedUtterances(row, "speaker", table, pd.DataFrame(index=table.index))
     places = Coordinates(rng.normal(size=(NUM_IEMOCAP, 2)), "PC 1", "PC 2", "")
     results = make_folders().results("iemocap", dataset="iemocap")
     inputs, settings = read_inputs([results]), ReportSettings(results=(results,))

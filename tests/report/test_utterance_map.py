@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tokser.report.coordinates import Coordinates
-from tokser.report.predicted import Predicted
+from tokser.report.predicted_utterances import PredictedUtterances
 from tokser.report.scores import Configuration
 from tokser.report.utterance_map import UtteranceMap
 
@@ -31,7 +31,7 @@ def make(num: int = 30, speakers: int = 4, **columns: object) -> UtteranceMap:
         index=pd.Index([f"utt{i}" for i in range(num)], name="id"),
     ).assign(**columns)
     table["is_correct"] = table["label"] == table["prediction"]
-    predicted = Predicted(ROW, "speaker", table, pd.DataFrame(index=table.index))
+    predicted = PredictedUtterances(ROW, "speaker", table, pd.DataFrame(index=table.index))
     values = rng.normal(size=(num, 2)) * [3, 1]
     return UtteranceMap(predicted, Coordinates(values, "PC 1", "PC 2", ""), "layer-1", "EmoDB")
 

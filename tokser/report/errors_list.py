@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from tokser.report.embedded_audio import Recording
-from tokser.report.predicted import Predicted
+from tokser.report.predicted_utterances import PredictedUtterances
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
 __all__ = ["ShownUtterance", "errors_table", "show", "wanted_recordings"]
@@ -41,7 +41,7 @@ class ShownUtterance:
     attention: str = ""
 
 
-def errors_table(predicted: Predicted, most: int, name: str, title: str) -> Table | None:
+def errors_table(predicted: PredictedUtterances, most: int, name: str, title: str) -> Table | None:
     """List errors, the most confident first.
 
     Args:
@@ -76,7 +76,7 @@ def errors_table(predicted: Predicted, most: int, name: str, title: str) -> Tabl
 
 def show(
     utterances: pd.DataFrame,
-    predicted: Predicted,
+    predicted: PredictedUtterances,
     recordings: Mapping[str, Recording],
     attention: Mapping[str, str],
 ) -> list[ShownUtterance]:
@@ -108,13 +108,13 @@ def _readable(recording: Recording | None) -> Recording | None:
     return recording if recording is not None and recording.address else None
 
 
-def wanted_recordings(predicted: Predicted, most: int) -> list[str]:
+def wanted_recordings(predicted: PredictedUtterances, most: int) -> list[str]:
     """Return whose recordings go with the page: errors, then the least confident others."""
     order: Sequence[object] = [*predicted.errors.index, *predicted.correct.index]
     return [str(name) for name in order[:most]]
 
 
-def _note(predicted: Predicted, most: int) -> str:
+def _note(predicted: PredictedUtterances, most: int) -> str:
     num_errors, num = len(predicted.errors), len(predicted.table)
     if num_errors <= most:
         return f"All {num_errors} errors among {num} test utterances."

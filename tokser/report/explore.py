@@ -15,7 +15,7 @@ from tokser.report.embedded_audio import Recording
 from tokser.report.errors_list import ShownUtterance, errors_table, show, wanted_recordings
 from tokser.report.found_store import NamedStores, mapped_terms, recorded_store
 from tokser.report.inputs import Experiment
-from tokser.report.predicted import Predicted, predicted_by
+from tokser.report.predicted_utterances import PredictedUtterances, predicted_by
 from tokser.report.recordings import Embed, embed
 from tokser.report.sections import Section
 from tokser.report.study import Interactive, Panel
@@ -42,7 +42,7 @@ class _Explored:
     """
 
     section: Section
-    predicted: Predicted
+    predicted: PredictedUtterances
     experiment: Experiment
     store: Store | None
     absence: str

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tokser.report.inputs import read_inputs
-from tokser.report.predicted import predicted_by
+from tokser.report.predicted_utterances import predicted_by
 from tokser.report.sections import find_sections
 
 
