@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 import tokser
 from tokser.config import ReportSettings
@@ -162,6 +163,16 @@ def test_screen_readers_hear_the_map(opened):
     described = plane.get_attribute("aria-describedby")
     assert "arrow key" in opened.locator(f"#{described}").inner_text()
     assert opened.locator(".chosen p").get_attribute("role") == "status"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", [".utterance-map", ".recordings"])
+def test_axe_core_finds_no_violation(opened, part):
+    opened.evaluate("() => document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    opened.locator(".plane").focus()
+    opened.keyboard.press("Home")
+    found = Axe().run(opened, context=part, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_without_scripts_there_are_picture_and_lists(open_page, page_file):

@@ -68,6 +68,7 @@ def test_utterances_without_a_label_are_left_out(folders):
     assert "utt003" not in predicted_by(_part(folder)).table.index
 
 
+@pytest.mark.slow
 def test_a_store_adds_speakers_and_transcripts(explorable):
     found = predicted_by(_part(explorable.results))
     assert found.absent_from(explorable.store) == []

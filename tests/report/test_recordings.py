@@ -2,9 +2,13 @@
 
 import shutil
 
+import pytest
+
 from tokser.experiments.joined_store import JoinedStore
 from tokser.report.recordings import embed
 from tokser.stages.embed_recordings import embed_recordings
+
+pytestmark = pytest.mark.slow
 
 
 def test_recordings_are_read_where_they_are_now(explorable):

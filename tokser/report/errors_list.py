@@ -13,6 +13,8 @@ __all__ = ["ShownUtterance", "errors_table", "show", "wanted_recordings"]
 
 _MOST_CLASSES = 4
 """Probabilities that are written out for an utterance."""
+_LEAST_SHOWN = 0.0005
+"""Smaller probabilities would be written as 0.0 %."""
 _SHOWN = {"speaker": "Speaker", "transcript": "Transcript"}
 
 
@@ -122,5 +124,6 @@ def _note(predicted: PredictedUtterances, most: int) -> str:
 
 
 def _probabilities(values: "pd.Series[float]") -> str:
-    largest = values.dropna().sort_values(ascending=False, kind="stable").head(_MOST_CLASSES)
+    known = values[values >= _LEAST_SHOWN].sort_values(ascending=False, kind="stable")
+    largest = known.head(_MOST_CLASSES)
     return ", ".join(f"{name} {100 * value:.1f} %" for name, value in largest.items())
