@@ -45,8 +45,8 @@ class ReportSettings(Settings):
     errors: Annotated[int, Field(ge=0, le=LARGEST), Option(metavar="N")] = 20
     """How many errors are listed for each dataset, the most confident first; 0: none."""
     audio: Annotated[int, Field(ge=0, le=LARGEST), Option(metavar="N")] = 0
-    """How many recordings can be played, errors first: they are put into the page, as Ogg/Opus, some
-    5 kB a second. The size is said before."""
+    """How many recordings can be played, errors first: they are put into the page, as Ogg/Opus,
+    some 5 kB a second. The size is said before."""
     stores: Annotated[
         tuple[str, ...],
         Option(name="--store", metavar="PATH|URL", unset="the one that made the results"),
