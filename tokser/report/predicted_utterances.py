@@ -14,7 +14,7 @@ from tokser.store import Store
 __all__ = ["ABOUT", "PredictedUtterances", "predicted_by"]
 
 PROBABILITY = "probability_"
-ABOUT = ("speaker", "sex", "session", "transcript", "path")
+ABOUT = ("corpus", "speaker", "sex", "session", "transcript", "path")
 """Columns of the store's utterance table that are shown."""
 
 

@@ -34,6 +34,7 @@ _NAME_OF = {
     "label": "Label",
     "prediction": "Prediction",
     "outcome": "Correct or not",
+    "corpus": "Corpus",
     "speaker": "Speaker",
     "sex": "Sex",
     "session": "Session",
