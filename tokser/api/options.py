@@ -14,11 +14,13 @@ __all__ = [
     "ExperimentOptions",
     "ExtractOptions",
     "FitOptions",
+    "LabelsOptions",
     "PoolOptions",
     "PredictOptions",
     "PretrainOptions",
     "RegressOptions",
     "ReportOptions",
+    "ScalingOptions",
     "SimilarityOptions",
     "TransferOptions",
 ]
@@ -203,6 +205,22 @@ class ProbeOptions(TypedDict, total=False):
     check: bool
 
 
+class LabelsOptions(TypedDict, total=False):
+    """Of `tokser.labels`."""
+
+    root: AnyPath | None
+    protocol: Literal["speaker", "kfold", "random", "text", "fixed"] | None
+    num_folds: int
+    seed: int
+    head: str | None
+    num_neighbours: int
+    neighbours_from: Literal["other-speakers", "all"]
+    neighbour_features: str | None
+    listed: int
+    audio: int
+    check: bool
+
+
 class SimilarityOptions(TypedDict, total=False):
     """Of `tokser.similarity`."""
 
@@ -210,6 +228,25 @@ class SimilarityOptions(TypedDict, total=False):
     batch_size: int
     seed: int
     check: bool
+
+
+class ScalingOptions(FrameHeadOptions, total=False):
+    """Of `tokser.scaling`."""
+
+    num_speakers: int | Sequence[int]
+    num_utterances: int | Sequence[int]
+    num_draws: int
+    seed: int
+    protocol: Literal["speaker", "kfold"] | None
+    num_folds: int
+    head_grid: AnyPath | Mapping[str, Any]
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    ledger: AnyPath | None
+    check: bool
+    device: str
 
 
 class RegressOptions(ExperimentOptions, total=False):
@@ -271,6 +308,12 @@ class PredictOptions(TypedDict, total=False):
 class ReportOptions(TypedDict, total=False):
     """Of `tokser.report` and of `Results.report`."""
 
+    map: str | bool | None
+    map_method: Literal["pca", "umap"]
+    errors: int
+    audio: int
+    stores: Names
+    roots: AnyPath | Sequence[AnyPath]
     formats: Names
     columns: Names
     title: str

@@ -7,9 +7,11 @@ from typing import Any
 
 from tokser.config import (
     ClassifySettings,
+    LabelsSettings,
     PretrainSettings,
     ProbeSettings,
     RegressSettings,
+    ScalingSettings,
     Settings,
     SimilaritySettings,
     TransferSettings,
@@ -31,6 +33,8 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "tune": TuneSettings,
     "probe": ProbeSettings,
     "similarity": SimilaritySettings,
+    "labels": LabelsSettings,
+    "scaling": ScalingSettings,
 }
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""

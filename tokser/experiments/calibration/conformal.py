@@ -64,7 +64,7 @@ def class_scores(
         before = before + draws[:, None] * sorted_down
     scores: np.ndarray = np.empty_like(before)
     np.put_along_axis(scores, order, before, axis=1)
-    return scores
+    return np.asarray(scores)
 
 
 def fit_threshold(

@@ -117,11 +117,15 @@ class PerFoldHead(Head):
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
         """Fit the chosen candidate on every utterance, for the chosen number of epochs."""
+        with threadpool_limits(limits=1):
+            return self.fit_all_here(data, choice)
+
+    def fit_all_here(self, data: TrainingData, choice: Choice) -> FittedHead:
+        """Do what `fit_all` does with as many threads as the caller has set."""
         candidate = self.candidates(data.task, data.grid, data.seed)[choice.point]
         ids = list(data.functionals.index)
         scaled = _Scaled.by(ids, data)
-        with threadpool_limits(limits=1):
-            *_, model = islice(candidate.epochs(scaled.part(ids)), choice.epochs or 1)
+        *_, model = islice(candidate.epochs(scaled.part(ids)), choice.epochs or 1)
         return self._fitted(model, scaled)
 
     def kept_as(self, model: Any) -> type[TrainedEstimator]:
