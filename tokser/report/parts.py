@@ -16,6 +16,7 @@ from tokser.report.leakage import Leakage, leakage_of, measure_leakage
 from tokser.report.mixes import LayerWeights, find_layer_weights, weights_figure, weights_table
 from tokser.report.naming import protocol_title
 from tokser.report.scores import Configuration, Score, Scores, score_table
+from tokser.report.search_points import search_panel
 from tokser.report.significance import Family, comparison_table, find_families
 from tokser.report.study import Panel
 from tokser.report.svg import Drawing
@@ -194,6 +195,12 @@ class Part:
     @cached_property
     def _leakages(self) -> list[Leakage]:
         return measure_leakage(self.scores) if self.shares_speakers else []
+
+    @cached_property
+    def search(self) -> Panel | None:
+        """What searches tried on dev; None where no head had a choice."""
+        more = (self.name, self.title, self.scores.protocols, self.stamps)
+        return search_panel(self._own("grid"), self.metric, *more)
 
     @cached_property
     def _curves(self) -> list[LayerCurve]:
