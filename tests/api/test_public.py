@@ -19,6 +19,7 @@ from tokser.config import (
     ProbeSettings,
     RegressSettings,
     ReportSettings,
+    ScalingSettings,
     SimilaritySettings,
     TranscribeSettings,
 )
@@ -36,6 +37,7 @@ CALLS = {
     "probe": (ProbeSettings, options.ProbeOptions),
     "transcribe": (TranscribeSettings, options.TranscribeOptions),
     "similarity": (SimilaritySettings, options.SimilarityOptions),
+    "scaling": (ScalingSettings, options.ScalingOptions),
 }
 
 

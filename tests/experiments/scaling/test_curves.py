@@ -18,7 +18,8 @@ def made(recall_at, *, sizes=SIZES, num_units=10, num_draws=5, spread=0.03):
         recall = np.clip(recall_at(size) + of_unit + of_draw, 0, 1)
         cells = np.stack([recall, 1 - recall, 1 - recall, recall], axis=-1)
         sums = 50 * cells.reshape(num_units, num_draws, 2, 2)
-        points.append(Point(size, UnitSums(sums, 100.0 * num_units), size, 50 * size, 5, 0))
+        tested = UnitSums(sums, 100.0 * num_units)
+        points.append(Point(size, tested, float(size), 50.0 * size, 5, 0))
     folds = list(range(num_units))
     return Curve("speakers", points, folds, uar_from_confusion, "share", has_chance=True)
 
@@ -53,10 +54,16 @@ def test_too_few_points_or_speakers_have_no_law(kept, message):
     assert message in law_of(made(lambda n: 0.95 - 0.4 * n**-0.8, **kept))["not_identified"]
 
 
-def test_a_line_leaves_the_parameters_open():
-    row = law_of(made(lambda n: 0.5 + 0.05 * n, sizes=(1, 2, 3, 4)))
-    assert row["not_identified"].startswith("parameters: exponents from 0.05")
-    assert row["score_at_double"] > row["score_at_largest"]
+def test_exponents_that_fit_as_well_are_told():
+    curve = made(lambda n: 0.9 - 0.2 * n**-0.8, sizes=(1, 2, 3, 4), num_draws=2, spread=0.08)
+    row = law_of(curve)
+    assert "to 3 fit as well" in row["not_identified"]
+    assert row["score_at_double"] >= row["score_at_largest"]
+
+
+def test_a_curve_that_is_no_power_law_is_told():
+    row = law_of(made(lambda n: 0.5 + 0.45 * (n > 3), spread=0.01))
+    assert "no power law: it misses the scores by" in row["not_identified"]
 
 
 def test_intervals_hold_the_score_and_grow_with_the_draws_spread():
