@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tokser.api.compare_results import compare_results
     from tokser.api.experiments import classify, regress
     from tokser.api.features import extract, pool
+    from tokser.api.labels import labels, relabel
     from tokser.api.models import TrainedModel, fit, load_model
     from tokser.api.pages import report
     from tokser.api.probes import probe, similarity
@@ -50,6 +51,7 @@ __all__ = [
     "extract",
     "fit",
     "heads",
+    "labels",
     "load_model",
     "load_results",
     "open_store",
@@ -57,6 +59,7 @@ __all__ = [
     "pretrain",
     "probe",
     "regress",
+    "relabel",
     "report",
     "scaling",
     "show_progress",
@@ -77,11 +80,13 @@ _HOMES = {
     "compare_results": "api.compare_results",
     "extract": "api.features",
     "fit": "api.models",
+    "labels": "api.labels",
     "load_model": "api.models",
     "load_results": "api.results",
     "pool": "api.features",
     "probe": "api.probes",
     "regress": "api.experiments",
+    "relabel": "api.labels",
     "scaling": "api.scaling",
     "show_progress": "api.showing",
     "similarity": "api.probes",

@@ -14,6 +14,7 @@ from tokser.config import (
     ClassifySettings,
     ExtractSettings,
     FitSettings,
+    LabelsSettings,
     PoolSettings,
     PretrainSettings,
     ProbeSettings,
@@ -36,6 +37,7 @@ CALLS = {
     "report": (ReportSettings, options.ReportOptions),
     "probe": (ProbeSettings, options.ProbeOptions),
     "transcribe": (TranscribeSettings, options.TranscribeOptions),
+    "labels": (LabelsSettings, options.LabelsOptions),
     "similarity": (SimilaritySettings, options.SimilarityOptions),
     "scaling": (ScalingSettings, options.ScalingOptions),
 }

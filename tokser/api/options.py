@@ -14,6 +14,7 @@ __all__ = [
     "ExperimentOptions",
     "ExtractOptions",
     "FitOptions",
+    "LabelsOptions",
     "PoolOptions",
     "PredictOptions",
     "PretrainOptions",
@@ -154,6 +155,9 @@ class ClassifyOptions(ExperimentOptions, total=False):
     """Of `tokser.classify`."""
 
     labels: Literal["single", "distribution", "multilabel"]
+    calibrate: Literal["speakers", "dev"] | None
+    coverage: float | Sequence[float]
+    set_score: Literal["lac", "aps", "aps-randomised"]
     scheduler: str | None
     cluster: AnyPath | None
 
@@ -198,6 +202,22 @@ class ProbeOptions(TypedDict, total=False):
     """Of `tokser.probe`."""
 
     seed: int
+    check: bool
+
+
+class LabelsOptions(TypedDict, total=False):
+    """Of `tokser.labels`."""
+
+    root: AnyPath | None
+    protocol: Literal["speaker", "kfold", "random", "text", "fixed"] | None
+    num_folds: int
+    seed: int
+    head: str | None
+    num_neighbours: int
+    neighbours_from: Literal["other-speakers", "all"]
+    neighbour_features: str | None
+    listed: int
+    audio: int
     check: bool
 
 
@@ -258,6 +278,9 @@ class FitOptions(FrameHeadOptions, total=False):
     stratify: bool
     seed: int
     results: AnyPath | None
+    calibrate: bool
+    coverage: float | Sequence[float]
+    set_score: Literal["lac", "aps", "aps-randomised"]
     ledger: AnyPath | None
     check: bool
     track: Names
@@ -276,12 +299,21 @@ class PredictOptions(TypedDict, total=False):
     encoders: Names
     device: str
     batch_seconds: float | None
+    probabilities: Literal["calibrated", "raw"]
+    sets: Literal["speakers", "utterances"] | None
+    coverage: float | None
     out: AnyPath | None
 
 
 class ReportOptions(TypedDict, total=False):
     """Of `tokser.report` and of `Results.report`."""
 
+    map: str | bool | None
+    map_method: Literal["pca", "umap"]
+    errors: int
+    audio: int
+    stores: Names
+    roots: AnyPath | Sequence[AnyPath]
     formats: Names
     columns: Names
     title: str

@@ -34,6 +34,8 @@ _COMMANDS = {
     "pool": "Write mean and standard deviation of features over their frames or tokens.",
     "probe": "Show which layer knows what: emotion, speaker, sex, sentence, duration, pitch.",
     "similarity": "Show how alike the features of a store are, layer by layer.",
+    "labels": "Show which labels are doubtful, and write a page to hear them and to decide.",
+    "relabel": "Write a new manifest with the labels that DECISIONS say.",
     "scaling": "Show how scores grow with training speakers and utterances.",
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",

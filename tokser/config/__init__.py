@@ -12,6 +12,7 @@ from tokser.config.extract import ExtractSettings
 from tokser.config.fit import FitSettings
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.config.grid import GridSettings
+from tokser.config.labels import LabelsSettings, RelabelSettings
 from tokser.config.pool import PoolSettings
 from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
@@ -38,6 +39,7 @@ __all__ = [
     "FitSettings",
     "FrameHeadSettings",
     "GridSettings",
+    "LabelsSettings",
     "PoolSettings",
     "PrecisionName",
     "PredictSettings",
@@ -46,6 +48,7 @@ __all__ = [
     "QueriesName",
     "Rate",
     "RegressSettings",
+    "RelabelSettings",
     "ReportSettings",
     "ScalingSettings",
     "SegmentSettings",

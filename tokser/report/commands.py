@@ -7,6 +7,7 @@ from typing import Any
 
 from tokser.config import (
     ClassifySettings,
+    LabelsSettings,
     PretrainSettings,
     ProbeSettings,
     RegressSettings,
@@ -32,6 +33,7 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "tune": TuneSettings,
     "probe": ProbeSettings,
     "similarity": SimilaritySettings,
+    "labels": LabelsSettings,
     "scaling": ScalingSettings,
 }
 TUNED = "tuned-"

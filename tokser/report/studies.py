@@ -15,6 +15,7 @@ from tokser.report import naming
 from tokser.report.commands import command_of
 from tokser.report.faults import Faults
 from tokser.report.json_files import parse_object
+from tokser.report.labels_section import DOUBTFUL_LABELS
 from tokser.report.probe_section import PROBE
 from tokser.report.scaling_section import SCALE
 from tokser.report.similarity_section import SIMILAR
@@ -22,7 +23,7 @@ from tokser.report.study import FurtherTable, Study, StudyKind, StudySection
 
 __all__ = ["FURTHER_TABLES", "STUDIES", "has_file", "kind_of", "read_study", "study_sections"]
 
-STUDIES: tuple[StudyKind, ...] = (PROBE, SIMILAR, SCALE)
+STUDIES: tuple[StudyKind, ...] = (PROBE, SIMILAR, SCALE, DOUBTFUL_LABELS)
 """In the order of the page."""
 FURTHER_TABLES: tuple[FurtherTable, ...] = ()
 """In the order of a section."""

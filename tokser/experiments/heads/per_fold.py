@@ -103,14 +103,17 @@ class PerFoldHead(Head):
                 num_constant = int(scaled.scaling.is_constant.sum())
                 trials = _trials(candidates, fitted, best, data.task, num_constant)
                 model, selected = fitted[best].model, candidates[best]
+                before = None
                 if how.refit:
+                    before = self._fitted(model, scaled) if how.keeps_selected else None
                     ids = data.fitted_ids(fold, with_dev=True)
                     scaled = _Scaled.by(ids, data)
                     epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
                     *_, model = epochs
                     how.on_models(1)
                 halves = [one.halves for one in fitted]
-                yield FittedFold(selected.params, trials, self._fitted(model, scaled), halves)
+                made = self._fitted(model, scaled)
+                yield FittedFold(selected.params, trials, made, halves, before)
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
         """Fit the chosen candidate on every utterance, for the chosen number of epochs."""
