@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
+from tokser.config.experiments import GROUP_SETTINGS
 from tokser.device import resolve_device
 from tokser.errors import SettingsError
 from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
@@ -28,6 +29,8 @@ from tokser.experiments.dataset import (
     setup_of,
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
+from tokser.experiments.fairness.files import fairness_files
+from tokser.experiments.fairness.groupings import Grouping, find_groupings
 from tokser.experiments.feature_expressions import Early
 from tokser.experiments.fold_study import JOURNAL, require_optuna
 from tokser.experiments.head_inputs import HeadInputs, read_inputs
@@ -106,7 +109,8 @@ def run_experiment(
     inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
     stamp = stamp_of(task, settings, inputs, command)
     keeps = settings.save_models or holds_models(settings.out)
-    if stamp.marks(settings.out) and keeps is holds_models(settings.out):
+    is_told = stamp.agrees(settings.out, GROUP_SETTINGS) and keeps is holds_models(settings.out)
+    if stamp.marks(settings.out) and is_told:
         say(f"{command}: already in {settings.out}")
         return settings.out
     stamp.require_own(settings.out)
@@ -114,6 +118,7 @@ def run_experiment(
     device = str(resolve_device(settings.device)) if is_network else "cpu"
     if dataset is None:
         dataset = load(store, task, expressions, settings)
+    groupings = find_groupings(dataset.utterances, settings.by, settings.age_bands)
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
     ledger = open_ledger(settings, stamp, dataset)
@@ -129,7 +134,7 @@ def run_experiment(
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
         if models is not None:
             models.finish([*trained, *combined])
-        _write(dataset, settings, [*trained, *combined], more_files)
+        _write(dataset, settings, [*trained, *combined], groupings, more_files)
         stamp.write(settings.out)
     return settings.out
 
@@ -250,6 +255,7 @@ def _write(
     dataset: Dataset,
     settings: ExperimentSettings,
     outcomes: Sequence[Outcome],
+    groupings: Sequence[Grouping],
     more_files: MoreFiles | None,
 ) -> None:
     """Write the files that users read."""
@@ -287,6 +293,7 @@ def _write(
         folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
         atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
         files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
+    files |= fairness_files(outcomes, dataset, groupings, name=name, setup=setup, seed=seed)
     files |= more_files(rows) if more_files is not None else {}
     checksummed = ChecksummedFolder(settings.out)
     checksummed.put(files)

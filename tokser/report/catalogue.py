@@ -34,6 +34,7 @@ def tables_of(
             if part.layer_weights_table is not None:
                 yield part.layer_weights_table
             yield from (confused.table for confused in part.confusions)
+            yield from (table for one in part.by_group for table in (one.groups, one.gaps))
             if part.comparisons is not None:
                 yield part.comparisons
         yield from (table for table, _ in section.matrices)
@@ -74,6 +75,8 @@ def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Dr
             found[_file_name(f"{part.name}-layer-weights-{label}")] = figure
         for confused in part.confusions:
             found[_file_name(confused.table.name)] = confused.figure
+        for one in part.by_group:
+            found[_file_name(one.groups.name)] = one.figure
         if part.agreement:
             found[_file_name(f"{part.name}-agreement")] = part.agreement
     return found | pretraining_figures(runs)

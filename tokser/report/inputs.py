@@ -13,6 +13,7 @@ import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
+from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.experiments.results import (
     CLASSIFICATION,
     LABELS,
@@ -64,7 +65,7 @@ class Experiment:
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
         further: Tables that only some folders have, by file: `transfer.csv`, `labels.csv`,
-            `corpora.csv`, `shared.csv`.
+            `corpora.csv`, `shared.csv`, `groups.csv`, `gaps.csv`.
     """
 
     folder: Path
@@ -172,7 +173,10 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     )
     further = {
         table.file: read(table)
-        for table in (TRANSFER, LABELS, SHARED, tables.corpora)
+        for table in (
+            *(TRANSFER, LABELS, SHARED, tables.corpora),
+            *(groups_table(tables), gaps_table(tables)),
+        )
         if _is_there(folder, table)
     }
     audit = faults.read(folder / "audit.json", command, parse_audit)
