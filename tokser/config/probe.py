@@ -31,8 +31,8 @@ class ProbeSettings(Settings):
         tuple[str, ...],
         Option(aliases=("--target",), joined=",", metavar="NAME,...", unset="all that there are"),
     ] = ()
-    """What is predicted: emotion, speaker, sex, language, sentence, duration; energy and f0, where
-    the store has eGeMAPS; or any column of the manifest."""
+    """What is predicted: emotion, speaker, sex, language, sentence, duration; energy and f0, after
+    `tokser pool --acoustic` or with eGeMAPS in the store; or any column of the manifest."""
     seed: Seed = 0
     """Deals speakers (for the target speaker: sentences) into folds, and shuffles the controls."""
     out: Annotated[Path | None, Option(short="-o", kind="folder", unset="nothing is written")] = (
