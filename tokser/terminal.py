@@ -178,6 +178,7 @@ def probe_tables(table: "pd.DataFrame") -> list[Table]:
         kinds = f"{int(first['num_classes'])} classes, " if first["metric"] == "uar" else ""
         title = (
             f"{target}: {kinds}n = {first['n']:,}, {first['num_groups']:,} {first['grouped_by']}s"
+            f"{', ' + first['head'] if first['head'] == 'logreg' else ''}"
         )
         heading = f"{first['metric'].upper()} [95 %]"
         own = _table("feature", heading, "shuffled", "selectivity", title=title)

@@ -75,4 +75,4 @@ def _normalised_difference(
     # Of a silent frame nothing is periodic.
     is_sound = sums > _ROUNDING * np.maximum(power[:, :1], _ROUNDING)
     np.divide(difference[:, 1:] * lags, sums, out=normalised[:, 1:], where=is_sound)
-    return normalised
+    return np.asarray(normalised)
