@@ -84,6 +84,7 @@ class Table:
         columns: In order.
         may_be_empty: Whether it may hold no row.
         more: How further columns begin that follow the declared ones, such as `probability_`.
+        more_kind: What these hold; None: whatever the file says, which is text in CSV.
     """
 
     file: str
@@ -91,6 +92,7 @@ class Table:
     columns: tuple[Column, ...]
     may_be_empty: bool = False
     more: str | tuple[str, ...] = ""
+    more_kind: Kind | None = None
 
     @property
     def names(self) -> list[str]:
@@ -114,7 +116,11 @@ class Table:
         typed = {c.name: c.typed(table.get(c.name, blank)) for c in self.columns}
         further = [n for n in table if self.more and str(n).startswith(self.more)]
         last = {self.names[-1]: typed.pop(self.names[-1])} if further else {}
-        return pd.DataFrame(typed | {name: table[name] for name in further} | last)
+        others = {name: self._further(str(name), table[name]) for name in further}
+        return pd.DataFrame(typed | others | last)
+
+    def _further(self, name: str, values: pd.Series) -> pd.Series:
+        return values if self.more_kind is None else Column(name, self.more_kind).typed(values)
 
     def content(self, table: pd.DataFrame) -> bytes:
         """Return a table as the bytes of its file."""
