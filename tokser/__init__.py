@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tokser.api.pages import report
     from tokser.api.probes import probe, similarity
     from tokser.api.results import Results, load_results
+    from tokser.api.scaling import scaling
     from tokser.api.showing import show_progress
     from tokser.api.transcripts import transcribe
     from tokser.api.transfer import transfer
@@ -58,6 +59,7 @@ __all__ = [
     "regress",
     "relabel",
     "report",
+    "scaling",
     "show_progress",
     "similarity",
     "transcribe",
@@ -82,6 +84,7 @@ _HOMES = {
     "probe": "api.probes",
     "regress": "api.experiments",
     "relabel": "api.labels",
+    "scaling": "api.scaling",
     "show_progress": "api.showing",
     "similarity": "api.probes",
     "transcribe": "api.transcripts",

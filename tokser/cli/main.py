@@ -36,6 +36,7 @@ _COMMANDS = {
     "similarity": "Show how alike the features of a store are, layer by layer.",
     "labels": "Show which labels are doubtful, and write a page to hear them and to decide.",
     "relabel": "Write a new manifest with the labels that DECISIONS say.",
+    "scaling": "Show how scores grow with training speakers and utterances.",
     "audit": "Show what the parts of splits share, and what they lack.",
     "classify": "Train and score emotion classifiers.",
     "transfer": "Train emotion classifiers on one corpus and test them on another.",

@@ -17,6 +17,7 @@ from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.probe import ProbeSettings
 from tokser.config.report import ReportSettings
+from tokser.config.scaling import ScalingSettings
 from tokser.config.segment import SegmentSettings
 from tokser.config.similarity import SimilaritySettings
 from tokser.config.transcribe import TranscribeSettings
@@ -47,6 +48,7 @@ __all__ = [
     "RegressSettings",
     "RelabelSettings",
     "ReportSettings",
+    "ScalingSettings",
     "SegmentSettings",
     "Settings",
     "SimilaritySettings",

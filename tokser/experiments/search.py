@@ -1,6 +1,6 @@
 """One unit of an experiment: a head fits every fold, and predicts its test part once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,11 +26,14 @@ class SearchResult:
             dev_<metric>, and dev_<metric>_crossfit (see `crossfit`) of the selected one; selected;
             and num_constant, how many columns the training part leaves constant.
         models: What predicted each fold's test part, by fold; none where it was read from files.
+        dev: Predictions of each fold's dev part, by the head as dev selected it, before it was
+            trained again; None where they were not asked for.
     """
 
     predictions: pd.DataFrame
     trials: pd.DataFrame
     models: Mapping[str, FittedHead] = field(default_factory=dict)
+    dev: pd.DataFrame | None = None
 
     def on_dev(self, column: str) -> dict[str, float]:
         """Return a dev score of what was selected, by fold.
@@ -51,6 +54,7 @@ def search(
     before_test: Callable[[Split, dict[str, Any]], None] = lambda split, params: None,
     workers: Workers | None = None,
     study: str = "",
+    predicts_dev: bool = False,
 ) -> SearchResult:
     """Let each fold select by its own dev part, and predict its test part.
 
@@ -64,19 +68,19 @@ def search(
             touched.
         workers: Processes that networks are trained by; none: this one.
         study: Name under which the head keeps trials, where it draws them.
+        predicts_dev: Whether the dev parts are predicted, too.
     """
-    predictions, trials = [], []
+    predictions, on_dev, trials = [], [], []
     models: dict[str, FittedHead] = {}
-    folds = head.fit(data, Fitting(refit, on_models, workers, study))
+    folds = head.fit(data, Fitting(refit, on_models, workers, study, predicts_dev))
     with closing(folds):
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)
-            outputs = fitted.fitted.predict(data, split.test)
+            predictions.append(_predictions(fitted.fitted, data, split.fold, split.test))
             models[split.fold] = fitted.fitted
-            columns = data.task.prediction_table(data.targets(split.test), outputs, data.classes)
-            columns.insert(0, "fold", split.fold)
-            columns.insert(1, "id", list(split.test))
-            predictions.append(columns)
+            if predicts_dev and split.dev:
+                selected = fitted.before_refit or fitted.fitted
+                on_dev.append(_predictions(selected, data, split.fold, split.dev))
             rows = enumerate(fitted.trials)
             trials += [(point, {"fold": split.fold} | row) for point, row in rows]
     if head.lists_points_first:
@@ -87,4 +91,16 @@ def search(
     rows_by_name = pd.DataFrame([row for _, row in trials])
     typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
     typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
-    return SearchResult(pd.concat(predictions, ignore_index=True), pd.DataFrame(typed), models)
+    together = pd.concat(predictions, ignore_index=True)
+    dev = pd.concat([*on_dev, together.iloc[:0]], ignore_index=True) if predicts_dev else None
+    return SearchResult(together, pd.DataFrame(typed), models, dev)
+
+
+def _predictions(
+    fitted: FittedHead, data: TrainingData, fold: str, ids: Sequence[str]
+) -> pd.DataFrame:
+    outputs = fitted.predict(data, ids)
+    columns = data.task.prediction_table(data.targets(ids), outputs, data.classes)
+    columns.insert(0, "fold", fold)
+    columns.insert(1, "id", list(ids))
+    return columns

@@ -96,6 +96,8 @@ def run_units(
     count: Callable[[Unit], int],
     run: Callable[[Unit, Callable[[int], None]], SearchResult],
     models: "KeptModels | None" = None,
+    *,
+    with_dev: bool = False,
 ) -> None:
     """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models.
 
@@ -107,9 +109,10 @@ def run_units(
         count: Returns how many models a unit trains.
         run: Trains and tests a unit.
         models: Keeps the models of folds; None: nobody does.
+        with_dev: Whether predictions of dev parts are kept, too.
     """
     checksummed = ChecksummedFolder(out)
-    pending = _pending(units, tables, checksummed, models)
+    pending = _pending(units, tables, checksummed, models, with_dev=with_dev)
     if not pending:
         return
     with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
@@ -117,8 +120,10 @@ def run_units(
             result = run(unit, bar.advance)
             if models is not None:
                 models.keep(unit, result.models)
-            contents = map(parquet_bytes, (result.predictions, result.trials))
-            checksummed.put(dict(zip(_part_files(unit, tables), contents, strict=True)))
+            kept = (result.predictions, result.trials, result.dev)
+            contents = [parquet_bytes(table) for table in kept if table is not None]
+            names = _part_files(unit, tables, with_dev=with_dev)
+            checksummed.put(dict(zip(names, contents, strict=True)))
 
 
 def _pending(
@@ -126,6 +131,8 @@ def _pending(
     tables: TaskTables,
     checksummed: ChecksummedFolder,
     models: "KeptModels | None",
+    *,
+    with_dev: bool,
 ) -> list[Unit]:
     """Return the units without whole files, and tell which files are damaged."""
     try:
@@ -134,7 +141,8 @@ def _pending(
         return list(units)
 
     def files(unit: Unit) -> list[str]:
-        return [*_part_files(unit, tables), *(models.files(unit) if models else ())]
+        own = _part_files(unit, tables, with_dev=with_dev)
+        return [*own, *(models.files(unit) if models else ())]
 
     names = [name for unit in units for name in files(unit) if name in listed]
     faults = checksummed.faults(names)
@@ -144,10 +152,11 @@ def _pending(
     return [unit for unit in units if not whole.issuperset(files(unit))]
 
 
-def read_unit(unit: Unit, tables: TaskTables, out: Path) -> SearchResult:
+def read_unit(unit: Unit, tables: TaskTables, out: Path, *, with_dev: bool = False) -> SearchResult:
     """Read what a unit that was run has left."""
-    files = _part_files(unit, tables)
-    return SearchResult(*(pd.read_parquet(out / name) for name in files))
+    files = _part_files(unit, tables, with_dev=with_dev)
+    predictions, trials, *dev = (pd.read_parquet(out / name) for name in files)
+    return SearchResult(predictions, trials, dev=dev[0] if dev else None)
 
 
 def parquet_bytes(table: pd.DataFrame) -> bytes:
@@ -155,10 +164,11 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
 
 
-def _part_files(unit: Unit, tables: TaskTables) -> tuple[str, str]:
-    """Where predictions and trials are kept in the folder."""
+def _part_files(unit: Unit, tables: TaskTables, *, with_dev: bool) -> tuple[str, ...]:
+    """Where predictions, trials, and predictions of dev parts are kept in the folder."""
     name = part_name(unit, tables)
-    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"
+    dev = (f"parts/{name}.dev.parquet",) if with_dev else ()
+    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet", *dev
 
 
 def part_name(unit: Unit, tables: TaskTables) -> str:

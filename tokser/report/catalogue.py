@@ -36,6 +36,8 @@ def tables_of(
             yield part.table.with_columns(wanted) if wanted else part.table
             if part.layer_weights_table is not None:
                 yield part.layer_weights_table
+            if part.layer_map is not None:
+                yield from part.layer_map.all_tables
             yield from (confused.table for confused in part.confusions)
             if part.comparisons is not None:
                 yield part.comparisons
@@ -81,6 +83,8 @@ def figures_of(
             found[f"{part.name}-leakage"] = part.leakage_figure
         for label, figure in part.layer_figures:
             found[file_name(f"{part.name}-layers-{label}")] = figure
+        for shown in part.layer_map.figures if part.layer_map else ():
+            found[shown.name] = shown.drawing
         for label, figure in part.layer_weights:
             found[file_name(f"{part.name}-layer-weights-{label}")] = figure
         for confused in part.confusions:

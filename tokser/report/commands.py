@@ -11,6 +11,7 @@ from tokser.config import (
     PretrainSettings,
     ProbeSettings,
     RegressSettings,
+    ScalingSettings,
     Settings,
     SimilaritySettings,
     TransferSettings,
@@ -33,6 +34,7 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "probe": ProbeSettings,
     "similarity": SimilaritySettings,
     "labels": LabelsSettings,
+    "scaling": ScalingSettings,
 }
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""

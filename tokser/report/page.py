@@ -44,12 +44,15 @@ _FILTERS: dict[str, Callable[..., Any]] = {
 }
 
 
-def render(settings: ReportSettings, inputs: Inputs) -> str:
+def render(
+    settings: ReportSettings, inputs: Inputs, sections: Sequence[Section] | None = None
+) -> str:
     """Build the page.
 
     Args:
         settings: Title, caution, and the paths that the page repeats.
         inputs: Content of at least one folder of results.
+        sections: What is shown of them; None: what `find_sections` finds.
 
     Returns:
         An HTML document. The same input gives the same text.
@@ -57,7 +60,8 @@ def render(settings: ReportSettings, inputs: Inputs) -> str:
     Raises:
         InputError: A folder has different scores of one configuration.
     """
-    runs, sections = inputs.runs, find_sections(inputs)
+    runs = inputs.runs
+    sections = find_sections(inputs) if sections is None else sections
     studies = study_sections(inputs.studies)
     made_by = [command_of("pretrain", run.provenance.get("settings", run.settings)) for run in runs]
     made_by += [command for section in sections for command in section.commands]

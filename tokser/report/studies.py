@@ -17,12 +17,13 @@ from tokser.report.faults import Faults
 from tokser.report.json_files import parse_object
 from tokser.report.labels_section import DOUBTFUL_LABELS
 from tokser.report.probe_section import PROBE
+from tokser.report.scaling_section import SCALE
 from tokser.report.similarity_section import SIMILAR
 from tokser.report.study import FurtherTable, Study, StudyKind, StudySection
 
 __all__ = ["FURTHER_TABLES", "STUDIES", "has_file", "kind_of", "read_study", "study_sections"]
 
-STUDIES: tuple[StudyKind, ...] = (PROBE, SIMILAR, DOUBTFUL_LABELS)
+STUDIES: tuple[StudyKind, ...] = (PROBE, SIMILAR, SCALE, DOUBTFUL_LABELS)
 """In the order of the page."""
 FURTHER_TABLES: tuple[FurtherTable, ...] = ()
 """In the order of a section."""
@@ -67,6 +68,7 @@ def study_sections(studies: Sequence[Study]) -> list[StudySection]:
                 f"{title}: {one.kind.title}",
                 one.kind.explanation,
                 one.kind.panels(one, name, title),
+                one.kind.command,
                 command_of(one.kind.command, one.settings),
             )
         )

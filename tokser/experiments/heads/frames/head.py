@@ -83,6 +83,7 @@ class FrameHead(Head):
         found = _search(trainer, how)
         selected = {fold: _best(points) for fold, points in found.items()}
         weights = {fold: trained.weights for fold, (_, trained) in selected.items()}
+        first = dict(weights) if how.refit and how.keeps_selected else {}
         if how.refit:
             groups = plan_refits(data, selected)
             with _names_what_saves_memory():
@@ -96,6 +97,7 @@ class FrameHead(Head):
                 _trials(data, fold, found[fold], point, _mix_weights(data, weights[fold])),
                 _fitted(trainer, weights[fold], data.fitted_ids(fold, with_dev=how.refit)),
                 [found[fold][number].halves for number in sorted(found[fold])],
+                _fitted(trainer, first[fold], data.fitted_ids(fold)) if first else None,
             )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
