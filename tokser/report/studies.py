@@ -12,6 +12,7 @@ from tokser.checksummed_folder import ChecksummedFolder
 from tokser.errors import DamagedFileError
 from tokser.provenance import STAMP_NAME
 from tokser.report import naming
+from tokser.report.calibration_section import CALIBRATION_PANELS
 from tokser.report.commands import command_of
 from tokser.report.faults import Faults
 from tokser.report.json_files import parse_object
@@ -25,7 +26,7 @@ __all__ = ["FURTHER_TABLES", "STUDIES", "has_file", "kind_of", "read_study", "st
 
 STUDIES: tuple[StudyKind, ...] = (PROBE, SIMILAR, SCALE, DOUBTFUL_LABELS)
 """In the order of the page."""
-FURTHER_TABLES: tuple[FurtherTable, ...] = ()
+FURTHER_TABLES: tuple[FurtherTable, ...] = (*CALIBRATION_PANELS,)
 """In the order of a section."""
 
 

@@ -62,7 +62,7 @@ def class_scores(
         if draws is None:
             raise ValueError("aps-randomised needs a random number for each utterance")
         before = before + draws[:, None] * sorted_down
-    scores = np.empty_like(before)
+    scores: np.ndarray = np.empty_like(before)
     np.put_along_axis(scores, order, before, axis=1)
     return np.asarray(scores)
 

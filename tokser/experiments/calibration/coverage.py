@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokser.experiments.calibration.measures import Tested
+from tokser.experiments.calibration.measures import SeedPredictions
 from tokser.experiments.calibration.predicted import Predicted
 from tokser.intervals import MIN_UNITS, jackknife
 
@@ -15,7 +15,9 @@ __all__ = ["coverage_rows"]
 _Row = dict[str, Any]
 
 
-def coverage_rows(tested: Tested, sets: Sequence[np.ndarray], classes: Sequence[str]) -> list[_Row]:
+def coverage_rows(
+    tested: SeedPredictions, sets: Sequence[np.ndarray], classes: Sequence[str]
+) -> list[_Row]:
     """Return a row of all test utterances, of each class, and of each speaker or session.
 
     Intervals leave out one speaker at a time; those of one speaker alone leave out one utterance
@@ -51,11 +53,11 @@ def _held(predicted: Predicted, sets: np.ndarray) -> np.ndarray:
     return np.asarray(sets[np.arange(len(sets)), predicted.truth], dtype=np.float64)
 
 
-def _row(tested: Tested, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]) -> _Row:
+def _row(tested: SeedPredictions, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]) -> _Row:
     ones = [(size == 1).astype(np.float64) for size in sizes]
     return {
         **tested.mean("coverage", held, "share"),
-        **tested.mean("mean_set_size", sizes),
+        **tested.mean("mean_set_size", sizes, least=1.0),
         **tested.mean("share_of_one", ones, "share"),
         "n_test": round(tested.num_test),
         **tested.common(),
@@ -63,15 +65,15 @@ def _row(tested: Tested, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]
 
 
 def _where(
-    tested: Tested,
+    tested: SeedPredictions,
     held: Sequence[np.ndarray],
     sizes: Sequence[np.ndarray],
     chosen: Sequence[np.ndarray],
-) -> tuple[Tested, list[np.ndarray], list[np.ndarray]]:
+) -> tuple[SeedPredictions, list[np.ndarray], list[np.ndarray]]:
     """Return some of the utterances, and the units that have any of them."""
     seeds = [one.where(own) for one, own in zip(tested.seeds, chosen, strict=True)]
     names = sorted({str(name) for one in seeds for name in one.units})
-    some = Tested(seeds, names, tested.kind, tested.missing)
+    some = SeedPredictions(seeds, names, tested.kind, tested.missing)
     return (
         some,
         [one[own] for one, own in zip(held, chosen, strict=True)],
@@ -80,7 +82,7 @@ def _where(
 
 
 def _of_unit(
-    tested: Tested, name: str, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]
+    tested: SeedPredictions, name: str, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]
 ) -> _Row:
     chosen = [one.units == name for one in tested.seeds]
     ids = np.concatenate([p.ids[c] for p, c in zip(tested.seeds, chosen, strict=True)])

@@ -21,14 +21,14 @@ from tokser.experiments.calibration.selective import area_under_risk, sums_answe
 from tokser.experiments.statistics.unit_sums import UnitSums, estimate
 from tokser.intervals import MIN_UNITS, Interval, Scale, jackknife
 
-__all__ = ["SHARES_ANSWERED", "Tested"]
+__all__ = ["SHARES_ANSWERED", "SeedPredictions"]
 
 SHARES_ANSWERED = tuple(round(0.05 * step, 2) for step in range(1, 21))
 _Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Tested:
+class SeedPredictions:
     """Test predictions of all seeds, and their independent units.
 
     Attributes:
@@ -134,16 +134,24 @@ class Tested:
             )
         return found
 
-    def mean(self, name: str, values: Sequence[np.ndarray], scale: Scale = "difference") -> _Row:
+    def mean(
+        self,
+        name: str,
+        values: Sequence[np.ndarray],
+        scale: Scale = "difference",
+        least: float = 0.0,
+    ) -> _Row:
         """Return the mean over utterances of a value of each, with its interval.
 
         Args:
             name: Of its column.
             values: Of each utterance, by seed.
             scale: What it is.
+            least: That it can be; the interval begins there at the earliest.
         """
         cells = [np.stack([np.ones_like(one), one], axis=1) for one in values]
-        return self._score(name, self._summed(cells), _share, scale, self.num_test)
+        row = self._score(name, self._summed(cells), _share, scale, self.num_test)
+        return row | {f"{name}_low": max(row[f"{name}_low"], least)}
 
     def _error(self, name: str, kinds: Sequence[Sequence[Claims]], binning: Binning) -> _Row:
         """Return the expected calibration error, the mean over kinds of claims."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -32,7 +31,7 @@ class Predicted:
     units: np.ndarray
 
     @classmethod
-    def of(cls, table: pd.DataFrame, classes: Sequence[str], units: SamplingUnits) -> Self:
+    def of(cls, table: pd.DataFrame, classes: Sequence[str], units: SamplingUnits) -> "Predicted":
         """Take a table of predictions.
 
         Args:

@@ -14,7 +14,7 @@ from tokser.experiments.calibration.cross_fit import (
     calibrate_by_dev,
     calibrate_by_speakers,
 )
-from tokser.experiments.calibration.measures import Tested
+from tokser.experiments.calibration.measures import SeedPredictions
 from tokser.experiments.calibration.predicted import Predicted
 from tokser.experiments.calibration.promise import promise_of
 from tokser.experiments.calibration.tables import CALIBRATION, COVERAGE, RELIABILITY, RISK
@@ -62,7 +62,9 @@ def calibration_rows(
     for outcome in outcomes:
         unit = outcome.unit
         groups[unit.protocol, unit.head, unit.features].append(outcome)
-    for (protocol, head, features), own in groups.items():
+    order = list(dict.fromkeys(key[:2] for key in groups))
+    ordered = sorted(groups.items(), key=lambda group: order.index(group[0][:2]))
+    for (protocol, head, features), own in ordered:
         stamp = dataset.audits[protocol].of_features(features).stamp
         key = {"dataset": name, "features": features, "protocol": protocol, "classifier": head}
         key |= {"setup": setup, "stamp": stamp}
@@ -79,12 +81,12 @@ def _warn_of_short_promises(rows: Sequence[_Row]) -> None:
         warn(f"--coverage: {promise.removeprefix('none: ')}")
 
 
-def tested_of(seeds: Sequence[Predicted], dataset: Dataset) -> Tested:
+def tested_of(seeds: Sequence[Predicted], dataset: Dataset) -> SeedPredictions:
     """Put the predictions of all seeds together with their independent units."""
     names = sorted({str(unit) for one in seeds for unit in one.units})
     units = dataset.sampling_units
     missing = units.missing([name for one in seeds for name in one.ids])
-    return Tested(seeds, names, units.kind, missing)
+    return SeedPredictions(seeds, names, units.kind, missing)
 
 
 def _of_configuration(
