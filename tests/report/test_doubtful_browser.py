@@ -7,28 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.report.doubtful import made_audit
-from tests.report.test_browser import CHROMIUM, FLAGS, ILLEGIBLE, OVERFLOWING, WIDTHS
+from tests.report.test_browser import ILLEGIBLE, OVERFLOWING
 from tokser.corpora.relabel import read_decisions
 from tokser.report.doubtful_page import doubtful_page
 from tokser.report.embedded_audio import Recording, embedded_audio
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NO CHROMIUM HERE (apt-get install chromium): the page is not tested in a browser",
-)
 IDS = ["utt0", 'with "quotes", and commas', "</script>", "utt3"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -51,32 +38,9 @@ def page_file(tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser, page_file):
-    """Opens the page from its file; fails at the end on any complaint, or request elsewhere."""
-    complaints, contexts = [], []
-
-    def open_at(width: str = "desk", scheme: str = "light", *, scripts: bool = True):
-        w, h = WIDTHS[width]
-        context = browser.new_context(
-            viewport={"width": w, "height": h}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: _note(request.url, complaints))
-        page.goto(page_file.as_uri())
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def _note(url: str, complaints: list[str]) -> None:
-    if not url.startswith(("file:", "data:", "blob:")):
-        complaints.append(f"request to {url}")
+def opened(open_page, page_file):
+    """Opens the page in one of the widths and colour schemes."""
+    return lambda *seen, **options: open_page(page_file, *seen, **options)
 
 
 def downloaded(page, folder: Path) -> Path:
@@ -88,12 +52,22 @@ def downloaded(page, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ["phone", "desk"])
 def test_the_page_fits_and_its_text_is_legible(opened, width, scheme):
     page = opened(width, scheme)
     assert page.evaluate(OVERFLOWING) == []
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= WIDTHS[width][0]
+    sides = "() => [document.documentElement.scrollWidth, innerWidth]"
+    assert (widths := page.evaluate(sides))[0] <= widths[1]
     assert page.evaluate(ILLEGIBLE) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_core_finds_no_violation(opened, scheme):
+    page = opened("desk", scheme)
+    page.evaluate("() => document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_keys_alone_decide_and_the_decisions_are_exported(opened, tmp_path):
@@ -163,7 +137,7 @@ def test_keys_do_nothing_outside_of_utterances(opened):
 
 
 def test_without_scripts_everything_is_readable(opened):
-    page = opened(scripts=False)
+    page = opened(java_script_enabled=False)
     assert page.locator("article").count() == 4
     assert page.locator("audio").count() == 1
     assert "write a CSV with the columns id, label" in page.inner_text("noscript")
