@@ -39,6 +39,7 @@ def tables_of(
             for panel in (part.layer_map, part.search):
                 yield from panel.all_tables if panel else ()
             yield from (confused.table for confused in part.confusions)
+            yield from (table for one in part.by_group for table in (one.groups, one.gaps))
             if part.comparisons is not None:
                 yield part.comparisons
         yield from (table for table, _ in section.matrices)
@@ -89,6 +90,8 @@ def figures_of(
             found[file_name(f"{part.name}-layer-weights-{label}")] = figure
         for confused in part.confusions:
             found[file_name(confused.table.name)] = confused.figure
+        for one in part.by_group:
+            found[file_name(one.groups.name)] = one.figure
         if part.agreement:
             found[file_name(f"{part.name}-agreement")] = part.agreement
     panels = [panel for section in sections for panel in section.panels]

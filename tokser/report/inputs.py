@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.experiments.results import (
     CLASSIFICATION,
     LABELS,
@@ -66,7 +67,8 @@ class Experiment:
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
         further: Tables that only some folders have, by file: `transfer.csv`, `labels.csv`,
-            `corpora.csv`, `shared.csv`, and those of `tokser.report.studies`.
+            `corpora.csv`, `shared.csv`, `groups.csv`, `gaps.csv`, and those of
+            `tokser.report.studies`.
     """
 
     folder: Path
@@ -189,6 +191,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         table.file: read(table)
         for table in (
             *(TRANSFER, LABELS, SHARED, tables.corpora),
+            *(groups_table(tables), gaps_table(tables)),
             *(one.table for one in FURTHER_TABLES),
         )
         if has_file(folder, table.file)

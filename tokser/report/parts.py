@@ -6,10 +6,12 @@ from functools import cached_property
 
 import pandas as pd
 
+from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.report import figures
 from tokser.report.confusion import confusion_of, confusion_table
 from tokser.report.confusion_figure import confusion_matrix
-from tokser.report.inputs import Experiment
+from tokser.report.fairness import ByGroup, by_group
+from tokser.report.inputs import Experiment, uniform
 from tokser.report.layer_map import find_layer_maps, layer_map_panel
 from tokser.report.layers import LayerCurve, find_layer_curves
 from tokser.report.leakage import Leakage, leakage_of, measure_leakage
@@ -169,6 +171,21 @@ class Part:
         return found
 
     @cached_property
+    def by_group(self) -> list[ByGroup]:
+        """Scores by group of the estimate of each protocol."""
+        found = []
+        for protocol in self.scores.protocols:
+            row, _ = self.scores.shown(protocol)
+            folder = self.folder_of(row)
+            tables = None if folder is None else self._tables_by_group(folder)
+            if tables is not None:
+                title = f"{self.title}, {protocol_title(protocol).lower()}"
+                metrics = self.scores.task.metrics
+                shown = by_group(*tables, row, protocol, metrics, name=self.name, title=title)
+                found += [shown] if shown is not None else []
+        return found
+
+    @cached_property
     def agreement(self) -> Drawing | None:
         """Predicted over annotated numbers; None for classes."""
         if not self.target:
@@ -209,6 +226,14 @@ class Part:
     @cached_property
     def _weights(self) -> list[LayerWeights]:
         return find_layer_weights(self.scores, self._own("mixes"))
+
+    def _tables_by_group(self, folder: Experiment) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+        """Return `groups.csv` and `gaps.csv` of this target, where a folder has them."""
+        names = [of(folder.tables).file for of in (groups_table, gaps_table)]
+        if not set(names) <= folder.further.keys():
+            return None
+        groups, gaps = (uniform(folder.further[name], folder.tables.head) for name in names)
+        return groups[groups["target"] == self.target], gaps[gaps["target"] == self.target]
 
     def _compared(self, families: Sequence[Family], more: str = "") -> Table:
         unit = self.metric.unit_of_difference
