@@ -148,7 +148,7 @@ def test_the_page_shows_curves_and_power_laws(found, tmp_path):
     report(ReportSettings(results=(found[0].out,), out=page))
     text = page.read_text()
     assert "More training speakers" in text
-    assert "Error limit" in text
+    assert "power law over speakers" in text
     assert "tokser scaling --store" in text
 
 

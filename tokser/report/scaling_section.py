@@ -38,7 +38,7 @@ _EXPLANATION: Sequence[str] = (
     "Heads are trained on nested subsets of the training speakers, drawn several times, and "
     "predict the same test speakers. Once the number of speakers varies, each with all utterances; "
     "once the number of utterances of every speaker, with all speakers.",
-    "A power law is fitted to each curve: 1 - score = error limit + factor · n^(-exponent). It "
+    "A power law is fitted to each curve: 1 - score = limit + factor · n^(-exponent). It "
     "predicts what twice as many would score, if the new speakers or utterances are like these.",
 )
 SCALE = StudyKind(

@@ -19,7 +19,7 @@ _INTERVALS = (
     "draws of subsets."
 )
 _LAW = (
-    "1 - score = error limit + factor · n^(-exponent), in percent but for the exponent. 95 %: "
+    "1 - score = limit + factor · n^(-exponent), in percent but for the exponent. 95 %: "
     "bootstrap over test speakers and draws."
 )
 
@@ -81,13 +81,13 @@ def fits_table(fits: pd.DataFrame, name: str) -> Table:
     varied, target = str(first["varied"]), str(first["target"])
     metric, largest = str(first["metric"]).upper(), f"{first['largest']:.0f}"
     columns = (
-        *(Column("Features"), Column("Error limit", "interval"), Column("Exponent", "interval")),
+        *(Column("Features"), Column("Limit", "number"), Column("Exponent", "interval")),
         *(Column(f"{metric} at 2n", "interval"), Column("Gain", "interval")),
     )
     rows = [
         (
             str(row["features"]),
-            _of(row, "limit"),
+            None if pd.isna(row["limit"]) else Number(float(row["limit"])),
             _of(row, "exponent", scale=1, digits=2),
             _of(row, "score_at_double"),
             _of(row, "gain_per_doubling", is_difference=True),
