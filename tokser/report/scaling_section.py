@@ -45,8 +45,9 @@ def scaling_panels(study: Study, name: str, title: str) -> list[Panel]:
             }
         else:
             scored = scores_table(own, file)
-        figures_shown = [Figure(file, drawing, _CAPTION)]
-        panels.append(Panel(heading, figures=figures_shown, tables=[scored, fitted], folded=folded))
+        shown = [Figure(file, drawing, _CAPTION)]
+        panels.append(Panel(heading, figures=shown, tables=[scored], folded=folded))
+        panels.append(Panel(f"{heading}: power law", tables=[fitted]))
     return panels
 
 
