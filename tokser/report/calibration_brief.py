@@ -44,6 +44,8 @@ def calibration_brief(folder: Path) -> Table | None:
                 for e in ("low", "high")]  # fmt: skip
         coverage = Number(float(row["coverage"]), *ends)
         size = Number(float(row["mean_set_size"]), digits=2, scale=1)
-        rows.append((str(key[0]), str(key[1]), *errors, coverage, size))
+        features, protocol, head = map(str, key)
+        name = f"{features} · {head}" if table["classifier"].nunique() > 1 else features
+        rows.append((name, protocol, *errors, coverage, size))
     return Table("calibration", "calibration, and prediction sets for new speakers", groups,
                  tuple(rows))  # fmt: skip

@@ -150,8 +150,8 @@ class Model:
                 f"--sets {sets}",
                 expected="a model that was calibrated when it was fitted",
                 got="one that predicts numbers" if not self.classes else "one without calibration",
-                remedy="Fit it again with this version, without --no-calibrate; model folders of "
-                "single folds have none.",
+                remedy="Fit it again into another folder, without --no-calibrate; models of single "
+                "folds have none.",
             )
         found = self.calibration.threshold(sets, level)
         return replace(self, shown=Shown(raw, sets, found.level))
