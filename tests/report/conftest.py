@@ -387,3 +387,47 @@ def scores_of(*folders: Path, target: str = "") -> pd.DataFrame:
     read = read_inputs(folders).experiments
     merged = merge_scores([one.folder for one in read], [one.scores for one in read])
     return merged[merged["target"] == target]
+
+
+class Explorable:
+    """A corpus of 48 short recordings with its store and its results, on disk.
+
+    Attributes:
+        store: The store; layer 1 knows the label, layer 2 is noise.
+        results: Output folder of `tokser classify` over both layers.
+        root: Folder of the corpus.
+        odd: An id that a page must escape.
+    """
+
+    odd = "</script><b>'\"&"
+
+    def __init__(self, folder: Path, factory, write_wav) -> None:
+        import tokser
+
+        self.root = folder
+        table = factory.manifest(48).assign(num_samples=8_000)
+        table.index = pd.Index([self.odd, *table.index[1:]], name="id")
+        labels, plain = sorted(table["label"].unique()), factory.rows
+
+        def rows(plan, feature, position):
+            found = plain(plan, feature, position).astype(np.float32)
+            if feature == "layer-1":
+                found[:, labels.index(table["label"].iloc[position])] += 0.7
+            return found.astype(np.float16)
+
+        factory.rows = rows
+        plan = factory.plan(table, features={"layer-1": 8, "layer-2": 8})
+        with factory.writer(table) as writer:
+            factory.fill(writer.plan_group(plan), plan)
+        for path in table["path"]:
+            write_wav(folder / path)
+        self.store = tokser.pool(factory.path)
+        self.results = tokser.classify(
+            self.store, heads="logreg", protocols="speaker", out=folder / "results"
+        ).folder
+
+
+@pytest.fixture(scope="session")
+def explorable(tmp_path_factory, store_factory, write_wav) -> Explorable:
+    folder = tmp_path_factory.mktemp("explorable")
+    return Explorable(folder, store_factory(folder), write_wav)

@@ -45,7 +45,7 @@ def test_each_utterance_has_evidence_and_three_decisions():
     assert len(elements.of("select")) == 5
 
 
-def test_the_suggested_class_is_selected_and_the_label_is_no_choice():
+def test_the_suggested_class_is_selected_of_all_but_the_label():
     text = page_of(made_audit(1))
     assert "<option selected>neutral</option><option>sadness</option>" in text
     assert "<option>anger" not in text

@@ -83,8 +83,8 @@ class Table:
         rows: What a row is, in words.
         columns: In order.
         may_be_empty: Whether it may hold no row.
-        more: How further columns begin that follow the declared ones, such as `probability_`.
-        more_kind: What these hold; None: whatever the file says, which is text in CSV.
+        more: How further columns, of numbers, begin that follow the declared ones, such as
+            `probability_`.
     """
 
     file: str
@@ -92,7 +92,6 @@ class Table:
     columns: tuple[Column, ...]
     may_be_empty: bool = False
     more: str | tuple[str, ...] = ""
-    more_kind: Kind | None = None
 
     @property
     def names(self) -> list[str]:
@@ -116,11 +115,7 @@ class Table:
         typed = {c.name: c.typed(table.get(c.name, blank)) for c in self.columns}
         further = [n for n in table if self.more and str(n).startswith(self.more)]
         last = {self.names[-1]: typed.pop(self.names[-1])} if further else {}
-        others = {name: self._further(str(name), table[name]) for name in further}
-        return pd.DataFrame(typed | others | last)
-
-    def _further(self, name: str, values: pd.Series) -> pd.Series:
-        return values if self.more_kind is None else Column(name, self.more_kind).typed(values)
+        return pd.DataFrame(typed | {name: table[name] for name in further} | last)
 
     def content(self, table: pd.DataFrame) -> bytes:
         """Return a table as the bytes of its file."""
@@ -182,6 +177,7 @@ def _read_csv(table: Table, path: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=table.names)
     header = pd.read_csv(path, nrows=0).columns
     numbers = {c.name for c in table.columns if c.kind != "text"}
+    numbers |= {name for name in header if table.more and str(name).startswith(table.more)}
     texts = [name for name in header if name not in numbers]
     return pd.read_csv(
         path,

@@ -26,7 +26,6 @@ DOUBTFUL = Table(
         *(Column(name, "text") for name in ("speaker", "path")),
     ),
     more=PROBABILITY,
-    more_kind="real",
 )
 """`support` is what all evidence together gives the label; `self_confidence` the probability that
 the model gives it, `neighbours_share` the share of the nearest neighbours that have it, and
