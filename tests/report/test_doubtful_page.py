@@ -70,7 +70,9 @@ def test_names_cannot_become_elements():
 
 
 def test_the_page_asks_for_nothing_from_elsewhere():
-    elements = Elements(page_of(made_audit()))
+    text = page_of(made_audit())
+    assert "Content-Security-Policy\" content=\"default-src 'none';" in text
+    elements = Elements(text)
     for tag in ("link", "img", "iframe"):
         assert elements.of(tag) == []
     assert all("src" not in one for one in elements.of("script"))
