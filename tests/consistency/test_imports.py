@@ -37,6 +37,10 @@ def test_experiments_load_no_encoder():
     assert not loaded_after(f"import {rooms}") & {"transformers", "torchaudio", "soundfile"}
 
 
+def test_experiments_load_torch_only_for_heads_that_use_it():
+    assert "torch" not in loaded_after("import tokser.stages.classify")
+
+
 def test_extraction_loads_no_dask_by_itself():
     assert not loaded_after("import tokser.stages.extract") & {"dask", "distributed"}
 

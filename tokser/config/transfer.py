@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.calibration import Coverages
-from tokser.config.experiments import ClassifySettings
+from tokser.config.experiments import GROUP_SETTINGS, ClassifySettings
 from tokser.config.frame_heads import FRAME_HEADS
 from tokser.config.option import Option
 from tokser.config.values import DatasetName, NumFolds
@@ -24,7 +24,7 @@ class TransferSettings(ClassifySettings):
             *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
             *("grid.class_weights", "grid.early_stopping"),
         ),
-        "Evaluation": ("standardise_by", "refit", "ledger"),
+        "Evaluation": ("standardise_by", "refit", "ledger", *GROUP_SETTINGS),
         "Output": ("out", "track"),
         "Frame heads": FRAME_HEADS,
         "Computation": ("device", "scheduler", "cluster", "frames_mb", "check"),
