@@ -113,6 +113,11 @@ def test_the_command_writes_table_and_curves(store, tmp_path):
     written = PROBES.read(out / "probes.csv")
     assert written["feature"].tolist() == [NOISE, EMOTION, SPEAKER]
     assert "Targets shuffled" in (out / "probe-emotion.svg").read_text()
+    made_by = json.loads((out / "provenance.json").read_text())
+    assert made_by["stage"] == "probe"
+    assert set(made_by["inputs"]) == {"dataset", NOISE, EMOTION, SPEAKER}
+    page = tokser.report(out, out=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"tokser probe --store {store} --targets emotion --out {out}" in page
     again = CliRunner().invoke(main, [*words, "--json"])
     rows = pd.DataFrame(json.loads(again.stdout)["probes"])
     pd.testing.assert_series_equal(rows["score"], written["score"])

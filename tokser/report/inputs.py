@@ -40,7 +40,7 @@ __all__ = [
     "uniform",
 ]
 
-TABLES = ("scores", "predictions", "comparisons", "choices", "confusion", "mixes")
+TABLES = ("scores", "predictions", "comparisons", "choices", "confusion", "mixes", "grid")
 """Tables of an `Experiment`, all with the key columns that `uniform` gives them."""
 
 
@@ -61,6 +61,8 @@ class Experiment:
         choices: One row per selection on dev and fold; without rows where there is no such file.
         confusion: One row per label and prediction; without rows where there is no such file.
         mixes: One row per configuration and layer of a mix; without rows where nothing is mixed.
+        grid: One row per configuration, fold and point of a grid; without rows where there is no
+            such file.
         audit: What each protocol shares between its sets.
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
@@ -77,6 +79,7 @@ class Experiment:
     choices: pd.DataFrame
     confusion: pd.DataFrame
     mixes: pd.DataFrame
+    grid: pd.DataFrame
     audit: dict[str, dict[str, Any]]
     provenance: dict[str, Any]
     evaluations: tuple[dict[str, Any], ...]
@@ -176,9 +179,12 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
 
     scores = read(tables.summary or tables.scores)
     predictions, comparisons = read(tables.predictions), read(tables.comparisons)
-    choices, confusion, mixes = (
+    choices, confusion, mixes, grid = (
         read(table) if has_file(folder, table.file) else pd.DataFrame(columns=table.names)
-        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion, tables.mixes)
+        for table in (
+            *(tables.choices, tables.confusion or CLASSIFICATION.confusion),
+            *(tables.mixes, tables.grid),
+        )
         if table is not None
     )
     further = {
@@ -196,7 +202,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     # One by one, because type checkers understand only this form.
     if scores is None or predictions is None or comparisons is None:
         return None
-    if choices is None or confusion is None or mixes is None:
+    if choices is None or confusion is None or mixes is None or grid is None:
         return None
     if audit is None or provenance is None or evaluations is None:
         return None
@@ -211,6 +217,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         choices=uniform(choices, tables.head),
         confusion=uniform(confusion, tables.head),
         mixes=uniform(mixes, tables.head),
+        grid=uniform(grid, tables.head),
         audit=audit,
         provenance=provenance,
         evaluations=tuple(_under_current_name(line) for line in evaluations),

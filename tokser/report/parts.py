@@ -12,12 +12,15 @@ from tokser.report.confusion import confusion_of, confusion_table
 from tokser.report.confusion_figure import confusion_matrix
 from tokser.report.fairness import ByGroup, by_group
 from tokser.report.inputs import Experiment, uniform
-from tokser.report.layers import find_layer_curves
+from tokser.report.layer_map import find_layer_maps, layer_map_panel
+from tokser.report.layers import LayerCurve, find_layer_curves
 from tokser.report.leakage import Leakage, leakage_of, measure_leakage
 from tokser.report.mixes import LayerWeights, find_layer_weights, weights_figure, weights_table
 from tokser.report.naming import protocol_title
 from tokser.report.scores import Configuration, Score, Scores, score_table
+from tokser.report.search_points import search_panel
 from tokser.report.significance import Family, comparison_table, find_families
+from tokser.report.study import Panel
 from tokser.report.svg import Drawing
 from tokser.report.table import Table
 from tokser.report.tasks import Metric
@@ -122,12 +125,17 @@ class Part:
     @cached_property
     def layer_figures(self) -> list[tuple[str, Drawing]]:
         """Name of each encoder, and its layer curve."""
-        curves = find_layer_curves(self.scores, self._own("choices"))
         more = (self.chance, self.stamps)
         return [
             (curve.label, figures.layer_curve(self.title, self.metric, curve, *more))
-            for curve in curves
+            for curve in self._curves
         ]
+
+    @cached_property
+    def layer_map(self) -> Panel | None:
+        """Layers of all encoders side by side; None where there are not two such."""
+        maps = find_layer_maps(self._curves, self.metric)
+        return layer_map_panel(maps, self.metric, self.name, self.title, self.stamps)
 
     @cached_property
     def layer_weights(self) -> list[tuple[str, Drawing]]:
@@ -204,6 +212,16 @@ class Part:
     @cached_property
     def _leakages(self) -> list[Leakage]:
         return measure_leakage(self.scores) if self.shares_speakers else []
+
+    @cached_property
+    def search(self) -> Panel | None:
+        """What searches tried on dev; None where no head had a choice."""
+        more = (self.name, self.title, self.scores.protocols, self.stamps)
+        return search_panel(self._own("grid"), self.metric, *more)
+
+    @cached_property
+    def _curves(self) -> list[LayerCurve]:
+        return find_layer_curves(self.scores, self._own("choices"))
 
     @cached_property
     def _weights(self) -> list[LayerWeights]:
