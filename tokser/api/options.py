@@ -151,7 +151,7 @@ class ExperimentOptions(FrameHeadOptions, total=False):
     trials: int
     save_models: bool
     by: Names
-    age_bands: float | Sequence[float]
+    age_bands: Sequence[float]
     track: Names
 
 
