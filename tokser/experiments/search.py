@@ -1,19 +1,19 @@
 """One unit of an experiment: a head fits every fold, and predicts its test part once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from tokser.experiments.heads.head import Fitting, Head, Workers
+from tokser.experiments.heads.head import FittedFold, Fitting, Head, Workers
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.results import MIX
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["SearchResult", "search"]
+__all__ = ["SearchResult", "search", "search_seeds"]
 
 
 @dataclass(frozen=True)
@@ -65,26 +65,75 @@ def search(
         workers: Processes that networks are trained by; none: this one.
         study: Name under which the head keeps trials, where it draws them.
     """
-    predictions, trials = [], []
-    models: dict[str, FittedHead] = {}
-    folds = head.fit(data, Fitting(refit, on_models, workers, study))
-    with closing(folds):
+    gathered = _Gathered(head, data)
+    with closing(head.fit(data, Fitting(refit, on_models, workers, study))) as folds:
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)
-            outputs = fitted.fitted.predict(data, split.test)
-            models[split.fold] = fitted.fitted
-            columns = data.task.prediction_table(data.targets(split.test), outputs, data.classes)
-            columns.insert(0, "fold", split.fold)
-            columns.insert(1, "id", list(split.test))
-            predictions.append(columns)
-            rows = enumerate(fitted.trials)
-            trials += [(point, {"fold": split.fold} | row) for point, row in rows]
-    if head.lists_points_first:
-        trials.sort(key=lambda trial: trial[0])
-    table = data.task.tables.grid
-    names = [name for name in table.names if any(name in row for _, row in trials)]
-    columns = {c.name: c for c in table.columns}
-    rows_by_name = pd.DataFrame([row for _, row in trials])
-    typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
-    typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
-    return SearchResult(pd.concat(predictions, ignore_index=True), pd.DataFrame(typed), models)
+            gathered.add(split, fitted)
+    return gathered.result()
+
+
+def search_seeds(
+    head: Head,
+    data: TrainingData,
+    seeds: Sequence[int],
+    *,
+    refit: bool = True,
+    on_models: Callable[[int], None] = lambda count: None,
+    before_test: Callable[[int, Split, dict[str, Any]], None] = lambda seed, split, params: None,
+    workers: Workers | None = None,
+) -> list[SearchResult]:
+    """Do what `search` does for several seeds, which train together; return what each leaves.
+
+    Args:
+        head: What is trained; it shares seeds.
+        data: What it is trained on; its own seed does not matter.
+        seeds: The seeds.
+        refit: As in `search`.
+        on_models: As in `search`.
+        before_test: Called with the seed, too.
+        workers: As in `search`.
+    """
+    gathered = [_Gathered(head, data) for _ in seeds]
+    with closing(head.fit_seeds(data, seeds, Fitting(refit, on_models, workers))) as folds:
+        for split, of_seeds in zip(data.splits, folds, strict=True):
+            for seed, own, fitted in zip(seeds, gathered, of_seeds, strict=True):
+                before_test(seed, split, fitted.params)
+                own.add(split, fitted)
+    return [own.result() for own in gathered]
+
+
+class _Gathered:
+    """What folds leave, one after the other."""
+
+    def __init__(self, head: Head, data: TrainingData) -> None:
+        self._head, self._data = head, data
+        self._predictions: list[pd.DataFrame] = []
+        self._trials: list[tuple[int, dict[str, Any]]] = []
+        self._models: dict[str, FittedHead] = {}
+
+    def add(self, split: Split, fitted: FittedFold) -> None:
+        """Predict a fold's test part, and keep what came of it."""
+        data = self._data
+        outputs = fitted.fitted.predict(data, split.test)
+        self._models[split.fold] = fitted.fitted
+        columns = data.task.prediction_table(data.targets(split.test), outputs, data.classes)
+        columns.insert(0, "fold", split.fold)
+        columns.insert(1, "id", list(split.test))
+        self._predictions.append(columns)
+        rows = enumerate(fitted.trials)
+        self._trials += [(point, {"fold": split.fold} | row) for point, row in rows]
+
+    def result(self) -> SearchResult:
+        """Return predictions, trials and models of all folds."""
+        trials = list(self._trials)
+        if self._head.lists_points_first:
+            trials.sort(key=lambda trial: trial[0])
+        table = self._data.task.tables.grid
+        names = [name for name in table.names if any(name in row for _, row in trials)]
+        columns = {c.name: c for c in table.columns}
+        rows_by_name = pd.DataFrame([row for _, row in trials])
+        typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
+        typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
+        predictions = pd.concat(self._predictions, ignore_index=True)
+        return SearchResult(predictions, pd.DataFrame(typed), self._models)
