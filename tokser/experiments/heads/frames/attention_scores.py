@@ -41,7 +41,7 @@ class _SharedScores(torch.autograd.Function):
     tanh(z) = 2 s - 1 with s = sigmoid(2 z), which costs a quarter of a tanh. With
     H = sigmoid(2 X [W_1 ... W_P] + 2 b) and V the matrix that has 2 v_1 ... 2 v_P on its block
     diagonal, the scores are S = V^T H^T - 1 v. From dS follow dV = dS H - dS 1,
-    dZ = dS^T V^T H (1 - H), dW = 2 X^T dZ and db = 2 1^T dZ.
+    dZ = 2 dS^T V^T H (1 - H), dW = X^T dZ and db = 1^T dZ.
     """
 
     @staticmethod
@@ -67,7 +67,7 @@ class _SharedScores(torch.autograd.Function):
         to_diagonal = (error @ hidden).to(outer).view(models, heads, models, narrow)
         to_score = to_diagonal.diagonal(dim1=0, dim2=2).permute(2, 1, 0)
         to_score = 2 * to_score - errors[0].sum(dim=-1)[:, None]
-        to_hidden = torch.ops.aten.sigmoid_backward(error.T @ on_diagonal, hidden)
-        to_weight = 2 * (to_hidden.T @ rows).to(outer).view(models, narrow, wide).transpose(1, 2)
-        to_bias = 2 * to_hidden.sum(dim=0).to(outer).view(models, 1, narrow)
+        to_hidden = torch.ops.aten.sigmoid_backward(error.T @ (2 * on_diagonal), hidden)
+        to_weight = (rows.T @ to_hidden).to(outer).view(wide, models, narrow).transpose(0, 1)
+        to_bias = to_hidden.sum(dim=0).to(outer).view(models, 1, narrow)
         return None, to_weight, to_bias, to_score, None
