@@ -105,7 +105,7 @@ def ours(
 def _attentive(
     store: Store, splits: list[Split], ram: tuple[Files, InMemory]
 ) -> tuple[Figures, list[list[str]]]:
-    bf16 = FrameHeadSettings(attention_precision="bf16")
+    bf16 = FrameHeadSettings(training_precision="bf16")
     seconds = ours(store, "attentive", (LAYER,), splits)
     in_bf16 = ours(store, "attentive", (LAYER,), splits, bf16)
     files, memory = ram
@@ -127,7 +127,7 @@ def _attentive(
         "heads_s": seconds,
         "heads_bf16_s": in_bf16,
     }
-    faster = "attentive, tokser, --attention-precision bf16"
+    faster = "attentive, tokser, --training-precision bf16"
     rows = [
         ["attentive, tokser", f"{seconds:.1f}", "1.0"],
         [faster, f"{in_bf16:.1f}", f"{in_bf16 / seconds:.2f}"],

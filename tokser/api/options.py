@@ -111,7 +111,7 @@ class FrameHeadOptions(TypedDict, total=False):
 
     frame_heads: Mapping[str, Any]
     attention_heads: int
-    attention_precision: Literal["fp32", "bf16"]
+    training_precision: Literal["fp32", "bf16"]
     blocks: int
     layer_norm: bool
     dropout: float

@@ -78,13 +78,13 @@ def test_every_head_is_scored_on_a_layer_a_mix_and_a_sum(made, tmp_path):
 
 
 def test_options_of_heads_are_named_beside_the_scores(made, tmp_path):
-    options = FrameHeadSettings(attention_precision="bf16", weight_decay=0.1, layer_norm=True)
+    options = FrameHeadSettings(training_precision="bf16", weight_decay=0.1, layer_norm=True)
     wanted = settings(
         made, tmp_path / "a", features=("whisper-tiny/layer-1",), heads=("attentive",)
     )
     out = classify(wanted.model_copy(update={"frame_heads": options}))
     (setup,) = pd.read_csv(out / "results.csv")["setup"].unique()
-    assert setup == "layer norm 1, weight decay 0.1, attention precision bf16"
+    assert setup == "layer norm 1, weight decay 0.1, training precision bf16"
 
 
 def test_speech_and_text_stand_side_by_side_or_attend(spoken, tmp_path):

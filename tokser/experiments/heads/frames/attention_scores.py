@@ -67,7 +67,8 @@ class _SharedScores(torch.autograd.Function):
         to_diagonal = (error @ hidden).to(outer).view(models, heads, models, narrow)
         to_score = to_diagonal.diagonal(dim1=0, dim2=2).permute(2, 1, 0)
         to_score = 2 * to_score - errors[0].sum(dim=-1)[:, None]
-        to_hidden = torch.ops.aten.sigmoid_backward(error.T @ (2 * on_diagonal), hidden)
+        to_hidden = error.T @ (2 * on_diagonal)
+        torch.ops.aten.sigmoid_backward.grad_input(to_hidden, hidden, grad_input=to_hidden)
         to_weight = (rows.T @ to_hidden).to(outer).view(wide, models, narrow).transpose(0, 1)
         to_bias = to_hidden.sum(dim=0).to(outer).view(models, 1, narrow)
         return None, to_weight, to_bias, to_score, None

@@ -197,7 +197,7 @@ def _fitted(trainer: Trainer, weights: FrameWeights, ids: Sequence[str]) -> Fitt
         np.concatenate([own.scale.reshape(-1) for own in scalings]),
     )
     model = model_of(trainer.pooling, data)
-    options = model.options.model_copy(update={"attention_precision": "fp32"})
+    options = model.options.model_copy(update={"training_precision": "fp32"})
     head = trainer.trained_as(replace(model, options=options), weights)
     return FittedFrames(head, scaling, data.task.target_scale(data.targets(ids).to_numpy()))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 
-__all__ = ["Dropout", "Parameters", "Pooling", "TermRows", "draw_linear"]
+__all__ = ["Dropout", "Parameters", "Pooling", "TermRows", "draw_linear", "products_of"]
 
 Parameters = Mapping[str, Tensor]
 """Parameters of P models by name, each [P, ...]."""
@@ -135,3 +135,8 @@ def draw_linear(name: str, wide: int, narrow: int, generator: torch.Generator) -
         f"{name}.{part}": (2 * torch.rand(shape, generator=generator) - 1) * bound
         for part, shape in shapes.items()
     }
+
+
+def products_of(options: FrameHeadSettings) -> torch.dtype | None:
+    """Return the type that training multiplies frames and weights in; None: that of the frames."""
+    return torch.bfloat16 if options.training_precision == "bf16" else None

@@ -37,10 +37,10 @@ def linear(
     """
     models, wide, narrow = weight.shape
     if len(rows) == models:
-        if narrow < FEW:  # several times faster the other way round, forward and backward
-            turned = (bias.transpose(1, 2), weight.transpose(1, 2).contiguous())
-            return torch.baddbmm(*turned, rows.transpose(1, 2)).transpose(1, 2)
-        return torch.baddbmm(bias, rows, weight)
+        if narrow >= FEW:
+            return torch.baddbmm(bias, rows, weight)
+        few: Tensor = _FewOutputs.apply(rows, weight, bias)
+        return few
     together = weight.transpose(0, 1).reshape(wide, models * narrow)
     product = torch.addmm(bias.reshape(-1), rows[0], together)
     return product.view(-1, models, narrow).transpose(0, 1)
@@ -95,6 +95,23 @@ def weighted_sums(
     """
     sums: Tensor = _WeightedSums.apply(weights, rows, tuple(lengths))
     return sums
+
+
+class _FewOutputs(torch.autograd.Function):
+    """x W + b as (W^T x^T + b^T)^T, with gradients of that form: three times as fast."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        turned = weight.transpose(1, 2).contiguous()
+        ctx.save_for_backward(rows, turned)
+        return torch.baddbmm(bias.transpose(1, 2), turned, rows.transpose(1, 2)).transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows, turned = ctx.saved_tensors
+        error = errors[0].contiguous()
+        to_weight = (error.transpose(1, 2) @ rows).transpose(1, 2)
+        return error @ turned, to_weight, error.sum(dim=1, keepdim=True)
 
 
 class _SegmentMeans(torch.autograd.Function):
