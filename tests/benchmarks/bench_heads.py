@@ -30,7 +30,7 @@ from tokser.experiments.classification import Classification
 from tokser.experiments.frames import PooledFeature, TermFrames
 from tokser.experiments.heads.attentive import HIDDEN
 from tokser.experiments.heads.registry import HEADS
-from tokser.experiments.search import search
+from tokser.experiments.search import search_seeds
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.training_data import TrainingData
 from tokser.store import Store, open_store
@@ -84,21 +84,17 @@ def ours(
     begin = time.perf_counter()
     frames = (TermFrames(sources, are_means=are_means),)
     utterances = store.utterances
-    for seed in SEEDS:
-        nothing = pd.DataFrame(index=utterances.index)
-        target = utterances["label"]
-        task = Classification()
-        data = TrainingData(
-            task,
-            nothing,
-            target,
-            splits,
-            GRID,
-            seed,
-            frames=frames,
-            frame_heads=options or FrameHeadSettings(),
-        )
-        search(HEADS[head], data, refit=False)
+    data = TrainingData(
+        Classification(),
+        pd.DataFrame(index=utterances.index),
+        utterances["label"],
+        splits,
+        GRID,
+        seed=0,
+        frames=frames,
+        frame_heads=options or FrameHeadSettings(),
+    )
+    search_seeds(HEADS[head], data, SEEDS, refit=False)
     return time.perf_counter() - begin
 
 
