@@ -38,7 +38,7 @@ class AttentivePooling(Pooling):
     the attention; the vectors are scaled by the training part instead.
     """
 
-    scales_pooled = True
+    scales_pooled = shares_products = True
 
     def width(self, dim: int, options: FrameHeadSettings) -> int:
         """Return mean and standard deviation for each attention head."""

@@ -118,22 +118,44 @@ def test_refits_of_a_batch_size_train_together_longest_first(make_data):
     ]
     short, long = (replace(point, learning_rates=(1e-2,) * n) for n in (1, 2))
     selected = {(3, 0): (0, short), (4, 0): (1, long), (5, 0): (2, short), (3, 1): (0, long)}
-    first, second, third = plan_refits(data, selected)
+    first, second, third = plan_refits(data, selected, most=12)
     assert first == FrameGroup(0, 8, (Member(4, 1, (1e-2,) * 2), Member(3, 0, (1e-2,))))
     assert second == FrameGroup(0, 16, (Member(5, 2, (1e-2,)),))
     assert third.fold == 1
 
 
 @pytest.mark.parametrize(
-    ("num_seeds", "ensemble", "sizes"),
-    [(1, 1, [1]), (6, 1, [6]), (7, 1, [4, 3]), (3, 4, [1, 1, 1]), (2, 50, [1, 1])],
+    ("most", "num_seeds", "ensemble", "sizes"),
+    [
+        (12, 1, 1, [1]),
+        (12, 6, 1, [6]),
+        (12, 7, 1, [4, 3]),
+        (12, 3, 4, [1, 1, 1]),
+        (12, 2, 50, [1, 1]),
+        (1, 3, 1, [1, 1, 1]),
+    ],
 )
-def test_so_many_seeds_share_a_group_as_memory_allows(num_seeds, ensemble, sizes, make_data):
+def test_so_many_seeds_share_a_group_as_memory_allows(most, num_seeds, ensemble, sizes, make_data):
     data = make_data(ensemble=ensemble)
-    groups = [own for own in plan_groups(data, range(num_seeds)) if own.fold == 0]
+    groups = [own for own in plan_groups(data, range(num_seeds), most) if own.fold == 0]
     assert [len(set(own.seeds)) for own in groups] == sizes
     assert sorted(seed for own in groups for seed in set(own.seeds)) == list(range(num_seeds))
     assert all([own.rates for own in group.members[:2]] == [(1e-2,), (3e-3,)] for group in groups)
+
+
+@pytest.mark.parametrize(
+    ("name", "layers", "shares"),
+    [
+        ("attentive", 1, True),
+        ("emobox", 1, True),
+        ("emobox", 2, False),
+        ("superb", 2, True),
+        ("transformer", 1, False),
+    ],
+)
+def test_seeds_share_a_group_where_models_share_frames(name, layers, shares, make_data):
+    data = make_data((layers,), are_means=name == "superb")
+    assert (Trainer(HEADS[name].trained_as, data).most_together > 1) is shares
 
 
 def test_means_of_frames_give_superb_the_same_weights(make_data):

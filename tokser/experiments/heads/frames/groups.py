@@ -95,6 +95,16 @@ class Trainer:
         """What makes one vector of an utterance's frames."""
         return self.trained_as.pooling
 
+    @property
+    def most_together(self) -> int:
+        """Networks that are in a group together with those of another seed.
+
+        Where each model has rows of its own, more of them only leave the processor's cache: a
+        transformer's step took 44 % longer for nine models than three times that for three.
+        """
+        shares_rows = all(len(term.layers) == 1 or term.are_means for term in self.data.frames)
+        return MOST_TOGETHER if shares_rows and self.pooling.shares_products else 1
+
     def search(self, group: FrameGroup) -> list[TrainedPoint]:
         """Train points of a search."""
         keep_to_one_thread()
@@ -138,12 +148,13 @@ def frame_points(data: TrainingData) -> list[Point]:
     return [Point(size, rate, ()) for size, rate in product]
 
 
-def plan_groups(data: TrainingData, seeds: Sequence[int]) -> list[FrameGroup]:
+def plan_groups(data: TrainingData, seeds: Sequence[int], most: int = 1) -> list[FrameGroup]:
     """Put the learning rates and seeds of each fold and batch size together.
 
     Args:
         data: What is trained on.
-        seeds: The seeds; as many are in a group as `MOST_TOGETHER` allows.
+        seeds: The seeds.
+        most: Networks of a group at most, if it has several seeds.
     """
     by_size: dict[int, list[tuple[int, float]]] = {}
     for number, point in enumerate(frame_points(data)):
@@ -154,18 +165,21 @@ def plan_groups(data: TrainingData, seeds: Sequence[int]) -> list[FrameGroup]:
         )
         for fold in range(len(data.splits))
         for size, own in by_size.items()
-        for together in _in_parts(seeds, len(own) * data.frame_heads.ensemble)
+        for together in _in_parts(seeds, len(own) * data.frame_heads.ensemble, most)
     ]
 
 
 def plan_refits(
-    data: TrainingData, selected: Mapping[tuple[int, int], tuple[int, TrainedPoint]]
+    data: TrainingData,
+    selected: Mapping[tuple[int, int], tuple[int, TrainedPoint]],
+    most: int = 1,
 ) -> list[FrameGroup]:
     """Return what trains each fold's selected points again, on train and dev.
 
     Args:
         data: What is trained on.
         selected: The point and what came of it, by seed and fold.
+        most: Networks of a group at most, if it has several seeds.
     """
     points = frame_points(data)
     together: dict[tuple[int, int], list[Member]] = {}
@@ -178,14 +192,15 @@ def plan_refits(
         for part in _in_parts(
             sorted(members, key=lambda own: len(own.rates), reverse=True),
             data.frame_heads.ensemble,
+            most,
         )
     ]
 
 
-def _in_parts(items: Sequence[Item], networks: int) -> Iterator[Sequence[Item]]:
+def _in_parts(items: Sequence[Item], networks: int, most: int) -> Iterator[Sequence[Item]]:
     """Cut items with so many networks each into parts of nearly one size, as few as may be."""
-    most = max(1, MOST_TOGETHER // networks)
-    size = math.ceil(len(items) / math.ceil(len(items) / most))
+    fit = max(1, most // networks)
+    size = math.ceil(len(items) / math.ceil(len(items) / fit))
     for first in range(0, len(items), size):
         yield items[first : first + size]
 

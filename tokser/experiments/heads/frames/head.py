@@ -51,10 +51,14 @@ class FrameHead(Head):
     )
     is_network = True
     mixes = True
-    shares_seeds = True
 
     def __init__(self, trained_as: type[TrainedFrameHead]) -> None:
         self.trained_as, self.pooling = trained_as, trained_as.pooling
+
+    @property
+    def shares_seeds(self) -> bool:  # type: ignore[override]  # that of the pooling
+        """Whether models of several seeds multiply the same frames."""
+        return self.pooling.shares_products
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -94,7 +98,7 @@ class FrameHead(Head):
         selected = {key: _best(points) for key, points in found.items()}
         weights = {key: trained.weights for key, (_, trained) in selected.items()}
         if how.refit:
-            groups = plan_refits(data, selected)
+            groups = plan_refits(data, selected, trainer.most_together)
             with _names_what_saves_memory():
                 for group, refitted in train_groups(trainer.refit, groups, how.workers):
                     keys = [(seed, group.fold) for seed in group.seeds]
@@ -218,7 +222,7 @@ def _search(
 ) -> dict[tuple[int, int], dict[int, TrainedPoint]]:
     """Return what came of every point, by seed and fold."""
     found: dict[tuple[int, int], dict[int, TrainedPoint]] = {}
-    groups = plan_groups(trainer.data, seeds)
+    groups = plan_groups(trainer.data, seeds, trainer.most_together)
     with _names_what_saves_memory():
         for group, trained in train_groups(trainer.search, groups, how.workers):
             for own, point in zip(group.members, trained, strict=True):

@@ -38,12 +38,15 @@ class Pooling(ABC):
     Attributes:
         scales_pooled: Whether vectors are brought to mean 0 and standard deviation 1, by those that
             the first weights make of the training part; see `model.FrameModel`.
+        shares_products: Whether most of its work is a product of the same frames with the weights
+            of all models; where it is not, seeds gain nothing by training together.
         takes_means: Whether it is the same on pooled means, an utterance's only frame.
         kinds: What each term has to be, if it takes several that have to do with each other:
             `speech`, or `text`, which aligned tokens are, too.
     """
 
     scales_pooled: ClassVar[bool] = False
+    shares_products: ClassVar[bool] = False
     takes_means: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ()
 

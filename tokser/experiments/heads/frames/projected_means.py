@@ -32,6 +32,7 @@ class ProjectedMeans(Pooling):
         is_rectified: Whether f is the rectifier.
     """
 
+    shares_products = True
     layer: ClassVar[str]
     is_rectified: ClassVar[bool] = False
 
