@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from tokser.api.aligner import Run, align, pretrain
     from tokser.api.experiments import classify, regress
     from tokser.api.features import extract, pool
+    from tokser.api.labels import labels, relabel
     from tokser.api.models import TrainedModel, fit, load_model
     from tokser.api.pages import report
     from tokser.api.probes import probe, similarity
     from tokser.api.results import Results, load_results
+    from tokser.api.scaling import scaling
     from tokser.api.showing import show_progress
     from tokser.api.transcripts import transcribe
     from tokser.api.transfer import transfer
@@ -47,6 +49,7 @@ __all__ = [
     "extract",
     "fit",
     "heads",
+    "labels",
     "load_model",
     "load_results",
     "open_store",
@@ -54,7 +57,9 @@ __all__ = [
     "pretrain",
     "probe",
     "regress",
+    "relabel",
     "report",
+    "scaling",
     "show_progress",
     "similarity",
     "transcribe",
@@ -72,11 +77,14 @@ _HOMES = {
     "classify": "api.experiments",
     "extract": "api.features",
     "fit": "api.models",
+    "labels": "api.labels",
     "load_model": "api.models",
     "load_results": "api.results",
     "pool": "api.features",
     "probe": "api.probes",
     "regress": "api.experiments",
+    "relabel": "api.labels",
+    "scaling": "api.scaling",
     "show_progress": "api.showing",
     "similarity": "api.probes",
     "transcribe": "api.transcripts",

@@ -6,7 +6,6 @@ import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +104,8 @@ def _respelled(value: Any, names: Mapping[str, str]) -> Any:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that results depend on."""
+    from importlib import metadata  # slow to import, and no reader of a store needs it
+
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -53,6 +53,7 @@ __all__ = [
 
 _MOST_ROWS = 20
 _TIMES = ("start_s", "end_s")
+_SET = "prediction_set"
 _NARROW: dict[str, Any] = {"padding": (0, 0, 0, 1), "pad_edge": False}
 
 
@@ -254,16 +255,22 @@ def predictions_table(predictions: pd.DataFrame) -> Table:
 
 
 def _heads_of(values: Sequence[str]) -> list[str]:
-    return ["label", "most probable"] if "label" in values else list(values)
+    sets = ["prediction set"] if _SET in values else []
+    return ["label", "most probable", *sets] if "label" in values else list(values)
 
 
 def _cells_of(values: "pd.Series[Any]") -> list[str]:
     """Write the label and its rivals; or numbers."""
     if "label" not in values.index:
         return [f"{value:.3f}" for value in values]
-    shares = values.drop("label").astype(float).sort_values(ascending=False, kind="stable")
+    sets = [shown(str(values[name])) for name in values.index if name == _SET]
+    shares = (
+        values.drop(["label", _SET], errors="ignore")
+        .astype(float)
+        .sort_values(ascending=False, kind="stable")
+    )
     best = [f"{name.removeprefix('probability_')} {share:.1%}" for name, share in shares.items()]
-    return [shown(values["label"]), shown(", ".join(best[:3]))]
+    return [shown(values["label"]), shown(", ".join(best[:3])), *sets]
 
 
 def damages_table(damages: Sequence[Damage]) -> Table:

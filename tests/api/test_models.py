@@ -55,6 +55,23 @@ def test_recordings_are_predicted_as_their_store_is(corpus, model):
     assert list(some["label"]) == list(by_store.loc[["03a01Fa", "09b02Ta"], "label"])
 
 
+def test_prediction_sets_as_calibration_md_shows_them(corpus, tmp_path):
+    store, root = corpus
+    options = {"features": "tiny-whisper/layer-1", "head": "logreg", "coverage": [0.5, 0.8]}
+    model = tokser.fit(store, **options, out=tmp_path / "model")
+    recording = root / "wav" / "03a01Fa.wav"
+    found = model.predict(recording, sets="speakers", coverage=0.5)
+    assert found["prediction_set"].iloc[0].split("|")[0] == found["label"].iloc[0]
+    raw = model.predict(recording, probabilities="raw").filter(like="probability_").to_numpy()
+    calibrated = found.filter(like="probability_").to_numpy()
+    assert np.argmax(raw) == np.argmax(calibrated)
+    scaled = raw ** (1 / model.calibration.temperature)
+    np.testing.assert_allclose(calibrated, scaled / scaled.sum(), atol=1e-9)
+    assert {one.level for one in model.calibration.thresholds} == {0.5, 0.8}
+    with pytest.raises(SettingsError, match="sets"):
+        model.predict(recording, sets="sessions")
+
+
 def test_what_cannot_be_read_is_told(corpus, model, tmp_path, caplog):
     _, root = corpus
     broken = tmp_path / "broken.wav"

@@ -14,6 +14,7 @@ from tokser.config import (
     ClassifySettings,
     ExtractSettings,
     FitSettings,
+    LabelsSettings,
     PoolSettings,
     PretrainSettings,
     ProbeSettings,
@@ -35,6 +36,7 @@ CALLS = {
     "report": (ReportSettings, options.ReportOptions),
     "probe": (ProbeSettings, options.ProbeOptions),
     "transcribe": (TranscribeSettings, options.TranscribeOptions),
+    "labels": (LabelsSettings, options.LabelsOptions),
     "similarity": (SimilaritySettings, options.SimilarityOptions),
 }
 

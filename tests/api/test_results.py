@@ -1,4 +1,4 @@
-"""Results as tables, whatever wrote the folder."""
+"""Results as tables, whatever wrote the folder, as python.md and calibration.md show them."""
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,15 @@ def test_scores_have_a_row_for_each_configuration(results):
     assert scores["uar"].between(0, 1).all()
     assert set(results.scores_by_seed["seed"]) == {0}
     assert repr(results).startswith(f"Results({str(results.folder)!r}: classification of emodb")
+
+
+def test_calibration_is_there_where_it_was_asked_for(results, store):
+    with pytest.raises(MissingInputError, match="calibrate='speakers'"):
+        _ = results.calibration
+    found = tokser.classify(store, protocols="speaker", heads="logreg", calibrate="speakers")
+    assert set(found.calibration["probabilities"]) == {"raw", "calibrated"}
+    assert set(found.coverage["group_kind"]) == {"all", "label", "speaker"}
+    assert found.reliability["label"].eq("").any() and found.risk["share_answered"].max() == 1
 
 
 def test_predictions_give_the_scores_again(results):

@@ -27,9 +27,10 @@ from rich.markdown import Markdown
 from tokser.config import FrameHeadSettings, GridSettings
 from tokser.device import keep_to_one_thread
 from tokser.experiments.classification import Classification
-from tokser.experiments.frames import PooledFeature, TermFrames
+from tokser.experiments.frames import TermFrames
 from tokser.experiments.heads.attentive import HIDDEN
 from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.pooled_feature import PooledFeature
 from tokser.experiments.search import search_seeds
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.training_data import TrainingData

@@ -1,9 +1,9 @@
-"""EmoDB with the real Whisper-base: every head over frames, beside logistic regression.
+"""A corpus with the real Whisper-base: every head over frames, beside logistic regression.
 
 Layer 6, the best layer by dev, and the mix of all; leave one speaker out, and the random split.
-`make bench-heads-scores` writes a section of a page. It extracts into `build/bench/emodb.zarr` as
-`bench_emodb` does (TOKSER_BENCH_STORE names a pooled store instead), and needs TOKSER_TEST_DATA;
-HEADS=superb,attentive scores a few.
+`make bench-heads-scores` writes a section of a page. It extracts EmoDB as `bench_emodb` does, into
+`build/bench/emodb.zarr`, and needs TOKSER_TEST_DATA. TOKSER_BENCH_STORE names a pooled store of any
+corpus instead; HEADS=superb,attentive scores a few.
 """
 
 import os
@@ -18,6 +18,7 @@ from rich.markdown import Markdown
 
 from tokser.config import ClassifySettings, FrameHeadSettings, GridSettings
 from tokser.stages.classify import classify
+from tokser.store import Store, open_store
 
 MIX, BEST, LAST = (
     "mix(whisper-base/layer-0..6)",
@@ -25,6 +26,8 @@ MIX, BEST, LAST = (
     "whisper-base/layer-6",
 )
 HEADS = tuple(os.environ.get("HEADS", "superb,emobox,attentive,transformer").split(","))
+NAMES = {"emodb": "EmoDB", "nemo": "nEMO"}
+CUT = {"emodb": ", in a copy cut at two seconds", "nemo": ""}
 TITLES = {"speaker": "leave one speaker out", "random": "random 70:20:10, **LEAKS SPEAKERS**"}
 GRID = GridSettings(batch_sizes=(32,), learning_rates=(1e-3,), epochs=15)
 OPTIONS = FrameHeadSettings(dropout=0.5, weight_decay=0.1, training_precision="bf16")
@@ -36,6 +39,7 @@ def main() -> int:
     store = os.environ.get("TOKSER_BENCH_STORE") or _extract(Path(os.environ["TOKSER_TEST_DATA"]))
     baseline = _scores(store, "heads-logreg", ("logreg",), (BEST,), FrameHeadSettings())
     heads = _scores(store, "heads-frames", HEADS, (BEST, MIX), OPTIONS)
+    corpus = open_store(store)
     figures, rows = {}, []
     for protocol, title in TITLES.items():
         for table, names in ((baseline, ("logreg",)), (heads, HEADS)):
@@ -50,9 +54,9 @@ def main() -> int:
         own = speaker[speaker["classifier"] == name].set_index("features")["uar"]
         figures[f"{name}_mix_speaker"] = 100 * own[MIX]
         figures[f"{name}_best_speaker"] = 100 * own[BEST]
-    write_figures("heads-scores", figures)
-    text = _page(rows)
-    replace_section(page, "Heads over frames, EmoDB", text)
+    write_figures(f"heads-scores-{corpus.dataset}", figures)
+    text = _page(rows, corpus)
+    replace_section(page, f"Heads over frames, {NAMES[corpus.dataset]}", text)
     Console().print(Markdown(text))
     return 0
 
@@ -62,9 +66,9 @@ def _scores(
 ) -> pd.DataFrame:
     out = classify(
         ClassifySettings(
-            dataset="emodb",
+            dataset=open_store(store).dataset,
             store=store,
-            out=BUILD / name,
+            out=BUILD / f"{name}-{open_store(store).dataset}",
             ledger=BUILD / "heads-ledger.jsonl",
             protocols=tuple(TITLES),
             heads=heads,
@@ -91,14 +95,14 @@ def _cell(table: pd.DataFrame, protocol: str, head: str, features: str) -> str:
     return f"{score} [{100 * row['uar_low']:.0f}, {100 * row['uar_high']:.0f}]"
 
 
-def _page(rows: list[list[str]]) -> str:
+def _page(rows: list[list[str]], corpus: Store) -> str:
     header = ("UAR [95 %]", "layer 6", "best layer by dev", "mix of all")
     told = (
-        "All 535 recordings, in a copy cut at two seconds; the real Whisper-base (30 s context, "
-        "frames trimmed). Heads over frames: batches of 32, learning rate 1e-3, 15 "
+        f"{len(corpus.utterances)} recordings{CUT[corpus.dataset]}; the real Whisper-base (30 s "
+        "context, frames trimmed). Heads over frames: batches of 32, learning rate 1e-3, 15 "
         f"epochs, dropout {OPTIONS.dropout:g}, weight decay {OPTIONS.weight_decay:g}, refitted on "
         "train and dev. logreg: logistic regression on mean and standard deviation. Intervals are "
-        f"over ten speakers. On {machine()}."
+        f"over {corpus.utterances['speaker'].nunique()} speakers. On {machine()}."
     )
     return f"{told}\n\n{markdown_table(header, rows)}"
 

@@ -25,14 +25,20 @@ def test_the_command_line_loads_nothing_heavy(statement):
     assert not loaded_after(statement) & set(HEAVY)
 
 
-def test_reading_a_store_loads_no_encoder():
-    assert not loaded_after("import tokser.store") & {"torch", "transformers", "torchaudio"}
+def test_opening_a_store_loads_only_what_it_needs(stores):
+    store = stores.complete().path
+    found = loaded_after(f"import tokser; tokser.open_store({str(store)!r}).features")
+    assert not found & {*HEAVY, "h5py", "requests", "obstore", "scipy"}
 
 
 def test_experiments_load_no_encoder():
     # Not pretrain.module: lightning brings torchmetrics, which imports transformers where it is.
     rooms = "tokser.experiments.search, tokser.pretrain.attention, tokser.functionals.moments"
     assert not loaded_after(f"import {rooms}") & {"transformers", "torchaudio", "soundfile"}
+
+
+def test_experiments_load_torch_only_for_heads_that_use_it():
+    assert "torch" not in loaded_after("import tokser.stages.classify")
 
 
 def test_extraction_loads_no_dask_by_itself():

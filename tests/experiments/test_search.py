@@ -148,6 +148,17 @@ def test_all_models_are_counted(case, result, refit):
     pd.testing.assert_frame_equal(again.trials, result.trials)
 
 
+def test_dev_is_predicted_by_what_was_not_trained_on_it(case, result):
+    refitted = case.search(predicts_dev=True)
+    pd.testing.assert_frame_equal(refitted.predictions, result.predictions)
+    assert result.dev is None
+    pd.testing.assert_frame_equal(refitted.dev, case.search(refit=False, predicts_dev=True).dev)
+    for split in case.splits:
+        own = refitted.dev[refitted.dev["fold"] == split.fold]
+        assert list(own["id"]) == list(split.dev)
+    assert list(refitted.dev) == list(result.predictions)
+
+
 def test_each_test_part_is_evaluated_once(case, result):
     evaluated = []
     case.search(before_test=lambda split, params: evaluated.append((split.fold, params)))

@@ -9,7 +9,7 @@ import tokser
 from tokser.cli import main
 from tokser.config import ExtractSettings, PoolSettings
 from tokser.errors import SettingsError
-from tokser.experiments.frames import PooledFeature
+from tokser.experiments.pooled_feature import PooledFeature
 from tokser.extraction.recompute import recompute
 from tokser.functionals.rounding import read_rounding
 from tokser.functionals.tables import read_functionals

@@ -1,6 +1,7 @@
 """Every head as an ONNX graph: onnxruntime computes what tokser computes."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -22,6 +23,7 @@ from tokser.experiments.heads.sklearn_mlp import TrainedSklearnMLP
 from tokser.experiments.heads.svm import TrainedSVM
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.models import FeatureRecipe, GroupRecipe, Member, Model
+from tokser.experiments.models.calibration import Calibration
 from tokser.experiments.models.recipe import FeatureUse
 from tokser.experiments.task import TargetScale
 from tokser.functionals.standardise import Standardiser
@@ -111,6 +113,16 @@ def test_probabilities_of_every_classifier(training, tmp_path, kind, num_classes
     found = run(tmp_path / "head.onnx", tables, input_names(made))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 3.0])
+def test_calibrated_probabilities(training, tmp_path, temperature):
+    raw = model(fit(training, "logreg", 3))
+    made = replace(raw, calibration=Calibration(temperature, "lac", ()))
+    assert export_head(made, tmp_path / "head.onnx").difference < 1e-5
+    assert export_head(made.showing(raw=True), tmp_path / "raw.onnx").difference < 1e-5
+    export_head(raw, tmp_path / "same.onnx")
+    assert (tmp_path / "raw.onnx").read_bytes() == (tmp_path / "same.onnx").read_bytes()
 
 
 @pytest.mark.parametrize("kind", ["ridge", "mlp-sklearn"])

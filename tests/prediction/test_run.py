@@ -1,6 +1,7 @@
 """The engine: as a store, in chunks, in windows, by speaker; and what it refuses."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import soundfile
 
 from tokser.corpora.waveform import read_waveform
 from tokser.errors import CheckpointError, InputError, MissingInputError, SettingsError
+from tokser.experiments.models.calibration import Calibration, KeptThreshold
 from tokser.prediction import run
 from tokser.prediction.featurise import Featuriser
 from tokser.prediction.run import predict, predict_all
@@ -52,6 +54,25 @@ def test_a_folder_is_predicted_as_its_store(corpus, whisper_store, whisper_model
     assert list(found.quarantined.values()) == [
         "tiny-whisper: a file that is not audio (Format not recognised)"
     ]
+
+
+def test_sets_of_recordings_are_those_of_the_store(corpus, whisper_store, whisper_model, tmp_path):
+    thresholds = (KeptThreshold("speakers", 0.9, 0.8, 9, "an utterance of a new speaker"),)
+    model = replace(whisper_model, calibration=Calibration(3.0, "lac", thresholds))
+    out = tmp_path / "p.csv"
+    found = predict_all(model, corpus, sets="speakers", out=out)
+    shown = model.showing(sets="speakers")
+    got = by_name(found.table)[list(shown.columns)]
+    wanted = shown.predict_store(whisper_store)
+    pd.testing.assert_frame_equal(got, wanted, check_exact=True)
+    again = predict_all(model, corpus, sets="speakers", out=out)
+    assert list(again.table["prediction_set"]) == list(found.table["prediction_set"])
+    for changed in ({"probabilities": "raw", "sets": "speakers"}, {}):
+        with pytest.raises(SettingsError, match="predictions made otherwise"):
+            predict_all(model, corpus, out=out, **changed)
+    raw = by_name(predict_all(model, corpus, probabilities="raw").table)
+    plain = by_name(predict_all(whisper_model, corpus).table)
+    pd.testing.assert_frame_equal(raw, plain, check_exact=True)
 
 
 def test_a_store_is_predicted_from_its_functionals(

@@ -8,7 +8,8 @@ from tokser.report.inputs import read_inputs, read_scores
 
 
 def test_whole_folders_are_read(folders):
-    results, runs = read_inputs([folders.results()], [folders.run("wide")])
+    results, runs, studies = read_inputs([folders.results()], [folders.run("wide")])
+    assert studies == []
     assert len(results[0].scores) == 4
     assert len(results[0].evaluations) == 22
     assert set(results[0].audit) == {"random", "speaker"}

@@ -16,6 +16,7 @@ from tokser.config import FitSettings
 from tokser.config.keywords import settings_from
 from tokser.config.predict import PredictSettings
 from tokser.errors import InputError, list_some
+from tokser.experiments.models.calibration import Calibration
 from tokser.experiments.models.folder import load_model as read_model
 from tokser.experiments.models.folder import save_model, types_within
 from tokser.experiments.models.model import Estimate, Model
@@ -69,6 +70,11 @@ class TrainedModel:
         """The score that can be expected on new speakers: protocol, value, interval, n."""
         return self._model.estimate
 
+    @property
+    def calibration(self) -> Calibration | None:
+        """Temperature, thresholds of prediction sets, and how good they are; None: none."""
+        return self._model.calibration
+
     @cached_property
     def results(self) -> Results | None:
         """The results that the estimate comes from, where their folder is still there."""
@@ -90,7 +96,8 @@ class TrainedModel:
 
         Returns:
             A row for each recording or window: `id`, `start_s`, `end_s`, then `label` and
-            `probability_<class>` of each class, or the target.
+            `probability_<class>` of each class, calibrated unless `probabilities="raw"`; with
+            `sets`, `prediction_set`. Or the target.
 
         Raises:
             InputError: An input is missing, none can be read, or a transcript is needed.

@@ -14,11 +14,13 @@ __all__ = [
     "ExperimentOptions",
     "ExtractOptions",
     "FitOptions",
+    "LabelsOptions",
     "PoolOptions",
     "PredictOptions",
     "PretrainOptions",
     "RegressOptions",
     "ReportOptions",
+    "ScalingOptions",
     "SimilarityOptions",
     "TransferOptions",
 ]
@@ -153,6 +155,9 @@ class ClassifyOptions(ExperimentOptions, total=False):
     """Of `tokser.classify`."""
 
     labels: Literal["single", "distribution", "multilabel"]
+    calibrate: Literal["speakers", "dev"] | None
+    coverage: float | Sequence[float]
+    set_score: Literal["lac", "aps", "aps-randomised"]
     scheduler: str | None
     cluster: AnyPath | None
 
@@ -200,6 +205,22 @@ class ProbeOptions(TypedDict, total=False):
     check: bool
 
 
+class LabelsOptions(TypedDict, total=False):
+    """Of `tokser.labels`."""
+
+    root: AnyPath | None
+    protocol: Literal["speaker", "kfold", "random", "text", "fixed"] | None
+    num_folds: int
+    seed: int
+    head: str | None
+    num_neighbours: int
+    neighbours_from: Literal["other-speakers", "all"]
+    neighbour_features: str | None
+    listed: int
+    audio: int
+    check: bool
+
+
 class SimilarityOptions(TypedDict, total=False):
     """Of `tokser.similarity`."""
 
@@ -207,6 +228,25 @@ class SimilarityOptions(TypedDict, total=False):
     batch_size: int
     seed: int
     check: bool
+
+
+class ScalingOptions(FrameHeadOptions, total=False):
+    """Of `tokser.scaling`."""
+
+    num_speakers: int | Sequence[int]
+    num_utterances: int | Sequence[int]
+    num_draws: int
+    seed: int
+    protocol: Literal["speaker", "kfold"] | None
+    num_folds: int
+    head_grid: AnyPath | Mapping[str, Any]
+    grid: str | Mapping[str, Any]
+    epochs: int
+    class_weights: bool
+    early_stopping: int | None
+    ledger: AnyPath | None
+    check: bool
+    device: str
 
 
 class RegressOptions(ExperimentOptions, total=False):
@@ -238,6 +278,9 @@ class FitOptions(FrameHeadOptions, total=False):
     stratify: bool
     seed: int
     results: AnyPath | None
+    calibrate: bool
+    coverage: float | Sequence[float]
+    set_score: Literal["lac", "aps", "aps-randomised"]
     ledger: AnyPath | None
     check: bool
     track: Names
@@ -256,12 +299,21 @@ class PredictOptions(TypedDict, total=False):
     encoders: Names
     device: str
     batch_seconds: float | None
+    probabilities: Literal["calibrated", "raw"]
+    sets: Literal["speakers", "utterances"] | None
+    coverage: float | None
     out: AnyPath | None
 
 
 class ReportOptions(TypedDict, total=False):
     """Of `tokser.report` and of `Results.report`."""
 
+    map: str | bool | None
+    map_method: Literal["pca", "umap"]
+    errors: int
+    audio: int
+    stores: Names
+    roots: AnyPath | Sequence[AnyPath]
     formats: Names
     columns: Names
     title: str

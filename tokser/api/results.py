@@ -12,6 +12,7 @@ import pandas as pd
 from tokser.api.html import shown_table
 from tokser.api.options import ReportOptions
 from tokser.errors import MissingInputError, SettingsError, list_some
+from tokser.experiments.calibration.tables import CALIBRATION, COVERAGE, RELIABILITY, RISK
 from tokser.experiments.results import LABELS, TRANSFER, Table, TaskTables, tables_in
 from tokser.provenance import STAMP_NAME
 from tokser.report.inputs import uniform
@@ -102,6 +103,29 @@ class Results:
     def corpora(self) -> pd.DataFrame:
         """Of several stores that were read as one dataset: scores of each corpus."""
         return self._read(self._tables.corpora)
+
+    @cached_property
+    def calibration(self) -> pd.DataFrame:
+        """With `calibrate`: ECE, Brier score, likelihood and AURC, before and after."""
+        return self._calibrated(CALIBRATION)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """With `calibrate`: a row for each configuration, class and bin of probabilities.
+
+        `label` is empty for the most probable class, whatever it is.
+        """
+        return self._calibrated(RELIABILITY)
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """With `calibrate`: a row for each kind of prediction set and group of utterances."""
+        return self._calibrated(COVERAGE)
+
+    @cached_property
+    def risk(self) -> pd.DataFrame:
+        """With `calibrate`: accuracy of the most confident utterances, by the share of them."""
+        return self._calibrated(RISK)
 
     @cached_property
     def grid(self) -> pd.DataFrame:
@@ -279,6 +303,16 @@ class Results:
 
     def _read(self, table: Table) -> pd.DataFrame:
         return table.read(self.folder / table.file)
+
+    def _calibrated(self, table: Table) -> pd.DataFrame:
+        if not (self.folder / table.file).is_file():
+            raise MissingInputError(
+                self.folder,
+                expected="results with calibration",
+                got=f"no {table.file}",
+                remedy="Call tokser.classify(..., calibrate='speakers'), into another folder.",
+            )
+        return self._read(table)
 
     def _of_classes(self, table: Table | None) -> Table:
         if table is None:

@@ -14,7 +14,8 @@ __all__ = ["report"]
 def report(given: dict[str, Any]) -> None:
     """Write a page of tables and plots, or tables and figures for a paper.
 
-    RESULTS are folders written by `tokser classify` and `tokser regress`.
+    RESULTS are folders written by `tokser classify`, `regress`, `transfer`, `tune`, `probe` and
+    `similarity`.
     """
     from tokser.stages.report import report as draw
 

@@ -11,11 +11,13 @@ from tokser.config.extract import ExtractSettings
 from tokser.config.fit import FitSettings
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.config.grid import GridSettings
+from tokser.config.labels import LabelsSettings, RelabelSettings
 from tokser.config.pool import PoolSettings
 from tokser.config.predict import ExportModelSettings, PredictSettings
 from tokser.config.pretrain import PretrainSettings, SweepSettings
 from tokser.config.probe import ProbeSettings
 from tokser.config.report import ReportSettings
+from tokser.config.scaling import ScalingSettings
 from tokser.config.segment import SegmentSettings
 from tokser.config.similarity import SimilaritySettings
 from tokser.config.transcribe import TranscribeSettings
@@ -35,6 +37,7 @@ __all__ = [
     "FitSettings",
     "FrameHeadSettings",
     "GridSettings",
+    "LabelsSettings",
     "PoolSettings",
     "PrecisionName",
     "PredictSettings",
@@ -43,7 +46,9 @@ __all__ = [
     "QueriesName",
     "Rate",
     "RegressSettings",
+    "RelabelSettings",
     "ReportSettings",
+    "ScalingSettings",
     "SegmentSettings",
     "Settings",
     "SimilaritySettings",

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.base import Settings
+from tokser.config.calibration import CalibratedBy, Coverages, SetScore
 from tokser.config.frame_heads import FRAME_HEADS, FrameHeadSettings
 from tokser.config.grid import ONE_POINT, GridSettings
 from tokser.config.head_grid import HeadGrid
@@ -170,6 +171,7 @@ class ClassifySettings(ExperimentBase):
             *("grid.class_weights", "grid.early_stopping"),
         ),
         "Evaluation": _EVALUATION,
+        "Calibration": ("calibrate", "coverage", "set_score"),
         "Output": ("out", "save_models", "track"),
         "Frame heads": FRAME_HEADS,
         "Computation": ("device", "scheduler", "cluster", "frames_mb", "check"),
@@ -205,6 +207,19 @@ class ClassifySettings(ExperimentBase):
     batch 4..1024 x lr 1e-3, 5e-3 and batch 4..32 x lr 1e-3, 1e-2. Or any other:
     batch_size=8,32,lr=1e-3,1e-2; also hidden=128,64 (widths), epochs, patience and factor (of the
     plateau)."""
+    calibrate: Annotated[CalibratedBy | None, Option(metavar="[speakers|dev]", bare="speakers")] = (
+        None
+    )
+    """Measure how far probabilities can be believed, calibrate them by a temperature, and make
+    prediction sets. speakers: each test speaker by the test predictions of all others; dev: each
+    fold by its own dev part, which often has too few speakers for sets."""
+    coverage: Coverages = (0.9,)
+    """How often prediction sets are to hold the true class, with --calibrate; several are
+    compared."""
+    set_score: SetScore = "lac"
+    """What prediction sets are made by, with --calibrate. lac: the probability of the class, the
+    smallest sets; aps: that of the classes before it, which gives hard utterances larger sets;
+    aps-randomised: the same without overcoverage, by chance."""
     scheduler: Scheduler = None
     """Address of a Dask scheduler whose workers train networks."""
     cluster: Cluster = None

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.base import Settings
+from tokser.config.calibration import Coverages, SetScore
 from tokser.config.frame_heads import FRAME_HEADS, FrameHeadSettings
 from tokser.config.grid import ONE_POINT, GridSettings
 from tokser.config.head_grid import HeadGrid
@@ -39,6 +40,7 @@ class FitSettings(Settings):
             *("protocol", "splits_file", "num_folds", "group_by", "stratify", "seed"),
             *("results", "ledger"),
         ),
+        "Calibration": ("calibrate", "coverage", "set_score"),
         "Output": ("out", "track"),
         "Computation": ("device", "frames_mb", "check"),
     }
@@ -112,6 +114,14 @@ class FitSettings(Settings):
     ] = None
     """Folder of `tokser classify` or `regress` that holds the score: of the same store, features,
     head, protocol and grid."""
+    calibrate: bool = True
+    """Calibrate the probabilities of classes by a temperature, and fit thresholds of prediction
+    sets: on the protocol's test predictions, each by a model that had not heard the speaker."""
+    coverage: Coverages = (0.9,)
+    """How often prediction sets are to hold the true class; several can be chosen among when
+    predicting."""
+    set_score: SetScore = "lac"
+    """What prediction sets are made by, as for `tokser classify`."""
     ledger: Annotated[
         Path | None,
         Option(kind="file", unset="ledger.jsonl in the folder above the store's, or in its own"),

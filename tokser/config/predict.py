@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.base import Settings
+from tokser.config.calibration import Exchangeable
 from tokser.config.option import Option
 from tokser.config.values import Device, Rate
 
@@ -30,6 +31,7 @@ class PredictSettings(Settings):
         "Transcription": ("transcribe", "language"),
         "Time": ("window", "hop"),
         "Encoders": ("encoders", "device", "batch_seconds"),
+        "Probabilities": ("probabilities", "sets", "coverage"),
         "Output": ("out", "plot"),
     }
 
@@ -64,6 +66,20 @@ class PredictSettings(Settings):
     """Device to compute on; auto: a GPU where there is one."""
     batch_seconds: Annotated[Rate | None, Option(unset="auto: 30 on a CPU, 240 on a GPU")] = None
     """Audio in one batch, padding included, in seconds; more needs more memory."""
+    probabilities: Literal["calibrated", "raw"] = "calibrated"
+    """calibrated: by the temperature that the model was fitted with, if it was; raw: as the head
+    puts them out. The label is the same."""
+    sets: Annotated[
+        Exchangeable | None, Option(metavar="[speakers|utterances]", bare="speakers")
+    ] = None
+    """Write a column prediction_set: the classes among which the true one is as often as --coverage
+    says, with | between them. speakers: for speakers that are new; utterances: only for utterances
+    like those that the model was calibrated by, in smaller sets."""
+    coverage: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None,
+        Option(metavar="SHARE", unset="the first one that the model was fitted for"),
+    ] = None
+    """How often prediction sets are to hold the true class, one that the model was fitted for."""
     out: Annotated[Path | None, Option(short="-o", kind="file", unset="none, a table")] = None
     """File to write: .csv, .parquet or .jsonl. Needed to go on where a call was stopped."""
     plot: Annotated[Path | None, Option(kind="file", unset="none")] = None

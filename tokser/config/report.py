@@ -1,14 +1,20 @@
 """Settings of `tokser report`."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tokser.config.base import Settings
 from tokser.config.option import Option
+from tokser.config.values import LARGEST
 
 __all__ = ["ReportSettings"]
+
+
+def _asked_for(value: Any) -> Any:
+    """Read True as the map by the features of the predictions, and False as none."""
+    return {True: "auto", False: None}.get(value, value) if isinstance(value, bool) else value
 
 
 class ReportSettings(Settings):
@@ -16,15 +22,39 @@ class ReportSettings(Settings):
 
     TOPICS: ClassVar = {
         "Input": ("results", "runs"),
+        "Utterances": ("map", "map_method", "errors", "audio", "stores", "roots"),
         "Output": ("formats", "columns", "out", "title"),
     }
 
     results: Annotated[
         tuple[Path, ...], Field(min_length=1), Option(is_argument=True, kind="folder")
     ]
-    """Folders written by `tokser classify` and `tokser regress`."""
+    """Folders written by `tokser classify`, `regress`, `probe`, `similarity` and so on."""
     runs: Annotated[tuple[Path, ...], Option(name="--run", aliases=("--runs",), kind="folder")] = ()
     """Folder of a pretraining run whose curves are plotted."""
+    map: Annotated[
+        str | None,
+        BeforeValidator(_asked_for),
+        Option(metavar="[FEATURE]", bare="auto", unset="no map"),
+    ] = None
+    """Add a map of the test utterances, coloured by label, prediction or speaker: by the features
+    of the predictions, or by others that are pooled."""
+    map_method: Literal["pca", "umap"] = "pca"
+    """How functionals become two dimensions; umap needs the extra `map`, and a minute."""
+    errors: Annotated[int, Field(ge=0, le=LARGEST)] = 20
+    """Errors that are listed for each dataset, the most confident first; 0: none."""
+    audio: Annotated[int, Field(ge=0, le=LARGEST), Option(metavar="N")] = 0
+    """Recordings that the page carries with it, errors first: about 5 kB for each second; the total
+    is said before."""
+    stores: Annotated[
+        tuple[str, ...],
+        Option(name="--store", metavar="PATH|URL", unset="the one that made the results"),
+    ] = ()
+    """Where the store is now: it has functionals, speakers and transcripts."""
+    roots: Annotated[
+        tuple[Path, ...], Option(name="--root", kind="folder", unset="that of the store")
+    ] = ()
+    """Folder of the corpus, where it has moved since it was extracted."""
     formats: Annotated[
         tuple[Literal["html", "latex", "csv", "md", "png", "pdf", "svg"], ...],
         Field(min_length=1),

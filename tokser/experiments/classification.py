@@ -42,6 +42,7 @@ class Classification(Task):
     loss = "cross-entropy"
     averages = True
     compares_choices = True
+    calibrates = True
 
     @staticmethod
     def score(sums: np.ndarray) -> np.ndarray:

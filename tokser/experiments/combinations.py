@@ -31,6 +31,7 @@ class Outcome:
         num_candidates: How many members it was chosen among; 1 where nothing was.
         how: How it was made of others; None of what was trained.
         members: The others.
+        dev: Predictions of the dev parts, in the same columns; None where they were not kept.
     """
 
     unit: Unit
@@ -41,16 +42,19 @@ class Outcome:
     num_candidates: int = 1
     how: How | None = None
     members: Sequence[Unit] = ()
+    dev: pd.DataFrame | None = None
 
 
-def trained_outcomes(units: Sequence[Unit], task: Task, out: Path) -> list[Outcome]:
-    """Read what the units left."""
+def trained_outcomes(
+    units: Sequence[Unit], task: Task, out: Path, *, with_dev: bool = False
+) -> list[Outcome]:
+    """Read what the units left, the predictions of dev parts only where they are asked for."""
     column = f"dev_{task.tables.metric}_crossfit"
     outcomes = []
     for unit in units:
-        result = read_unit(unit, task.tables, out)
-        outcome = Outcome(unit, result.predictions, result.trials, result.on_dev(column))
-        outcomes.append(outcome)
+        result = read_unit(unit, task.tables, out, with_dev=with_dev)
+        made = (result.predictions, result.trials, result.on_dev(column))
+        outcomes.append(Outcome(unit, *made, dev=result.dev))
     return outcomes
 
 
@@ -158,11 +162,15 @@ def _combined(
     ledger: Ledger,
     name: str,
 ) -> Outcome:
-    tables, dev_score, selected = [], {}, {}
+    tables, of_dev, dev_score, selected = [], [], {}, {}
+    dev = [member.dev for member in members if member.dev is not None]
     for split in folds:
         on_dev = [member.dev_score[split.fold] for member in members]
-        parts = [m.predictions[m.predictions["fold"] == split.fold] for m in members]
-        table, number = combine(task, how, parts, on_dev)
+        table, number = combine(
+            task, how, _of_fold([m.predictions for m in members], split), on_dev
+        )
+        if dev and split.dev:
+            of_dev.append(combine(task, how, _of_fold(dev, split), on_dev)[0])
         params: dict[str, Any] = {f"dev_{task.tables.metric}": on_dev}
         if number is not None:
             dev_score[split.fold] = on_dev[number]
@@ -176,4 +184,10 @@ def _combined(
     predictions = pd.concat(tables, ignore_index=True)
     num_candidates = len(members) if how == "best" else 1
     names = [member.unit for member in members]
-    return Outcome(unit, predictions, None, dev_score, selected, num_candidates, how, names)
+    kept = pd.concat([*of_dev, predictions.iloc[:0]], ignore_index=True) if dev else None
+    made = (dev_score, selected, num_candidates, how, names)
+    return Outcome(unit, predictions, None, *made, dev=kept)
+
+
+def _of_fold(tables: Sequence[pd.DataFrame], split: Split) -> list[pd.DataFrame]:
+    return [table[table["fold"] == split.fold] for table in tables]

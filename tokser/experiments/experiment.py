@@ -18,6 +18,8 @@ import pandas as pd
 from tokser.checksummed_folder import ChecksummedFolder
 from tokser.device import resolve_device
 from tokser.errors import SettingsError
+from tokser.experiments.calibration.plan import plan_calibration, require_speakers
+from tokser.experiments.calibration.rows import CalibrationPlan, calibration_rows
 from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
 from tokser.experiments.constant_columns import ConstantColumns
 from tokser.experiments.dataset import (
@@ -101,6 +103,7 @@ def run_experiment(
             remedy="Leave --save-models out: predictions.parquet has what they predict.",
         )
     by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
+    calibration = plan_calibration(task, settings, by_name)
     store = open_stores(settings.store, settings.dataset, check=settings.check)
     expressions = read_expressions(store, task, settings)
     reads_frames = require_suited(store, expressions, by_name, task.loss)
@@ -115,23 +118,27 @@ def run_experiment(
     device = str(resolve_device(settings.device)) if is_network else "cpu"
     if dataset is None:
         dataset = load(store, task, expressions, settings)
+    if calibration is not None:
+        require_speakers(dataset)
+    with_dev = calibration is not None and calibration.by == "dev"
     seeds = range(settings.seed, settings.seed + settings.num_seeds)
     units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
     ledger = open_ledger(settings, stamp, dataset)
     with stamp.claim(settings.out):
         restore_ledger(settings.out, ledger)
         with workers or nullcontext() as entered:
-            runner = _Runner(dataset, settings, by_name, ledger, device, entered)
+            runner = _Runner(dataset, settings, by_name, ledger, device, entered, with_dev)
             label = f"{command} {settings.dataset}"
             models = FoldModels(dataset, settings, inputs) if keeps else None
             count, run = runner.num_models, runner.run
+            where = (task.tables, settings.out)
             together = seeds_together(units, runner.share_seeds)
-            run_units(together, task.tables, settings.out, label, count, run, models)
-        trained = trained_outcomes(units, task, settings.out)
+            run_units(together, *where, label, count, run, models, with_dev=with_dev)
+        trained = trained_outcomes(units, task, settings.out, with_dev=with_dev)
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
         if models is not None:
             models.finish([*trained, *combined])
-        _write(dataset, settings, [*trained, *combined], more_files)
+        _write(dataset, settings, [*trained, *combined], more_files, calibration)
         stamp.write(settings.out)
     return settings.out
 
@@ -189,9 +196,11 @@ class _Runner:
         ledger: Ledger,
         device: str,
         workers: Workers | None,
+        with_dev: bool,
     ) -> None:
         self._dataset, self._settings, self._heads = dataset, settings, heads
         self._ledger, self._device, self._workers = ledger, device, workers
+        self._with_dev = with_dev
         self._early = {str(early): early for early in dataset.trained}
         self._held: tuple[Early, str, HeadInputs] | None = None
         self._constant = ConstantColumns()
@@ -235,7 +244,7 @@ class _Runner:
             name=f"{unit.protocol}-seed-{unit.seed}",
         )
         how: dict[str, Any] = {"refit": settings.refit, "on_models": on_models}
-        how["workers"] = self._workers
+        how |= {"workers": self._workers, "predicts_dev": self._with_dev}
         if len(units) > 1:
             return search_seeds(head, data, list(by_seed), before_test=before_test, **how)
         how |= {"before_test": partial(before_test, unit.seed), "study": part_name(unit, tables)}
@@ -257,6 +266,7 @@ def _write(
     settings: ExperimentSettings,
     outcomes: Sequence[Outcome],
     more_files: MoreFiles | None,
+    calibration: CalibrationPlan | None,
 ) -> None:
     """Write the files that users read."""
     task, tables = dataset.task, dataset.task.tables
@@ -293,6 +303,9 @@ def _write(
         folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
         atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
         files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
+    if calibration is not None:
+        made = calibration_rows(outcomes, dataset, calibration, name=name, setup=setup)
+        files |= {table.file: table.content(table.frame(own)) for table, own in made.items()}
     files |= more_files(rows) if more_files is not None else {}
     checksummed = ChecksummedFolder(settings.out)
     checksummed.put(files)

@@ -17,10 +17,9 @@ from torch import Tensor
 from tokser.functionals.moments import MOMENTS
 from tokser.pretrain.batches import FeatureSource
 from tokser.pretrain.buffers import Buffers
-from tokser.store import FeatureName, Store
 from tokser.store.gather import Allocate
 
-__all__ = ["FrameBatch", "FrameScaling", "PooledFeature", "RowSource", "TermFrames"]
+__all__ = ["FrameBatch", "FrameScaling", "RowSource", "TermFrames"]
 
 
 @runtime_checkable
@@ -30,7 +29,7 @@ class RowSource(FeatureSource, Protocol):
     def __getitem__(self, utterance: str) -> NDArray[Any]:
         """Return the rows of an utterance, [rows, dim]."""
 
-    def functionals(self) -> "pd.DataFrame":
+    def functionals(self) -> pd.DataFrame:
         """Return mean then standard deviation over rows, [utterances, 2 * dim]."""
 
 
@@ -79,34 +78,6 @@ class FrameScaling:
         mean, inverse = (own.to(batch.rows.device) for own in self._tensors)
         batch.rows.sub_(mean).mul_(inverse)
         return batch
-
-
-@dataclass(frozen=True)
-class PooledFeature:
-    """A feature whose functionals are read, and no frames: a store may lack these.
-
-    Attributes:
-        store: The store.
-        name: Name of the feature.
-    """
-
-    store: Store
-    name: str
-
-    @property
-    def dim(self) -> int:
-        """Numbers in a row."""
-        pooled = self.store[str(FeatureName.parse(self.name).functionals())]
-        if self.store.is_utterance_level(self.name):
-            return int(pooled.dim)
-        return int(pooled.dim // len(MOMENTS))
-
-    def functionals(self) -> "pd.DataFrame":
-        """Return mean then standard deviation over rows, [utterances, 2 * dim]."""
-        table = self.store.functionals(self.name)
-        if not self.store.is_utterance_level(self.name):
-            return table
-        return pd.concat([table, pd.DataFrame(0.0, table.index, table.columns)], axis=1)
 
 
 @dataclass(frozen=True)

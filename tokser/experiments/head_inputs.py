@@ -1,14 +1,19 @@
 """What a head is trained on: functionals, means that stand for frames, or frames."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
 from tokser.experiments.dataset import Dataset, Functionals
 from tokser.experiments.feature_expressions import Early, as_means
-from tokser.experiments.frames import PooledFeature, TermFrames
 from tokser.experiments.heads.head import Head
+from tokser.experiments.pooled_feature import PooledFeature
 from tokser.functionals.rounding import row_roundoff
+
+if TYPE_CHECKING:
+    from tokser.experiments.frames import TermFrames
+else:
+    TermFrames = Any  # its module imports torch
 
 __all__ = ["HeadInputs", "read_inputs"]
 
@@ -44,9 +49,11 @@ def read_inputs(
     if head.reads == "functionals":
         functionals = dataset.functionals(early)
         return HeadInputs(functionals, (), early, tuple(functionals.widths.values()))
+    from tokser.experiments import frames as over_frames
+
     are_means = head.reads == "means"
     frames = tuple(
-        TermFrames(
+        over_frames.TermFrames(
             tuple(
                 PooledFeature(dataset.store, name) if are_means else dataset.store[name]
                 for name in term.features

@@ -26,11 +26,14 @@ class SearchResult:
             dev_<metric>, and dev_<metric>_crossfit (see `crossfit`) of the selected one; selected;
             and num_constant, how many columns the training part leaves constant.
         models: What predicted each fold's test part, by fold; none where it was read from files.
+        dev: Predictions of each fold's dev part, by the head as dev selected it, before it was
+            trained again; None where they were not asked for.
     """
 
     predictions: pd.DataFrame
     trials: pd.DataFrame
     models: Mapping[str, FittedHead] = field(default_factory=dict)
+    dev: pd.DataFrame | None = None
 
     def on_dev(self, column: str) -> dict[str, float]:
         """Return a dev score of what was selected, by fold.
@@ -51,6 +54,7 @@ def search(
     before_test: Callable[[Split, dict[str, Any]], None] = lambda split, params: None,
     workers: Workers | None = None,
     study: str = "",
+    predicts_dev: bool = False,
 ) -> SearchResult:
     """Let each fold select by its own dev part, and predict its test part.
 
@@ -64,9 +68,11 @@ def search(
             touched.
         workers: Processes that networks are trained by; none: this one.
         study: Name under which the head keeps trials, where it draws them.
+        predicts_dev: Whether the dev parts are predicted, too.
     """
-    gathered = _Gathered(head, data)
-    with closing(head.fit(data, Fitting(refit, on_models, workers, study))) as folds:
+    gathered = _Gathered(head, data, predicts_dev=predicts_dev)
+    how = Fitting(refit, on_models, workers, study, predicts_dev)
+    with closing(head.fit(data, how)) as folds:
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)
             gathered.add(split, fitted)
@@ -82,6 +88,7 @@ def search_seeds(
     on_models: Callable[[int], None] = lambda count: None,
     before_test: Callable[[int, Split, dict[str, Any]], None] = lambda seed, split, params: None,
     workers: Workers | None = None,
+    predicts_dev: bool = False,
 ) -> list[SearchResult]:
     """Do what `search` does for several seeds, which train together; return what each leaves.
 
@@ -93,9 +100,11 @@ def search_seeds(
         on_models: As in `search`.
         before_test: Called with the seed, too.
         workers: As in `search`.
+        predicts_dev: As in `search`.
     """
-    gathered = [_Gathered(head, data) for _ in seeds]
-    with closing(head.fit_seeds(data, seeds, Fitting(refit, on_models, workers))) as folds:
+    gathered = [_Gathered(head, data, predicts_dev=predicts_dev) for _ in seeds]
+    how = Fitting(refit, on_models, workers, keeps_selected=predicts_dev)
+    with closing(head.fit_seeds(data, seeds, how)) as folds:
         for split, of_seeds in zip(data.splits, folds, strict=True):
             for seed, own, fitted in zip(seeds, gathered, of_seeds, strict=True):
                 before_test(seed, split, fitted.params)
@@ -106,21 +115,21 @@ def search_seeds(
 class _Gathered:
     """What folds leave, one after the other."""
 
-    def __init__(self, head: Head, data: TrainingData) -> None:
-        self._head, self._data = head, data
+    def __init__(self, head: Head, data: TrainingData, *, predicts_dev: bool) -> None:
+        self._head, self._data, self._predicts_dev = head, data, predicts_dev
         self._predictions: list[pd.DataFrame] = []
+        self._on_dev: list[pd.DataFrame] = []
         self._trials: list[tuple[int, dict[str, Any]]] = []
         self._models: dict[str, FittedHead] = {}
 
     def add(self, split: Split, fitted: FittedFold) -> None:
         """Predict a fold's test part, and keep what came of it."""
         data = self._data
-        outputs = fitted.fitted.predict(data, split.test)
+        self._predictions.append(_predictions(fitted.fitted, data, split.fold, split.test))
         self._models[split.fold] = fitted.fitted
-        columns = data.task.prediction_table(data.targets(split.test), outputs, data.classes)
-        columns.insert(0, "fold", split.fold)
-        columns.insert(1, "id", list(split.test))
-        self._predictions.append(columns)
+        if self._predicts_dev and split.dev:
+            selected = fitted.before_refit or fitted.fitted
+            self._on_dev.append(_predictions(selected, data, split.fold, split.dev))
         rows = enumerate(fitted.trials)
         self._trials += [(point, {"fold": split.fold} | row) for point, row in rows]
 
@@ -135,5 +144,17 @@ class _Gathered:
         rows_by_name = pd.DataFrame([row for _, row in trials])
         typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
         typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
-        predictions = pd.concat(self._predictions, ignore_index=True)
-        return SearchResult(predictions, pd.DataFrame(typed), self._models)
+        together, dev = pd.concat(self._predictions, ignore_index=True), None
+        if self._predicts_dev:
+            dev = pd.concat([*self._on_dev, together.iloc[:0]], ignore_index=True)
+        return SearchResult(together, pd.DataFrame(typed), self._models, dev)
+
+
+def _predictions(
+    fitted: FittedHead, data: TrainingData, fold: str, ids: Sequence[str]
+) -> pd.DataFrame:
+    outputs = fitted.predict(data, ids)
+    columns = data.task.prediction_table(data.targets(ids), outputs, data.classes)
+    columns.insert(0, "fold", fold)
+    columns.insert(1, "id", list(ids))
+    return columns

@@ -73,6 +73,7 @@ class Task(ABC):
         averages: Whether predictions of several heads can be averaged (late fusion).
         compares_choices: Whether choices by dev are compared with each other.
         keeps_models: Whether trained models can be kept in folders.
+        calibrates: Whether it predicts one class by probabilities, which can be calibrated.
         later_settings: Settings that earlier versions had not, with the value that does what they
             did: digests leave these out, so that folders of earlier versions are recognised.
     """
@@ -82,6 +83,7 @@ class Task(ABC):
     averages: ClassVar[bool]
     compares_choices: ClassVar[bool]
     keeps_models: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = False
     later_settings: ClassVar[Mapping[str, Any]] = MappingProxyType(
         {
             "save_models": False,
@@ -93,6 +95,9 @@ class Task(ABC):
             "trials": 50,
             "frame_heads": FrameHeadSettings().model_dump(mode="json"),
             "frames_mb": 1024,
+            "calibrate": None,
+            "coverage": [0.9],
+            "set_score": "lac",
         }
     )
 

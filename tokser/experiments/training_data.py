@@ -3,16 +3,21 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from tokser.config import FrameHeadSettings, GridSettings
-from tokser.experiments.frames import TermFrames
 from tokser.experiments.grid import Point, grid_points
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Known, Task
 from tokser.functionals.standardise import Standardiser, fit_by_id
+
+if TYPE_CHECKING:
+    from tokser.experiments.frames import TermFrames
+else:
+    TermFrames = Any  # its module imports torch
 
 __all__ = ["TrainingData"]
 

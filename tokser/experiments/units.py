@@ -20,7 +20,9 @@ from tokser.provenance import digest_of, first_spelling
 
 __all__ = [
     "KeptModels",
+    "RunUnits",
     "Unit",
+    "one_by_one",
     "parquet_bytes",
     "part_name",
     "plan_units",
@@ -60,6 +62,16 @@ class KeptModels(Protocol):
 
     def keep(self, unit: Unit, fitted: Mapping[str, FittedHead]) -> None:
         """Write the models of a unit, by fold."""
+
+
+OnModels = Callable[[int], None]
+RunUnits = Callable[[Sequence[Unit], OnModels], Sequence[SearchResult]]
+"""Trains and tests units that train together; reports models as they get done."""
+
+
+def one_by_one(run: Callable[[Unit, OnModels], SearchResult]) -> RunUnits:
+    """Return what runs units one after the other."""
+    return lambda units, on_models: [run(unit, on_models) for unit in units]
 
 
 def plan_units(
@@ -108,8 +120,10 @@ def run_units(
     out: Path,
     label: str,
     count: Callable[[Unit], int],
-    run: Callable[[Sequence[Unit], Callable[[int], None]], Sequence[SearchResult]],
+    run: RunUnits,
     models: "KeptModels | None" = None,
+    *,
+    with_dev: bool = False,
 ) -> None:
     """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models.
 
@@ -124,9 +138,11 @@ def run_units(
         count: Returns how many models a unit trains.
         run: Trains and tests units that train together.
         models: Keeps the models of folds; None: nobody does.
+        with_dev: Whether predictions of dev parts are kept, too.
     """
     checksummed = ChecksummedFolder(out)
-    missing = set(_pending([one for own in units for one in own], tables, checksummed, models))
+    every = [one for own in units for one in own]
+    missing = set(_pending(every, tables, checksummed, models, with_dev=with_dev))
     pending = [own for own in units if not missing.isdisjoint(own)]
     if not pending:
         return
@@ -137,8 +153,10 @@ def run_units(
             for unit, result in zip(together, run(together, bar.advance), strict=True):
                 if models is not None:
                     models.keep(unit, result.models)
-                contents = map(parquet_bytes, (result.predictions, result.trials))
-                files |= zip(_part_files(unit, tables), contents, strict=True)
+                kept = (result.predictions, result.trials, result.dev)
+                contents = [parquet_bytes(table) for table in kept if table is not None]
+                names = _part_files(unit, tables, with_dev=with_dev)
+                files |= zip(names, contents, strict=True)
             checksummed.put(files)
 
 
@@ -147,6 +165,8 @@ def _pending(
     tables: TaskTables,
     checksummed: ChecksummedFolder,
     models: "KeptModels | None",
+    *,
+    with_dev: bool,
 ) -> list[Unit]:
     """Return the units without whole files, and tell which files are damaged."""
     try:
@@ -155,7 +175,8 @@ def _pending(
         return list(units)
 
     def files(unit: Unit) -> list[str]:
-        return [*_part_files(unit, tables), *(models.files(unit) if models else ())]
+        own = _part_files(unit, tables, with_dev=with_dev)
+        return [*own, *(models.files(unit) if models else ())]
 
     names = [name for unit in units for name in files(unit) if name in listed]
     faults = checksummed.faults(names)
@@ -165,10 +186,11 @@ def _pending(
     return [unit for unit in units if not whole.issuperset(files(unit))]
 
 
-def read_unit(unit: Unit, tables: TaskTables, out: Path) -> SearchResult:
+def read_unit(unit: Unit, tables: TaskTables, out: Path, *, with_dev: bool = False) -> SearchResult:
     """Read what a unit that was run has left."""
-    files = _part_files(unit, tables)
-    return SearchResult(*(pd.read_parquet(out / name) for name in files))
+    files = _part_files(unit, tables, with_dev=with_dev)
+    predictions, trials, *dev = (pd.read_parquet(out / name) for name in files)
+    return SearchResult(predictions, trials, dev=dev[0] if dev else None)
 
 
 def parquet_bytes(table: pd.DataFrame) -> bytes:
@@ -176,10 +198,11 @@ def parquet_bytes(table: pd.DataFrame) -> bytes:
     return bytes(table.to_parquet(index=False))
 
 
-def _part_files(unit: Unit, tables: TaskTables) -> tuple[str, str]:
-    """Where predictions and trials are kept in the folder."""
+def _part_files(unit: Unit, tables: TaskTables, *, with_dev: bool) -> tuple[str, ...]:
+    """Where predictions, trials, and predictions of dev parts are kept in the folder."""
     name = part_name(unit, tables)
-    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet"
+    dev = (f"parts/{name}.dev.parquet",) if with_dev else ()
+    return f"parts/{name}.parquet", f"parts/{name}.trials.parquet", *dev
 
 
 def part_name(unit: Unit, tables: TaskTables) -> str:

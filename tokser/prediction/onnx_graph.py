@@ -84,6 +84,10 @@ def model_graph(model: Model, metadata: Mapping[str, str]) -> ModelProto:
             for one, share in zip(outputs, shares, strict=True)
         ]
         total = graph.add("Sum", *scaled)
+    if model.calibration is not None and not model.shown.raw:
+        inverse = graph.constant(1 / model.calibration.temperature)
+        logits = graph.add("Mul", graph.add("Log", total), inverse)
+        total = graph.add("Softmax", logits, axis=1)
     name = "probabilities" if model.classes else model.target
     graph.nodes.append(helper.make_node("Cast", [total], [name], to=TensorProto.FLOAT))
     widths = {

@@ -21,6 +21,7 @@ import pandas as pd
 from tokser.checksummed_folder import ChecksummedFolder
 from tokser.durable import sha256_of_file, write_atomically
 from tokser.errors import InputError, SettingsError
+from tokser.experiments.models.calibration import PREDICTION_SET
 from tokser.provenance import Stamp, digest_of, flattened, versions
 
 __all__ = ["FORMATS", "REASON", "Output", "encode_table", "require_format"]
@@ -202,17 +203,18 @@ _TEXTS = (
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    table: pd.DataFrame = pd.read_csv(path, dtype={"id": str, "label": str})
+    table: pd.DataFrame = pd.read_csv(path, dtype=_NAMES)
     texts = [name for name in _TEXTS if name in table]
     if texts:
         table[texts] = pd.read_csv(path, usecols=texts, dtype=str, keep_default_na=False)[texts]
     return table
 
 
+_NAMES = {"id": str, "label": str, PREDICTION_SET: str}
 _READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     ".csv": _read_csv,
     ".parquet": pd.read_parquet,
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype={"id": str, "label": str}),
+    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=_NAMES),
 }
 
 

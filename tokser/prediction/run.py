@@ -4,14 +4,16 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tokser.config import PredictSettings
+from tokser.config.calibration import Exchangeable
 from tokser.corpora.manifest import Manifest
 from tokser.experiments.models import Model
+from tokser.experiments.models.calibration import PREDICTION_SET, Shown
 from tokser.prediction.by_speaker import predict_by_speaker, require_speakers, with_functionals
 from tokser.prediction.featurise import Featurised, Featuriser
 from tokser.prediction.inputs import find_recordings, only_store, say_what_is_unusual
@@ -35,9 +37,9 @@ class Predictions(NamedTuple):
     """What was predicted.
 
     Attributes:
-        table: Columns `id`, `start_s`, `end_s`, then `label` and `probability_<class>` of each
-            class, or the target, then the transcript and what made it where recordings were
-            transcribed; in the order of the inputs.
+        table: Columns `id`, `start_s`, `end_s`, then `label`, `probability_<class>` of each class
+            and, where asked for, `prediction_set`, or the target, then the transcript and what
+            made it where recordings were transcribed; in the order of the inputs.
         quarantined: Why a recording or a window was not predicted, by its name.
     """
 
@@ -90,6 +92,9 @@ def predict_all(
     encoders: Sequence[str] = (),
     device: str = "auto",
     batch_seconds: float | None = None,
+    probabilities: Literal["calibrated", "raw"] = "calibrated",
+    sets: Exchangeable | None = None,
+    coverage: float | None = None,
     featuriser: Featuriser | None = None,
     out: Path | None = None,
     read_lines: Callable[[], Iterable[str]] = lambda: (),
@@ -110,6 +115,9 @@ def predict_all(
         encoders: Folders or hub ids of encoders that are elsewhere now than at training.
         device: `auto`, `cpu`, `cuda`, ...
         batch_seconds: Audio in a batch, in seconds; None: what suits the device.
+        probabilities: `raw`: as the head puts them out, also where the model is calibrated.
+        sets: Prediction sets, see `Model.showing`; None: none.
+        coverage: Of the sets; None: the first one that the model was fitted for.
         featuriser: `Featuriser.load(model, ...)`, for several calls, in place of these three.
         out: File to write, .csv, .parquet or .jsonl; the same call goes on where it was stopped.
         read_lines: Returns the list of paths that `-` stands for.
@@ -121,6 +129,7 @@ def predict_all(
     """
     if out is not None:
         require_format(out)
+    model = model.showing(raw=probabilities == "raw", sets=sets, level=coverage)
     windows = Windows.of(window_s, hop_s)
     names = [str(one) for one in ([inputs] if isinstance(inputs, str | Path) else inputs)]
     store = only_store(names)
@@ -157,16 +166,23 @@ def predict_by_settings(
         encoders=settings.encoders,
         device=settings.device,
         batch_seconds=settings.batch_seconds,
+        probabilities=settings.probabilities,
+        sets=settings.sets,
+        coverage=settings.coverage,
         out=settings.out,
         read_lines=read_lines,
     )
 
 
 def model_digest(model: Model) -> str:
-    """Return a digest of everything that decides a model's predictions."""
+    """Return a digest of everything that decides a model's predictions, and what they show."""
     content: list[Any] = [model.task, model.target, model.classes, model.how, model.weights]
     content += [model.standardise, list(map(str, model.terms))]
     content += [[group.name, group.provenance] for group in model.recipe.groups]
+    if model.calibration is not None and model.shown != Shown(raw=True):
+        content.append(["calibration", model.calibration.temperature, list(model.shown)])
+        thresholds = [list(one[:3]) for one in model.calibration.thresholds]
+        content.append([model.calibration.set_score, thresholds])
     for member in model.members:
         scaling = member.fitted.scaling
         arrays = {**member.fitted.head.arrays(), "mean": scaling.mean, "scale": scaling.scale}
@@ -260,7 +276,8 @@ def _chunk(
     if model.standardise == "speaker":
         return with_functionals(table, featurised)
     if all(reasons):
-        empty = {name: None if name == "label" else np.nan for name in model.columns}
+        texts = ("label", PREDICTION_SET)
+        empty = {name: None if name in texts else np.nan for name in model.columns}
         return table.assign(**empty)
     predicted = model.predict_functionals(featurised.tables(), frames=featurised.frames_of)
     return table.join(predicted, on=_ROW)

@@ -18,6 +18,7 @@ from tokser.corpora.sound_file import opened
 from tokser.durable import write_atomically
 from tokser.errors import InputError, SettingsError
 from tokser.experiments.models import Model
+from tokser.experiments.models.calibration import PREDICTION_SET
 from tokser.plain_text import plain
 from tokser.report.palette import DARK, LIGHT
 from tokser.report.renderers.html import environment
@@ -259,7 +260,8 @@ def _page(
     recording: Path, predictions: pd.DataFrame, model: Model, figure: Drawing, name: str
 ) -> str:
     windows = predictions.drop(columns="id")
-    columns = [column.removeprefix("probability_") for column in windows.columns[2:]]
+    heads = {PREDICTION_SET: "prediction set"}
+    columns = [heads.get(c, c.removeprefix("probability_")) for c in windows.columns[2:]]
     rows = [
         [f"{value:.3f}" if isinstance(value, float) else value for value in row]
         for row in windows.itertuples(index=False)

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 from tokser.errors import SettingsError
 from tokser.report.evaluations import count_evaluations, evaluations_table
 from tokser.report.inputs import Inputs, Run
+from tokser.report.naming import file_name
 from tokser.report.runs import pretraining_figures, runs_table, summarise_all
 from tokser.report.sections import Section
+from tokser.report.studies import study_sections
+from tokser.report.study import Study
 from tokser.report.svg import Drawing
 from tokser.report.table import Table
 
@@ -43,9 +46,15 @@ def tables_of(
         yield section.audit
         yield from section.near_duplicates
         yield from section.shared
+        for panel in section.panels:
+            yield from panel.all_tables
+    for study in study_sections(inputs.studies):
+        for panel in study.panels:
+            yield from panel.all_tables
     if inputs.runs:
         yield runs_table(summarise_all(inputs.runs))
-    yield evaluations_table(count_evaluations(inputs.experiments))
+    if inputs.experiments:
+        yield evaluations_table(count_evaluations(inputs.experiments))
 
 
 def _require_known(wanted: set[str], tables: Sequence[Table]) -> None:
@@ -60,8 +69,10 @@ def _require_known(wanted: set[str], tables: Sequence[Table]) -> None:
         )
 
 
-def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Drawing]:
-    """Return the figures of every dataset and of the pretraining runs, by name of their file."""
+def figures_of(
+    sections: Sequence[Section], runs: Sequence[Run], studies: Sequence[Study] = ()
+) -> dict[str, Drawing]:
+    """Return the figures of datasets, studies and pretraining runs, by name of their file."""
     found: dict[str, Drawing] = {
         table.name: figure for section in sections for table, figure in section.matrices
     }
@@ -69,16 +80,14 @@ def figures_of(sections: Sequence[Section], runs: Sequence[Run]) -> dict[str, Dr
         if part.leakage_figure:
             found[f"{part.name}-leakage"] = part.leakage_figure
         for label, figure in part.layer_figures:
-            found[_file_name(f"{part.name}-layers-{label}")] = figure
+            found[file_name(f"{part.name}-layers-{label}")] = figure
         for label, figure in part.layer_weights:
-            found[_file_name(f"{part.name}-layer-weights-{label}")] = figure
+            found[file_name(f"{part.name}-layer-weights-{label}")] = figure
         for confused in part.confusions:
-            found[_file_name(confused.table.name)] = confused.figure
+            found[file_name(confused.table.name)] = confused.figure
         if part.agreement:
-            found[_file_name(f"{part.name}-agreement")] = part.agreement
+            found[file_name(f"{part.name}-agreement")] = part.agreement
+    panels = [panel for section in sections for panel in section.panels]
+    panels += [panel for study in study_sections(studies) for panel in study.panels]
+    found |= {figure.name: figure.drawing for panel in panels for figure in panel.figures}
     return found | pretraining_figures(runs)
-
-
-def _file_name(name: str) -> str:
-    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name)
-    return "-".join(part for part in plain.split("-") if part)

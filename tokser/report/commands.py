@@ -7,9 +7,13 @@ from typing import Any
 
 from tokser.config import (
     ClassifySettings,
+    LabelsSettings,
     PretrainSettings,
+    ProbeSettings,
     RegressSettings,
+    ScalingSettings,
     Settings,
+    SimilaritySettings,
     TransferSettings,
     TuneSettings,
 )
@@ -27,6 +31,10 @@ _SETTINGS: Mapping[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "transfer": TransferSettings,
     "tune": TuneSettings,
+    "probe": ProbeSettings,
+    "similarity": SimilaritySettings,
+    "labels": LabelsSettings,
+    "scaling": ScalingSettings,
 }
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""
@@ -38,7 +46,7 @@ def command_of(name: str, settings: Mapping[str, Any]) -> str | None:
     """Write the command of some settings; those at their default are left out.
 
     Args:
-        name: `classify`, `transfer`, `regress`, `tune` or `pretrain`.
+        name: `classify`, `transfer`, `regress`, `tune`, `pretrain`, or that of a study.
         settings: As in the provenance of its output folder.
 
     Returns:

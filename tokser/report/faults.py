@@ -58,7 +58,7 @@ class Faults:
         commands = ", ".join(f"`{command}`" for command in dict.fromkeys(self.commands))
         raise kind(
             "tokser report",
-            expected="complete output folders of `tokser classify`, `regress` and `pretrain`",
+            expected="complete output folders of `tokser classify`, `regress`, `pretrain`, `probe`",
             got="; ".join([*self.missing, *self.broken]),
             remedy=f"Correct the paths, or make these folders again with {commands}.",
         )

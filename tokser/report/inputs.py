@@ -1,4 +1,4 @@
-"""What `tokser classify`, `regress` and `pretrain` left on disk, read and checked.
+"""What `tokser classify`, `regress`, `pretrain` and studies left on disk, read and checked.
 
 The tables of results are read as `tokser.experiments.results` declares them. Both tasks come out in
 the same columns, so that one section builder serves both.
@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tokser.checksummed_folder import ChecksummedFolder
-from tokser.errors import DamagedFileError
 from tokser.experiments.results import (
     CLASSIFICATION,
     LABELS,
@@ -27,6 +25,8 @@ from tokser.experiments.results import (
 from tokser.pretrain.metrics import read_metrics
 from tokser.report.faults import Faults
 from tokser.report.json_files import parse_audit, parse_lines, parse_object
+from tokser.report.studies import FURTHER_TABLES, has_file, kind_of, read_study
+from tokser.report.study import Study
 
 __all__ = [
     "TABLES",
@@ -64,7 +64,7 @@ class Experiment:
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
         further: Tables that only some folders have, by file: `transfer.csv`, `labels.csv`,
-            `corpora.csv`, `shared.csv`.
+            `corpora.csv`, `shared.csv`, and those of `tokser.report.studies`.
     """
 
     folder: Path
@@ -110,13 +110,15 @@ class Inputs(NamedTuple):
 
     experiments: list[Experiment]
     runs: list[Run]
+    studies: list[Study]
 
 
 def read_inputs(experiments: Sequence[Path], runs: Sequence[Path] = ()) -> Inputs:
     """Read every folder that goes on the page.
 
     Args:
-        experiments: Output folders of `tokser classify` and `tokser regress`.
+        experiments: Output folders of `tokser classify` and `tokser regress`, and of the commands
+            in `tokser.report.studies`.
         runs: Output folders of `tokser pretrain`.
 
     Raises:
@@ -124,10 +126,17 @@ def read_inputs(experiments: Sequence[Path], runs: Sequence[Path] = ()) -> Input
         InputError: A file is not what its name says; all such files are named.
     """
     faults = Faults()
-    read = [_read_experiment(folder, faults) for folder in experiments]
+    read: list[Experiment | Study | None] = []
+    for folder in experiments:
+        kind = kind_of(folder)
+        read.append(read_study(folder, kind, faults) if kind else _read_experiment(folder, faults))
     read_runs = [_read_run(folder, faults) for folder in runs]
     faults.raise_if_any()
-    return Inputs([one for one in read if one], [one for one in read_runs if one])
+    return Inputs(
+        [one for one in read if isinstance(one, Experiment)],
+        [one for one in read_runs if one],
+        [one for one in read if isinstance(one, Study)],
+    )
 
 
 def read_scores(folders: Sequence[Path]) -> list[pd.DataFrame]:
@@ -166,14 +175,17 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     scores = read(tables.summary or tables.scores)
     predictions, comparisons = read(tables.predictions), read(tables.comparisons)
     choices, confusion, mixes = (
-        read(table) if _is_there(folder, table) else pd.DataFrame(columns=table.names)
+        read(table) if has_file(folder, table.file) else pd.DataFrame(columns=table.names)
         for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion, tables.mixes)
         if table is not None
     )
     further = {
         table.file: read(table)
-        for table in (TRANSFER, LABELS, SHARED, tables.corpora)
-        if _is_there(folder, table)
+        for table in (
+            *(TRANSFER, LABELS, SHARED, tables.corpora),
+            *(one.table for one in FURTHER_TABLES),
+        )
+        if has_file(folder, table.file)
     }
     audit = faults.read(folder / "audit.json", command, parse_audit)
     provenance = faults.read(folder / "provenance.json", command, parse_object)
@@ -205,15 +217,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
 
 def _tables_of(folder: Path) -> TaskTables:
     """Return a folder's tables, also where the deciding file is in its index and was deleted."""
-    return REGRESSION if _is_there(folder, REGRESSION.scores) else tables_in(folder)
-
-
-def _is_there(folder: Path, table: Table) -> bool:
-    """Return whether a folder has or had a table: earlier versions did not write all of them."""
-    try:
-        return (folder / table.file).exists() or table.file in ChecksummedFolder(folder).listed()
-    except (DamagedFileError, OSError):
-        return False
+    return REGRESSION if has_file(folder, REGRESSION.scores.file) else tables_in(folder)
 
 
 def uniform(table: pd.DataFrame, head: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 from tokser.report.inputs import Run
 
-__all__ = ["AttentionMap", "attention_maps"]
+__all__ = ["AttentionMap", "attention_anchors", "attention_maps"]
 
 _KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -42,6 +42,11 @@ def attention_maps(runs: Sequence[Run]) -> list[AttentionMap]:
                 alternative = described or f"Attention map of the run {run.name}, {path.stem}"
                 found.append(AttentionMap(run.name, path.stem, address, alternative))
     return found
+
+
+def attention_anchors(runs: Sequence[Run]) -> dict[str, str]:
+    """Return where on the page each picture of `attention_maps` is, by its name."""
+    return {one.name: f"attention-{n}" for n, one in enumerate(attention_maps(runs), start=1)}
 
 
 def _described(svg: bytes) -> str:

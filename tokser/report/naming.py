@@ -7,6 +7,7 @@ from tokser.shipped import shipped_file, shipped_names
 
 __all__ = [
     "dataset_title",
+    "file_name",
     "layer_of",
     "natural_key",
     "order_protocols",
@@ -43,6 +44,12 @@ def dataset_title(dataset: str) -> str:
     text = shipped_file("data_manifests", f"{dataset}.yaml").read_text(encoding="utf-8")
     title = re.search(r"^title: (.*)$", text, re.MULTILINE)
     return title[1] if title is not None else dataset
+
+
+def file_name(name: str) -> str:
+    """Return the name of a table or figure as that of a file: letters, digits, dots and dashes."""
+    plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name)
+    return "-".join(part for part in plain.split("-") if part)
 
 
 def protocol_title(protocol: str) -> str:

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tokser.report.svg import COLOURS, MUTED, Drawing, draw
 
-__all__ = ["probe_figures"]
+__all__ = ["name_of_figure", "probe_figures"]
 
 _LAYER = re.compile(r"(?P<group>.+)/layer-(?P<number>\d+)")
 _AXES = {"uar": "UAR [%]", "ccc": "CCC [%]"}
@@ -26,7 +26,7 @@ def probe_figures(table: pd.DataFrame, title: str) -> dict[str, Drawing]:
         By name, `probe-emotion` and so on.
     """
     return {
-        f"probe-{_name_of_file(str(target))}": _curves(curves, str(target), title)
+        name_of_figure(str(target)): _curves(curves, str(target), title)
         for target, own in table.groupby("target", sort=False)
         if (curves := _by_encoder(own))
     }
@@ -68,5 +68,6 @@ def _curves(curves: dict[str, pd.DataFrame], target: str, title: str) -> Drawing
     return draw(paint, height=290, title=heading, description="; ".join(texts))
 
 
-def _name_of_file(target: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]", "_", target)
+def name_of_figure(target: str) -> str:
+    """Return the name of a target's figure, whatever letters the target has."""
+    return f"probe-{re.sub(r'[^A-Za-z0-9_-]', '_', target)}"

@@ -17,6 +17,8 @@ from tokser.report.published import published_scores
 from tokser.report.runs import teachers_of
 from tokser.report.scores import arrange
 from tokser.report.shared import shared_table
+from tokser.report.studies import FURTHER_TABLES
+from tokser.report.study import Panel
 from tokser.report.svg import Drawing
 from tokser.report.table import Table
 from tokser.report.tasks import TASKS, ReportedTask
@@ -54,6 +56,8 @@ class Section:
     """Of several stores that were read as one dataset: scores by corpus."""
     shared: Sequence[Table] = ()
     """What the parts of published splits share."""
+    panels: Sequence[Panel] = ()
+    """What is shown of further tables, see `tokser.report.studies`."""
 
 
 def find_sections(inputs: Inputs) -> list[Section]:
@@ -129,7 +133,15 @@ def _section(
             shared_table(table, f"{name}-shared-{number}", title)
             for number, table in enumerate(_different(tables(SHARED.file)), start=1)
         ],
+        panels=list(_panels(tables, name, heading)),
     )
+
+
+def _panels(tables: Callable[[str], list[pd.DataFrame]], name: str, title: str) -> Iterator[Panel]:
+    """Show further tables, each once; a number tells those of one kind apart."""
+    for kind in FURTHER_TABLES:
+        for number, table in enumerate(_different(tables(kind.table.file)), start=1):
+            yield from kind.panels(table, f"{name}-{number}" if number > 1 else name, title)
 
 
 def _different(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:

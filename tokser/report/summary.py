@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from tokser.experiments.results import LABELS, TRANSFER, tables_in
+from tokser.report.calibration_brief import calibration_brief
 from tokser.report.inputs import uniform
 from tokser.report.scores import Scores, arrange, reasons_without_interval, score_cells
 from tokser.report.table import PERCENT, Column, ColumnGroup, Table
@@ -21,7 +22,7 @@ _SIDE_BY_SIDE = 2
 def summary_tables(folder: Path) -> Iterator[Table]:
     """Yield the scores of a results folder by target, two protocols side by side.
 
-    After them, where a folder has them: scores from corpus to corpus, and by corpus.
+    After them, where a folder has them: scores from corpus to corpus, and by corpus; calibration.
 
     Raises:
         MissingInputError: The folder has no scores.
@@ -36,6 +37,9 @@ def summary_tables(folder: Path) -> Iterator[Table]:
         for start in range(0, len(arranged.protocols), _SIDE_BY_SIDE):
             yield _table(arranged, mine, arranged.protocols[start : start + _SIDE_BY_SIDE])
     yield from _across_corpora(folder, task)
+    calibration = calibration_brief(folder)
+    if calibration is not None:
+        yield calibration
 
 
 def _across_corpora(folder: Path, task: ReportedTask) -> Iterator[Table]:

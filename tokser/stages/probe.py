@@ -1,17 +1,18 @@
 """What the features of a store know."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import ProbeSettings
 from tokser.experiments.pooled_features import pooled_features, require_own_folder
 from tokser.experiments.probing.probe import probe_table
 from tokser.experiments.probing.table import PROBES
 from tokser.experiments.probing.targets import read_targets, usual_targets
+from tokser.experiments.study_folder import write_study
 from tokser.progress import progress_bar
-from tokser.store import open_store
+from tokser.store import Store, open_store
 
 __all__ = ["probe"]
 
@@ -36,13 +37,16 @@ def probe(settings: ProbeSettings) -> pd.DataFrame:
             store, features, targets, seed=settings.seed, on_feature=lambda: bar.advance(1)
         )
     if settings.out is not None:
-        _write(table, settings.out, title=store.dataset)
+        _write(table, settings.out, settings, store, features)
     return table
 
 
-def _write(table: pd.DataFrame, out: Path, *, title: str) -> None:
+def _write(
+    table: pd.DataFrame, out: Path, settings: ProbeSettings, store: Store, features: Sequence[str]
+) -> None:
     from tokser.report.probe_figure import probe_figures
 
-    figures = probe_figures(table, title)
+    figures = probe_figures(table, store.dataset)
     files = {f"{name}.svg": drawing.render("svg") for name, drawing in figures.items()}
-    ChecksummedFolder(out).put({PROBES.file: PROBES.content(table)} | files)
+    files[PROBES.file] = PROBES.content(table)
+    write_study(out, files, command="probe", settings=settings, store=store, features=features)

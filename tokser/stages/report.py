@@ -12,6 +12,7 @@ from tokser.report.inputs import read_inputs
 
 if TYPE_CHECKING:
     from tokser.report.inputs import Inputs
+    from tokser.report.sections import Section
 
 __all__ = ["report"]
 
@@ -27,7 +28,9 @@ def report(settings: ReportSettings) -> list[Path]:
     Raises:
         MissingInputError: Folders or files do not exist; all of them are named.
         InputError: A file is not what its name says, a folder has different scores of one
-            configuration, or `out` is a folder where it should be a file, or the other way round.
+            configuration, or `out` is a folder where it should be a file, or the other way round;
+            features or a store that were named cannot be had.
+        StoreError: A store that was named is none, is damaged, or is another's.
     """
     only_page = set(settings.formats) == {"html"}
     out = settings.out or Path(_PAGE if only_page else "report")
@@ -35,36 +38,50 @@ def report(settings: ReportSettings) -> list[Path]:
     settings = settings.model_copy(update={"out": out})
     inputs = read_inputs(settings.results, settings.runs)
     page = out if only_page else out / _PAGE
-    files = _files(settings, inputs, page)
+    files = _files(settings, inputs, page, _explored(settings, inputs))
     for path, render in files:
         write_atomically(path, render())
     where = str(out) if only_page else f"{len(files)} files in {out}"
-    say(f"report: {len(inputs.experiments)} results, {len(inputs.runs)} runs -> {where}")
+    num_results = len(inputs.experiments) + len(inputs.studies)
+    say(f"report: {num_results} results, {len(inputs.runs)} runs -> {where}")
     return [path for path, _ in files]
 
 
+def _explored(settings: ReportSettings, inputs: "Inputs") -> "list[Section]":
+    """Gather the sections; what only the page shows is left out where there is none."""
+    from tokser.corpora.utterance_audio import read_utterance
+    from tokser.report.explore import explore
+    from tokser.report.maps import attention_anchors
+    from tokser.report.sections import find_sections
+
+    sections = find_sections(inputs)
+    if set(settings.formats) <= {"png", "pdf", "svg"}:
+        return sections
+    if "html" not in settings.formats:
+        settings = settings.model_copy(update={"map": None, "audio": 0})
+    return explore(sections, settings, read_utterance, attention_anchors(inputs.runs))
+
+
 def _files(
-    settings: ReportSettings, inputs: "Inputs", page: Path
+    settings: ReportSettings, inputs: "Inputs", page: Path, sections: "list[Section]"
 ) -> list[tuple[Path, Callable[[], bytes]]]:
     """List the files to write, each with what makes its content."""
     # Matplotlib is needed only from here on.
     from tokser.report.catalogue import figures_of, tables_of
     from tokser.report.page import render
     from tokser.report.renderers import TABLE_FORMATS, render_table
-    from tokser.report.sections import find_sections
 
     found: list[tuple[Path, Callable[[], bytes]]] = []
     if "html" in settings.formats:
-        found.append((page, lambda: render(settings, inputs).encode()))
+        found.append((page, lambda: render(settings, inputs, sections).encode()))
     others = [form for form in dict.fromkeys(settings.formats) if form != "html"]
-    sections = find_sections(inputs) if others else []
     for form in others:
         if form == "latex" or form == "csv" or form == "md":
             for table in tables_of(sections, inputs, settings.columns):
                 path = page.parent / f"{table.name}{TABLE_FORMATS[form][0]}"
                 found.append((path, lambda t=table, f=form: render_table(t, f).encode()))  # type: ignore[misc]
         else:
-            for name, figure in figures_of(sections, inputs.runs).items():
+            for name, figure in figures_of(sections, inputs.runs, inputs.studies).items():
                 path = page.parent / f"{name}.{form}"
                 found.append((path, lambda d=figure, f=form: d.render(f)))  # type: ignore[misc]
     return found

@@ -1,16 +1,17 @@
 """How alike the features of a store are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import SimilaritySettings
 from tokser.device import one_thread
 from tokser.experiments.pooled_features import pooled_features, require_own_folder
 from tokser.experiments.similarity.measure import similarity_table
 from tokser.experiments.similarity.table import SIMILARITY
-from tokser.store import open_store
+from tokser.experiments.study_folder import write_study
+from tokser.store import Store, open_store
 
 __all__ = ["similarity"]
 
@@ -38,13 +39,20 @@ def similarity(settings: SimilaritySettings) -> pd.DataFrame:
             seed=settings.seed,
         )
     if settings.out is not None:
-        _write(table, settings.out, title=store.dataset)
+        _write(table, settings.out, settings, store, features)
     return table
 
 
-def _write(table: pd.DataFrame, out: Path, *, title: str) -> None:
+def _write(
+    table: pd.DataFrame,
+    out: Path,
+    settings: SimilaritySettings,
+    store: Store,
+    features: Sequence[str],
+) -> None:
     from tokser.report.similarity_figure import similarity_figures
 
-    figures = similarity_figures(table, title)
+    figures = similarity_figures(table, store.dataset)
     files = {f"{name}.svg": drawing.render("svg") for name, drawing in figures.items()}
-    ChecksummedFolder(out).put({SIMILARITY.file: SIMILARITY.content(table)} | files)
+    files[SIMILARITY.file] = SIMILARITY.content(table)
+    write_study(out, files, command="similarity", settings=settings, store=store, features=features)

@@ -1,24 +1,29 @@
 """Ragged activations of one corpus: sharded, checksummed, self-describing.
 
 A store holds one fixed, ordered table of utterances and any number of features. `open_store`
-reads one; `StoreWriter` plans, resumes and commits.
+reads one; `StoreWriter` plans, resumes and commits. A name is imported when it is asked for:
+reading a store loads neither pandas nor the libraries of its format before it needs them.
 """
 
-from tokser.store.address import is_remote, store_name
-from tokser.store.claims import Claim, Claims
-from tokser.store.drop_features import Dropped, drop_from_store
-from tokser.store.feature_name import FeatureName
-from tokser.store.gather import PaddedBatch, RaggedBatch
-from tokser.store.group_writer import GroupWriter
-from tokser.store.invalidate import invalidate
-from tokser.store.journal import Recording
-from tokser.store.layer import Layer
-from tokser.store.reader import Store, open_store
-from tokser.store.remove_utterances import Removed, remove_from_store
-from tokser.store.schema import Compression, FeatureSpec, GroupPlan
-from tokser.store.update import Update, update_store
-from tokser.store.verify import Damage, Verification, num_bytes_to_verify, verify_store
-from tokser.store.writer import StoreWriter, pack_plan
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokser.store.address import is_remote, store_name
+    from tokser.store.claims import Claim, Claims
+    from tokser.store.drop_features import Dropped, drop_from_store
+    from tokser.store.feature_name import FeatureName
+    from tokser.store.gather import PaddedBatch, RaggedBatch
+    from tokser.store.group_writer import GroupWriter
+    from tokser.store.invalidate_shards import invalidate
+    from tokser.store.journal import Recording
+    from tokser.store.layer import Layer
+    from tokser.store.reader import Store, open_store
+    from tokser.store.remove_utterances import Removed, remove_from_store
+    from tokser.store.schema import Compression, FeatureSpec, GroupPlan
+    from tokser.store.update import Update, update_store
+    from tokser.store.verify import Damage, Verification, num_bytes_to_verify, verify_store
+    from tokser.store.writer import StoreWriter, pack_plan
 
 __all__ = [
     "Claim",
@@ -50,3 +55,47 @@ __all__ = [
     "update_store",
     "verify_store",
 ]
+
+_HOMES = {
+    "Claim": "claims",
+    "Claims": "claims",
+    "Compression": "schema",
+    "Damage": "verify",
+    "Dropped": "drop_features",
+    "FeatureName": "feature_name",
+    "FeatureSpec": "schema",
+    "GroupPlan": "schema",
+    "GroupWriter": "group_writer",
+    "Layer": "layer",
+    "PaddedBatch": "gather",
+    "RaggedBatch": "gather",
+    "Recording": "journal",
+    "Removed": "remove_utterances",
+    "Store": "reader",
+    "StoreWriter": "writer",
+    "Update": "update",
+    "Verification": "verify",
+    "drop_from_store": "drop_features",
+    "invalidate": "invalidate_shards",
+    "is_remote": "address",
+    "num_bytes_to_verify": "verify",
+    "open_store": "reader",
+    "pack_plan": "writer",
+    "remove_from_store": "remove_utterances",
+    "store_name": "address",
+    "update_store": "update",
+    "verify_store": "verify",
+}
+"""Where a name is defined."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

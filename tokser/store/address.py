@@ -4,15 +4,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tokser.errors import MissingInputError, SettingsError
-from tokser.store import hdf5_backend, zarr_backend
 from tokser.store.backend import Backend
 from tokser.store.objects import LocalObjects
-from tokser.store.remote_objects import RemoteObjects
 from tokser.store.schema import not_a_store
+from tokser.store.zarr_backend import ROOT_DOCUMENT, ZarrBackend
 
 __all__ = ["backend_at", "existing_backend", "is_remote", "store_name"]
 
 HDF5_SUFFIXES = (".h5", ".hdf5")
+_ROOT_DOCUMENTS = {"zarr": ROOT_DOCUMENT, "hdf5": "store.json"}
 
 
 def is_remote(address: str) -> bool:
@@ -35,8 +35,8 @@ def backend_at(address: str) -> Backend:
         _refuse_lost_slash(address)
         local = LocalObjects(Path(address))
         if address.endswith(HDF5_SUFFIXES):
-            return hdf5_backend.HDF5Backend(local)
-        return zarr_backend.local_zarr(local)
+            return _hdf5(local)
+        return ZarrBackend(local)
     if address.endswith(HDF5_SUFFIXES):
         raise SettingsError(
             address,
@@ -44,7 +44,9 @@ def backend_at(address: str) -> Backend:
             got="the suffix of HDF5",
             remedy="HDF5 stores are local folders: use a name that ends in .zarr.",
         )
-    return zarr_backend.remote_zarr(RemoteObjects(address))
+    from tokser.store.remote_objects import RemoteObjects
+
+    return ZarrBackend(RemoteObjects(address))
 
 
 def existing_backend(address: str) -> Backend:
@@ -55,16 +57,13 @@ def existing_backend(address: str) -> Backend:
         StoreMismatchError: What is there is no store.
     """
     backend = backend_at(address)
-    others: dict[str, Callable[[LocalObjects], Backend]] = {
-        zarr_backend.ROOT_DOCUMENT: zarr_backend.local_zarr,
-        hdf5_backend.ROOT_DOCUMENT: hdf5_backend.HDF5Backend,
-    }
+    kinds: dict[str, Callable[[LocalObjects], Backend]] = {"zarr": ZarrBackend, "hdf5": _hdf5}
     if is_store(backend):
         return backend
     if isinstance(backend.objects, LocalObjects):
-        for document, kind in others.items():
+        for name, document in _ROOT_DOCUMENTS.items():
             if backend.objects.size(document) is not None:
-                return kind(backend.objects)
+                return kinds[name](backend.objects)
         if backend.objects.folder.exists():
             raise not_a_store(address, "a folder or file without a store's description")
     raise MissingInputError(
@@ -89,5 +88,10 @@ def _refuse_lost_slash(address: str) -> None:
 
 def is_store(backend: Backend) -> bool:
     """Tell whether a backend's root document is there."""
-    documents = {"zarr": zarr_backend.ROOT_DOCUMENT, "hdf5": hdf5_backend.ROOT_DOCUMENT}
-    return backend.objects.size(documents[backend.name]) is not None
+    return backend.objects.size(_ROOT_DOCUMENTS[backend.name]) is not None
+
+
+def _hdf5(objects: LocalObjects) -> Backend:
+    from tokser.store.hdf5_backend import HDF5Backend  # h5py takes long to import
+
+    return HDF5Backend(objects)

@@ -9,7 +9,7 @@ from tokser.store.address import backend_at, is_remote
 from tokser.store.documents import damaged_files
 from tokser.store.feature_name import FeatureName
 from tokser.store.group_writer import GroupWriter
-from tokser.store.invalidate import invalidate
+from tokser.store.invalidate_shards import invalidate
 from tokser.store.journal import Record
 from tokser.store.layer import Layer
 from tokser.store.layout import Layout

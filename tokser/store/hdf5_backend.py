@@ -18,9 +18,9 @@ from tokser.store.layout import Layout
 from tokser.store.objects import LocalObjects, regular_size
 from tokser.store.schema import Compression, FeatureSpec
 
-__all__ = ["ROOT_DOCUMENT", "HDF5Backend"]
+__all__ = ["HDF5Backend"]
 
-ROOT_DOCUMENT = "store.json"
+_ROOT_DOCUMENT = "store.json"
 _GROUP_DOCUMENT = "group.json"
 _LAYOUT = ("row_starts", "row_lengths")
 _LOOKUP = ("keys", "table")
@@ -236,7 +236,7 @@ def _encode(arrays: Mapping[str, Any], **options: Any) -> memoryview:
 
 
 def _document_key(group: str) -> str:
-    return f"{group}/{_GROUP_DOCUMENT}" if group else ROOT_DOCUMENT
+    return f"{group}/{_GROUP_DOCUMENT}" if group else _ROOT_DOCUMENT
 
 
 def _table_key(version: int) -> str:

@@ -1,32 +1,29 @@
-"""A store as a Zarr v3 hierarchy. The only file that imports zarr."""
+"""A store as a Zarr v3 hierarchy."""
 
 import json
 import struct
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest
-from zarr.abc.store import Store as ZarrStore
-from zarr.codecs import BloscCodec, ZstdCodec
-from zarr.core.buffer import Buffer, BufferPrototype
 
-from tokser.errors import CorruptStoreError, RunError, StoreMismatchError
+from tokser.errors import CorruptStoreError, StoreMismatchError
 from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
-from tokser.store.objects import LocalObjects, Objects, regular_size
-from tokser.store.remote_objects import RemoteObjects
+from tokser.store.objects import Objects
 from tokser.store.schema import FUNCTIONALS, PARTS, Compression, FeatureSpec, not_a_store
 from tokser.store.zarr_shard import digest_of_parts, index_bytes, raw_shard_parts
 
-__all__ = ["ROOT_DOCUMENT", "ZarrBackend", "local_zarr", "remote_zarr"]
+if TYPE_CHECKING:
+    from tokser.store.zarr_arrays import ZarrArrays
+
+__all__ = ["ROOT_DOCUMENT", "ZarrBackend"]
 
 ROOT_DOCUMENT = "zarr.json"
 _ATTRIBUTES = "tokser"
-_COMPRESSORS = {"zstd": ZstdCodec(level=3), "blosc": BloscCodec(cname="zstd", clevel=3)}
 _LAYOUT = ("row_starts", "row_lengths")
 _LOOKUP = ("keys", "table")
 
@@ -48,9 +45,8 @@ class ZarrBackend:
     name: ClassVar[str] = "zarr"
     compressions: ClassVar[tuple[Compression, ...]] = ("none", "zstd", "blosc")
 
-    def __init__(self, objects: Objects, store: ZarrStore) -> None:
-        self.objects, self._store = objects, store
-        self._arrays: dict[str, zarr.Array[Any]] = {}
+    def __init__(self, objects: Objects) -> None:
+        self.objects = objects
 
     @property
     def address(self) -> str:
@@ -94,11 +90,11 @@ class ZarrBackend:
 
     def manifest_text(self, version: int = 1) -> str:
         """Read the manifest's CSV text."""
-        return str(self._read(f"{_table_place(version)}manifest", slice(None))[0])
+        return str(self._arrays.read(f"{_table_place(version)}manifest", slice(None))[0])
 
     def ids(self, version: int = 1) -> list[str]:
         """Read the ids of the utterances, in store order."""
-        found: list[str] = self._read(f"{_table_place(version)}ids", slice(None)).tolist()
+        found: list[str] = self._arrays.read(f"{_table_place(version)}ids", slice(None)).tolist()
         return found
 
     def write_layout(
@@ -118,18 +114,20 @@ class ZarrBackend:
 
     def read_numbers(self, group: str) -> NDArray[np.int64]:
         """Read the number of each utterance of a layout, int64 [utterances]."""
-        return self._read(f"{group}/numbers", slice(None)).astype(np.int64)
+        return self._arrays.read(f"{group}/numbers", slice(None)).astype(np.int64)
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
-        starts, lengths = (self._read(f"{group}/{name}", slice(None)) for name in _LAYOUT)
+        starts, lengths = (self._arrays.read(f"{group}/{name}", slice(None)) for name in _LAYOUT)
         return starts.astype(np.int64), lengths.astype(np.int64)
 
     def describe_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> Digests:
         """Write the metadata of a feature's arrays."""
-        self._forget(feature)
+        from tokser.store.zarr_arrays import feature_metadata
+
+        self._arrays.forget(feature)
         digests = self._put_plain_group(feature)
-        for name, metadata in _feature_metadata(spec, layout).items():
+        for name, metadata in feature_metadata(spec, layout).items():
             digests |= self._put(f"{feature}/{name}/zarr.json", metadata)
         return digests
 
@@ -140,7 +138,9 @@ class ZarrBackend:
         if spec.compression == "none":
             parts = raw_shard_parts(rows, spec, layout)
         else:
-            parts = [_encode_shard(rows, spec, layout)]
+            from tokser.store.zarr_arrays import encode_shard
+
+            parts = [encode_shard(rows, spec, layout)]
         with ThreadPoolExecutor(1) as pool:  # the disk takes its time; hash meanwhile
             digest = pool.submit(digest_of_parts, parts)
             self.objects.put(self.shard_key(feature, shard, spec), parts)
@@ -168,7 +168,7 @@ class ZarrBackend:
         self, feature: str, first: int, after: int, spec: FeatureSpec, layout: Layout
     ) -> NDArray[Any]:
         """Read rows through zarr-python; `CorruptStoreError` if it cannot decode them."""
-        rows = self._read(f"{feature}/rows", slice(first, after))
+        rows = self._arrays.read(f"{feature}/rows", slice(first, after))
         if rows.shape != (after - first, *spec.row_shape) or rows.dtype != spec.dtype:
             raise CorruptStoreError(
                 f"{self.address}/{feature}/rows",
@@ -209,35 +209,29 @@ class ZarrBackend:
     def read_lookup(self, feature: str, place: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
         keys, table = (
-            self._read(f"{feature}/{name}{_suffix(place)}", slice(None)) for name in _LOOKUP
+            self._arrays.read(f"{feature}/{name}{_suffix(place)}", slice(None)) for name in _LOOKUP
         )
         return keys, table
 
     def delete_lookup(self, feature: str, place: int) -> None:
         """Remove the arrays of a lookup feature at one place."""
         for name in _LOOKUP:
-            self._forget(f"{feature}/{name}{_suffix(place)}")
+            self._arrays.forget(f"{feature}/{name}{_suffix(place)}")
             self.objects.delete(f"{feature}/{name}{_suffix(place)}")
 
-    def _read(self, key: str, rows: slice) -> NDArray[Any]:
-        try:
-            if key not in self._arrays:  # opening one reads and parses its metadata
-                self._arrays[key] = zarr.open_array(self._store, path=key, mode="r", zarr_format=3)
-            return np.asarray(self._arrays[key][rows])
-        except (RunError, CorruptStoreError):
-            raise
-        except Exception as error:
-            raise CorruptStoreError(
-                f"{self.address}/{key}",
-                expected=f"readable rows {rows.start or 0} to {rows.stop or 'the end'}",
-                got=f"{type(error).__name__}: {error}",
-                remedy="Run `tokser store verify` to see what is damaged.",
-            ) from error
+    @cached_property
+    def _arrays(self) -> "ZarrArrays":
+        # zarr-python takes a third of a second to import: what is mapped does without.
+        from tokser.store.zarr_arrays import ZarrArrays
+
+        return ZarrArrays(self.objects)
 
     def _put_array(self, key: str, values: NDArray[Any]) -> Digests:
         """Write an array as one uncompressed chunk; its metadata comes last."""
-        self._forget(key)
-        files = _encode(values, chunks=tuple(max(size, 1) for size in values.shape))
+        from tokser.store.zarr_arrays import encode
+
+        self._arrays.forget(key)
+        files = encode(values, chunks=tuple(max(size, 1) for size in values.shape))
         digests: Digests = {}
         for name in sorted(files, key="zarr.json".__eq__):
             digests |= self._put(f"{key}/{name}", files[name])
@@ -249,97 +243,6 @@ class ZarrBackend:
     def _put(self, key: str, content: bytes) -> Digests:
         self.objects.put(key, [content])
         return {key: digest_of_parts([content])}
-
-    def _forget(self, key: str) -> None:
-        self._arrays = {k: v for k, v in self._arrays.items() if not f"{k}/".startswith(f"{key}/")}
-
-
-def local_zarr(objects: LocalObjects) -> ZarrBackend:
-    """Return the backend of a folder on this machine."""
-    return ZarrBackend(objects, _LocalStore(objects.folder))
-
-
-def remote_zarr(objects: RemoteObjects) -> ZarrBackend:
-    """Return the backend of a URL."""
-    return ZarrBackend(objects, _RemoteStore(objects))
-
-
-class _LocalStore(zarr.storage.LocalStore):
-    """What zarr-python reads in a folder: files alone, since reading a pipe would never end."""
-
-    async def get(
-        self,
-        key: str,
-        prototype: BufferPrototype | None = None,
-        byte_range: ByteRequest | None = None,
-    ) -> Buffer | None:
-        """Read a file, or some bytes of it; `CorruptStoreError` if it is something else."""
-        regular_size(str(self.root / key))
-        return await super().get(key, prototype, byte_range)
-
-
-class _RemoteStore(zarr.storage.ObjectStore[Any]):
-    """What zarr-python reads at a URL; a service that does not answer is no damaged array."""
-
-    def __init__(self, objects: RemoteObjects) -> None:
-        super().__init__(objects.bucket, read_only=True)
-        self._objects = objects
-
-    async def get(
-        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
-    ) -> Buffer | None:
-        """Read an object, or some bytes of it; `RunError` if the service does not answer."""
-        with self._objects.reached(key):
-            return await super().get(key, prototype, byte_range)
-
-
-def _feature_metadata(spec: FeatureSpec, layout: Layout) -> dict[str, bytes]:
-    """Return the zarr.json of a feature's arrays, by name."""
-    compressors = _COMPRESSORS.get(spec.compression)
-    rows = _encode(
-        None,
-        shape=(layout.num_rows, *spec.row_shape),
-        shards=(layout.rows_per_shard, *spec.row_shape),
-        chunks=(layout.rows_per_chunk, *spec.row_shape),
-        dtype=spec.dtype,
-        compressors=compressors,
-        dimension_names=("row", "dim")[: 1 + len(spec.row_shape)],
-    )
-    journal = _encode(None, shape=(layout.num_shards,), chunks=(1,), dtype="string")
-    return {"rows": rows["zarr.json"], "journal": journal["zarr.json"]}
-
-
-def _encode_shard(rows: NDArray[Any], spec: FeatureSpec, layout: Layout) -> bytes:
-    """Return the bytes of a compressed shard."""
-    shard_shape = (layout.rows_per_shard, *spec.row_shape)
-    files = _encode(
-        rows,
-        shape=shard_shape,
-        shards=shard_shape,
-        chunks=(layout.rows_per_chunk, *spec.row_shape),
-        dtype=spec.dtype,
-        compressors=_COMPRESSORS[spec.compression],
-    )
-    del files["zarr.json"]
-    (content,) = files.values()
-    return content
-
-
-def _encode(values: NDArray[Any] | None, **settings: Any) -> dict[str, bytes]:
-    """Return the files that zarr-python makes of an array, by key, in memory."""
-    if values is not None and "shape" not in settings:
-        dtype = "string" if values.dtype == object else values.dtype
-        settings |= {"shape": values.shape, "dtype": dtype}
-    files: dict[str, Any] = {}
-    options = {"compressors": None, "filters": None} | settings
-    if options["dtype"] == "string":
-        del options["filters"]
-    # Rows of zeros are data here; leaving their chunks out would make the shard sparse.
-    with zarr.config.set({"array.write_empty_chunks": True}):
-        array = zarr.create_array(zarr.storage.MemoryStore(files), zarr_format=3, **options)
-        if values is not None and len(values):
-            array[: len(values)] = values
-    return {key: buffer.to_bytes() for key, buffer in files.items()}
 
 
 def _group_node(attributes: dict[str, Any]) -> bytes:

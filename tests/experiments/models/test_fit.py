@@ -18,8 +18,15 @@ from tokser.config import (
     RegressSettings,
 )
 from tokser.errors import DamagedFileError, MissingInputError, SettingsError
+from tokser.experiments.calibration.cross_fit import (
+    SetChoice,
+    calibrate_by_speakers,
+    fit_calibration,
+)
+from tokser.experiments.calibration.predicted import Predicted
 from tokser.experiments.classification import late_weights
 from tokser.experiments.models.folder import load_model
+from tokser.experiments.statistics.sampling_units import find_sampling_units
 from tokser.functionals.standardise import Standardiser
 from tokser.stages.classify import classify
 from tokser.stages.fit import fit
@@ -347,3 +354,50 @@ def test_a_copied_results_folder_is_the_same(settings, results, tmp_path):
     shutil.copytree(results, tmp_path / "copied")
     assert ChecksummedFolder(tmp_path / "copied").faults() == {}
     fit(settings(results=tmp_path / "copied"))
+
+
+def test_probabilities_are_calibrated_by_the_test_predictions(settings, store, tmp_path):
+    model = load_model(fit(settings(coverage=(0.7, 0.9))))
+    found = model.calibration
+    table = pd.read_parquet(tmp_path / "model-results" / "predictions.parquet")
+    raw = Predicted.of(table, model.classes, find_sampling_units(store.utterances))
+    fitted = fit_calibration(raw, SetChoice((0.7, 0.9)))
+    assert found.temperature == fitted.temperature.value
+    values = {(one.exchangeable, one.level): one.value for one in found.thresholds}
+    assert values["speakers", 0.9] is None
+    assert values["speakers", 0.7] == fitted.thresholds["speakers", 0.7].value
+    assert found.made_from["num_units"] == 4 and found.made_from["protocol"] == "speaker"
+    crossed = calibrate_by_speakers(raw, SetChoice((0.7, 0.9)))
+    covered = crossed.sets["speakers", 0.7][np.arange(60), raw.truth].mean()
+    (whole,) = [
+        row
+        for row in found.coverage
+        if (row["exchangeable"], row["level"], row["group_kind"]) == ("speakers", 0.7, "all")
+    ]
+    assert whole["coverage"] == pytest.approx(covered)
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert f"temperature {found.temperature:.3f}" in card
+    assert "none: 4 speakers can promise at most 80.0 %" in card
+
+
+def test_calibration_changes_probabilities_and_nothing_else(settings, store):
+    with_it, without = (load_model(fit(settings(f"to-{on}", calibrate=on))) for on in (True, False))
+    assert without.calibration is None
+    raw = without.predict_store(store)
+    pd.testing.assert_frame_equal(with_it.showing(raw=True).predict_store(store), raw)
+    assert (with_it.predict_store(store)["label"] == raw["label"]).all()
+
+
+@pytest.mark.parametrize("columns", [{"speaker": ""}, {"speaker": "s0"}])
+def test_unknown_speakers_leave_it_uncalibrated(settings, stores, columns, caplog):
+    caplog.set_level("INFO", logger="tokser")
+    table = stores.manifest(60).assign(**columns)
+    other = stores.complete(table, stores.plan(table, features={"layer-1": 5}), name="other.zarr")
+    pool(PoolSettings(store=other.path))
+    model = load_model(fit(settings(store=other.path, protocol="random")))
+    assert model.calibration is None
+    assert "fit: probabilities are not calibrated" in caplog.text
+
+
+def test_numbers_are_not_calibrated(settings):
+    assert load_model(fit(settings(target="valence", head="ridge"))).calibration is None

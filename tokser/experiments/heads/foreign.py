@@ -52,6 +52,7 @@ class ForeignHead(PerFoldHead):
         self._grid = {key: _values(value) for key, value in grid.items()}
         self.is_random = _SEED in self._known and _SEED not in grid  # type: ignore[misc]
         self.losses = frozenset[Loss]({task.loss})  # type: ignore[misc]
+        self.has_probabilities = hasattr(self._made, "predict_proba")  # type: ignore[misc]
         if len(self.points()) > _MOST_POINTS:
             raise SettingsError(
                 "--head-grid",

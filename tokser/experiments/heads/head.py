@@ -31,12 +31,15 @@ class FittedFold(NamedTuple):
         trials: A row of each point, in the order of the grid, see `SearchResult.trials`.
         fitted: The head that predicts the fold's test part.
         halves: The epochs that each half of dev prefers, of each point.
+        before_refit: The head as dev selected it, which has not been trained on dev; None: that is
+            `fitted`.
     """
 
     params: dict[str, Any]
     trials: list[dict[str, Any]]
     fitted: FittedHead
     halves: Sequence[HalfScores] = ()
+    before_refit: FittedHead | None = None
 
 
 class Choice(NamedTuple):
@@ -62,12 +65,14 @@ class Fitting:
         on_models: Called with the number of models trained since the last call.
         workers: Processes that networks are trained by; none: this one.
         study: Name under which a search keeps its trials.
+        keeps_selected: Whether what dev selected is handed out as it was before the refit, too.
     """
 
     refit: bool = True
     on_models: Callable[[int], None] = lambda count: None
     workers: Workers | None = None
     study: str = ""
+    keeps_selected: bool = False
 
 
 class Head(ABC):
@@ -81,6 +86,8 @@ class Head(ABC):
             over folds are summed in that order, and their last digit depends on it.
         mixes: Whether it learns the weights of the layers of `mix(...)`.
         shares_seeds: Whether several seeds train together on the same batches, see `fit_seeds`.
+        has_probabilities: Whether it puts out probabilities of classes; if not, a softmax of its
+            decision values stands for them.
     """
 
     losses: ClassVar[frozenset[Loss]]
@@ -89,6 +96,7 @@ class Head(ABC):
     lists_points_first: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
     shares_seeds: ClassVar[bool] = False
+    has_probabilities: ClassVar[bool] = True
 
     @property
     def kinds(self) -> tuple[str, ...]:

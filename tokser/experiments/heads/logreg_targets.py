@@ -7,7 +7,6 @@ import numpy as np
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from tokser.experiments.heads.losses import LOSSES
 from tokser.experiments.heads.per_fold import Part
 from tokser.experiments.heads.trained_coefficients import TrainedCoefficients
 
@@ -25,6 +24,8 @@ def fit_shares(model: LogisticRegression, *, is_balanced: bool, train: Part) -> 
         is_balanced: Whether a class weighs n / (classes * sum of its shares).
         train: What it is fitted on.
     """
+    from tokser.experiments.heads.losses import LOSSES  # imports torch
+
     shares = train.target.astype(np.float64)
     rows, columns = np.nonzero(shares > 0)
     loss = LOSSES["cross-entropy on shares"]

@@ -103,22 +103,29 @@ class PerFoldHead(Head):
                 num_constant = int(scaled.scaling.is_constant.sum())
                 trials = _trials(candidates, fitted, best, data.task, num_constant)
                 model, selected = fitted[best].model, candidates[best]
+                before = None
                 if how.refit:
+                    before = self._fitted(model, scaled) if how.keeps_selected else None
                     ids = data.fitted_ids(fold, with_dev=True)
                     scaled = _Scaled.by(ids, data)
                     epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
                     *_, model = epochs
                     how.on_models(1)
                 halves = [one.halves for one in fitted]
-                yield FittedFold(selected.params, trials, self._fitted(model, scaled), halves)
+                made = self._fitted(model, scaled)
+                yield FittedFold(selected.params, trials, made, halves, before)
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
         """Fit the chosen candidate on every utterance, for the chosen number of epochs."""
+        with threadpool_limits(limits=1):
+            return self.fit_all_here(data, choice)
+
+    def fit_all_here(self, data: TrainingData, choice: Choice) -> FittedHead:
+        """Do what `fit_all` does with as many threads as the caller has set."""
         candidate = self.candidates(data.task, data.grid, data.seed)[choice.point]
         ids = list(data.functionals.index)
         scaled = _Scaled.by(ids, data)
-        with threadpool_limits(limits=1):
-            *_, model = islice(candidate.epochs(scaled.part(ids)), choice.epochs or 1)
+        *_, model = islice(candidate.epochs(scaled.part(ids)), choice.epochs or 1)
         return self._fitted(model, scaled)
 
     def kept_as(self, model: Any) -> type[TrainedEstimator]:

@@ -1,49 +1,78 @@
-"""Every head by its name in settings."""
+"""Every head by its name in settings; its file is imported when it is asked for.
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+torch takes seconds to import, and logistic regression does without.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tokser.config.head_grid import grid_of
 from tokser.config.values import CLASS_NAME
 from tokser.errors import SettingsError
-from tokser.experiments.heads.attentive import TrainedAttentive
-from tokser.experiments.heads.cross_attention import TrainedCrossAttention
-from tokser.experiments.heads.emobox import TrainedEmoBox
-from tokser.experiments.heads.foreign import ForeignHead
-from tokser.experiments.heads.frames.head import FrameHead
 from tokser.experiments.heads.head import Head
-from tokser.experiments.heads.logreg import LogisticHead, TrainedLogistic
-from tokser.experiments.heads.logreg_targets import TrainedPerClassLogistic
-from tokser.experiments.heads.mean_std import TrainedMeanStd
-from tokser.experiments.heads.mlp.head import MLPHead
-from tokser.experiments.heads.mlp.trained import TrainedMLP
-from tokser.experiments.heads.ridge import RidgeHead, TrainedRidge
-from tokser.experiments.heads.sklearn_mlp import SklearnMLPHead, TrainedSklearnMLP
-from tokser.experiments.heads.superb import TrainedSuperb
-from tokser.experiments.heads.svm import SVMHead, TrainedSVM
-from tokser.experiments.heads.trained_estimator import TrainedEstimator
-from tokser.experiments.heads.trained_foreign import TrainedForeign
 from tokser.experiments.heads.trained_head import TrainedHead
-from tokser.experiments.heads.transformer import TrainedTransformer
 from tokser.experiments.task import Loss, Task
 
 __all__ = ["HEADS", "TRAINED_HEADS", "find_head", "restore_head"]
 
-HEADS: dict[str, Head] = {
-    "mlp": MLPHead(),
-    "linear": MLPHead(hidden=()),
-    "logreg": LogisticHead(),
-    "svm": SVMHead(),
-    "ridge": RidgeHead(),
-    "mlp-sklearn": SklearnMLPHead(),
-    "superb": FrameHead(TrainedSuperb),
-    "emobox": FrameHead(TrainedEmoBox),
-    "attentive": FrameHead(TrainedAttentive),
-    "transformer": FrameHead(TrainedTransformer),
-    "cross-attention": FrameHead(TrainedCrossAttention),
-}
+_Entry = TypeVar("_Entry")
+
+
+class _Lazy(Mapping[str, _Entry]):
+    """What is made when it is asked for, by name."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], _Entry]]) -> None:
+        self._makers = makers
+        self._made: dict[str, _Entry] = {}
+
+    def __getitem__(self, name: str) -> _Entry:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers  # a Mapping would make the entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def _named(place: str) -> Any:
+    """Return what `file:Name` says, of this package."""
+    file, name = place.split(":")
+    return getattr(import_module(f"tokser.experiments.heads.{file}"), name)
+
+
+def _head(place: str, **options: Any) -> Callable[[], Head]:
+    return lambda: _named(place)(**options)
+
+
+def _over_frames(place: str) -> Callable[[], Head]:
+    return lambda: _named("frames.head:FrameHead")(_named(place))
+
+
+HEADS: Mapping[str, Head] = _Lazy(
+    {
+        "mlp": _head("mlp.head:MLPHead"),
+        "linear": _head("mlp.head:MLPHead", hidden=()),
+        "logreg": _head("logreg:LogisticHead"),
+        "svm": _head("svm:SVMHead"),
+        "ridge": _head("ridge:RidgeHead"),
+        "mlp-sklearn": _head("sklearn_mlp:SklearnMLPHead"),
+        "superb": _over_frames("superb:TrainedSuperb"),
+        "emobox": _over_frames("emobox:TrainedEmoBox"),
+        "attentive": _over_frames("attentive:TrainedAttentive"),
+        "transformer": _over_frames("transformer:TrainedTransformer"),
+        "cross-attention": _over_frames("cross_attention:TrainedCrossAttention"),
+    }
+)
 
 _IN_WORDS: dict[Loss, str] = {
     "cross-entropy": "cross-entropy",
@@ -53,14 +82,24 @@ _IN_WORDS: dict[Loss, str] = {
     "concordance": "1 - CCC",
 }
 
-TRAINED_HEADS: dict[str, type[TrainedHead]] = {
-    kept.kind: kept
-    for kept in (
-        *(TrainedMLP, TrainedLogistic, TrainedSVM, TrainedRidge, TrainedSklearnMLP),
-        *(TrainedSuperb, TrainedEmoBox, TrainedAttentive, TrainedTransformer, TrainedMeanStd),
-        *(TrainedCrossAttention, TrainedPerClassLogistic, TrainedForeign),
-    )
+_KEPT_AS = {
+    "mlp": "mlp.trained:TrainedMLP",
+    "logreg": "logreg:TrainedLogistic",
+    "svm": "svm:TrainedSVM",
+    "ridge": "ridge:TrainedRidge",
+    "mlp-sklearn": "sklearn_mlp:TrainedSklearnMLP",
+    "superb": "superb:TrainedSuperb",
+    "emobox": "emobox:TrainedEmoBox",
+    "attentive": "attentive:TrainedAttentive",
+    "transformer": "transformer:TrainedTransformer",
+    "mean-std": "mean_std:TrainedMeanStd",
+    "cross-attention": "cross_attention:TrainedCrossAttention",
+    "logreg-per-class": "logreg_targets:TrainedPerClassLogistic",
+    "skops": "trained_foreign:TrainedForeign",
 }
+TRAINED_HEADS: Mapping[str, type[TrainedHead]] = _Lazy(
+    {kind: partial(_named, place) for kind, place in _KEPT_AS.items()}
+)
 """What heads are kept as, by kind."""
 
 
@@ -82,6 +121,8 @@ def restore_head(
         LookupError: There is no such kind, or something is missing.
         ValueError, TypeError: Description and arrays do not fit each other.
     """
+    from tokser.experiments.heads.trained_estimator import TrainedEstimator
+
     found = TRAINED_HEADS[kind]
     if issubclass(found, TrainedEstimator):
         return found.restored(description, arrays, trusted)
@@ -100,15 +141,18 @@ def find_head(name: str, task: Task, head_grid: Mapping[str, Any] | None = None)
         MissingPackageError: The class's package cannot be imported.
         SettingsError: There is none of that name, or it minimises another loss.
     """
-    if CLASS_NAME.fullmatch(name) and task.loss in ForeignHead.known_losses:
-        return ForeignHead(name, task, grid_of(name, head_grid or {}))
+    if CLASS_NAME.fullmatch(name):
+        from tokser.experiments.heads.foreign import ForeignHead
+
+        if task.loss in ForeignHead.known_losses:
+            return ForeignHead(name, task, grid_of(name, head_grid or {}))
+    if name in HEADS and task.loss in HEADS[name].losses:
+        return HEADS[name]
     fitting = [known for known, head in HEADS.items() if task.loss in head.losses]
-    if name not in fitting:
-        raise SettingsError(
-            f"tokser {task.tables.command}",
-            expected=f"a head for {task.tables.task}: {', '.join(fitting)} (they minimise "
-            f"{_IN_WORDS[task.loss]})",
-            got=repr(name),
-            remedy="Name one of these.",
-        )
-    return HEADS[name]
+    raise SettingsError(
+        f"tokser {task.tables.command}",
+        expected=f"a head for {task.tables.task}: {', '.join(fitting)} (they minimise "
+        f"{_IN_WORDS[task.loss]})",
+        got=repr(name),
+        remedy="Name one of these.",
+    )

@@ -39,6 +39,7 @@ class SearchedHead(Head):
         self.losses = head.losses  # type: ignore[misc]  # that of the head, not of a class
         self.is_network = head.is_network  # type: ignore[misc]
         self.mixes = head.mixes  # type: ignore[misc]
+        self.has_probabilities = head.has_probabilities  # type: ignore[misc]
 
     @property
     def reads(self) -> Literal["functionals", "means", "frames"]:
@@ -71,7 +72,10 @@ class SearchedHead(Head):
         for number, split in enumerate(data.splits):
             own = replace(data, splits=[split], first_fold=data.first_fold + number)
             study = FoldStudy(self._journal, f"{how.study}-{split.fold}", space, data.seed)
-            study.run(self._num_trials, partial(self._train, own, replace(how, refit=False)))
+            study.run(
+                self._num_trials,
+                partial(self._train, own, replace(how, refit=False, keeps_selected=False)),
+            )
             records = study.records[: self._num_trials]
             metric = f"dev_{data.task.tables.metric}"
             scores = [record[metric] for record in records]

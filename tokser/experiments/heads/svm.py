@@ -84,6 +84,7 @@ class SVMHead(SweptHead):
 
     losses = frozenset[Loss]({"cross-entropy"})
     trained_as = TrainedSVM
+    has_probabilities = False
     param, values = "C", (0.1, 1.0, 10.0, 100.0)
 
     def model(self, value: float, grid: GridSettings) -> SVC:

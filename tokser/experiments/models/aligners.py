@@ -8,11 +8,13 @@ from tokser.checksummed_folder import ChecksummedFolder
 from tokser.durable import sha256_of_file
 from tokser.errors import CheckpointError, MissingInputError
 from tokser.experiments.feature_expressions import Term
-from tokser.pretrain.checkpoint import WEIGHTS
 from tokser.progress import say
 from tokser.store import FeatureName, Store
 
 __all__ = ["find_aligners", "places_of_runs"]
+
+_WEIGHTS = "aligner.safetensors"
+"""As `tokser.pretrain.checkpoint` writes it, which imports torch."""
 
 
 def places_of_runs(store: str, named: Sequence[Path] = ()) -> list[Path]:
@@ -65,7 +67,7 @@ def _aligner_of(store: Store, name: FeatureName) -> Mapping[str, Any] | None:
 def _find(run: str, wanted: str, places: Sequence[Path], *, is_needed: bool) -> Path | None:
     others: dict[Path, str] = {}
     for place in [folder for near in places for folder in (near, near / run)]:
-        weights = place / WEIGHTS
+        weights = place / _WEIGHTS
         if weights.is_file():
             digest = sha256_of_file(weights)
             if digest == wanted:
@@ -85,7 +87,7 @@ def _find(run: str, wanted: str, places: Sequence[Path], *, is_needed: bool) -> 
     if others:
         place, digest = next(iter(others.items()))
         raise CheckpointError(
-            place / WEIGHTS,
+            place / _WEIGHTS,
             expected=f"the weights that made {run}/aligned in the store, sha256 {wanted}",
             got=f"sha256 {digest}",
             remedy="Name the run that made it with --run, or run `tokser align` again.",

@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 
+from tokser.experiments.models.card_calibration import calibration_sections
 from tokser.experiments.models.card_scores import score_line, score_sections
 from tokser.experiments.models.markdown import markdown_table, plain
 from tokser.experiments.models.model import Estimate, Model
@@ -42,6 +43,7 @@ def model_card(model: Model, name: str) -> str:
         "## How to use it",
         _usage(model, name),
         *score_sections(model),
+        *calibration_sections(model),
         "## How it was made",
         _making(model),
         "## Limits",
@@ -215,7 +217,10 @@ def _limits(model: Model) -> str:
     found = [
         "It knows this corpus: its speakers, its language, its microphone, its way of acting or "
         "labelling. On other recordings expect less than the score above; measure it there.",
-        "Probabilities are those of the head; nothing has calibrated them.",
+        "Probabilities were calibrated on speakers of this corpus; on other recordings they, and "
+        "prediction sets, can be as wrong as the score."
+        if model.calibration is not None
+        else "Probabilities are those of the head; nothing has calibrated them.",
     ]
     if model.classes:
         found.append(

@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tokser.experiments.heads.registry import TRAINED_HEADS
+from tokser.experiments.models.calibration import Calibration
 from tokser.experiments.models.member import Member
 from tokser.experiments.models.model import Estimate, Model
 from tokser.experiments.models.recipe import FeatureRecipe
@@ -103,6 +104,27 @@ class EstimateDocument(_Document):
     by_group: list[dict[str, Any]]
 
 
+class ThresholdDocument(_Document):
+    """A threshold of prediction sets, see `calibration.KeptThreshold`."""
+
+    exchangeable: Literal["speakers", "utterances"]
+    level: float = Field(gt=0, lt=1)
+    value: float | None
+    num_calibrating: int
+    promise: str
+
+
+class CalibrationDocument(_Document):
+    """Temperature and thresholds, see `calibration.Calibration`."""
+
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    set_score: Literal["lac", "aps", "aps-randomised"]
+    thresholds: tuple[ThresholdDocument, ...]
+    made_from: dict[str, Any]
+    measures: list[dict[str, Any]]
+    coverage: list[dict[str, Any]]
+
+
 class ModelDocument(_Document):
     """All of `model.json`."""
 
@@ -118,6 +140,7 @@ class ModelDocument(_Document):
     members: tuple[MemberDocument, ...]
     recipe: RecipeDocument
     estimate: EstimateDocument | None
+    calibration: CalibrationDocument | None = None
     provenance: dict[str, Any]
     versions: dict[str, str]
 
@@ -143,6 +166,7 @@ def describe(model: Model, folders: tuple[str, ...] = ()) -> dict[str, Any]:
         "members": [_member(m, held[i]) for i, m in enumerate(model.members)],
         "recipe": _recipe(model.recipe),
         "estimate": None if model.estimate is None else _estimate(model.estimate),
+        **({} if model.calibration is None else {"calibration": _calibration(model.calibration)}),
         "provenance": redacted_values(model.provenance),
         "versions": versions(),
     }
@@ -201,3 +225,8 @@ def _recipe(recipe: FeatureRecipe) -> dict[str, Any]:
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:
     return vars(estimate) | {"results": redacted(estimate.results)}
+
+
+def _calibration(calibration: Calibration) -> dict[str, Any]:
+    thresholds = [one._asdict() for one in calibration.thresholds]
+    return vars(calibration) | {"thresholds": thresholds}

@@ -11,7 +11,7 @@ from tokser.experiments.models.model import Estimate
 from tokser.experiments.results import Table
 from tokser.experiments.units import Unit
 
-__all__ = ["read_estimate", "read_trials"]
+__all__ = ["read_estimate", "read_predictions", "read_trials"]
 
 _GROUPS = ("sex", "language")
 """Columns of the manifest whose groups are scored apart, where there are several of them."""
@@ -25,6 +25,16 @@ def read_trials(folder: Path, unit: Unit, dataset: Dataset) -> pd.DataFrame:
     """
     table = dataset.task.tables.grid
     return _rows(table, folder, _key(unit, dataset, with_seed=True), "seed" in table.names)
+
+
+def read_predictions(folder: Path, unit: Unit, dataset: Dataset) -> pd.DataFrame:
+    """Return the test predictions of a unit, of its seed or the first there is.
+
+    Raises:
+        SettingsError: The folder holds none of it.
+    """
+    key = _key(unit, dataset, with_seed=False) | {"seed": unit.seed}
+    return _rows(dataset.task.tables.predictions, folder, key, has_seeds=True)
 
 
 def read_estimate(folder: Path, unit: Unit, dataset: Dataset) -> Estimate:
@@ -45,7 +55,7 @@ def read_estimate(folder: Path, unit: Unit, dataset: Dataset) -> Estimate:
     if scored is tables.scores:
         rows = rows[rows["seed"] == unit.seed] if (rows["seed"] == unit.seed).any() else rows[:1]
     row = _plain_rows(rows)[0]
-    predictions = _rows(tables.predictions, folder, key | {"seed": unit.seed}, has_seeds=True)
+    predictions = read_predictions(folder, unit, dataset)
     metric = tables.metric
     return Estimate(
         protocol=unit.protocol,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tokser.config import ClassifySettings, FitSettings, RegressSettings
 from tokser.device import resolve_device
 from tokser.errors import SettingsError, list_some
+from tokser.experiments.calibration.cross_fit import SetChoice
 from tokser.experiments.classification import late_weights
 from tokser.experiments.dataset import (
     Dataset,
@@ -23,7 +24,9 @@ from tokser.experiments.heads.head import Head
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.models.aligners import find_aligners, places_of_runs
-from tokser.experiments.models.estimate import read_estimate, read_trials
+from tokser.experiments.models.calibration import Calibration
+from tokser.experiments.models.estimate import read_estimate, read_predictions, read_trials
+from tokser.experiments.models.fit_calibration import calibrate_model, why_not_calibrated
 from tokser.experiments.models.folder import write_model
 from tokser.experiments.models.matching import require_matching
 from tokser.experiments.models.member import Member
@@ -36,13 +39,15 @@ from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit
 from tokser.functionals.moments import check_functionals
 from tokser.progress import progress_bar, say
-from tokser.provenance import Stamp, digest_of
+from tokser.provenance import Stamp, digest_of, without_later
 from tokser.store import Store, open_store
 
 __all__ = ["fit_model"]
 
 _NOT_CONTENT = ("results", "runs", "track", "frames_mb")
 """Settings that say where something lies: what lies there is compared by its content."""
+_LATER = {"calibrate": True, "coverage": [0.9], "set_score": "lac"}
+"""Settings that models of earlier versions were fitted without, at their defaults."""
 
 
 def fit_model(task: Task, settings: FitSettings) -> Path:
@@ -99,11 +104,28 @@ def fit_model(task: Task, settings: FitSettings) -> Path:
     fitting = _Fitting(dataset, settings, experiment, unit, head)
     selected = {early: fitting.select(early) for early in members}
     estimate = read_estimate(settings.results or experiment.out, unit, dataset)
+    calibration = _calibration(settings, settings.results or experiment.out, unit, dataset, head)
     with stamp.claim(settings.out):
         model = fitting.model(expression, selected, inputs, kept)
-        write_model(replace(model, estimate=estimate), settings.out)
+        write_model(replace(model, estimate=estimate, calibration=calibration), settings.out)
         stamp.write(settings.out)
     return settings.out
+
+
+def _calibration(
+    settings: FitSettings, results: Path, unit: Unit, dataset: Dataset, head: Head
+) -> Calibration | None:
+    """Calibrate by the test predictions of the results, or say why that is not possible."""
+    if not settings.calibrate or not dataset.task.calibrates:
+        return None
+    predictions = read_predictions(results, unit, dataset)
+    missing = why_not_calibrated(predictions, dataset)
+    if missing:
+        say(f"fit: probabilities are not calibrated: {missing}")
+        return None
+    choice = SetChoice(settings.coverage, settings.set_score)
+    has = head.has_probabilities
+    return calibrate_model(predictions, dataset, unit, choice, has_probabilities=has)
 
 
 class KeptRuns(NamedTuple):
@@ -267,6 +289,7 @@ def _content(settings: FitSettings, head: str, expression: Expression | None) ->
     content = settings.model_dump(mode="json")
     for name in _NOT_CONTENT:
         del content[name]
+    content = without_later(content, _LATER)
     if not settings.head_grid:
         del content["head_grid"]
     content["head"] = head

@@ -30,6 +30,7 @@ from tokser.experiments.feature_expressions import Early, Term
 from tokser.experiments.heads.registry import TRAINED_HEADS, restore_head
 from tokser.experiments.heads.trained_foreign import FOREIGN_BYTES, foreign_types
 from tokser.experiments.heads.trained_head import FittedHead
+from tokser.experiments.models.calibration import Calibration, KeptThreshold
 from tokser.experiments.models.card import CARD, model_card
 from tokser.experiments.models.document import FORMAT, MemberDocument, ModelDocument, describe
 from tokser.experiments.models.member import Member
@@ -164,7 +165,16 @@ def _load(folder: Path, trusted: Sequence[str], *, may_refer: bool) -> Model:
         standardise=document.standardise,
         estimate=Estimate(**document.estimate.model_dump()) if document.estimate else None,
         provenance=document.provenance,
+        calibration=_calibration(document),
     )
+
+
+def _calibration(document: ModelDocument) -> Calibration | None:
+    found = document.calibration
+    if found is None:
+        return None
+    thresholds = tuple(KeptThreshold(**one.model_dump()) for one in found.thresholds)
+    return Calibration(**(dict(found) | {"thresholds": thresholds}))
 
 
 def _require_whole(folder: Path) -> None:
@@ -301,6 +311,8 @@ def _refuse_unlike(folder: Path, document: ModelDocument, *, may_refer: bool) ->
         faults.append(f"{len(document.weights)} weights of {number} members")
     if (document.task == "classification") != bool(document.classes):
         faults.append(f"{len(document.classes)} classes for {document.task}")
+    if document.calibration is not None and not document.classes:
+        faults.append("a calibration of numbers")
     if not may_refer and any(member.folder for member in document.members):
         faults.append("a member that refers to a folder, in a folder that is referred to")
     recipe = document.recipe

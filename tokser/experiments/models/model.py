@@ -1,15 +1,17 @@
 """A trained model: members that are averaged, and everything that predicting needs to know."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from tokser.config.calibration import Exchangeable
 from tokser.errors import InputError, list_some
 from tokser.experiments.classification import PROBABILITY
 from tokser.experiments.feature_expressions import Term
+from tokser.experiments.models.calibration import PREDICTION_SET, Calibration, Shown
 from tokser.experiments.models.member import Member, ReadFrames
 from tokser.experiments.models.recipe import FeatureRecipe
 from tokser.experiments.task import Task
@@ -88,6 +90,8 @@ class Model:
         standardise: `global`, or `speaker`: functionals are scaled by speaker before.
         estimate: The honest score; None of a model of one fold.
         provenance: Settings, digests of store and splits, trials.
+        calibration: What makes its probabilities such that they can be believed; None: nothing.
+        shown: What its predictions show.
     """
 
     task: Literal["classification", "regression"]
@@ -102,6 +106,8 @@ class Model:
     standardise: Literal["global", "speaker"] = "global"
     estimate: Estimate | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    calibration: Calibration | None = None
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -110,10 +116,45 @@ class Model:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of its predictions: label and probabilities, or the target."""
+        """Columns of its predictions: label, probabilities and set of classes, or the target."""
         if self.task == "regression":
             return (self.target,)
-        return ("label", *(f"{PROBABILITY}{name}" for name in self.classes))
+        sets = () if self.shown.exchangeable is None else (PREDICTION_SET,)
+        return ("label", *(f"{PROBABILITY}{name}" for name in self.classes), *sets)
+
+    def showing(
+        self, *, raw: bool = False, sets: Exchangeable | None = None, level: float | None = None
+    ) -> "Model":
+        """Return the same model, whose predictions show something else.
+
+        Args:
+            raw: Probabilities as the head puts them out, and not calibrated.
+            sets: Prediction sets that hold the true class as often as promised: for utterances of
+                new `speakers`, or for `utterances` like those that calibrated; None: no sets.
+            level: How often, between 0 and 1; None: the first one that the model was fitted for.
+
+        Raises:
+            InputError: The model has no calibration, none of that coverage, or cannot promise it.
+        """
+        if sets is None:
+            if level is not None:
+                raise InputError(
+                    f"--coverage {level:g}",
+                    expected="--sets, whose coverage it is",
+                    got="none",
+                    remedy="Add --sets, or leave --coverage out.",
+                )
+            return replace(self, shown=Shown(raw))
+        if self.calibration is None:
+            raise InputError(
+                f"--sets {sets}",
+                expected="a model that was calibrated when it was fitted",
+                got="one that predicts numbers" if not self.classes else "one without calibration",
+                remedy="Fit it again into another folder, without --no-calibrate; models of single "
+                "folds have none.",
+            )
+        found = self.calibration.threshold(sets, level)
+        return replace(self, shown=Shown(raw, sets, found.level))
 
     def predict_functionals(
         self,
@@ -307,6 +348,17 @@ class Model:
             return pd.DataFrame({self.target: outputs}, index=index)
         names = np.asarray(self.classes, dtype=object)
         table = pd.DataFrame({"label": names[outputs.argmax(axis=1)]}, index=index)
+        calibration, shown = self.calibration, self.shown
+        calibrated = outputs if calibration is None else calibration.probabilities(outputs)
+        probabilities = outputs if shown.raw else calibrated
         for column, name in enumerate(self.classes):
-            table[f"{PROBABILITY}{name}"] = outputs[:, column]
+            table[f"{PROBABILITY}{name}"] = probabilities[:, column]
+        if calibration is not None and shown.exchangeable is not None:
+            value = calibration.threshold(shown.exchangeable, shown.level).value
+            sets = calibration.sets(calibrated, ids, float(value or 0.0))
+            order = np.argsort(-calibrated, axis=1, kind="stable")
+            table[PREDICTION_SET] = [
+                "|".join(names[place] for place in places if own[place])
+                for places, own in zip(order, sets, strict=True)
+            ]
         return table

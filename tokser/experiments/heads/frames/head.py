@@ -97,6 +97,7 @@ class FrameHead(Head):
         found = _search(trainer, seeds, how)
         selected = {key: _best(points) for key, points in found.items()}
         weights = {key: trained.weights for key, (_, trained) in selected.items()}
+        first = dict(weights) if how.refit and how.keeps_selected else {}
         if how.refit:
             groups = plan_refits(data, selected, trainer.most_together)
             with _names_what_saves_memory():
@@ -106,8 +107,8 @@ class FrameHead(Head):
                     how.on_models(len(refitted))
         for fold in range(len(data.splits)):
             yield tuple(
-                _fitted_fold(trainer, fold, found[seed, fold], weights[seed, fold], how)
-                for seed in seeds
+                _fitted_fold(trainer, fold, found[key], (weights[key], first.get(key)), how)
+                for key in ((seed, fold) for seed in seeds)
             )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
@@ -235,16 +236,18 @@ def _fitted_fold(
     trainer: Trainer,
     fold: int,
     points: dict[int, TrainedPoint],
-    weights: FrameWeights,
+    weights: tuple[FrameWeights, FrameWeights | None],
     how: Fitting,
 ) -> FittedFold:
-    """Put together what came of a fold with one seed."""
+    """Put together what came of a fold with one seed: last weights, and those before a refit."""
     data, (point, _) = trainer.data, _best(points)
+    last, first = weights
     return FittedFold(
         _params(data, point),
-        _trials(data, fold, points, point, _mix_weights(data, weights)),
-        _fitted(trainer, weights, data.fitted_ids(fold, with_dev=how.refit)),
+        _trials(data, fold, points, point, _mix_weights(data, last)),
+        _fitted(trainer, last, data.fitted_ids(fold, with_dev=how.refit)),
         [points[number].halves for number in sorted(points)],
+        None if first is None else _fitted(trainer, first, data.fitted_ids(fold)),
     )
 
 

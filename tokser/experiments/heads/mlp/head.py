@@ -67,6 +67,8 @@ class MLPHead(Head):
         trained = _train_all(data, train)
         models = _refitted(data, train, trained.best) if how.refit else trained.best
         by_fold = {member.fold: (member, model) for member, model in models.items()}
+        first = {member.fold: model for member, model in trained.best.items()}
+        keeps = how.refit and how.keeps_selected
         for fold in range(len(data.splits)):
             member, model = by_fold[fold]
             yield FittedFold(
@@ -74,6 +76,7 @@ class MLPHead(Head):
                 _trials(data, fold, trained),
                 _fitted(data, fold, model, with_dev=how.refit),
                 [trained.halves[Member(fold, point)] for point in range(len(data.points))],
+                _fitted(data, fold, first[fold], with_dev=False) if keeps else None,
             )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
