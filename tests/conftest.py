@@ -30,7 +30,10 @@ _MARKERS = {
         "regressions/test_fuzz.py",
     ),
     "docs": ("consistency", "testing/test_documentation.py"),
-    "browser": ("report/test_browser.py",),
+    "browser": (
+        *("report/test_browser.py", "report/test_map_browser.py"),
+        "report/test_doubtful_browser.py",
+    ),
     "slow": (
         *("stages", "regressions", "testing", "corpora/download", "experiments/heads"),
         *("corpora/test_completeness.py", "encoders/test_conformance.py"),

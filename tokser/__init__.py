@@ -25,6 +25,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  from a checkout, nobody else asks
 if TYPE_CHECKING:
     from tokser import heads
     from tokser.api.aligner import Run, align, pretrain
+    from tokser.api.compare_results import compare_results
     from tokser.api.experiments import classify, regress
     from tokser.api.features import extract, pool
     from tokser.api.labels import labels, relabel
@@ -46,6 +47,7 @@ __all__ = [
     "__version__",
     "align",
     "classify",
+    "compare_results",
     "extract",
     "fit",
     "heads",
@@ -75,6 +77,7 @@ _HOMES = {
     "TrainedModel": "api.models",
     "align": "api.aligner",
     "classify": "api.experiments",
+    "compare_results": "api.compare_results",
     "extract": "api.features",
     "fit": "api.models",
     "labels": "api.labels",

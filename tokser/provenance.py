@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -141,10 +141,12 @@ class Stamp:
             "text_encoder",
             "frames_mb",
             "save_models",
+            "by",
+            "age_bands",
         }
     )
-    """Settings that say where and how, not what; they may change without making the artefact
-    another."""
+    """Settings that say where and how, not what, or how results are told; they may change without
+    making the artefact another."""
 
     def __init__(self, stage: str, settings: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
         self.content: dict[str, Any] = {
@@ -183,6 +185,14 @@ class Stamp:
         for name, fault in faults.items():
             warn(f"{checksummed.folder / name} {fault}: it is made again")
         return not faults
+
+    def agrees(self, folder: Path, names: Sequence[str]) -> bool:
+        """Return whether a finished folder was made with the same values of some settings."""
+        stamp = _read(folder / STAMP_NAME)
+        if stamp is None:
+            return False
+        now = self.content["settings"]
+        return all(digest_of(stamp["settings"].get(n)) == digest_of(now.get(n)) for n in names)
 
     def require_own(self, folder: Path) -> None:
         """Raise `SettingsError` if a folder holds something else than what this stamp began."""

@@ -178,6 +178,7 @@ def probe_tables(table: "pd.DataFrame") -> list[Table]:
         kinds = f"{int(first['num_classes'])} classes, " if first["metric"] == "uar" else ""
         title = (
             f"{target}: {kinds}n = {first['n']:,}, {first['num_groups']:,} {first['grouped_by']}s"
+            f"{', ' + first['head'] if first['head'] == 'logreg' else ''}"
         )
         heading = f"{first['metric'].upper()} [95 %]"
         own = _table("feature", heading, "shuffled", "selectivity", title=title)
@@ -199,14 +200,14 @@ def similarity_tables(table: "pd.DataFrame") -> list[Table]:
     others = table[(table["first"] != table["second"]) & table["cka"].notna()]
     for over, part in others.groupby("over", sort=False):
         title = f"over {int(part['num_samples'].max()):,} {over}"
-        own = _table("feature", "most like", "CKA", "R2 of it from there", title=title)
+        own = _table("feature", "most like", "CKA [95 %]", "R2 from there", title=title)
         for first, pairs in part.groupby("first", sort=False):
             best = pairs.loc[pairs["cka"].idxmax()]
             back = part[(part["first"] == best["second"]) & (part["second"] == first)]
             own.add_row(
                 shown(str(first)),
                 shown(str(best["second"])),
-                f"{best['cka']:.3f}",
+                f"{best['cka']:.2f}" + _ends(best["cka_low"], best["cka_high"]),
                 f"{back['r2'].iloc[0]:.3f}",
             )
         tables.append(own)
@@ -228,6 +229,10 @@ def word_errors_table(found: "WordErrors") -> Table:
             f"{rows[unit].sum():,} {unit}, {interval.num_units:,} {found.units}",
         )
     return table
+
+
+def _ends(low: float, high: float) -> str:
+    return "" if low != low else f" [{low:.2f}, {high:.2f}]"
 
 
 def _number(value: float) -> str:

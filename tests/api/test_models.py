@@ -1,4 +1,4 @@
-"""From a store to a model that predicts recordings, as a notebook does it."""
+"""From a store to a model that predicts recordings, as a notebook and calibration.md do it."""
 
 import numpy as np
 import pandas as pd

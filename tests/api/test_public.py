@@ -20,6 +20,7 @@ from tokser.config import (
     ProbeSettings,
     RegressSettings,
     ReportSettings,
+    ScalingSettings,
     SimilaritySettings,
     TranscribeSettings,
 )
@@ -38,6 +39,7 @@ CALLS = {
     "transcribe": (TranscribeSettings, options.TranscribeOptions),
     "labels": (LabelsSettings, options.LabelsOptions),
     "similarity": (SimilaritySettings, options.SimilarityOptions),
+    "scaling": (ScalingSettings, options.ScalingOptions),
 }
 
 

@@ -2,13 +2,17 @@
 
 import itertools
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tokser.checksummed_folder import ChecksummedFolder
+from tokser.experiments.probing.table import PROBES
+from tokser.experiments.similarity.table import SIMILARITY
 from tokser.experiments.statistics.metrics import ccc
 from tokser.report.inputs import read_inputs
 from tokser.report.merge import merge_scores
@@ -270,6 +274,43 @@ class Folders:
         self._provenance(folder, "pretrain", settings)
         return folder
 
+    def probes(
+        self,
+        name: str = "probes",
+        *,
+        targets: Sequence[str] = ("emotion", "duration"),
+        num_layers: int = 3,
+        encoder: str = "whisper-base/layer-",
+    ) -> Path:
+        folder = self.root / name
+        rows = [
+            {"target": target, "feature": f"{encoder}{layer}", "metric": metric}
+            | {"score": 0.5 + layer / (4 * num_layers), "low": 0.45, "high": 0.95, "control": 0.1}
+            | {"selectivity": 0.4, "n": 535, "num_groups": 10, "grouped_by": "speaker"}
+            | {"num_classes": 7 if metric == "uar" else None}
+            for target, metric in zip(targets, ("uar", "ccc"), strict=True)
+            for layer in range(num_layers)
+        ]
+        made_by = {"stage": "probe", "settings": {"store": "stores/emodb.zarr", "seed": 3}}
+        made_by |= {"inputs": {"dataset": "emodb"}, "versions": {"torch": "2.11"}}
+        files = {"provenance.json": json.dumps(made_by).encode()}
+        files[PROBES.file] = PROBES.content(PROBES.frame(rows))
+        ChecksummedFolder(folder).put(files)
+        return folder
+
+    def similarity(self, name: str = "alike") -> Path:
+        folder = self.root / name
+        names = [f"whisper-base/layer-{layer}" for layer in range(3)]
+        rows = [
+            {"over": over, "first": a, "second": b, "cka": 1 - abs(i - j) / 4, "r2": 0.1 * i}
+            | {"num_samples": 535}
+            for over in ("utterances", "frames")
+            for i, a in enumerate(names)
+            for j, b in enumerate(names)
+        ]
+        ChecksummedFolder(folder).put({SIMILARITY.file: SIMILARITY.content(SIMILARITY.frame(rows))})
+        return folder
+
     def _provenance(self, folder: Path, stage: str, settings: dict[str, object]) -> None:
         content = {
             "stage": stage,
@@ -285,8 +326,108 @@ def folders(tmp_path: Path) -> Folders:
     return Folders(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def make_folders(tmp_path_factory) -> Callable[[], Folders]:
+    """Makes folders that live longer than one test."""
+    return lambda: Folders(tmp_path_factory.mktemp("folders"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, which is started once."""
+    names = ("chromium", "chromium-browser", "chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        pytest.skip(
+            "NO CHROMIUM HERE (apt-get install chromium): pages are not tested in a browser"
+        )
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += [f"--disable-{what}" for what in ("background-networking", "component-update", "sync")]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+WIDTHS = {"phone": (375, 812), "desk": (1280, 900)}
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page from its file; fails at the end on any complaint, or request elsewhere."""
+    complaints, contexts = [], []
+
+    def note_request(request) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            complaints.append(f"request to {request.url}")
+
+    def open_at(file: Path, width: str = "desk", scheme: str = "light", **options):
+        w, h = WIDTHS[width]
+        context = browser.new_context(
+            viewport={"width": w, "height": h}, color_scheme=scheme, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", note_request)
+        page.goto(file.as_uri())
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
 def scores_of(*folders: Path, target: str = "") -> pd.DataFrame:
     """Return the merged scores of folders of one task, for one target."""
     read = read_inputs(folders).experiments
     merged = merge_scores([one.folder for one in read], [one.scores for one in read])
     return merged[merged["target"] == target]
+
+
+class Explorable:
+    """A corpus of 48 short recordings with its store and its results, on disk.
+
+    Attributes:
+        store: The store; layer 1 knows the label, layer 2 is noise.
+        results: Output folder of `tokser classify` over both layers.
+        root: Folder of the corpus.
+        odd: An id that a page must escape.
+    """
+
+    odd = "</script><b>'\"&"
+
+    def __init__(self, folder: Path, factory, write_wav) -> None:
+        import tokser
+
+        self.root = folder
+        table = factory.manifest(48).assign(num_samples=8_000)
+        table.index = pd.Index([self.odd, *table.index[1:]], name="id")
+        labels, plain = sorted(table["label"].unique()), factory.rows
+
+        def rows(plan, feature, position):
+            found = plain(plan, feature, position).astype(np.float32)
+            if feature == "layer-1":
+                found[:, labels.index(table["label"].iloc[position])] += 0.7
+            return found.astype(np.float16)
+
+        factory.rows = rows
+        plan = factory.plan(table, features={"layer-1": 8, "layer-2": 8})
+        with factory.writer(table) as writer:
+            factory.fill(writer.plan_group(plan), plan)
+        for path in table["path"]:
+            write_wav(folder / path)
+        self.store = tokser.pool(factory.path)
+        self.results = tokser.classify(
+            self.store, heads="logreg", protocols="speaker", out=folder / "results"
+        ).folder
+
+
+@pytest.fixture(scope="session")
+def explorable(tmp_path_factory, store_factory, write_wav) -> Explorable:
+    folder = tmp_path_factory.mktemp("explorable")
+    return Explorable(folder, store_factory(folder), write_wav)

@@ -1,22 +1,12 @@
 """The page in Chromium: on a phone and on a desk, in light and in dark mode."""
 
-import shutil
-
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tokser.config import ReportSettings
 from tokser.report.inputs import read_inputs
 from tokser.report.page import render
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="NO CHROMIUM HERE (apt-get install chromium): the page is not tested in a browser",
-)
-
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += [f"--disable-{what}" for what in ("background-networking", "component-update", "sync")]
-WIDTHS = {"phone": (375, 812), "desk": (1280, 900)}
 MAP = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 10"><title>Attention of utt001</title>'
     '<desc>Four tokens</desc><rect width="40" height="10"/></svg>'
@@ -63,65 +53,42 @@ OVERFLOWING = """
 
 
 @pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page_file(folders, tmp_path):
+def page_file(make_folders):
+    folders = make_folders()
     features = [*(f"whisper-base/layer-{i}" for i in range(7)), "bert-base-uncased/contextual"]
     features += ["demo/aligned", "mean(whisper-base/layer-3, bert-base-uncased/contextual)"]
+    features += [f"wavlm-large/layer-{i}" for i in range(0, 25, 2)]
     results = [folders.results(features=features), folders.results("iemocap", dataset="iemocap")]
-    results.append(folders.regression(features=features))
+    results += [folders.regression(features=features[:9]), folders.probes(), folders.similarity()]
     runs = [folders.run(), folders.run("a-run-with-a-rather-long-name-for-a-phone")]
     (runs[0] / "attention-utt001.svg").write_text(MAP)
+    return _written(folders, results, runs)
+
+
+def _written(folders, results, runs):
     settings = ReportSettings(
         results=tuple(results), runs=tuple(runs), title="Frozen encoders", caution="Synthetic."
     )
-    file = tmp_path / "report.html"
+    file = folders.root / "report.html"
     file.write_text(render(settings, read_inputs(results, runs)), encoding="utf-8")
     return file
 
 
 @pytest.fixture
-def opened(browser, page_file):
-    """Opens the page from its file; fails at the end on any complaint, or request elsewhere."""
-    complaints, contexts = [], []
-
-    def open_at(width: str, scheme: str):
-        w, h = WIDTHS[width]
-        context = browser.new_context(viewport={"width": w, "height": h}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: _note(request.url, complaints))
-        page.goto(page_file.as_uri())
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def _note(url: str, complaints: list[str]) -> None:
-    if not url.startswith(("file:", "data:")):
-        complaints.append(f"request to {url}")
+def opened(open_page, page_file):
+    """Opens the page in one of the widths and colour schemes."""
+    return lambda width, scheme, **options: open_page(page_file, width, scheme, **options)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", ["phone", "desk"])
 def test_the_page_fits_and_its_text_is_legible(opened, width, scheme):
     page = opened(width, scheme)
     assert page.title() == "Frozen encoders"
     assert page.evaluate(OVERFLOWING) == []
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= WIDTHS[width][0]
+    assert (
+        page.evaluate("() => document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    )
     assert page.evaluate(ILLEGIBLE) == []
     night = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert (night == "rgb(255, 255, 255)") == (scheme == "light")
@@ -142,7 +109,10 @@ def test_figures_and_pictures_are_shown(opened):
 def test_keys_reach_links_and_details(opened):
     page = opened("phone", "light")
     page.keyboard.press("Tab")
-    assert page.evaluate("() => document.activeElement.tagName") == "A"
+    assert page.evaluate("() => document.activeElement.textContent") == "Skip to the results"
+    assert page.evaluate("() => document.activeElement.getBoundingClientRect().width") > 100
+    page.keyboard.press("Enter")
+    assert page.evaluate("() => document.activeElement.id") == "content"
     first = page.query_selector("summary")
     first.focus()
     page.keyboard.press("Enter")
@@ -155,3 +125,33 @@ def test_the_page_prints_on_white_in_dark_mode(opened):
     ground = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
     assert page.pdf().startswith(b"%PDF")
+
+
+@pytest.fixture(scope="module")
+def small_page(make_folders):
+    """One of everything: axe-core looks at each text many times."""
+    folders = make_folders()
+    features = ["whisper-base/layer-0", "whisper-base/layer-1", "w/layer-2", "w/layer-12"]
+    results = [folders.results(features=features), folders.regression(targets=["valence"])]
+    results += [folders.probes(targets=["emotion", "duration"], num_layers=2)]
+    results += [folders.probes("many", num_layers=11, encoder="egemaps-")]
+    return _written(folders, results, [folders.run()])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", ["phone", "desk"])
+def test_axe_core_finds_no_violation(open_page, small_page, width, scheme):
+    page = open_page(small_page, width, scheme)
+    page.evaluate("() => document.querySelectorAll('details').forEach(e => { e.open = true; })")
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_everything_is_readable_without_scripts(opened):
+    count = "() => [...document.querySelectorAll('table')].map(t => t.rows.length)"
+    plain, scripted = opened("desk", "light", java_script_enabled=False), opened("desk", "light")
+    tables = plain.locator("table")
+    assert tables.evaluate_all("all => all.map(t => t.rows.length)") == scripted.evaluate(count)
+    assert plain.locator("th button, input").count() == 0
+    assert scripted.locator("th button").count() > 100

@@ -1,5 +1,5 @@
 from tokser.report.inputs import read_inputs
-from tokser.report.maps import attention_maps
+from tokser.report.maps import attention_anchors, attention_maps
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg"><title>Map</title><desc> 4 tokens </desc>'
@@ -28,3 +28,11 @@ def test_runs_without_pictures_and_broken_pictures(folders):
     assert maps(folder) == []
     (folder / "attention.svg").write_text("<svg")
     assert maps(folder)[0].alternative == "Attention map of the run demo, attention"
+
+
+def test_every_picture_has_an_anchor_of_its_own(folders):
+    runs = [folders.run(), folders.run("other")]
+    (runs[0] / "attention-utt001.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (runs[1] / "attention-utt002.png").write_bytes(b"\x89PNG")
+    anchors = attention_anchors(read_inputs([], runs).runs)
+    assert anchors == {"attention-utt001": "attention-1", "attention-utt002": "attention-2"}

@@ -5,11 +5,9 @@ import re
 
 import pytest
 
-from tokser.checksummed_folder import ChecksummedFolder
 from tokser.config import ReportSettings
 from tokser.errors import InputError
 from tokser.experiments.probing.table import PROBES
-from tokser.experiments.similarity.table import SIMILARITY
 from tokser.report import studies
 from tokser.report.catalogue import figures_of, tables_of
 from tokser.report.inputs import read_inputs
@@ -21,40 +19,14 @@ from tokser.report.study import FurtherTable, Interactive, Panel
 from tokser.report.table import Column, ColumnGroup, Table
 
 
-def _rows_of_probes(targets=("emotion", "duration")):
-    return [
-        {"target": target, "feature": f"whisper-base/layer-{layer}", "metric": metric}
-        | {"score": 0.5 + layer / 10, "low": 0.45, "high": 0.95, "control": 0.1}
-        | {"selectivity": 0.4 + layer / 10, "n": 535, "num_groups": 10, "grouped_by": "speaker"}
-        | {"num_classes": 7 if metric == "uar" else None}
-        for target, metric in zip(targets, ("uar", "ccc"), strict=True)
-        for layer in range(3)
-    ]
+@pytest.fixture
+def probes(folders):
+    return folders.probes()
 
 
 @pytest.fixture
-def probes(tmp_path):
-    folder = tmp_path / "probes"
-    stamp = {"stage": "probe", "settings": {"store": "stores/emodb.zarr", "seed": 3}}
-    content = PROBES.content(PROBES.frame(_rows_of_probes()))
-    made_by = json.dumps(stamp | {"inputs": {"dataset": "emodb"}, "versions": {"torch": "2.11"}})
-    ChecksummedFolder(folder).put({PROBES.file: content, "provenance.json": made_by.encode()})
-    return folder
-
-
-@pytest.fixture
-def similarity(tmp_path):
-    folder = tmp_path / "alike"
-    names = [f"whisper-base/layer-{layer}" for layer in range(3)]
-    rows = [
-        {"over": over, "first": a, "second": b, "cka": 1 - abs(i - j) / 4, "r2": 0.1 * i}
-        | {"num_samples": 535}
-        for over in ("utterances", "frames")
-        for i, a in enumerate(names)
-        for j, b in enumerate(names)
-    ]
-    ChecksummedFolder(folder).put({SIMILARITY.file: SIMILARITY.content(SIMILARITY.frame(rows))})
-    return folder
+def similarity(folders):
+    return folders.similarity()
 
 
 def page_of(*results):
@@ -117,17 +89,15 @@ def test_a_damaged_study_is_named(probes):
         read_inputs([probes])
 
 
-def test_any_column_may_be_a_target(tmp_path):
-    folder = tmp_path / "probes"
-    rows = _rows_of_probes(("<b>/../mood", "a b"))
-    ChecksummedFolder(folder).put({PROBES.file: PROBES.content(PROBES.frame(rows))})
+def test_any_column_may_be_a_target(folders):
+    folder = folders.probes(targets=("<b>/../mood", "a b"))
     assert "<b>" not in page_of(folder)
     read = read_inputs([folder])
     names = [table.name for table in tables_of([], read)]
     assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
 
 
-def test_further_tables_of_an_experiment_have_panels(folders, monkeypatch):
+def test_further_tables_of_an_experiment_have_panels(folders, probes, monkeypatch):
     def panels(table, name, title):
         shown = Table(f"{name}-mix", title, (ColumnGroup((Column("Layer"),)),), (("x",),))
         return [Panel("Layers again", tables=[shown])]
@@ -137,7 +107,7 @@ def test_further_tables_of_an_experiment_have_panels(folders, monkeypatch):
     for module in ("inputs", "sections"):
         monkeypatch.setattr(f"tokser.report.{module}.FURTHER_TABLES", (further,))
     monkeypatch.setattr(studies, "STUDIES", ())
-    (folder / PROBES.file).write_bytes(PROBES.content(PROBES.frame(_rows_of_probes())))
+    (folder / PROBES.file).write_bytes((probes / PROBES.file).read_bytes())
     assert "Layers again" in page_of(folder)
 
 

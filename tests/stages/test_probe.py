@@ -70,6 +70,18 @@ def test_controls_are_at_chance_and_intervals_hold_the_score(table):
     assert (table["low"].le(table["score"]) & table["score"].le(table["high"])).all()
 
 
+@pytest.mark.slow
+def test_logistic_regression_finds_the_same_of_classes(store, table):
+    found = tokser.probe(store, features=EMOTION, targets="emotion,duration", head="logreg")
+    found = found.set_index(["target", "feature"])
+    emotion, ridge = found.loc[("emotion", EMOTION)], table.loc[("emotion", EMOTION)]
+    assert (emotion["head"], ridge["head"]) == ("logreg", "ridge")
+    assert abs(emotion["score"] - ridge["score"]) < 0.05
+    assert abs(emotion["control"] - ridge["control"]) < 0.15
+    duration = ("duration", EMOTION)
+    assert found.loc[duration].equals(table.loc[duration])
+
+
 def test_speakers_are_recognised_in_other_sentences(table):
     assert set(table.loc["speaker", "grouped_by"]) == {"sentence"}
     assert set(table.loc["emotion", "grouped_by"]) == {"speaker"}
@@ -101,6 +113,11 @@ def test_the_command_writes_table_and_curves(store, tmp_path):
     written = PROBES.read(out / "probes.csv")
     assert written["feature"].tolist() == [NOISE, EMOTION, SPEAKER]
     assert "Targets shuffled" in (out / "probe-emotion.svg").read_text()
+    made_by = json.loads((out / "provenance.json").read_text())
+    assert made_by["stage"] == "probe"
+    assert set(made_by["inputs"]) == {"dataset", NOISE, EMOTION, SPEAKER}
+    page = tokser.report(out, out=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"tokser probe --store {store} --targets emotion --out {out}" in page
     again = CliRunner().invoke(main, [*words, "--json"])
     rows = pd.DataFrame(json.loads(again.stdout)["probes"])
     pd.testing.assert_series_equal(rows["score"], written["score"])
@@ -109,7 +126,7 @@ def test_the_command_writes_table_and_curves(store, tmp_path):
 def test_bad_input_is_named(store, stores):
     with pytest.raises(SettingsError, match="mood"):
         tokser.probe(store, targets="mood")
-    with pytest.raises(SettingsError, match="opensmile:eGeMAPSv02"):
+    with pytest.raises(SettingsError, match=r"tokser pool --store .* --acoustic"):
         tokser.probe(store, targets="f0")
     with pytest.raises(InputError, match="two different values"):
         tokser.probe(store, targets="language")

@@ -12,6 +12,7 @@ from tokser.stages.report import report
 
 TABLES = (
     *("emodb-scores", "emodb-confusion-speaker", "emodb-table1", "emodb-table3", "emodb-audit"),
+    "emodb-errors",
     "evaluations",
 )
 

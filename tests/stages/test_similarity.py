@@ -79,6 +79,8 @@ def test_the_command_writes_table_and_heat_maps(store, tmp_path):
     assert set(written["first"]) == {ONE, SAME, NOISE}
     picture = (out / "similarity-frames.svg").read_text()
     assert "1.00" in picture
+    page = tokser.report(out, out=tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"tokser similarity --store {store}" in page
     again = CliRunner().invoke(main, [*words, "--out", str(out), "--json"])
     rows = pd.DataFrame(json.loads(again.stdout)["similarity"])
     pd.testing.assert_series_equal(rows["cka"], written["cka"])

@@ -41,7 +41,7 @@ def labels(given: dict[str, Any], *, as_json: bool) -> None:
     from tokser.report.renderers.terminal import render_terminal
 
     title = Path(given.get("store") or given["results"]).stem
-    show(render_terminal(doubtful_table(audit.doubtful, "doubtful", title)))
+    show(render_terminal(doubtful_table(audit.doubtful, "doubtful", title, is_narrow=True)))
     show(render_terminal(label_noise_table(audit.noise, "label-noise", title)))
     counts = ", ".join(f"{number} by {name}" for name, number in audit.num_flagged.items())
     tell(f"{len(audit.doubtful):,} labels; flagged: {counts}")

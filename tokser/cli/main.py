@@ -47,6 +47,7 @@ _COMMANDS = {
     "predict": "Predict the emotion of recordings with a trained model.",
     "export-model": "Write a trained model as ONNX, which other programs run.",
     "report": "Write a page of tables and plots, or tables and figures for a paper.",
+    "compare-results": "Show what results folders differ in, and whether their scores do.",
     "run": "Run a declared pipeline, skipping what is done.",
     "store": "Look into a store, check it, repair it, change it, copy it.",
     "compare": "Show how much features of STORE_A and STORE_B differ.",

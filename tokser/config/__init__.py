@@ -6,6 +6,7 @@ command; a line and a unit stand under each field, and are what `--help` shows.
 
 from tokser.config.align import AlignSettings
 from tokser.config.base import Settings
+from tokser.config.compare_results import CompareResultsSettings
 from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSettings
 from tokser.config.extract import ExtractSettings
 from tokser.config.fit import FitSettings
@@ -30,6 +31,7 @@ __all__ = [
     "ApplySettings",
     "AuditSettings",
     "ClassifySettings",
+    "CompareResultsSettings",
     "ContextName",
     "ExportModelSettings",
     "ExtractSettings",

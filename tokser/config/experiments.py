@@ -1,9 +1,10 @@
 """Settings of `tokser classify`, `tokser regress` and `tokser audit`."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from tokser.config.base import Settings
 from tokser.config.calibration import CalibratedBy, Coverages, SetScore
@@ -60,8 +61,19 @@ _SPLITS = (
     "seed",
     "num_seeds",
 )
+AGE_BANDS = (18.0, 30.0, 45.0, 60.0)
+"""Ages at which a new band begins."""
+GROUP_SETTINGS = ("by", "age_bands")
+"""Settings that decide which groups are scored apart."""
 _INPUT = ("dataset", "store", "features", "functionals")
-_EVALUATION = ("standardise", "refit", "ledger")
+_EVALUATION = ("standardise", "refit", "ledger", *GROUP_SETTINGS)
+
+
+def _increasing(edges: tuple[float, ...]) -> tuple[float, ...]:
+    """Refuse edges of bands that do not increase."""
+    if any(low >= high for low, high in itertools.pairwise(edges)):
+        raise ValueError("each age must be higher than the one before")
+    return edges
 
 
 class _SplitSettings(Settings):
@@ -149,6 +161,23 @@ class ExperimentBase(_SplitSettings):
     """Points that each fold draws with --search optuna."""
     save_models: bool = False
     """Keep the models of all folds, each as a model folder, in the folder models of --out."""
+    by: Annotated[
+        tuple[TargetName, ...],
+        Option(
+            joined=",",
+            metavar="COLUMN,...",
+            unset="auto: those of sex, age, language, session, speaker, corpus with two values",
+        ),
+    ] = ()
+    """Columns of the manifest whose groups are scored apart, with the largest gap between groups:
+    sex, age, or any other."""
+    age_bands: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=150)], ...],
+        Field(min_length=1),
+        AfterValidator(_increasing),
+        Option(joined=",", metavar="YEARS,..."),
+    ] = AGE_BANDS
+    """Ages at which a new band begins, in years: 18,60 makes under 18, 18 to 59, 60 and over."""
     track: Track = ()
     """Tracker that is told of settings and scores: wandb (WANDB_MODE=offline works), mlflow
     (MLFLOW_TRACKING_URI), tensorboard."""

@@ -1,13 +1,15 @@
 """Settings of `tokser probe`."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from tokser.config.base import Settings
 from tokser.config.option import Option
 from tokser.config.values import Seed
 
-__all__ = ["ProbeSettings"]
+__all__ = ["ProbeHead", "ProbeSettings"]
+
+ProbeHead = Literal["ridge", "logreg"]
 
 
 class ProbeSettings(Settings):
@@ -15,6 +17,7 @@ class ProbeSettings(Settings):
 
     TOPICS: ClassVar = {
         "Input": ("store", "features", "targets"),
+        "Probe": ("head",),
         "Split": ("seed",),
         "Output": ("out",),
         "Computation": ("check",),
@@ -31,8 +34,11 @@ class ProbeSettings(Settings):
         tuple[str, ...],
         Option(aliases=("--target",), joined=",", metavar="NAME,...", unset="all that there are"),
     ] = ()
-    """What is predicted: emotion, speaker, sex, language, sentence, duration; energy and f0, where
-    the store has eGeMAPS; or any column of the manifest."""
+    """What is predicted: emotion, speaker, sex, language, sentence, duration; energy and f0, after
+    `tokser pool --acoustic` or with eGeMAPS in the store; or any column of the manifest."""
+    head: ProbeHead = "ridge"
+    """What is fitted to classes. ridge: solved in closed form; logreg: logistic regression, ten
+    times slower. Numbers are predicted by ridge either way."""
     seed: Seed = 0
     """Deals speakers (for the target speaker: sentences) into folds, and shuffles the controls."""
     out: Annotated[Path | None, Option(short="-o", kind="folder", unset="nothing is written")] = (

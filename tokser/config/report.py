@@ -40,21 +40,22 @@ class ReportSettings(Settings):
     """Add a map of the test utterances, coloured by label, prediction or speaker: by the features
     of the predictions, or by others that are pooled."""
     map_method: Literal["pca", "umap"] = "pca"
-    """How functionals become two dimensions; umap needs the extra `map`, and a minute."""
-    errors: Annotated[int, Field(ge=0, le=LARGEST)] = 20
-    """Errors that are listed for each dataset, the most confident first; 0: none."""
+    """pca: the two directions of largest variance; umap: neighbours stay together (needs the extra
+    `map`, and takes a minute)."""
+    errors: Annotated[int, Field(ge=0, le=LARGEST), Option(metavar="N")] = 20
+    """How many errors are listed for each dataset, the most confident first; 0: none."""
     audio: Annotated[int, Field(ge=0, le=LARGEST), Option(metavar="N")] = 0
-    """Recordings that the page carries with it, errors first: about 5 kB for each second; the total
-    is said before."""
+    """How many recordings can be played, errors first: they are put into the page, as Ogg/Opus,
+    some 5 kB a second. The size is said before."""
     stores: Annotated[
         tuple[str, ...],
         Option(name="--store", metavar="PATH|URL", unset="the one that made the results"),
     ] = ()
-    """Where the store is now: it has functionals, speakers and transcripts."""
+    """Where functionals, speakers and transcripts are read, if the store has moved."""
     roots: Annotated[
         tuple[Path, ...], Option(name="--root", kind="folder", unset="that of the store")
     ] = ()
-    """Folder of the corpus, where it has moved since it was extracted."""
+    """Folder of the corpus, where its recordings are read, if it has moved."""
     formats: Annotated[
         tuple[Literal["html", "latex", "csv", "md", "png", "pdf", "svg"], ...],
         Field(min_length=1),

@@ -141,6 +141,7 @@ class ScalingSettings(Settings):
             "out": out,
         }
         if not self.targets:
-            return ClassifySettings(**shared, **more, heads=(self.head or "logreg",))
-        heads = (self.head or "ridge",)
-        return RegressSettings(**shared, **more, heads=heads, targets=self.targets)
+            heads = {"heads": (self.head or "logreg",)}
+            return ClassifySettings.parse(shared | more | heads, where="tokser scaling")
+        more |= {"heads": (self.head or "ridge",), "targets": self.targets}
+        return RegressSettings.parse(shared | more, where="tokser scaling")

@@ -5,7 +5,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from tokser.config.experiments import ClassifySettings
+from tokser.config.calibration import Coverages
+from tokser.config.experiments import GROUP_SETTINGS, ClassifySettings
 from tokser.config.frame_heads import FRAME_HEADS
 from tokser.config.option import Option
 from tokser.config.values import DatasetName, NumFolds
@@ -23,7 +24,7 @@ class TransferSettings(ClassifySettings):
             *("heads", "head_grid", "grid", "search", "trials", "grid.epochs"),
             *("grid.class_weights", "grid.early_stopping"),
         ),
-        "Evaluation": ("standardise_by", "refit", "ledger"),
+        "Evaluation": ("standardise_by", "refit", "ledger", *GROUP_SETTINGS),
         "Output": ("out", "track"),
         "Frame heads": FRAME_HEADS,
         "Computation": ("device", "scheduler", "cluster", "frames_mb", "check"),
@@ -69,6 +70,12 @@ class TransferSettings(ClassifySettings):
     """`standardise_by` says more."""
     save_models: Annotated[Literal[False], Option(shown=False)] = False
     """Models are not kept."""
+    calibrate: Annotated[None, Option(shown=False)] = None
+    """Nothing is calibrated."""
+    coverage: Annotated[Coverages, Option(shown=False)] = (0.9,)
+    """Of no use here."""
+    set_score: Annotated[Literal["lac"], Option(shown=False)] = "lac"
+    """Of no use here."""
 
     @property
     def departures(self) -> tuple[str, ...]:

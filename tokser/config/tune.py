@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from tokser.config.base import Settings
-from tokser.config.experiments import ExperimentBase
+from tokser.config.experiments import GROUP_SETTINGS, ExperimentBase
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.config.grid import GridSettings
 from tokser.config.option import Option
@@ -54,7 +54,7 @@ class TuneSettings(ExperimentBase):
             *("batch_size", "epochs", "early_stopping", "warm_up", "frame_heads.weight_decay"),
             *("probe_first", "class_weights"),
         ),
-        "Evaluation": ("refit", "ledger"),
+        "Evaluation": ("refit", "ledger", *GROUP_SETTINGS),
         "Output": ("out", "save_models"),
         "Computation": ("device", "precision", "gradient_checkpointing", "frames_mb", "check"),
     }

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokser.encoders.base import Activations, StoredDtype, StoredRows
+from tokser.encoders.few_at_once import few_at_once
 from tokser.encoders.opensmile_licence import LICENCE
 from tokser.encoders.row_formula import learn_row_formula
 from tokser.errors import MissingPackageError, RunError, SettingsError
@@ -145,15 +146,7 @@ class OpenSmileEncoder:
 
     def batches(self, num_samples: Sequence[int], batch_seconds: float) -> list[list[int]]:
         """Put a few waveforms into each batch; each is computed alone, so none changes another."""
-        groups: list[list[int]] = []
-        filled = 0
-        for position, samples in enumerate(num_samples):
-            if not groups or filled + samples > batch_seconds * SAMPLING_RATE_HZ:
-                groups.append([])
-                filled = 0
-            groups[-1].append(position)
-            filled += samples
-        return groups
+        return few_at_once(num_samples, batch_seconds * SAMPLING_RATE_HZ)
 
     def encode(
         self, waveforms: Sequence[NDArray[np.float32]], layers: Sequence[int]

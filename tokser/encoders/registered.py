@@ -1,4 +1,4 @@
-"""Encoders that are no model folders: openSMILE, and what other packages register."""
+"""Encoders that are no model folders: acoustic, openSMILE, and what other packages register."""
 
 import inspect
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from tokser.plugins import ENCODERS, Plugin, find_plugin
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["OPENSMILE", "EncoderFactory", "Registered", "find_registered"]
+__all__ = ["ACOUSTIC", "OPENSMILE", "EncoderFactory", "Registered", "find_registered"]
 
-OPENSMILE = "opensmile"
+ACOUSTIC, OPENSMILE = "acoustic", "opensmile"
 _METHODS = ("provenance", "prepare", "forward", "encode")
 _OF_SPEECH = ("num_frames", "batches", "provenance_of_long")
 _OF_TEXT = ("tokenize", "word_embeddings", "token_texts")
@@ -58,6 +58,10 @@ class Registered:
             MissingPackageError: Its package is not installed, or fails.
             InputError: It does not take this argument.
         """
+        if self.name == ACOUSTIC:
+            from tokser.encoders.acoustic import load_acoustic
+
+            return load_acoustic(self.argument)
         if self.plugin is None:
             from tokser.encoders.opensmile import load_opensmile
 
@@ -82,7 +86,7 @@ def find_registered(source: str) -> Registered | None:
     name, _, argument = source.partition(":")
     if not name or "/" in name or name.startswith((".", "~")) or Path(source).is_dir():
         return None
-    if name == OPENSMILE:
+    if name in (ACOUSTIC, OPENSMILE):
         return Registered(name, argument)
     plugin = find_plugin(ENCODERS, name)
     return Registered(name, argument, plugin) if plugin else None

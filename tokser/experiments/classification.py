@@ -50,6 +50,11 @@ class Classification(Task):
         return uar_from_confusion(sums)
 
     @property
+    def has_one_label(self) -> bool:
+        """Each utterance has one."""
+        return True
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The label."""
         return ("label",)

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
+from tokser.config.experiments import GROUP_SETTINGS
 from tokser.device import resolve_device
 from tokser.errors import SettingsError
 from tokser.experiments.calibration.plan import plan_calibration, require_speakers
@@ -31,6 +32,8 @@ from tokser.experiments.dataset import (
     setup_of,
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
+from tokser.experiments.fairness.files import fairness_files
+from tokser.experiments.fairness.groupings import Grouping, find_groupings
 from tokser.experiments.feature_expressions import Early
 from tokser.experiments.fold_study import JOURNAL, require_optuna
 from tokser.experiments.head_inputs import HeadInputs, read_inputs
@@ -110,7 +113,8 @@ def run_experiment(
     inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
     stamp = stamp_of(task, settings, inputs, command)
     keeps = settings.save_models or holds_models(settings.out)
-    if stamp.marks(settings.out) and keeps is holds_models(settings.out):
+    is_told = stamp.agrees(settings.out, GROUP_SETTINGS) and keeps is holds_models(settings.out)
+    if stamp.marks(settings.out) and is_told:
         say(f"{command}: already in {settings.out}")
         return settings.out
     stamp.require_own(settings.out)
@@ -118,6 +122,7 @@ def run_experiment(
     device = str(resolve_device(settings.device)) if is_network else "cpu"
     if dataset is None:
         dataset = load(store, task, expressions, settings)
+    groupings = find_groupings(dataset.utterances, settings.by, settings.age_bands)
     if calibration is not None:
         require_speakers(dataset)
     with_dev = calibration is not None and calibration.by == "dev"
@@ -138,7 +143,7 @@ def run_experiment(
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
         if models is not None:
             models.finish([*trained, *combined])
-        _write(dataset, settings, [*trained, *combined], more_files, calibration)
+        _write(dataset, settings, [*trained, *combined], groupings, more_files, calibration)
         stamp.write(settings.out)
     return settings.out
 
@@ -265,6 +270,7 @@ def _write(
     dataset: Dataset,
     settings: ExperimentSettings,
     outcomes: Sequence[Outcome],
+    groupings: Sequence[Grouping],
     more_files: MoreFiles | None,
     calibration: CalibrationPlan | None,
 ) -> None:
@@ -303,6 +309,7 @@ def _write(
         folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
         atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
         files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
+    files |= fairness_files(outcomes, dataset, groupings, name=name, setup=setup, seed=seed)
     if calibration is not None:
         made = calibration_rows(outcomes, dataset, calibration, name=name, setup=setup)
         files |= {table.file: table.content(table.frame(own)) for table, own in made.items()}

@@ -31,6 +31,7 @@ __all__ = [
     "Table",
     "TaskTables",
     "current_protocol",
+    "keys_of",
     "tables_in",
 ]
 
@@ -103,7 +104,7 @@ class TaskTables:
             "mix.csv",
             "a row for each configuration and layer of a mix",
             (
-                *_keys(f"target {self.head}" if self.has_targets else self.head),
+                *keys_of(self),
                 *_needed("text", "layer"),
                 *_needed("real", "weight", _SHARE),
                 *_columns("real", "weight_low weight_high"),
@@ -123,7 +124,7 @@ class TaskTables:
             "corpora.csv",
             "a row for each configuration and corpus that is tested",
             (
-                *_keys(f"target {self.head}" if self.has_targets else self.head),
+                *keys_of(self),
                 *_needed("text", "corpus"),
                 *_columns("real", names),
                 *_needed("whole", "n_test num_seeds"),
@@ -167,6 +168,11 @@ def _keys(between: str) -> tuple[Column, ...]:
     """Columns that tell one configuration from another."""
     named = _needed("text", f"dataset features protocol {between}")
     return (*named, *_columns("text", "setup"))
+
+
+def keys_of(tables: TaskTables) -> tuple[Column, ...]:
+    """Return the columns that tell one configuration of a task from another."""
+    return _keys(f"target {tables.head}" if tables.has_targets else tables.head)
 
 
 def _comparisons(between: str) -> Table:

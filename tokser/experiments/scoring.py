@@ -17,7 +17,7 @@ from tokser.experiments.statistics.unit_sums import Score, UnitSums
 from tokser.experiments.task import Task
 from tokser.experiments.units import Unit
 
-__all__ = ["compare_rows", "corpus_rows", "make_rows"]
+__all__ = ["compare_rows", "corpus_rows", "grouped_outcomes", "key_of", "make_rows"]
 
 Row = dict[str, Any]
 
@@ -51,7 +51,7 @@ def make_rows(
         if table is not None:
             rows[table] += [common | row for row in made]
 
-    for group in _grouped(outcomes):
+    for group in grouped_outcomes(outcomes):
         first = group[0].unit
         of_all = dataset.audits[first.protocol]
         classes = task.classes(dataset.target(first.target))
@@ -60,7 +60,7 @@ def make_rows(
             own = [outcome for outcome in group if outcome.unit.features == features]
             tested = [outcome.predictions for outcome in own]
             sums[features] = task.unit_sums(tested, dataset.sampling_units, classes)
-            key = _key(own[0].unit, task, name, setup)
+            key = key_of(own[0].unit, task, name, setup)
             audit = of_all.of_features(features)
             stamp = {"stamp": audit.stamp}
             by_seed = [
@@ -75,7 +75,7 @@ def make_rows(
             add(tables.confusion, confusion, key | stamp | {"num_seeds": len(own)})
             add(tables.choices, list(_choices(own, task)), key | stamp)
             add(mixes, mix_rows([o.trials for o in own if o.trials is not None]), key | stamp)
-        common = _key(first, task, name, setup)
+        common = key_of(first, task, name, setup)
         for family in _families(group, sums, task):
             compared = compare_rows(family, task.score, seed)
             for row in compared:
@@ -98,12 +98,12 @@ def corpus_rows(
     """
     task, corpora = dataset.task, dataset.utterances[CORPUS]
     rows: list[Row] = []
-    for group in _grouped(outcomes):
+    for group in grouped_outcomes(outcomes):
         first = group[0].unit
         classes = task.classes(dataset.target(first.target))
         for features in dict.fromkeys(outcome.unit.features for outcome in group):
             own = [outcome for outcome in group if outcome.unit.features == features]
-            key = _key(own[0].unit, task, name, setup)
+            key = key_of(own[0].unit, task, name, setup)
             stamp = dataset.audits[first.protocol].of_features(features).stamp
             for corpus in corpora.unique():
                 tested = [o.predictions[corpora.loc[o.predictions["id"]].eq(corpus).to_numpy()]
@@ -126,7 +126,7 @@ def compare_rows(systems: Mapping[str, UnitSums], score: Score, seed: int) -> li
     ]
 
 
-def _key(unit: Unit, task: Task, name: str, setup: str) -> Row:
+def key_of(unit: Unit, task: Task, name: str, setup: str) -> Row:
     """Return the columns that tell one configuration from another."""
     return {"dataset": name, **unit.named(task.tables), "setup": setup}
 
@@ -135,7 +135,7 @@ def _leaks(audit: Audit) -> Row:
     return {"leaks": " ".join(audit.leaks), "stamp": audit.stamp}
 
 
-def _grouped(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
+def grouped_outcomes(outcomes: Sequence[Outcome]) -> Iterator[list[Outcome]]:
     """Yield the outcomes of each protocol, target and head."""
     groups: dict[tuple[str, str, str], list[Outcome]] = {}
     for outcome in outcomes:

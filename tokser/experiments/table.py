@@ -83,7 +83,8 @@ class Table:
         rows: What a row is, in words.
         columns: In order.
         may_be_empty: Whether it may hold no row.
-        more: How further columns begin that follow the declared ones, such as `probability_`.
+        more: How further columns, of numbers, begin that follow the declared ones, such as
+            `probability_`.
     """
 
     file: str
@@ -176,6 +177,7 @@ def _read_csv(table: Table, path: Path) -> pd.DataFrame:
         return pd.DataFrame(columns=table.names)
     header = pd.read_csv(path, nrows=0).columns
     numbers = {c.name for c in table.columns if c.kind != "text"}
+    numbers |= {name for name in header if table.more and str(name).startswith(table.more)}
     texts = [name for name in header if name not in numbers]
     return pd.read_csv(
         path,

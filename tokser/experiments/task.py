@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.config import FrameHeadSettings
+from tokser.config.experiments import AGE_BANDS
 from tokser.errors import SettingsError, list_some
 from tokser.experiments.results import TaskTables
 from tokser.experiments.statistics.sampling_units import SamplingUnits
@@ -95,6 +96,8 @@ class Task(ABC):
             "trials": 50,
             "frame_heads": FrameHeadSettings().model_dump(mode="json"),
             "frames_mb": 1024,
+            "by": [],
+            "age_bands": list(AGE_BANDS),
             "calibrate": None,
             "coverage": [0.9],
             "set_score": "lac",
@@ -108,6 +111,11 @@ class Task(ABC):
 
         The higher, the better.
         """
+
+    @property
+    def has_one_label(self) -> bool:
+        """Whether each utterance has one class, in the column `label` of predictions."""
+        return False
 
     @property
     @abstractmethod

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tokser.corpora.manifest import Manifest
 from tokser.encoders.base import precision_of
-from tokser.errors import MissingInputError, SettingsError
+from tokser.errors import SettingsError
+from tokser.extraction.add_encoder import manifest_of
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.feature_specs import TOKEN_IDS
 from tokser.extraction.plan import ExtractionPlan
@@ -67,12 +67,7 @@ def recompute(
         StoreIncompleteError: A feature is incomplete.
     """
     store = open_store(path)
-    where = Path(root or store.attributes.root)
-    if not where.is_dir():
-        raise MissingInputError(
-            where, expected="the corpus", got="nothing", remedy="Name its folder with --root."
-        )
-    manifest = Manifest(store.dataset, where, store.utterances, ())
+    manifest = manifest_of(store, root)
     found: list[Recomputed] = []
     for group, source in _sources(store, encoders).items():
         made_by = store.group(group).provenance

@@ -40,9 +40,11 @@ def calibration_brief(folder: Path) -> Table | None:
             for kind in ("raw", "calibrated")
         ]
         row = sets.loc[key]
-        ends = [None if pd.isna(row[f"coverage_{e}"]) else float(row[f"coverage_{e}"])
-                for e in ("low", "high")]  # fmt: skip
-        coverage = Number(float(row["coverage"]), *ends)
+        low, high = (
+            None if pd.isna(row[f"coverage_{end}"]) else float(row[f"coverage_{end}"])
+            for end in ("low", "high")
+        )
+        coverage = Number(float(row["coverage"]), low, high)
         size = Number(float(row["mean_set_size"]), digits=2, scale=1)
         features, protocol, head = map(str, key)
         name = f"{features} · {head}" if table["classifier"].nunique() > 1 else features

@@ -36,7 +36,10 @@ def tables_of(
             yield part.table.with_columns(wanted) if wanted else part.table
             if part.layer_weights_table is not None:
                 yield part.layer_weights_table
+            for panel in (part.layer_map, part.search):
+                yield from panel.all_tables if panel else ()
             yield from (confused.table for confused in part.confusions)
+            yield from (table for one in part.by_group for table in (one.groups, one.gaps))
             if part.comparisons is not None:
                 yield part.comparisons
         yield from (table for table, _ in section.matrices)
@@ -81,10 +84,14 @@ def figures_of(
             found[f"{part.name}-leakage"] = part.leakage_figure
         for label, figure in part.layer_figures:
             found[file_name(f"{part.name}-layers-{label}")] = figure
+        for panel in filter(None, (part.layer_map, part.search)):
+            found |= {figure.name: figure.drawing for figure in panel.figures}
         for label, figure in part.layer_weights:
             found[file_name(f"{part.name}-layer-weights-{label}")] = figure
         for confused in part.confusions:
             found[file_name(confused.table.name)] = confused.figure
+        for one in part.by_group:
+            found[file_name(one.groups.name)] = one.figure
         if part.agreement:
             found[file_name(f"{part.name}-agreement")] = part.agreement
     panels = [panel for section in sections for panel in section.panels]

@@ -38,7 +38,7 @@ _SETTINGS: Mapping[str, type[Settings]] = {
 }
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""
-_NOT_WRITTEN = tuple(sorted(Stamp.PLACES - {"store", "out"}))
+_NOT_WRITTEN = tuple(sorted(Stamp.PLACES - {"store", "out", "by", "age_bands"}))
 """Settings that do not change what comes out."""
 
 

@@ -20,7 +20,9 @@ _NOTE = (
 )
 
 
-def doubtful_table(doubtful: pd.DataFrame, name: str, title: str, *, most: int = 20) -> Table:
+def doubtful_table(
+    doubtful: pd.DataFrame, name: str, title: str, *, most: int = 20, is_narrow: bool = False
+) -> Table:
     """Return the most doubtful labels.
 
     Args:
@@ -28,10 +30,12 @@ def doubtful_table(doubtful: pd.DataFrame, name: str, title: str, *, most: int =
         name: Of the table's file.
         title: Name of the corpus.
         most: Utterances that are listed.
+        is_narrow: Whether flags are counted, and not named, as a terminal needs it.
     """
     has_annotators = bool(doubtful["annotators_share"].notna().any())
     columns = [
-        *(Column("Utterance"), Column("Label"), Column("Suggested"), Column("Flagged by")),
+        *(Column("Utterance"), Column("Label"), Column("Suggested")),
+        Column("Flags", "number") if is_narrow else Column("Flagged by"),
         Column("Support", "number"),
         Column("Model", "number"),
         Column("Neighbours", "number"),
@@ -42,8 +46,9 @@ def doubtful_table(doubtful: pd.DataFrame, name: str, title: str, *, most: int =
         shares = [row.support, row.self_confidence, row.neighbours_share]
         shares += [row.annotators_share] if has_annotators else []
         cells = [None if np.isnan(share) else Number(float(share)) for share in shares]
-        texts = (row.id, row.label, row.suggested_label, row.flagged_by or "nobody")
-        rows.append((*map(str, texts), *cells))
+        flags = int(row.num_flags) if is_narrow else str(row.flagged_by or "nobody")
+        texts = map(str, (row.id, row.label, row.suggested_label))
+        rows.append((*texts, flags, *cells))
     return Table(
         name=name,
         caption=f"{title}: the most doubtful of {len(doubtful):,} labels, in percent",

@@ -29,10 +29,14 @@ class Recording(NamedTuple):
     Attributes:
         address: Data address for `<audio src>`; empty where the recording cannot be read.
         fault: Why it cannot be read; empty where it can.
+        waveform: Outline of its waveform, as a path; see `tokser.report.waveform`.
+        duration_s: Its length, in s.
     """
 
     address: str
     fault: str = ""
+    waveform: str = ""
+    duration_s: float = 0.0
 
 
 def embedded_audio(samples: Float32[np.ndarray, " num_samples"]) -> str:

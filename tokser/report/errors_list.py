@@ -5,14 +5,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tokser.report.predicted import Predicted
-from tokser.report.recordings import Embedded, Recording
+from tokser.report.embedded_audio import Recording
+from tokser.report.predicted_utterances import PredictedUtterances
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
 __all__ = ["ShownUtterance", "errors_table", "show", "wanted_recordings"]
 
 _MOST_CLASSES = 4
 """Probabilities that are written out for an utterance."""
+_LEAST_SHOWN = 0.0005
+"""Smaller probabilities would be written as 0.0 %."""
 _SHOWN = {"speaker": "Speaker", "transcript": "Transcript"}
 
 
@@ -41,7 +43,7 @@ class ShownUtterance:
     attention: str = ""
 
 
-def errors_table(predicted: Predicted, most: int, name: str, title: str) -> Table | None:
+def errors_table(predicted: PredictedUtterances, most: int, name: str, title: str) -> Table | None:
     """List errors, the most confident first.
 
     Args:
@@ -76,8 +78,8 @@ def errors_table(predicted: Predicted, most: int, name: str, title: str) -> Tabl
 
 def show(
     utterances: pd.DataFrame,
-    predicted: Predicted,
-    embedded: Embedded,
+    predicted: PredictedUtterances,
+    recordings: Mapping[str, Recording],
     attention: Mapping[str, str],
 ) -> list[ShownUtterance]:
     """Gather what is shown of utterances one by one.
@@ -85,7 +87,7 @@ def show(
     Args:
         utterances: Rows of `predicted.table`, in the order in which they are shown.
         predicted: Predictions.
-        embedded: Recordings on the page.
+        recordings: Of the page, by id.
         attention: Anchors of attention maps on the page, by id.
     """
     named = {"speaker": "Speaker", "transcript": "Transcript", "path": "Recording"}
@@ -97,20 +99,24 @@ def show(
             probability="" if pd.isna(row["probability"]) else f"{100 * row['probability']:.1f} %",
             probabilities=_probabilities(predicted.probabilities.loc[name]),
             about={title: row[key] for key, title in named.items() if row.get(key)},
-            recording=embedded.recordings.get(str(name)),
+            recording=_readable(recordings.get(str(name))),
             attention=attention.get(str(name), ""),
         )
         for name, row in utterances.to_dict("index").items()
     ]
 
 
-def wanted_recordings(predicted: Predicted, most: int) -> list[str]:
+def _readable(recording: Recording | None) -> Recording | None:
+    return recording if recording is not None and recording.address else None
+
+
+def wanted_recordings(predicted: PredictedUtterances, most: int) -> list[str]:
     """Return whose recordings go with the page: errors, then the least confident others."""
     order: Sequence[object] = [*predicted.errors.index, *predicted.correct.index]
     return [str(name) for name in order[:most]]
 
 
-def _note(predicted: Predicted, most: int) -> str:
+def _note(predicted: PredictedUtterances, most: int) -> str:
     num_errors, num = len(predicted.errors), len(predicted.table)
     if num_errors <= most:
         return f"All {num_errors} errors among {num} test utterances."
@@ -118,5 +124,6 @@ def _note(predicted: Predicted, most: int) -> str:
 
 
 def _probabilities(values: "pd.Series[float]") -> str:
-    largest = values.dropna().sort_values(ascending=False, kind="stable").head(_MOST_CLASSES)
+    known = values[values >= _LEAST_SHOWN].sort_values(ascending=False, kind="stable")
+    largest = known.head(_MOST_CLASSES)
     return ", ".join(f"{name} {100 * value:.1f} %" for name, value in largest.items())

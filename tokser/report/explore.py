@@ -11,17 +11,19 @@ from tokser.experiments.results import TRANSFER
 from tokser.functionals.tables import read_functionals
 from tokser.progress import say, warn
 from tokser.report.coordinates import find_coordinates
+from tokser.report.embedded_audio import Recording
 from tokser.report.errors_list import ShownUtterance, errors_table, show, wanted_recordings
 from tokser.report.found_store import NamedStores, mapped_terms, recorded_store
 from tokser.report.inputs import Experiment
-from tokser.report.predicted import Predicted, predicted_by
-from tokser.report.recordings import HEIGHT, WIDTH, Embedded, ReadUtterance, embed
+from tokser.report.predicted_utterances import PredictedUtterances, predicted_by
+from tokser.report.recordings import Embed, embed
 from tokser.report.sections import Section
 from tokser.report.study import Interactive, Panel
 from tokser.report.utterance_map import UtteranceMap
+from tokser.report.waveform import HEIGHT, WIDTH
 from tokser.store import Store
 
-__all__ = ["explore"]
+__all__ = ["explore", "map_panel"]
 
 _ERRORS = "Errors, the most confident first"
 _WITH_CLASSES = ("classification", "distribution")
@@ -40,7 +42,7 @@ class _Explored:
     """
 
     section: Section
-    predicted: Predicted
+    predicted: PredictedUtterances
     experiment: Experiment
     store: Store | None
     absence: str
@@ -49,7 +51,7 @@ class _Explored:
 def explore(
     sections: Sequence[Section],
     settings: ReportSettings,
-    read: ReadUtterance,
+    encode: Embed,
     attention: Mapping[str, str],
 ) -> list[Section]:
     """Return sections with panels for their map and their errors, where they have such.
@@ -60,7 +62,7 @@ def explore(
     Args:
         sections: All of the page.
         settings: What is asked for.
-        read: Decodes an utterance.
+        encode: Encodes recordings.
         attention: Anchors of attention maps on the page, by the name of their file.
 
     Raises:
@@ -76,7 +78,7 @@ def explore(
             _say_why_not(section, settings)
             explored.append(section)
         else:
-            panels = _panels(one, settings, read, attention)
+            panels = _panels(one, settings, encode, attention)
             explored.append(replace(section, panels=[*section.panels, *panels]))
     return explored
 
@@ -103,22 +105,23 @@ def _opened(section: Section, settings: ReportSettings, named: NamedStores) -> _
 
 
 def _panels(
-    one: _Explored, settings: ReportSettings, read: ReadUtterance, attention: Mapping[str, str]
+    one: _Explored, settings: ReportSettings, encode: Embed, attention: Mapping[str, str]
 ) -> list[Panel]:
     name, title = f"{one.section.name}-map", one.section.title
     panels, num = [], len(one.predicted.table)
     placed = _map_of(one, settings) if settings.map and one.store is not None else None
-    embedded, wanted = Embedded(), wanted_recordings(one.predicted, settings.audio)
+    recordings, wanted = {}, wanted_recordings(one.predicted, settings.audio)
     if one.store is not None:
-        embedded = embed(wanted, one.store, read, folders=settings.roots, title=title)
+        recordings = embed(wanted, one.store, encode, settings.roots)
     if placed is not None:
-        panels.append(_map_panel(name, placed, len(embedded.recordings)))
+        num_played = sum(bool(recording.address) for recording in recordings.values())
+        panels.append(map_panel(name, placed, num_played))
     table = errors_table(one.predicted, settings.errors, f"{one.section.name}-errors", title)
     if table is not None:
         panels.append(Panel(_ERRORS, _errors_note(one), tables=[table]))
     elif settings.errors and one.predicted.errors.empty:
         panels.append(Panel(_ERRORS, f"None: {one.predicted.title}, {num} test utterances."))
-    lists = _lists(one, settings, embedded, wanted, attention)
+    lists = _lists(one, settings, recordings, wanted, attention)
     if lists:
         weights = one.section.parts[0].layer_weights
         place = next(
@@ -129,12 +132,19 @@ def _panels(
             "weights": "" if place is None else f"{one.section.parts[0].name}-weights-{place + 1}",
         }  # fmt: skip
         interactive = Interactive(f"{name}-recordings", "recordings.html.jinja", content=content)
-        note = _recordings_note(one, embedded)
+        note = _recordings_note(one, recordings)
         panels.append(Panel("Utterances, one by one", note, interactive=interactive))
     return panels
 
 
-def _map_panel(name: str, placed: UtteranceMap, num_recordings: int) -> Panel:
+def map_panel(name: str, placed: UtteranceMap, num_recordings: int = 0) -> Panel:
+    """Show a map below a heading of its own.
+
+    Args:
+        name: Prefix of the ids of its elements, unique on the page.
+        placed: The map.
+        num_recordings: Of its utterances, on the page.
+    """
     caption = f"{placed.predicted.title}. Placed by {placed.features}. {placed.coordinates.note}"
     if num_recordings:
         caption += f" A ring marks each of the {num_recordings} recordings on this page."
@@ -186,7 +196,7 @@ def _placed(one: _Explored, store: Store, settings: ReportSettings) -> Utterance
 def _lists(
     one: _Explored,
     settings: ReportSettings,
-    embedded: Embedded,
+    recordings: Mapping[str, Recording],
     wanted: Sequence[str],
     attention: Mapping[str, str],
 ) -> list[tuple[str, list[ShownUtterance]]]:
@@ -200,7 +210,7 @@ def _lists(
     lists = []
     for heading, table in (("", among), ("Correct, the least confident first:", correct)):
         if len(table):
-            lists.append((heading, show(table, one.predicted, embedded, maps)))
+            lists.append((heading, show(table, one.predicted, recordings, maps)))
     return lists
 
 
@@ -216,14 +226,15 @@ def _errors_note(one: _Explored) -> str:
     return f"Without speakers and transcripts: {one.absence}."
 
 
-def _recordings_note(one: _Explored, embedded: Embedded) -> str:
+def _recordings_note(one: _Explored, recordings: Mapping[str, Recording]) -> str:
     notes = []
-    if embedded.recordings:
-        notes.append(f"{len(embedded.recordings)} recordings are on this page.")
+    lost = [name for name, recording in recordings.items() if not recording.address]
+    if len(recordings) > len(lost):
+        notes.append(f"{len(recordings) - len(lost)} recordings are on this page.")
     elif one.store is not None:
         notes.append("Recordings are not on this page: --audio N adds N of them.")
-    if embedded.faults:
-        notes.append(f"Not readable: {list_some(list(embedded.faults))}.")
+    if lost:
+        notes.append(f"Not readable: {list_some(lost)}.")
     if one.store is not None:
         notes.append("Paths of recordings are relative to the folder of the corpus.")
     return " ".join(notes)

@@ -7,7 +7,7 @@ from tokser.errors import InputError, StoreMismatchError, TokserError, list_some
 from tokser.experiments.feature_expressions import Early, Term, as_means, parse
 from tokser.experiments.joined_store import open_stores
 from tokser.report.inputs import Experiment
-from tokser.report.predicted import Predicted
+from tokser.report.predicted_utterances import PredictedUtterances
 from tokser.store import Store, is_remote
 
 __all__ = ["NamedStores", "mapped_terms", "recorded_store"]
@@ -28,7 +28,7 @@ class NamedStores:
         self._absent: dict[str, list[str]] = {address: [] for address in addresses}
         self._used: set[str] = set()
 
-    def find(self, predicted: Predicted, experiment: Experiment) -> Store | None:
+    def find(self, predicted: PredictedUtterances, experiment: Experiment) -> Store | None:
         """Return the one that has all predicted utterances; None: none of them has."""
         if isinstance(experiment.settings.get("store"), list) and len(self._stores) > 1:
             joined = open_stores(list(self._stores), str(experiment.settings.get("dataset", "")))
@@ -62,7 +62,7 @@ class NamedStores:
 
 
 def recorded_store(
-    predicted: Predicted, experiment: Experiment, *, is_needed: bool
+    predicted: PredictedUtterances, experiment: Experiment, *, is_needed: bool
 ) -> tuple[Store | None, str]:
     """Open the store that results say they were made from.
 
@@ -91,7 +91,7 @@ def recorded_store(
 
 
 def mapped_terms(
-    wanted: str, predicted: Predicted, experiment: Experiment, store: Store
+    wanted: str, predicted: PredictedUtterances, experiment: Experiment, store: Store
 ) -> tuple[Term, ...]:
     """Return the features that place utterances on the map.
 
@@ -124,7 +124,7 @@ def mapped_terms(
     return tuple(dict.fromkeys(terms))
 
 
-def _most_selected(predicted: Predicted, experiment: Experiment) -> str:
+def _most_selected(predicted: PredictedUtterances, experiment: Experiment) -> str:
     """Return the features that dev selected in most folds; those of the row where it did not."""
     row, choices = predicted.row, experiment.choices
     own = choices["protocol"] == predicted.protocol

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.experiments.results import (
     CLASSIFICATION,
     LABELS,
@@ -39,7 +40,7 @@ __all__ = [
     "uniform",
 ]
 
-TABLES = ("scores", "predictions", "comparisons", "choices", "confusion", "mixes")
+TABLES = ("scores", "predictions", "comparisons", "choices", "confusion", "mixes", "grid")
 """Tables of an `Experiment`, all with the key columns that `uniform` gives them."""
 
 
@@ -60,11 +61,14 @@ class Experiment:
         choices: One row per selection on dev and fold; without rows where there is no such file.
         confusion: One row per label and prediction; without rows where there is no such file.
         mixes: One row per configuration and layer of a mix; without rows where nothing is mixed.
+        grid: One row per configuration, fold and point of a grid; without rows where there is no
+            such file.
         audit: What each protocol shares between its sets.
         provenance: What made the folder.
         evaluations: One entry per test-set evaluation, from the ledger.
         further: Tables that only some folders have, by file: `transfer.csv`, `labels.csv`,
-            `corpora.csv`, `shared.csv`, and those of `tokser.report.studies`.
+            `corpora.csv`, `shared.csv`, `groups.csv`, `gaps.csv`, and those of
+            `tokser.report.studies`.
     """
 
     folder: Path
@@ -75,6 +79,7 @@ class Experiment:
     choices: pd.DataFrame
     confusion: pd.DataFrame
     mixes: pd.DataFrame
+    grid: pd.DataFrame
     audit: dict[str, dict[str, Any]]
     provenance: dict[str, Any]
     evaluations: tuple[dict[str, Any], ...]
@@ -174,15 +179,19 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
 
     scores = read(tables.summary or tables.scores)
     predictions, comparisons = read(tables.predictions), read(tables.comparisons)
-    choices, confusion, mixes = (
+    choices, confusion, mixes, grid = (
         read(table) if has_file(folder, table.file) else pd.DataFrame(columns=table.names)
-        for table in (tables.choices, tables.confusion or CLASSIFICATION.confusion, tables.mixes)
+        for table in (
+            *(tables.choices, tables.confusion or CLASSIFICATION.confusion),
+            *(tables.mixes, tables.grid),
+        )
         if table is not None
     )
     further = {
         table.file: read(table)
         for table in (
             *(TRANSFER, LABELS, SHARED, tables.corpora),
+            *(groups_table(tables), gaps_table(tables)),
             *(one.table for one in FURTHER_TABLES),
         )
         if has_file(folder, table.file)
@@ -193,7 +202,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
     # One by one, because type checkers understand only this form.
     if scores is None or predictions is None or comparisons is None:
         return None
-    if choices is None or confusion is None or mixes is None:
+    if choices is None or confusion is None or mixes is None or grid is None:
         return None
     if audit is None or provenance is None or evaluations is None:
         return None
@@ -208,6 +217,7 @@ def _read_experiment(folder: Path, faults: Faults) -> Experiment | None:
         choices=uniform(choices, tables.head),
         confusion=uniform(confusion, tables.head),
         mixes=uniform(mixes, tables.head),
+        grid=uniform(grid, tables.head),
         audit=audit,
         provenance=provenance,
         evaluations=tuple(_under_current_name(line) for line in evaluations),

@@ -6,16 +6,21 @@ from functools import cached_property
 
 import pandas as pd
 
+from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.report import figures
 from tokser.report.confusion import confusion_of, confusion_table
 from tokser.report.confusion_figure import confusion_matrix
-from tokser.report.inputs import Experiment
-from tokser.report.layers import find_layer_curves
+from tokser.report.fairness import ByGroup, by_group
+from tokser.report.inputs import Experiment, uniform
+from tokser.report.layer_map import find_layer_maps, layer_map_panel
+from tokser.report.layers import LayerCurve, find_layer_curves
 from tokser.report.leakage import Leakage, leakage_of, measure_leakage
 from tokser.report.mixes import LayerWeights, find_layer_weights, weights_figure, weights_table
 from tokser.report.naming import protocol_title
 from tokser.report.scores import Configuration, Score, Scores, score_table
+from tokser.report.search_points import search_panel
 from tokser.report.significance import Family, comparison_table, find_families
+from tokser.report.study import Panel
 from tokser.report.svg import Drawing
 from tokser.report.table import Table
 from tokser.report.tasks import Metric
@@ -120,12 +125,17 @@ class Part:
     @cached_property
     def layer_figures(self) -> list[tuple[str, Drawing]]:
         """Name of each encoder, and its layer curve."""
-        curves = find_layer_curves(self.scores, self._own("choices"))
         more = (self.chance, self.stamps)
         return [
             (curve.label, figures.layer_curve(self.title, self.metric, curve, *more))
-            for curve in curves
+            for curve in self._curves
         ]
+
+    @cached_property
+    def layer_map(self) -> Panel | None:
+        """Layers of all encoders side by side; None where there are not two such."""
+        maps = find_layer_maps(self._curves, self.metric)
+        return layer_map_panel(maps, self.metric, self.name, self.title, self.stamps)
 
     @cached_property
     def layer_weights(self) -> list[tuple[str, Drawing]]:
@@ -161,6 +171,21 @@ class Part:
         return found
 
     @cached_property
+    def by_group(self) -> list[ByGroup]:
+        """Scores by group of the estimate of each protocol."""
+        found = []
+        for protocol in self.scores.protocols:
+            row, _ = self.scores.shown(protocol)
+            folder = self.folder_of(row)
+            tables = None if folder is None else self._tables_by_group(folder)
+            if tables is not None:
+                title = f"{self.title}, {protocol_title(protocol).lower()}"
+                metrics = self.scores.task.metrics
+                shown = by_group(*tables, row, protocol, metrics, name=self.name, title=title)
+                found += [shown] if shown is not None else []
+        return found
+
+    @cached_property
     def agreement(self) -> Drawing | None:
         """Predicted over annotated numbers; None for classes."""
         if not self.target:
@@ -189,8 +214,26 @@ class Part:
         return measure_leakage(self.scores) if self.shares_speakers else []
 
     @cached_property
+    def search(self) -> Panel | None:
+        """What searches tried on dev; None where no head had a choice."""
+        more = (self.name, self.title, self.scores.protocols, self.stamps)
+        return search_panel(self._own("grid"), self.metric, *more)
+
+    @cached_property
+    def _curves(self) -> list[LayerCurve]:
+        return find_layer_curves(self.scores, self._own("choices"))
+
+    @cached_property
     def _weights(self) -> list[LayerWeights]:
         return find_layer_weights(self.scores, self._own("mixes"))
+
+    def _tables_by_group(self, folder: Experiment) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+        """Return `groups.csv` and `gaps.csv` of this target, where a folder has them."""
+        names = [of(folder.tables).file for of in (groups_table, gaps_table)]
+        if not set(names) <= folder.further.keys():
+            return None
+        groups, gaps = (uniform(folder.further[name], folder.tables.head) for name in names)
+        return groups[groups["target"] == self.target], gaps[gaps["target"] == self.target]
 
     def _compared(self, families: Sequence[Family], more: str = "") -> Table:
         unit = self.metric.unit_of_difference

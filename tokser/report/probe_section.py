@@ -35,6 +35,7 @@ def _panel(
     first = own.iloc[0]
     kinds = "" if pd.isna(first["num_classes"]) else f"{int(first['num_classes'])} classes, "
     counts = f"{kinds}n = {first['n']:,}, {first['num_groups']:,} {first['grouped_by']}s"
+    counts += ", logistic regression" if first["head"] == "logreg" else ""
     file = naming.file_name(f"{name}-{target}")
     caption = "The band is the 95 % interval; dotted: targets shuffled."
     drawn = [Figure(file, drawing, caption)] if drawing else []

@@ -129,7 +129,12 @@ def runs_table(runs: Sequence[RunSummary]) -> Table:
         "gain over no speech: read it together with the gain over the text-only baseline.",
     )
     return Table(
-        "pretraining", "Pretraining runs", (ColumnGroup(columns),), tuple(rows), notes=notes
+        "pretraining",
+        "Pretraining runs",
+        (ColumnGroup(columns),),
+        tuple(rows),
+        notes=notes,
+        is_sortable=False,
     )
 
 

@@ -17,8 +17,8 @@ _AXES = {"speakers": "Training speakers", "utterances": "Utterances of each trai
 _METRICS = {"uar": "UAR [%]", "ccc": "CCC [%]"}
 _MOST_BANDS = 3
 """Curves whose intervals are drawn: more would hide each other."""
-_STYLES = ("-", "--", ":")
-"""Of every six further curves."""
+_STYLES = (("-", "o"), ("--", "s"), ("-.", "^"))
+"""Line and mark of every six further curves."""
 
 
 def scaling_figures(scores: pd.DataFrame, fits: pd.DataFrame) -> dict[str, Drawing]:
@@ -58,55 +58,55 @@ def _figure(scores: pd.DataFrame, fits: pd.DataFrame, target: str, varied: str) 
     def paint(axes: Axes) -> None:
         for place, (name, own) in enumerate(curves):
             colour = COLOURS[place % len(COLOURS)]
-            style = _STYLES[place // len(COLOURS) % len(_STYLES)]
+            style, mark = _STYLES[place // len(COLOURS) % len(_STYLES)]
             x, y = _x_of(own, varied), 100 * own["score"].to_numpy()
-            axes.plot(x, y, color=colour, ls=style, marker="o", ms=4, label=str(name))
+            axes.plot(x, y, color=colour, ls=style, marker=mark, ms=4, label=str(name))
             low, high = (100 * own[end].to_numpy(dtype=float) for end in ("low", "high"))
             if len(curves) <= _MOST_BANDS and np.isfinite(low).all():
                 axes.fill_between(x, low, high, color=colour, alpha=0.15, lw=0)
             law = laws.get(str(name))
             if law is not None and np.isfinite(law["exponent"]):
-                _extrapolate(axes, law, colour)
+                _draw_law(axes, law, colour, x[0], is_alone=len(curves) <= _MOST_BANDS)
         axes.plot(
             [], [], color=MUTED, ls=(0, (1, 1.5)), lw=1.4, label="Power law, to twice as many"
         )
         axes.set_xscale("log", base=2)
         ticks = _x_of(curves[0][1], varied)
-        axes.xaxis.set_major_locator(FixedLocator(np.unique(np.round(ticks)).tolist()))
+        ticks = np.unique(np.round([*ticks, 2 * ticks[-1]]))
+        axes.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.set_xlabel(_AXES[varied])
         metric = _METRICS[str(first["metric"])]
         axes.set_ylabel(f"{target}, {metric}" if target else metric)
-        axes.legend(frameon=False, loc="lower right", fontsize=9 if len(curves) > 3 else 10)
+        axes.legend(
+            frameon=False,
+            handlelength=2.8,
+            loc="lower right",
+            fontsize=9 if len(curves) > 3 else 10,
+        )
 
     heading = f"{first['dataset']}: {_METRICS[str(first['metric'])]} and {_AXES[varied].lower()}"
     return draw(paint, height=320, title=heading, description="; ".join(_in_words(scores, varied)))
 
 
-def _extrapolate(axes: Axes, law: dict[str, object], colour: str) -> None:
-    """Draw a power law from its largest size to twice that, with the end's interval."""
+def _draw_law(
+    axes: Axes, law: dict[str, object], colour: str, first: float, *, is_alone: bool
+) -> None:
+    """Draw a power law up to twice its largest size; of few curves all of it, with an interval."""
     largest = float(str(law["largest"]))
-    sizes = np.geomspace(largest, 2 * largest, 20)
+    sizes = np.geomspace(first if is_alone else largest, 2 * largest, 40)
     values = (np.array(float(str(law[name]))) for name in PowerLaw._fields)
-    axes.plot(
-        sizes, 100 * (1 - PowerLaw(*values).error(sizes)), color=colour, ls=(0, (1, 1.5)), lw=1.4
-    )
+    scores = 100 * (1 - PowerLaw(*values).error(sizes))
+    axes.plot(sizes, scores, color=colour, ls=(0, (1, 1.5)), lw=1.4)
     low, value, high = (
         100 * float(str(law[f"score_at_double{end}"])) for end in ("_low", "", "_high")
     )
-    ends = [[max(value - low, 0)], [max(high - value, 0)]]
+    ends = [[max(value - low, 0)], [max(high - value, 0)]] if is_alone else None
     axes.errorbar(
-        [2 * largest],
-        [value],
-        yerr=ends,
-        color=colour,
-        marker="o",
-        mfc="none",
-        ms=5,
-        lw=1,
+        [2 * largest], [value], yerr=ends, color=colour, marker="o", mfc="none", ms=5, lw=1,
         capsize=2,
-    )
+    )  # fmt: skip
 
 
 def _in_words(scores: pd.DataFrame, varied: str) -> Iterator[str]:

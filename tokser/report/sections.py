@@ -9,6 +9,9 @@ from tokser.experiments.results import LABELS, SHARED, TRANSFER
 from tokser.report import naming
 from tokser.report.audit import Verdict, audit_table, near_duplicate_tables, verdicts
 from tokser.report.commands import command_of, row_command, stage_of
+from tokser.report.compare_results.folders import named_folders
+from tokser.report.compare_results.settings import settings_that_differ
+from tokser.report.compare_results.settings_table import settings_table
 from tokser.report.comparison import counts_table, grids_table, published_table
 from tokser.report.inputs import Experiment, Inputs, Run
 from tokser.report.merge import merge_scores, name_sources
@@ -133,8 +136,19 @@ def _section(
             shared_table(table, f"{name}-shared-{number}", title)
             for number, table in enumerate(_different(tables(SHARED.file)), start=1)
         ],
-        panels=list(_panels(tables, name, heading)),
+        panels=[*_settings(folders, name, heading), *_panels(tables, name, heading)],
     )
+
+
+def _settings(folders: Sequence[Experiment], name: str, title: str) -> Iterator[Panel]:
+    """Show the settings in which several folders differ."""
+    if len(folders) < 2:
+        return
+    differences = settings_that_differ(named_folders(folders), opens_remote=False)
+    caption = f"{title}: settings that differ between the folders"
+    table = settings_table(differences, f"{name}-settings", caption)
+    note = "`tokser compare-results` tests their scores against each other."
+    yield Panel("Settings that differ", note=note, tables=[table])
 
 
 def _panels(tables: Callable[[str], list[pd.DataFrame]], name: str, title: str) -> Iterator[Panel]:

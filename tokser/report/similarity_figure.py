@@ -13,6 +13,8 @@ _CELL = 26
 """Height of a row."""
 _MOST_WRITTEN = 14
 """Features up to which cells hold their numbers."""
+_MOST_WITH_ENDS = 8
+"""Features up to which cells hold how far the interval reaches, too."""
 _DEPTH = 0.75
 """How much of the colour a similarity of 1 has: text stays legible on it."""
 
@@ -37,24 +39,34 @@ def _heat_map(table: pd.DataFrame, title: str) -> Drawing:
     names = list(dict.fromkeys(table["first"]))
     square = table.pivot_table(index="first", columns="second", values="cka", dropna=False)
     numbers = square.reindex(index=names, columns=names).to_numpy(dtype=float)
+    reach = _reach(table, names)
     best = _nearest(names, numbers)
+    has_ends = len(names) <= _MOST_WITH_ENDS and bool(np.isfinite(reach).any())
 
     def paint(axes: Axes) -> None:
-        for down, own in enumerate(numbers):
-            for across, number in enumerate(own):
-                _paint_cell(axes, down, across, number, is_written=len(names) <= _MOST_WRITTEN)
+        for (down, across), number in np.ndenumerate(numbers):
+            _paint_cell(axes, down, across, number, is_written=len(names) <= _MOST_WRITTEN)
+            if (
+                np.isfinite(reach[down, across])
+                and down != across
+                and len(names) <= _MOST_WITH_ENDS
+            ):
+                shown = f"\N{PLUS-MINUS SIGN}{reach[down, across]:.2f}"
+                axes.text(across, down + 0.26, shown, ha="center", va="center", size=7, color=INK)
         axes.set_xlim(-0.5, len(names) - 0.5)
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xticks(range(len(names)), names, rotation=90)
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
-        axes.set_xlabel("Linear CKA")
+        axes.set_xlabel(
+            "Linear CKA (\N{PLUS-MINUS SIGN}: 95 % interval)" if has_ends else "Linear CKA"
+        )
         axes.grid(visible=False)
         for spine in axes.spines.values():
             spine.set_visible(False)
 
     longest = max(len(name) for name in names)
-    height = _CELL * len(names) + 7 * longest + 40
+    height = (_CELL + 4 * has_ends) * len(names) + 7 * longest + 40
     return draw(paint, height=height, title=title, description=best)
 
 
@@ -68,6 +80,15 @@ def _paint_cell(axes: Axes, down: int, across: int, number: float, *, is_written
     if is_written:
         shown = f"{number:.2f}"
         axes.text(across, down, shown, ha="center", va="center", size=9, color=INK)
+
+
+def _reach(table: pd.DataFrame, names: list[str]) -> np.ndarray:
+    """Return half the width of each interval, NaN where there is none."""
+    half = (table["cka_high"] - table["cka_low"]) / 2
+    square = table.assign(half=half).pivot_table(
+        index="first", columns="second", values="half", dropna=False
+    )
+    return np.asarray(square.reindex(index=names, columns=names), dtype=float)
 
 
 def _nearest(names: list[str], numbers: np.ndarray) -> str:

@@ -44,9 +44,10 @@ def _nearest(own: pd.DataFrame, name: str, about: str) -> Table:
     for first, pairs in others.groupby("first", sort=False):
         best = pairs.loc[pairs["cka"].idxmax()]
         r2 = back.get((first, best["second"]))
-        rows.append((str(first), str(best["second"]), _number(best["cka"]), _number(r2)))
+        cka = _number(best["cka"], best["cka_low"], best["cka_high"])
+        rows.append((str(first), str(best["second"]), cka, _number(r2)))
     columns = (
-        Column("Feature"), Column("Most like"), Column("CKA", "number"),
+        Column("Feature"), Column("Most like"), Column("CKA", "interval"),
         Column("R² from there", "number"),
     )  # fmt: skip
     caption = f"{about}: the feature that each is most like"
@@ -67,20 +68,32 @@ def _matrices(own: pd.DataFrame, name: str, about: str) -> dict[str, Table]:
 
 def _matrix(own: pd.DataFrame, value: str, name: str, caption: str) -> Table:
     names = list(dict.fromkeys(own["first"]))
-    numbers = own.set_index(["first", "second"])[value]
+    by_pair = own.set_index(["first", "second"])
+    ends = [f"{value}_low", f"{value}_high"] if f"{value}_low" in own else []
+
+    def cell(one: str, other: str) -> Number | None:
+        if (one, other) not in by_pair.index:
+            return None
+        return _number(*by_pair.loc[(one, other), [value, *ends]])
+
     columns = (Column("Feature"), *(Column(str(one), "number") for one in names))
-    rows = tuple((one, *(_number(numbers.get((one, other))) for other in names)) for one in names)
+    rows = tuple((one, *(cell(one, other) for other in names)) for one in names)
     return Table(name, caption, (ColumnGroup(columns),), rows)
 
 
-def _number(value: float | None) -> Number | None:
-    return None if value is None or pd.isna(value) else Number(float(value), digits=3, scale=1)
+def _number(
+    value: float | None, low: float | None = None, high: float | None = None
+) -> Number | None:
+    if value is None or pd.isna(value):
+        return None
+    first, last = (None if end is None or pd.isna(end) else float(end) for end in (low, high))
+    return Number(float(value), first, last, digits=3, scale=1)
 
 
 _EXPLANATION: Sequence[str] = (
     "Linear CKA is 1 for features that are the same but for rotation and scale, and 0 for "
-    "unrelated ones. R² says how much of one feature a ridge regression finds in another, for "
-    "speakers that it was not fitted to.",
+    "unrelated ones; its 95 % interval leaves out one speaker at a time. R² says how much of one "
+    "feature a ridge regression finds in another, for speakers that it was not fitted to.",
 )
 SIMILAR = StudyKind(
     "similarity", SIMILARITY, "similarity of features", _EXPLANATION, similarity_panels

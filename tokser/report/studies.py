@@ -69,6 +69,7 @@ def study_sections(studies: Sequence[Study]) -> list[StudySection]:
                 f"{title}: {one.kind.title}",
                 one.kind.explanation,
                 one.kind.panels(one, name, title),
+                one.kind.command,
                 command_of(one.kind.command, one.settings),
             )
         )

@@ -157,5 +157,7 @@ class StudySection:
     title: str
     explanation: Sequence[str]
     panels: Sequence[Panel]
+    stage: str
+    """Name of the command that wrote it."""
     command: str | None
     """What makes the folder again; None where it does not say."""

@@ -137,6 +137,7 @@ class Table:
         rows: A cell for each column.
         totals: The last row, set apart; empty for none.
         notes: What a reader must know.
+        is_sortable: Whether rows may stand in another order on the page.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     totals: tuple[Cell, ...] = ()
     notes: tuple[str, ...] = ()
+    is_sortable: bool = True
 
     def __post_init__(self) -> None:
         expected = len(self.columns)

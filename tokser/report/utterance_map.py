@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tokser.report.coordinates import Coordinates
 from tokser.report.naming import natural_key
-from tokser.report.predicted import Predicted
+from tokser.report.predicted_utterances import PredictedUtterances
 
 __all__ = ["Grouping", "Look", "UtteranceMap"]
 
@@ -34,6 +34,7 @@ _NAME_OF = {
     "label": "Label",
     "prediction": "Prediction",
     "outcome": "Correct or not",
+    "corpus": "Corpus",
     "speaker": "Speaker",
     "sex": "Sex",
     "session": "Session",
@@ -90,10 +91,10 @@ class UtteranceMap:
         coordinates: Where each lies.
         features: What they were computed from.
         title: Dataset and task.
-        num_absent: Predicted utterances that have no functionals, and so no place.
+        num_absent: PredictedUtterances utterances that have no functionals, and so no place.
     """
 
-    predicted: Predicted
+    predicted: PredictedUtterances
     coordinates: Coordinates
     features: str
     title: str

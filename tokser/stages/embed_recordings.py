@@ -9,7 +9,13 @@ import pandas as pd
 from tokser.corpora.utterance_audio import duration_s, read_utterance
 from tokser.errors import AudioError, list_some
 from tokser.progress import progress_bar, say, warn
-from tokser.report.embedded_audio import Recording, embedded_audio, estimated_bytes
+from tokser.report.embedded_audio import (
+    SAMPLING_RATE_HZ,
+    Recording,
+    embedded_audio,
+    estimated_bytes,
+)
+from tokser.report.waveform import waveform_path
 
 __all__ = ["Recording", "embed_recordings", "file_of"]
 
@@ -41,9 +47,11 @@ def embed_recordings(
 
     def encoded(name: str) -> Recording:
         try:
-            return Recording(embedded_audio(read_utterance(root, rows[name])))
+            samples = read_utterance(root, rows[name])
         except AudioError as error:
             return Recording("", error.got)
+        length = len(samples) / SAMPLING_RATE_HZ
+        return Recording(embedded_audio(samples), "", waveform_path(samples), length)
 
     found = {}
     with (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from tokser.encoders.opensmile_licence import LICENCE
-from tokser.encoders.registered import OPENSMILE
+from tokser.encoders.registered import ACOUSTIC, OPENSMILE
 from tokser.errors import TokserError
 from tokser.plugins import ENCODERS, Plugin, plugins
 
@@ -67,6 +67,7 @@ def encoders() -> list[KnownEncoder]:
     own = f"tokser {metadata.version('tokser')}"
     return [
         *(KnownEncoder(*family, own) for family in _FAMILIES),
+        KnownEncoder(ACOUSTIC, "speech", ACOUSTIC, "an utterance: energy and pitch", own),
         _opensmile(),
         *registered_encoders(),
     ]
@@ -93,7 +94,7 @@ def _registered(plugin: Plugin) -> KnownEncoder:
             fault = f"{plugin.value} is no function that returns an encoder"
     except TokserError as error:
         fault = error.got
-    if plugin.name == OPENSMILE:
-        fault = f"{OPENSMILE} is a name of tokser's own"
+    if plugin.name in (ACOUSTIC, OPENSMILE):
+        fault = f"{plugin.name} is a name of tokser's own"
     about = "as its package says"
     return KnownEncoder(plugin.name, "", plugin.name, about, plugin.package, fault)

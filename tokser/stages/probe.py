@@ -34,7 +34,12 @@ def probe(settings: ProbeSettings) -> pd.DataFrame:
     targets = read_targets(store, settings.targets or usual_targets(store))
     with progress_bar("probe", total=len(features), unit="features") as bar:
         table = probe_table(
-            store, features, targets, seed=settings.seed, on_feature=lambda: bar.advance(1)
+            store,
+            features,
+            targets,
+            head=settings.head,
+            seed=settings.seed,
+            on_feature=lambda: bar.advance(1),
         )
     if settings.out is not None:
         _write(table, settings.out, settings, store, features)

@@ -49,17 +49,17 @@ def report(settings: ReportSettings) -> list[Path]:
 
 def _explored(settings: ReportSettings, inputs: "Inputs") -> "list[Section]":
     """Gather the sections; what only the page shows is left out where there is none."""
-    from tokser.corpora.utterance_audio import read_utterance
     from tokser.report.explore import explore
     from tokser.report.maps import attention_anchors
     from tokser.report.sections import find_sections
+    from tokser.stages.embed_recordings import embed_recordings
 
     sections = find_sections(inputs)
     if set(settings.formats) <= {"png", "pdf", "svg"}:
         return sections
     if "html" not in settings.formats:
         settings = settings.model_copy(update={"map": None, "audio": 0})
-    return explore(sections, settings, read_utterance, attention_anchors(inputs.runs))
+    return explore(sections, settings, embed_recordings, attention_anchors(inputs.runs))
 
 
 def _files(

@@ -105,19 +105,49 @@ def _classes(estimate: Estimate) -> list[str]:
 
 
 def _groups(estimate: Estimate) -> list[str]:
+    metric = estimate.metric
     rows = [
         (
             f"{row['column']} {row['group']}",
-            _with_interval(estimate.metric, row[estimate.metric], row["low"], row["high"]),
+            _with_interval(metric, row[metric], row["low"], row["high"]),
             str(row["num_test"]),
-            str(row["num_units"]),
+            str(row.get("num_speakers", row["num_units"])),
+            str(row.get("num_classes") or ""),
         )
         for row in estimate.by_group
     ]
+    if not rows and not estimate.gaps:
+        return []
+    found = ["### By group"]
+    if rows:
+        header = ("group", _NAMES[metric], "utterances", "speakers", "classes")
+        found.append(markdown_table(header, rows))
+    return [*found, *_gaps(estimate)]
+
+
+def _gaps(estimate: Estimate) -> list[str]:
+    metric = estimate.metric
+    rows = [
+        (
+            str(row["column"]),
+            f"{row['highest']} - {row['lowest']}",
+            _with_interval(metric, row["gap"], row["low"], row["high"]),
+            "" if row.get("gap_by_chance") is None else _number(metric, row["gap_by_chance"]),
+            str(row["no_test"]) if row.get("p") is None else f"{row['p']:.3f}",
+        )
+        for row in estimate.gaps
+        if row.get("gap") is not None
+    ]
     if not rows:
         return []
-    header = ("group", _NAMES[estimate.metric], "utterances", f"{estimate.unit}s")
-    return ["### By group of speakers", markdown_table(header, rows)]
+    header = ("column", "highest - lowest group", "gap [95 % interval]", "gap by chance", "p")
+    return [
+        "The largest gap between groups. Some gap is there by chance even where groups do not "
+        "differ: how large it then is on average, and how often at least as large (p), is found by "
+        "assigning speakers to groups at random (where a group is a speaker: utterances of one "
+        "class to speakers).",
+        markdown_table(header, rows),
+    ]
 
 
 def _confusion(estimate: Estimate, classes: Sequence[str]) -> list[str]:

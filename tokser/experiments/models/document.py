@@ -102,6 +102,7 @@ class EstimateDocument(_Document):
     classes: list[dict[str, Any]]
     confusion: list[dict[str, Any]]
     by_group: list[dict[str, Any]]
+    gaps: list[dict[str, Any]] = []
 
 
 class ThresholdDocument(_Document):

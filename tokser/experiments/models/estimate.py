@@ -1,20 +1,21 @@
 """The honest score of a model, read from a folder of results."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from tokser.config.experiments import AGE_BANDS
 from tokser.errors import SettingsError, list_some
 from tokser.experiments.dataset import Dataset
+from tokser.experiments.fairness.groupings import find_groupings
+from tokser.experiments.fairness.scores import Predicted, gap_rows, group_rows
 from tokser.experiments.models.model import Estimate
 from tokser.experiments.results import Table
 from tokser.experiments.units import Unit
 
 __all__ = ["read_estimate", "read_predictions", "read_trials"]
-
-_GROUPS = ("sex", "language")
-"""Columns of the manifest whose groups are scored apart, where there are several of them."""
 
 
 def read_trials(folder: Path, unit: Unit, dataset: Dataset) -> pd.DataFrame:
@@ -57,6 +58,7 @@ def read_estimate(folder: Path, unit: Unit, dataset: Dataset) -> Estimate:
     row = _plain_rows(rows)[0]
     predictions = read_predictions(folder, unit, dataset)
     metric = tables.metric
+    groups, gaps = _by_group(predictions, unit, dataset)
     return Estimate(
         protocol=unit.protocol,
         metric=metric,
@@ -72,39 +74,36 @@ def read_estimate(folder: Path, unit: Unit, dataset: Dataset) -> Estimate:
         scores=row,
         classes=_optional_rows(tables.classes, folder, key),
         confusion=_optional_rows(tables.confusion, folder, key),
-        by_group=[
-            found for column in _GROUPS for found in _by_group(predictions, column, unit, dataset)
-        ],
+        by_group=groups,
+        gaps=gaps,
     )
 
 
 def _by_group(
-    predictions: pd.DataFrame, column: str, unit: Unit, dataset: Dataset
-) -> list[dict[str, Any]]:
-    """Score the groups of a column apart; none where there is but one, or all are unknown."""
+    predictions: pd.DataFrame, unit: Unit, dataset: Dataset
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Score the groups of every usual column apart, but for single speakers; and all gaps."""
     task, metric = dataset.task, dataset.task.tables.metric
-    group_of = dataset.utterances[column].reindex(predictions["id"]).fillna("").to_numpy()
-    names = sorted(set(group_of))
-    if len(names) < 2:
-        return []
     classes = task.classes(dataset.target(unit.target))
-    found = []
-    for name in names:
-        own = predictions[group_of == name]
-        sums = task.unit_sums([own], dataset.sampling_units, classes)
-        scores = task.test_scores(sums, [own])
-        found.append(
-            {
-                "column": column,
-                "group": name or "unknown",
-                metric: float(scores.columns[metric]),
-                "low": _number(scores.columns.get(f"{metric}_low")),
-                "high": _number(scores.columns.get(f"{metric}_high")),
-                "num_test": len(own),
-                "num_units": sums.num_units,
-            }
-        )
-    return found
+    tested = Predicted(task, classes, [predictions], dataset.utterances)
+    groupings = find_groupings(dataset.utterances, (), AGE_BANDS)
+    groups = [
+        {
+            "column": row["column"],
+            "group": row["group"],
+            metric: row[metric],
+            "low": row.get(f"{metric}_low"),
+            "high": row.get(f"{metric}_high"),
+            "num_test": row["n_test"],
+            "num_units": row["num_units"],
+            **{name: row[name] for name in ("num_speakers", "num_classes", "no_interval")},
+        }
+        for grouping in groupings
+        if grouping.units.kind == "speaker"
+        for row in group_rows(tested, grouping)
+    ]
+    gaps = gap_rows({unit.features: tested}, groupings, seed=unit.seed)[unit.features]
+    return [_plain_row(row) for row in groups], [_plain_row(row) for row in gaps]
 
 
 def _key(unit: Unit, dataset: Dataset, *, with_seed: bool) -> dict[str, Any]:
@@ -144,16 +143,14 @@ def _optional_rows(table: Table | None, folder: Path, key: dict[str, Any]) -> li
 
 def _plain_rows(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return rows as JSON has them: blanks are null."""
-    return [
-        {str(name): _plain(value) for name, value in row.items()} for row in rows.to_dict("records")
-    ]
+    return [_plain_row(row) for row in rows.to_dict("records")]
+
+
+def _plain_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {str(name): _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return None
     return value.item() if hasattr(value, "item") else value
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None or value != value else float(value)

@@ -54,6 +54,7 @@ class Estimate:
         classes: Recall and so on of each class, with intervals.
         confusion: Counts by label and prediction.
         by_group: The metric by group of utterances, such as speakers' sex.
+        gaps: The largest gap between groups of each column, as in `gaps.csv`.
     """
 
     protocol: str
@@ -71,6 +72,7 @@ class Estimate:
     classes: list[dict[str, Any]] = field(default_factory=list)
     confusion: list[dict[str, Any]] = field(default_factory=list)
     by_group: list[dict[str, Any]] = field(default_factory=list)
+    gaps: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

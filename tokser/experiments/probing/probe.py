@@ -1,6 +1,6 @@
 """Targets predicted from features of a store, for groups that were not trained on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tokser.config.probe import ProbeHead
 from tokser.device import keep_to_one_thread, one_thread
-from tokser.errors import InputError
+from tokser.experiments.probing.folds import Fold, deal_folds
+from tokser.experiments.probing.logistic import logistic_predictions
 from tokser.experiments.probing.ridge import STRENGTHS, RidgePath, class_scores
 from tokser.experiments.probing.table import PROBES
 from tokser.experiments.probing.targets import Target
@@ -25,13 +27,10 @@ from tokser.experiments.statistics.unit_sums import (
 from tokser.intervals import Scale
 from tokser.store import Store
 
-__all__ = ["NUM_FOLDS", "probe_table"]
+__all__ = ["probe_table"]
 
-NUM_FOLDS = 5
 NUM_CONTROLS = 5
 """Shuffles that a control is averaged over."""
-_FEWEST_GROUPS = 3
-"""For train, dev and test."""
 
 
 class _Kind(NamedTuple):
@@ -46,19 +45,12 @@ _CLASSES = _Kind("uar", uar_from_confusion, "share")
 _NUMBERS = _Kind("ccc", ccc_from_sums, "correlation")
 
 
-class _Fold(NamedTuple):
-    """Positions among the target's utterances."""
-
-    train: np.ndarray
-    dev: np.ndarray
-    test: np.ndarray
-
-
 def probe_table(
     store: Store,
     features: Sequence[str],
     targets: Sequence[Target],
     *,
+    head: ProbeHead = "ridge",
     seed: int = 0,
     on_feature: Callable[[], None] = lambda: None,
 ) -> pd.DataFrame:
@@ -72,6 +64,7 @@ def probe_table(
         store: With the functionals of the features.
         features: Their names.
         targets: See `targets.read_targets`.
+        head: What is fitted to classes; numbers are always predicted by ridge regression.
         seed: Deals the folds and shuffles the controls.
         on_feature: Called after each feature.
 
@@ -85,7 +78,7 @@ def probe_table(
         def probed(feature: str) -> list[dict[str, object]]:
             keep_to_one_thread()
             table, paths = store.functionals(feature), _Paths()
-            return [_row(table, feature, target, seed, paths) for target in targets]
+            return [_row(table, feature, target, head, seed, paths) for target in targets]
 
         for found in pool.map(probed, features):
             rows += found
@@ -95,16 +88,26 @@ def probe_table(
 
 
 def _row(
-    table: pd.DataFrame, feature: str, target: Target, seed: int, paths: "_Paths"
+    table: pd.DataFrame,
+    feature: str,
+    target: Target,
+    head: ProbeHead,
+    seed: int,
+    paths: "_Paths",
 ) -> dict[str, object]:
     ids = [name for name in target.values.index if name in table.index]
     values, groups = target.values.loc[ids], target.groups.loc[ids]
     kind = _NUMBERS if target.is_number else _CLASSES
     classes = [] if target.is_number else sorted(values.unique())
-    folds = list(_folds(groups, target, seed))
+    folds = list(deal_folds(groups, target, seed))
     rng = np.random.default_rng([seed, 1])
     wanted = [values.to_numpy(), *(_shuffled(values, groups, rng) for _ in range(NUM_CONTROLS))]
-    found = _predicted(table.loc[ids], wanted, folds, classes, paths)
+    is_logistic = head == "logreg" and bool(classes)
+    if is_logistic:
+        numbers = table.loc[ids].to_numpy(np.float64)
+        found = logistic_predictions(numbers, wanted, folds, classes)
+    else:
+        found = _predicted(table.loc[ids], wanted, folds, classes, paths)
     units = SamplingUnits(target.grouped_by, groups)
     sums = [
         _sums(ids, truth, guess, units, classes) for truth, guess in zip(wanted, found, strict=True)
@@ -115,6 +118,7 @@ def _row(
         "target": target.name,
         "feature": feature,
         "metric": kind.metric,
+        "head": "logreg" if is_logistic else "ridge",
         "score": score,
         "low": interval.low,
         "high": interval.high,
@@ -126,24 +130,6 @@ def _row(
         "grouped_by": target.grouped_by,
         "num_classes": len(classes) if classes else None,
     }
-
-
-def _folds(groups: "pd.Series[str]", target: Target, seed: int) -> Iterator[_Fold]:
-    """Deal whole groups into folds; the next fold is dev."""
-    names = sorted(groups.unique())
-    if len(names) < _FEWEST_GROUPS:
-        raise InputError(
-            f"target {target.name}",
-            expected=f"at least {_FEWEST_GROUPS} {target.grouped_by}s, for train, dev and test",
-            got=str(len(names)),
-            remedy="Leave this target out with --targets.",
-        )
-    number = min(NUM_FOLDS, len(names))
-    dealt = np.array_split(np.random.default_rng(seed).permutation(names), number)
-    for place, test in enumerate(dealt):
-        is_test = groups.isin(test).to_numpy()
-        is_dev = groups.isin(dealt[(place + 1) % number]).to_numpy()
-        yield _Fold(*(np.flatnonzero(own) for own in (~is_test & ~is_dev, is_dev, is_test)))
 
 
 def _shuffled(values: pd.Series, groups: "pd.Series[str]", rng: np.random.Generator) -> np.ndarray:
@@ -167,7 +153,7 @@ def _shuffled(values: pd.Series, groups: "pd.Series[str]", rng: np.random.Genera
 def _predicted(
     table: pd.DataFrame,
     wanted: Sequence[np.ndarray],
-    folds: Sequence[_Fold],
+    folds: Sequence[Fold],
     classes: Sequence[str],
     paths: "_Paths",
 ) -> list[np.ndarray]:

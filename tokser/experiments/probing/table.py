@@ -9,6 +9,7 @@ PROBES = Table(
     "a row for each target and feature",
     (
         *(Column(name, "text", required=True) for name in ("target", "feature", "metric")),
+        Column("head", "text"),
         Column("score", "real", required=True),
         *(Column(name, "real") for name in ("low", "high", "chance")),
         *(Column(name, "real", required=True) for name in ("control", "selectivity")),

@@ -1,4 +1,4 @@
-"""What can be probed for: columns of the manifest, and what openSMILE measured of the sound."""
+"""What can be probed for: columns of the manifest, and what was measured of the sound."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,14 @@ from tokser.store import Store
 
 __all__ = ["Target", "read_targets", "usual_targets"]
 
-_EGEMAPS = "egemaps/functionals"
-_OF_SOUND = {"energy": "loudness_sma3_amean", "f0": "F0semitoneFrom27.5Hz_sma3nz_amean"}
-"""Columns of eGeMAPS: mean loudness, and mean pitch of voiced frames in semitones from 27.5 Hz."""
+_EGEMAPS, _ACOUSTIC = "egemaps/functionals", "acoustic/functionals"
+_OF_SOUND = {
+    _EGEMAPS: {"energy": "loudness_sma3_amean", "f0": "F0semitoneFrom27.5Hz_sma3nz_amean"},
+    _ACOUSTIC: {"energy": "energy_db_mean", "f0": "f0_semitones_mean"},
+}
+"""Columns with mean loudness or energy, and mean pitch of voiced frames in semitones from 27.5 Hz,
+by feature; the first that a store has."""
+_SOUNDS = ("energy", "f0")
 _CLASSES = ("label", "speaker", "sex", "language", "session")
 """Columns whose values are classes even where they look like numbers."""
 _FEWEST = 2
@@ -59,7 +64,7 @@ def usual_targets(store: Store) -> list[str]:
     said = sentences_of(table)
     if said.eq("").any() or not 1 < said.nunique() <= len(table) // _FEWEST:
         wanted = [name for name in wanted if name not in ("sentence", "speaker")]
-    of_sound = list(_OF_SOUND) if _EGEMAPS in store.pooled else []
+    of_sound = _SOUNDS if any(name in store.pooled for name in _OF_SOUND) else ()
     return [*wanted, "duration", *of_sound]
 
 
@@ -70,7 +75,7 @@ def read_targets(store: Store, names: Sequence[str]) -> list[Target]:
     out; for everything else whole speakers are.
 
     Raises:
-        SettingsError: There is no such target, or openSMILE's features are missing.
+        SettingsError: There is no such target, or nothing was measured of the sound.
         InputError: Fewer than two classes, or speakers or sentences are unknown.
     """
     return [_target(store, name) for name in names]
@@ -108,17 +113,8 @@ def _target(store: Store, name: str) -> Target:
 
 def _values(store: Store, name: str) -> "pd.Series[float] | pd.Series[str]":
     table = store.utterances
-    if name in _OF_SOUND:
-        if _EGEMAPS not in store.pooled:
-            raise SettingsError(
-                f"--targets {name}, {store.path}",
-                expected=f"the feature {_EGEMAPS}, which has it",
-                got="none of that name",
-                remedy="Extract it into this store with --encoder opensmile:eGeMAPSv02.",
-            )
-        place = store.functional_columns(_EGEMAPS).index(_OF_SOUND[name])
-        measured: pd.Series[float] = store.functionals(_EGEMAPS).iloc[:, place]
-        return measured
+    if name in _SOUNDS:
+        return _of_sound(store, name)
     if name == "duration":
         return table["num_samples"].astype(float) / table["sampling_rate_hz"].astype(float)
     if name == "sentence":
@@ -137,3 +133,19 @@ def _values(store: Store, name: str) -> "pd.Series[float] | pd.Series[str]":
         return values
     numbers = pd.to_numeric(values.where(values.ne("")), errors="coerce")
     return numbers if numbers.notna().equals(values.ne("")) else values
+
+
+def _of_sound(store: Store, name: str) -> "pd.Series[float]":
+    """Return what was measured of the recordings; nothing where no frame is voiced."""
+    feature = next((one for one in _OF_SOUND if one in store.pooled), None)
+    if feature is None:
+        raise SettingsError(
+            f"--targets {name}, {store.path}",
+            expected=f"the feature {' or '.join(_OF_SOUND)}, which has it",
+            got="none of these names",
+            remedy=f"Measure it: tokser pool --store {store.path} --acoustic.",
+        )
+    table = store.functionals(feature)
+    table.columns = pd.Index(store.functional_columns(feature))
+    values: pd.Series[float] = table[_OF_SOUND[feature][name]]
+    return values[values.gt(0)] if name == "f0" else values

@@ -18,6 +18,8 @@ __all__ = ["Curve", "Point", "fit_row", "point_rows"]
 _FEWEST_SIZES = 4
 """Points through which a curve of three parameters is not drawn anyhow."""
 _AT_BOUND = 1e-6
+_MOST_RESIDUAL = 0.015
+"""Root mean square distance of the scores from the curve, above which they are not on one."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def fit_row(curve: Curve, rng: np.random.Generator) -> dict[str, Any]:
     row |= {name: float(value) for name, value in fitted.items()}
     for name in _WITH_ENDS:
         row |= {f"{name}_low": float(ends[name][0]), f"{name}_high": float(ends[name][1])}
-    return row | {"not_identified": _open_parameters(row)}
+    return row | {"not_identified": "; ".join(filter(None, (_misfit(row), _open_parameters(row))))}
 
 
 _WITH_ENDS = ("limit", "factor", "exponent", "score_at_double", "gain_per_doubling")
@@ -170,11 +172,17 @@ def _described(
     }
 
 
+def _misfit(row: Mapping[str, Any]) -> str:
+    """Say that the scores do not lie on a power law, so what it predicts means little."""
+    if row["residual"] <= _MOST_RESIDUAL:
+        return ""
+    return f"no power law: it misses the scores by {100 * row['residual']:.1f} points"
+
+
 def _open_parameters(row: Mapping[str, Any]) -> str:
     """Say that the parameters are open, where the exponent is: many of them draw one curve."""
     least, most = EXPONENTS[0] * (1 + _AT_BOUND), EXPONENTS[-1] * (1 - _AT_BOUND)
-    is_at_bound = not least < row["exponent"] < most
-    if is_at_bound or (row["exponent_low"] <= least and row["exponent_high"] >= most):
+    if row["exponent_low"] <= least or row["exponent_high"] >= most:
         return (
             "parameters: exponents from "
             f"{row['exponent_low']:.2g} to {row['exponent_high']:.2g} fit as well"

@@ -9,9 +9,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from tokser.errors import InputError, list_some
-from tokser.experiments.similarity.cka import SMALLEST_BATCH, cka_of
+from tokser.experiments.similarity.cka import SMALLEST_BATCH, Batch, Similarity, cka_of
 from tokser.experiments.similarity.stitching import stitching_r2
 from tokser.experiments.similarity.table import SIMILARITY
+from tokser.intervals import MIN_UNITS
 from tokser.store import Store
 
 __all__ = ["FRAMES", "UTTERANCES", "similarity_table"]
@@ -19,6 +20,9 @@ __all__ = ["FRAMES", "UTTERANCES", "similarity_table"]
 FRAMES, UTTERANCES = "frames", "utterances"
 MOST_OF_STITCHING = 8_192
 """Samples that ridge regression reads of a corpus, spread evenly: memory stays bounded."""
+
+MOST_UNITS = 50
+"""Speakers that intervals leave out one after the other; of more, several at once."""
 
 Samples = list[Float[Tensor, "samples _"]]
 
@@ -58,12 +62,16 @@ def similarity_table(
             remedy="Name fewer features, or extract what is missing.",
         )
     order = np.random.default_rng(seed).permutation(ids).tolist()
-    parts = _parts(store.utterances.loc[order, "speaker"], seed)
+    speakers = store.utterances.loc[order, "speaker"]
+    parts, units = _parts(speakers, seed), _units(speakers, seed)
     means = [torch.tensor(t.loc[order].to_numpy(np.float32)) for t in tables]
-    batches = ([own[first:last] for own in means] for first, last in _spans(len(order), batch_size))
+    batches = (
+        Batch([own[first:last] for own in means], units[first:last])
+        for first, last in _spans(len(order), batch_size)
+    )
     rows = _rows(UTTERANCES, features, cka_of(batches), stitching_r2(means, parts), len(order))
     for group in _same_frames(store, features, order):
-        found = _over_frames(store, group, order, parts, frames_per_utterance, batch_size)
+        found = _over_frames(store, group, order, parts, units, frames_per_utterance, batch_size)
         rows += _rows(FRAMES, group, *found)
     return SIMILARITY.frame(rows)
 
@@ -78,9 +86,10 @@ def _over_frames(
     features: Sequence[str],
     ids: Sequence[str],
     parts: Int64[np.ndarray, " ids"],
+    units: Int64[np.ndarray, " ids"],
     per_utterance: int,
     batch_size: int,
-) -> tuple[np.ndarray, np.ndarray, int]:
+) -> tuple[Similarity, np.ndarray, int]:
     """Return CKA, R^2 and the number of samples."""
     kept: list[Samples] = []
     owners: list[np.ndarray] = []
@@ -88,14 +97,14 @@ def _over_frames(
     size = max(SMALLEST_BATCH, batch_size // per_utterance)
     num = 0
 
-    def batches() -> Iterator[Samples]:
+    def batches() -> Iterator[Batch]:
         nonlocal num
         for first, last in _spans(len(ids), size):
             samples, counts = _sampled(store, features, ids[first:last], per_utterance)
             num += len(samples[0])
             kept.append([own[::every] for own in samples])
             owners.append(np.repeat(parts[first:last], counts)[::every])
-            yield samples
+            yield Batch(samples, np.repeat(units[first:last], counts))
 
     cka = cka_of(batches())
     all_kept = [torch.cat(own) for own in zip(*kept, strict=True)]
@@ -160,15 +169,29 @@ def _parts(speakers: "pd.Series[str]", seed: int) -> Int64[np.ndarray, " ids"]:
     return np.array([known[unit] for unit in units], dtype=np.int64)
 
 
+def _units(speakers: "pd.Series[str]", seed: int) -> Int64[np.ndarray, " ids"]:
+    """Number what intervals leave out: speakers, or utterances where speakers are unknown or few.
+
+    Where there are many, several are put together at random.
+    """
+    is_told = speakers.ne("").all() and speakers.nunique() >= MIN_UNITS
+    names = speakers.to_numpy() if is_told else speakers.index.to_numpy()
+    known, numbers = np.unique(names, return_inverse=True)
+    dealt = np.random.default_rng([seed, 2]).permutation(len(known)) % MOST_UNITS
+    return np.asarray(dealt[numbers], dtype=np.int64)
+
+
 def _rows(
-    over: str, features: Sequence[str], cka: np.ndarray, r2: np.ndarray, num: int
+    over: str, features: Sequence[str], found: Similarity, r2: np.ndarray, num: int
 ) -> list[dict[str, object]]:
     return [
         {
             "over": over,
             "first": one,
             "second": other,
-            "cka": cka[a, b],
+            "cka": found.cka[a, b],
+            "cka_low": found.low[a, b],
+            "cka_high": found.high[a, b],
             "r2": r2[a, b],
             "num_samples": num,
         }

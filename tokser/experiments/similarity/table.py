@@ -11,9 +11,10 @@ SIMILARITY = Table(
         Column("over", "text", required=True),
         Column("first", "text", required=True),
         Column("second", "text", required=True),
-        Column("cka", "real"),
+        *(Column(name, "real") for name in ("cka", "cka_low", "cka_high")),
         Column("r2", "real"),
         Column("num_samples", "whole", required=True),
     ),
 )
-"""`cka` is symmetric; `r2` is that of `second` predicted from `first`, for unseen speakers."""
+"""`cka`, with its 95 % interval over speakers, is symmetric; `r2` is that of `second` predicted
+from `first`, for unseen speakers."""

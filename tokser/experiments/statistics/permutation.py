@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from tokser.experiments.statistics.unit_sums import Score, UnitSums, estimate_difference
 
-__all__ = ["Comparison", "compare_all", "smallest_p", "step_down"]
+__all__ = ["Comparison", "compare_all", "compare_pairs", "smallest_p", "step_down"]
 
 LEVEL = 0.05
 _MAX_EXACT = 13
@@ -61,18 +61,33 @@ def compare_all(systems: Mapping[str, UnitSums], score: Score, *, seed: int) -> 
     Source: Westfall and Young 1993, algorithm 2.8 (step-down max-t). Departs: t is the difference
     over its root mean square among the swaps.
     """
-    pairs = list(itertools.combinations(systems, 2))
+    named = list(itertools.combinations(systems, 2))
+    return compare_pairs(
+        {pair: (systems[pair[0]], systems[pair[1]]) for pair in named}, score, seed=seed
+    )
+
+
+def compare_pairs(
+    pairs: Mapping[tuple[str, str], tuple[UnitSums, UnitSums]], score: Score, *, seed: int
+) -> list[Comparison]:
+    """Compare the two systems of each pair as `compare_all` does, all these pairs together.
+
+    Args:
+        pairs: Sums of both by their names; the units of all pairs are the same.
+        score: Of their sums.
+        seed: Of random swaps.
+    """
     if not pairs:
         return []
-    one = next(iter(systems.values()))
+    one, _ = next(iter(pairs.values()))
     reason = one.missing
     if not reason and smallest_p(len(one.sums)) > LEVEL:
         reason = f"{len(one.sums)} {one.kind}s: p cannot be below {smallest_p(len(one.sums)):.3g}"
-    differences = [estimate_difference(systems[a], systems[b], score) for a, b in pairs]
+    differences = [estimate_difference(*both, score) for both in pairs.values()]
     p_values: list[tuple[float | None, float | None]] = [(None, None)] * len(pairs)
     if not reason:
         swaps = _swaps(len(one.sums), seed)
-        statistics = np.stack([_swapped(systems[a], systems[b], score, swaps) for a, b in pairs])
+        statistics = np.stack([_swapped(*both, score, swaps) for both in pairs.values()])
         each = (statistics >= statistics[:, :1] - _ROUNDING).mean(axis=1)
         p_values = list(zip(map(float, each), step_down(statistics), strict=True))
     return [

@@ -11,15 +11,15 @@ from tokser.report.parts import Part
 from tokser.report.scores import Configuration
 from tokser.store import Store
 
-__all__ = ["ABOUT", "Predicted", "predicted_by"]
+__all__ = ["ABOUT", "PredictedUtterances", "predicted_by"]
 
 PROBABILITY = "probability_"
-ABOUT = ("speaker", "sex", "session", "transcript", "path")
+ABOUT = ("corpus", "speaker", "sex", "session", "transcript", "path")
 """Columns of the store's utterance table that are shown."""
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictedUtterances:
     """Predictions of one configuration under one protocol, an utterance a row.
 
     Attributes:
@@ -60,14 +60,14 @@ class Predicted:
         seed = f", seed {self.seed}" if self.seed else ""
         return f"{protocol_title(self.protocol).lower()}, {self.row.label}{seed}"
 
-    def with_store(self, store: Store) -> "Predicted":
+    def with_store(self, store: Store) -> "PredictedUtterances":
         """Return the same, with what a store knows of each utterance."""
         known = store.utterances.reindex(columns=list(ABOUT), fill_value="")
         about = known.loc[self.table.index].fillna("").astype(str)
         table = self.table.drop(columns=list(ABOUT), errors="ignore").join(about)
         return replace(self, table=table)
 
-    def at(self, ids: Sequence[str]) -> "Predicted":
+    def at(self, ids: Sequence[str]) -> "PredictedUtterances":
         """Return the predictions for some utterances, in this order."""
         names = list(ids)
         return replace(
@@ -80,7 +80,7 @@ class Predicted:
         return [name for name in self.table.index if name not in known]
 
 
-def predicted_by(part: Part) -> Predicted | None:
+def predicted_by(part: Part) -> PredictedUtterances | None:
     """Return the predictions behind the estimate of the first protocol, or its highest row.
 
     Args:
@@ -96,7 +96,9 @@ def predicted_by(part: Part) -> Predicted | None:
         return None
     all_of = folder.predictions
     seeds = row.seeds.split() or [""]
-    own = (all_of["protocol"] == protocol) & (all_of["seeds"].astype(str) == seeds[0])
+    own = all_of["protocol"] == protocol
+    is_first = all_of["seeds"].astype(str) == seeds[0]
+    own &= is_first if is_first.any() else True  # early versions did not write the seed
     for key in ("features", "classifier", "setup"):
         own &= all_of[key] == getattr(row, key)
     # Annotators may be of two minds: then there is no label to be right about.
@@ -109,7 +111,7 @@ def predicted_by(part: Part) -> Predicted | None:
     table["probability"] = _of_prediction(table["prediction"], probabilities)
     table["is_correct"] = table["label"] == table["prediction"]
     seed = seeds[0] if len(seeds) > 1 else ""
-    return Predicted(row, protocol, table, probabilities, seed)
+    return PredictedUtterances(row, protocol, table, probabilities, seed)
 
 
 def _probabilities(predictions: pd.DataFrame) -> pd.DataFrame:

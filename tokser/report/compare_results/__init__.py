@@ -1,0 +1,1 @@
+"""Several results folders side by side: settings that differ, scores, paired tests, evaluations."""
