@@ -196,3 +196,16 @@ def assert_alike(parameters, expected, tolerance=1e-7):
         own = _turned(name, values[0])
         difference = float((own - expected[name]).norm() / max(expected[name].norm(), 1e-3))
         assert difference <= tolerance, (name, difference)
+
+
+def assert_within_bf16(found, expected, parameters):
+    """What bf16 products gave is float32, and so near to the plain form as their rounding allows."""
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.05
+    towards = torch.randn(expected.shape)
+    gradients = (
+        torch.autograd.grad((own * towards).sum(), parameters) for own in (found, expected)
+    )
+    for own, right in zip(*gradients, strict=True):
+        assert own.dtype == torch.float32
+        assert (own - right).norm() < 0.02 * right.norm()
