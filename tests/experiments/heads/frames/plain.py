@@ -199,7 +199,7 @@ def assert_alike(parameters, expected, tolerance=1e-7):
 
 
 def assert_within_bf16(found, expected, parameters):
-    """What bf16 products gave is float32, and so near to the plain form as their rounding allows."""
+    """What bf16 products give is float32, and as near to the plain form as rounding allows."""
     assert found.dtype == torch.float32
     assert 0 < (found - expected).abs().max() < 0.05
     towards = torch.randn(expected.shape)
