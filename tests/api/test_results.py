@@ -1,4 +1,4 @@
-"""Results as tables, whatever wrote the folder, as python.md and calibration.md show them."""
+"""Results as tables, as python.md, calibration.md and fairness.md show them."""
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,14 @@ def test_calibration_is_there_where_it_was_asked_for(results, store):
     assert set(found.calibration["probabilities"]) == {"raw", "calibrated"}
     assert set(found.coverage["group_kind"]) == {"all", "label", "speaker"}
     assert found.reliability["label"].eq("").any() and found.risk["share_answered"].max() == 1
+
+
+def test_scores_by_group_and_gaps_are_tables(results):
+    assert {"sex", "speaker"} <= set(results.groups["column"])
+    assert results.groups["n_test"].gt(0).all()
+    sex = results.gaps.query("column == 'sex'")
+    assert len(sex) == len(results.scores)
+    assert (sex["gap"] == sex["highest_score"] - sex["lowest_score"]).all()
 
 
 def test_predictions_give_the_scores_again(results):

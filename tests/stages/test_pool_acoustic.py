@@ -13,6 +13,7 @@ from tokser.errors import MissingInputError
 from tokser.experiments.probing.targets import read_targets
 from tokser.stages.pool import pool
 from tokser.store import open_store
+from tokser.store.list_quarantined import all_quarantined
 
 FEATURE = "acoustic/functionals"
 
@@ -75,4 +76,4 @@ def test_a_recording_that_changed_is_quarantined(store, made, tmp_path):
     soundfile.write(path, np.concatenate([waveform, waveform]), rate)
     pool(PoolSettings(store=store, acoustic=True, root=changed))
     assert path.stem not in open_store(store).functionals(FEATURE).index
-    assert path.stem in open_store(store).quarantined
+    assert path.stem in all_quarantined(open_store(store))

@@ -13,6 +13,7 @@ from tokser.api.html import shown_table
 from tokser.api.options import ReportOptions
 from tokser.errors import MissingInputError, SettingsError, list_some
 from tokser.experiments.calibration.tables import CALIBRATION, COVERAGE, RELIABILITY, RISK
+from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.experiments.results import LABELS, TRANSFER, Table, TaskTables, tables_in
 from tokser.provenance import STAMP_NAME
 from tokser.report.inputs import uniform
@@ -103,6 +104,16 @@ class Results:
     def corpora(self) -> pd.DataFrame:
         """Of several stores that were read as one dataset: scores of each corpus."""
         return self._read(self._tables.corpora)
+
+    @cached_property
+    def groups(self) -> pd.DataFrame:
+        """Scores by group: sex, age, speaker and so on, with `recall_<class>`."""
+        return self._by_group(groups_table(self._tables))
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """The largest gap between groups of each column, with its permutation test."""
+        return self._by_group(gaps_table(self._tables))
 
     @cached_property
     def calibration(self) -> pd.DataFrame:
@@ -304,13 +315,25 @@ class Results:
     def _read(self, table: Table) -> pd.DataFrame:
         return table.read(self.folder / table.file)
 
+    def _by_group(self, table: Table) -> pd.DataFrame:
+        return self._if_there(
+            table,
+            "results with scores by group",
+            "Call tokser.classify(..., by=['sex']) again: columns of the manifest with two values.",
+        )
+
     def _calibrated(self, table: Table) -> pd.DataFrame:
+        return self._if_there(
+            table,
+            "results with calibration",
+            "Call tokser.classify(..., calibrate='speakers'), into another folder.",
+        )
+
+    def _if_there(self, table: Table, expected: str, remedy: str) -> pd.DataFrame:
+        """Read a table that not all folders have."""
         if not (self.folder / table.file).is_file():
             raise MissingInputError(
-                self.folder,
-                expected="results with calibration",
-                got=f"no {table.file}",
-                remedy="Call tokser.classify(..., calibrate='speakers'), into another folder.",
+                self.folder, expected=expected, got=f"no {table.file}", remedy=remedy
             )
         return self._read(table)
 

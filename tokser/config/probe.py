@@ -37,8 +37,8 @@ class ProbeSettings(Settings):
     """What is predicted: emotion, speaker, sex, language, sentence, duration; energy and f0, after
     `tokser pool --acoustic` or with eGeMAPS in the store; or any column of the manifest."""
     head: ProbeHead = "ridge"
-    """What is fitted to classes. ridge: solved in closed form; logreg: logistic regression, ten
-    times slower. Numbers are predicted by ridge either way."""
+    """What is fitted to classes. ridge: solved in closed form; logreg: logistic regression,
+    several times slower. Numbers are predicted by ridge either way."""
     seed: Seed = 0
     """Deals speakers (for the target speaker: sentences) into folds, and shuffles the controls."""
     out: Annotated[Path | None, Option(short="-o", kind="folder", unset="nothing is written")] = (

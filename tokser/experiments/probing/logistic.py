@@ -1,23 +1,27 @@
 """Logistic regression as a probe, beside ridge regression."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
-from sklearn.linear_model import LogisticRegression
+from jaxtyping import Float64
+from scipy.optimize import minimize
+from scipy.special import log_softmax
 
 from tokser.experiments.probing.folds import Fold
 from tokser.experiments.statistics.metrics import confusion_of, uar_from_confusion
 
-__all__ = ["PENALTIES", "logistic_predictions"]
+__all__ = ["PENALTIES", "Rotated", "fit_logistic", "logistic_predictions"]
 
-PENALTIES = (0.01, 0.1, 1.0)
-"""Values of C that dev selects among."""
-_TOLERANCE = 1e-3
+PENALTIES = (0.001, 0.01, 0.1, 1.0)
+"""Values of C, scikit-learn's inverse penalty, that dev selects among."""
+_MOST_STEPS = 500
+_TOLERANCE = 1e-4
+"""Of the loss an utterance, between two steps."""
 
 
 def logistic_predictions(
-    values: Float[np.ndarray, "utterances dim"],
+    values: Float64[np.ndarray, "utterances dim"],
     wanted: Sequence[np.ndarray],
     folds: Sequence[Fold],
     classes: Sequence[str],
@@ -33,60 +37,101 @@ def logistic_predictions(
         folds: Of both.
         classes: All classes of the target.
     """
+    names = np.asarray(classes, dtype=object)
     found = [np.empty_like(own) for own in wanted]
     for fold in folds:
-        train, dev = _rotated(values, fold.train, fold.dev)
-        first = wanted[0]
+        search = Rotated.of(values[fold.train], values[fold.dev])
+        truth = list(wanted[0][fold.dev])
         scores = [
-            _uar(first[fold.dev], _fitted(train, first[fold.train], c).predict(dev), classes)
-            for c in PENALTIES
+            _uar(truth, search.predict(wanted[0][fold.train], names, c), classes) for c in PENALTIES
         ]
         best = PENALTIES[int(np.argmax(scores))]
         both = np.concatenate([fold.train, fold.dev])
-        train, test = _rotated(values, both, fold.test)
+        refit = Rotated.of(values[both], values[fold.test])
         for own, guess in zip(wanted, found, strict=True):
-            guess[fold.test] = _fitted(train, own[both], best).predict(test)
+            guess[fold.test] = refit.predict(own[both], names, best)
     return found
 
 
-class _Constant:
-    """Predicts the only class that there is."""
+class Rotated(NamedTuple):
+    """A training part in the space that it spans, along its principal axes, and further samples.
 
-    def __init__(self, label: str) -> None:
-        self._label = label
+    A penalty on the squared norm has its optimum in that space, and a rotation keeps the norm, so
+    the model is that of all columns.
 
-    def predict(self, values: np.ndarray) -> np.ndarray:
-        """Return it for everybody."""
-        return np.full(len(values), self._label, dtype=object)
-
-
-def _fitted(
-    values: np.ndarray, labels: np.ndarray, penalty: float
-) -> LogisticRegression | _Constant:
-    if len(set(labels)) == 1:  # what a fold leaves of a rare class
-        return _Constant(labels[0])
-    model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=5_000, tol=_TOLERANCE)
-    model.fit(values, labels)
-    return model
-
-
-def _rotated(
-    values: np.ndarray, train: np.ndarray, other: np.ndarray
-) -> tuple[Float[np.ndarray, "train _"], Float[np.ndarray, "other _"]]:
-    """Standardise by train, and rotate to the space that train spans: of no more columns than rows.
-
-    A penalty on the squared norm has its optimum there, and a rotation keeps that norm, so the
-    model is the same and is fitted several times faster where there are fewer samples than columns.
+    Attributes:
+        train: [train, axes].
+        other: [other, axes].
+        energy: Squared length of each column of `train`.
     """
-    known = values[train].astype(np.float64)
-    mean, scale = known.mean(axis=0), known.std(axis=0)
-    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 1e-6 * abs(mean))
-    known, further = (known - mean) * inverse, (values[other] - mean) * inverse
-    if known.shape[0] >= known.shape[1]:
-        return known, further
-    _, _, basis = np.linalg.svd(known, full_matrices=False)
-    return known @ basis.T, further @ basis.T
+
+    train: Float64[np.ndarray, "train axes"]
+    other: Float64[np.ndarray, "other axes"]
+    energy: Float64[np.ndarray, " axes"]
+
+    @classmethod
+    def of(cls, train: np.ndarray, other: np.ndarray) -> "Rotated":
+        """Standardise by the training part, and rotate."""
+        mean, scale = train.mean(axis=0), train.std(axis=0)
+        inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 1e-6 * abs(mean))
+        known, further = (train - mean) * inverse, (other - mean) * inverse
+        if known.shape[0] <= known.shape[1]:
+            squares, left = np.linalg.eigh(known @ known.T)
+            kept = squares > squares[-1] * 1e-10
+            basis = known.T @ (left[:, kept] / np.sqrt(squares[kept]))
+        else:
+            squares, basis = np.linalg.eigh(known.T @ known)
+            kept = squares > squares[-1] * 1e-10
+            basis = basis[:, kept]
+        return cls(known @ basis, further @ basis, squares[kept])
+
+    def predict(self, labels: np.ndarray, classes: np.ndarray, penalty: float) -> np.ndarray:
+        """Fit to labels of the training part; return the classes of the further samples."""
+        present = np.array([name in set(labels) for name in classes])
+        names = classes[present]
+        coefficients, intercepts = fit_logistic(self, labels, names, penalty)
+        guess: np.ndarray = names[(self.other @ coefficients + intercepts).argmax(axis=1)]
+        return guess
 
 
-def _uar(truth: np.ndarray, guess: np.ndarray, classes: Sequence[str]) -> float:
-    return float(uar_from_confusion(confusion_of(list(truth), list(guess), classes)))
+def fit_logistic(
+    part: Rotated, labels: np.ndarray, classes: np.ndarray, penalty: float
+) -> tuple[Float64[np.ndarray, "axes classes"], Float64[np.ndarray, " classes"]]:
+    """Return coefficients W and intercepts of multinomial logistic regression.
+
+    sum_i s_i (-log p_i) + |W|^2 / (2 C), s = utterances / (classes * utterances of the class): that
+    of scikit-learn with balanced classes. Along principal axes the curvature is at most
+    1 / C + mean(s) energy / 2, so each axis is scaled by its root first: it converges in tens of
+    steps, where plain L-BFGS takes hundreds.
+
+    Args:
+        part: What is fitted.
+        labels: Of the training part.
+        classes: Those that occur.
+        penalty: C.
+    """
+    is_label = (labels[:, None] == classes[None, :]).astype(np.float64)
+    counts = is_label.sum(axis=0)
+    weights = is_label @ (len(labels) / (len(classes) * counts))
+    scale = 1 / np.sqrt(1 / penalty + 0.25 * part.energy)
+    num_axes, num_classes = part.train.shape[1], len(classes)
+
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        scaled = flat.reshape(num_axes + 1, num_classes)
+        coefficients = scale[:, None] * scaled[:-1]
+        logs = log_softmax(part.train @ coefficients + scaled[-1], axis=1)
+        wrong = weights[:, None] * (np.exp(logs) - is_label)
+        value = -(weights * (logs * is_label).sum(axis=1)).sum()
+        value += (coefficients**2).sum() / (2 * penalty)
+        slope = scale[:, None] * (part.train.T @ wrong + coefficients / penalty)
+        return float(value), np.concatenate([slope, wrong.sum(axis=0)[None]]).ravel()
+
+    start = np.zeros((num_axes + 1) * num_classes)
+    options = {"maxiter": _MOST_STEPS, "ftol": _TOLERANCE / len(labels), "gtol": _TOLERANCE}
+    solved = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    found = solved.x.reshape(num_axes + 1, num_classes)
+    return scale[:, None] * found[:-1], found[-1]
+
+
+def _uar(truth: Sequence[str], guess: np.ndarray, classes: Sequence[str]) -> float:
+    return float(uar_from_confusion(confusion_of(truth, list(guess), classes)))
