@@ -69,8 +69,8 @@ def other_value(one):
         return next(name for name in one.choices if name != one.default)
     if one.is_mapping:
         return {"heads": 8}
-    text = {int: 7, float: 0.25}.get(one.value, "other")
-    return (text, "two") if one.is_several else text
+    text, more = {int: (7, 8), float: (0.25, 0.5)}.get(one.value, ("other", "two"))
+    return (text, more) if one.is_several else text
 
 
 @pytest.mark.parametrize("name", SETTINGS)

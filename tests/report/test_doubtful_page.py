@@ -45,7 +45,7 @@ def test_each_utterance_has_evidence_and_three_decisions():
     assert len(elements.of("select")) == 5
 
 
-def test_the_suggested_class_is_selected_and_the_label_is_no_choice():
+def test_the_suggested_class_is_selected_of_all_but_the_label():
     text = page_of(made_audit(1))
     assert "<option selected>neutral</option><option>sadness</option>" in text
     assert "<option>anger" not in text
@@ -70,7 +70,9 @@ def test_names_cannot_become_elements():
 
 
 def test_the_page_asks_for_nothing_from_elsewhere():
-    elements = Elements(page_of(made_audit()))
+    text = page_of(made_audit())
+    assert "Content-Security-Policy\" content=\"default-src 'none';" in text
+    elements = Elements(text)
     for tag in ("link", "img", "iframe"):
         assert elements.of(tag) == []
     assert all("src" not in one for one in elements.of("script"))

@@ -100,6 +100,16 @@ def test_a_store_of_other_utterances_is_refused(explorable, stores):
         panels(explorable.results, stores=("nowhere.zarr",))
 
 
+def test_a_folder_of_the_corpus_that_is_none_is_refused(explorable):
+    with pytest.raises(MissingInputError, match="--root nowhere: expected the folder of a corpus"):
+        panels(explorable.results, audio=1, roots=("nowhere",))
+
+
+def test_a_map_without_a_page_is_said(explorable, tmp_path, capsys):
+    tokser.report(explorable.results, map=True, formats="md", out=tmp_path / "tables")
+    assert "which only the page has" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_store_that_changed_since_is_said(explorable, tmp_path, capsys):
     results = tmp_path / "results"
     shutil.copytree(explorable.results, results)

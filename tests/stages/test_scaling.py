@@ -12,6 +12,7 @@ from tokser.cli import main
 from tokser.config import GridSettings, PoolSettings, ScalingSettings
 from tokser.errors import InputError, SettingsError
 from tokser.experiments.scaling.table import FITS, SCALING
+from tokser.report.scaling_tables import scaling_tables
 from tokser.stages.pool import pool
 from tokser.stages.report import ReportSettings, report
 from tokser.stages.scaling import scaling
@@ -148,7 +149,15 @@ def test_the_page_shows_curves_and_power_laws(found, tmp_path):
     report(ReportSettings(results=(found[0].out,), out=page))
     text = page.read_text()
     assert "More training speakers" in text
-    assert "Error limit" in text
+    assert "power law over speakers" in text
+    curves = (
+        found[1]
+        .scores.replace({"features": NOISE}, "third")
+        .pipe(lambda own: pd.concat([own[own["features"] == "third"], found[1].scores]))
+    )
+    first, *_ = scaling_tables(curves, found[1].fits)
+    assert [row[0] for row in first.rows] == ["third", NOISE, FEATURE]
+    assert [column.name for column in first.columns[1:]] == ["1", "2", "4", "6"]
     assert "tokser scaling --store" in text
 
 

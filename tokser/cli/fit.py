@@ -27,8 +27,8 @@ def fit(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None
     """Train a model on everything, and keep it with its score in a folder.
 
     Grid point, layer and weights are selected by the dev parts of the protocol's folds; the score
-    that the model card shows is that of their test parts. Then the head is trained on every usable
-    utterance.
+    that the model card shows is that of their test parts, which calibrate its probabilities, too.
+    Then the head is trained on every usable utterance.
     """
     from tokser.stages.fit import fit as run
 
@@ -40,12 +40,16 @@ def fit(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None
     settings.setdefault("out", home / "models" / str(settings["dataset"]))
     out = run(FitSettings.parse(settings, where="tokser fit"))
     from tokser.experiments.models.card import score_line
+    from tokser.experiments.models.card_calibration import calibration_line
     from tokser.experiments.models.folder import load_model, types_within
 
     model = load_model(out, trusted=types_within(out))
     if as_json:
         estimate = None if model.estimate is None else vars(model.estimate)
-        print_json({"out": out, "members": [m.params for m in model.members], "score": estimate})
+        content = {"out": out, "members": [m.params for m in model.members], "score": estimate}
+        print_json(content | {"calibration": model.calibration})
         return
     tell(score_line(model))
+    if model.calibration is not None:
+        tell(calibration_line(model))
     tell(f"model -> {out}")

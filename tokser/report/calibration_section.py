@@ -19,35 +19,48 @@ _MEASURES = {"ece": "ECE", "classwise_ece": "Classwise ECE", "brier": "Brier", "
 
 def calibration_panels(table: pd.DataFrame, name: str, title: str) -> list[Panel]:
     """Show errors of calibration before and after, a row for each configuration."""
+    brief = (
+        ColumnGroup((Column("Features"), Column("Protocol"))),
+        ColumnGroup((Column("Before", "interval"), Column("Calibrated", "interval"),
+                     Column("If exact", "number")), "ECE"),
+        ColumnGroup((Column("Temperature", "number"),)),
+    )  # fmt: skip
     columns = tuple(Column(heading, "interval") for heading in _MEASURES.values())
     groups = (
         ColumnGroup((Column("Features"), Column("Protocol"))),
         ColumnGroup(columns, "Before"),
         ColumnGroup(columns, "Calibrated"),
-        ColumnGroup((Column("Temperature", "number"), Column("ECE if exact", "number"))),
     )
+    shown: list[tuple[Cell, ...]] = []
     rows: list[tuple[Cell, ...]] = []
     notes = [
         "ECE: expected calibration error, how far the probability of the predicted class is from "
         "how often it is right, in 15 bins of equal mass; NLL: negative log likelihood in nats; "
         "AURC: area under the risk-coverage curve. The smaller, the better.",
-        "ECE if exact: its mean if the probabilities before were exact; with this many utterances "
-        "it is never 0.",
-        "In brackets: 95 % intervals that leave out one speaker (or session) at a time.",
+        "If exact: mean ECE if the probabilities before were exact; with this many utterances it "
+        "is never 0. Temperature: above 1 the head was too sure.",
+        "95 % intervals leave out one speaker (or session) at a time.",
     ]
     for _, own in table.groupby(_KEY, sort=False):
         raw, after = (own[own["probabilities"] == k].iloc[0] for k in ("raw", "calibrated"))
-        cells = [_with_ends(one, column) for one in (raw, after) for column in _MEASURES]
+        first = (_name(raw, table), _protocol(raw))
         temperature = Number(float(after["temperature"]), digits=2, scale=1)
+        errors = [_with_ends(one, "ece") for one in (raw, after)]
         exact = Number(float(raw["ece_if_calibrated"]), digits=3, scale=1)
-        rows.append((_name(raw, table), _protocol(raw), *cells, temperature, exact))
+        shown.append((*first, *errors, exact, temperature))
+        rows.append(
+            (*first, *(_with_ends(one, column) for one in (raw, after) for column in _MEASURES))
+        )
         if raw["outputs"] != "probabilities":
             notes.append(f"{_name(raw, table)}: a softmax of decision values; no probabilities.")
         if after["note"]:
             notes.append(f"{_name(raw, table)}: temperature {after['note']}.")
-    shown = Table(f"{name}-calibration", f"{title}: calibration", groups, tuple(rows),
-                  notes=tuple(dict.fromkeys(notes)))  # fmt: skip
-    return [Panel("Calibration of probabilities", note=_made(table), tables=[shown])]
+    told = tuple(dict.fromkeys(notes))
+    caption = f"{title}: calibration"
+    main = Table(f"{name}-calibration", caption, brief, tuple(shown), notes=told)
+    whole = Table(f"{name}-calibration-measures", f"{caption}, all measures", groups, tuple(rows))
+    folded = {"All measures with their intervals": whole}
+    return [Panel("Calibration of probabilities", _made(table), tables=[main], folded=folded)]
 
 
 def reliability_panels(table: pd.DataFrame, name: str, title: str) -> list[Panel]:
@@ -90,7 +103,10 @@ def coverage_panels(table: pd.DataFrame, name: str, title: str) -> list[Panel]:
             folded[f"Coverage by class and speaker: {where}, {at}"] = _group_table(
                 mine[mine["group_kind"] != "all"], f"{what}-groups", f"{title}: {caption}"
             )
-    return [Panel("Prediction sets", _SETS, figures, tables, folded)]
+    return [
+        Panel("Prediction sets", _SETS, tables=tables),
+        Panel("Coverage by speaker", _which(table), figures, folded=folded),
+    ]
 
 
 def risk_panels(table: pd.DataFrame, name: str, title: str) -> list[Panel]:
@@ -120,21 +136,30 @@ _SETS = (
 def _coverage_table(whole: pd.DataFrame, name: str, caption: str) -> Table:
     columns = (
         Column("Features"), Column("Protocol"), Column("Sets for"), Column("Asked for, %"),
-        Column("Coverage, %", "interval"), Column("Least of a speaker, %", "number"),
-        Column("Classes in a set", "interval"), Column("Promised for"),
+        Column("Coverage, %", "interval"), Column("Least, %", "number"),
+        Column("Classes in a set", "number"), Column("Promised"),
     )  # fmt: skip
     rows: list[tuple[Cell, ...]] = []
+    reasons: dict[str, None] = {}
     for row in whole.to_dict("records"):
         least = Number(float(row["least_coverage"]))
-        promise: Cell = str(row["promise"])
-        if str(promise).startswith("none"):
-            promise = Text(str(promise))
+        size = Number(float(row["mean_set_size"]), digits=2, scale=1)
+        kept, _, reason = str(row["promise"]).partition("none: ")
+        if reason:
+            reasons[f"Not promised: {reason}."] = None
+        given = "yes" if row["exchangeable"] == "speakers" else "if alike"
+        promised: Cell = given if kept else Text("no")
         rows.append(
             (_name(row, whole), _protocol(row), str(row["exchangeable"]),
              f"{100 * row['level']:g}", _with_ends(row, "coverage", digits=1, scale=100), least,
-             _with_ends(row, "mean_set_size", digits=2), promise)
+             size, promised)
         )  # fmt: skip
-    return Table(name, caption, (ColumnGroup(columns),), tuple(rows))
+    notes = (
+        "Least: of the speaker (or session) that is covered least. If alike: promised only for "
+        "utterances drawn like those that calibrated, which a new speaker's are not.",
+        *reasons,
+    )
+    return Table(name, caption, (ColumnGroup(columns),), tuple(rows), notes=notes)
 
 
 def _group_table(groups: pd.DataFrame, name: str, caption: str) -> Table:
@@ -164,8 +189,9 @@ def _selected(table: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFram
     """
     for _, own in table.groupby("protocol", sort=False):
         names = own[_KEY].drop_duplicates()
-        choices = names[names["features"].str.startswith("best(")]
-        key = (choices if len(choices) else names).iloc[-1 if len(choices) else 0]
+        is_choice = names["features"].str.startswith("best(")
+        is_choice |= names["classifier"].str.startswith("best(")
+        key = names[is_choice].iloc[-1] if is_choice.any() else names.iloc[0]
         mine = own[(own["features"] == key["features"]) & (own["classifier"] == key["classifier"])]
         yield {str(column): key[column] for column in _KEY}, mine
 

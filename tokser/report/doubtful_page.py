@@ -106,7 +106,7 @@ def _item(
     recording = recordings.get(name, Recording(""))
     neighbours = f"{100 * row['neighbours_share']:.0f} % are {label}"
     if row["neighbours_label"] != label:
-        neighbours += f", most are {row['neighbours_label']}"
+        neighbours += f", most often they are {row['neighbours_label']}"
     return _Item(
         rank=int(row["rank"]),
         id=name,

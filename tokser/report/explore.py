@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from tokser.config import ReportSettings
-from tokser.errors import InputError, MissingPackageError, list_some
+from tokser.errors import InputError, MissingInputError, MissingPackageError, list_some
 from tokser.experiments.results import TRANSFER
 from tokser.functionals.tables import read_functionals
 from tokser.progress import say, warn
@@ -69,6 +69,14 @@ def explore(
         InputError: What was asked for by name cannot be had.
         StoreError: A store that was named is none, is damaged, or is another's.
     """
+    for folder in settings.roots:
+        if not folder.is_dir():
+            raise MissingInputError(
+                f"--root {folder}",
+                expected="the folder of a corpus",
+                got="no such folder",
+                remedy="Correct the path.",
+            )
     named = NamedStores(settings.stores)
     found = [_opened(section, settings, named) for section in sections]
     named.require_used()

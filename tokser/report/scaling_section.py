@@ -4,8 +4,14 @@ from collections.abc import Sequence
 
 from tokser.experiments.scaling.table import FITS, SCALING
 from tokser.report import naming
-from tokser.report.scaling_tables import fits_table, scores_table
+from tokser.report.scaling_tables import (
+    SIDE_BY_SIDE,
+    fits_table,
+    overview_table,
+    scores_table,
+)
 from tokser.report.study import Figure, Panel, Study, StudyKind
+from tokser.report.table import Table
 
 __all__ = ["SCALE", "scaling_panels"]
 
@@ -28,9 +34,20 @@ def scaling_panels(study: Study, name: str, title: str) -> list[Panel]:
         file = naming.file_name("-".join(filter(None, (name, str(target), str(varied)))))
         heading = ": ".join(filter(None, (str(target), _TITLES[str(varied)])))
         drawing = figures[name_of_figure(str(target), str(varied))]
-        scored, fitted = scores_table(own, file), fits_table(of_curves, f"{file}-fits")
-        tables = [*scored.side_by_side(2), fitted]
-        panels.append(Panel(heading, figures=[Figure(file, drawing, _CAPTION)], tables=tables))
+        fitted, folded = fits_table(of_curves, f"{file}-fits"), dict[str, Table]()
+        if own["features"].nunique() > SIDE_BY_SIDE:
+            scored = overview_table(own, file)
+            folded = {
+                f"{one}, with intervals": scores_table(
+                    own[own["features"] == one], naming.file_name(f"{file}-{one}")
+                )
+                for one in dict.fromkeys(own["features"])
+            }
+        else:
+            scored = scores_table(own, file)
+        shown = [Figure(file, drawing, _CAPTION)]
+        panels.append(Panel(heading, figures=shown, tables=[scored], folded=folded))
+        panels.append(Panel(f"{heading}: power law", tables=[fitted]))
     return panels
 
 
@@ -38,7 +55,7 @@ _EXPLANATION: Sequence[str] = (
     "Heads are trained on nested subsets of the training speakers, drawn several times, and "
     "predict the same test speakers. Once the number of speakers varies, each with all utterances; "
     "once the number of utterances of every speaker, with all speakers.",
-    "A power law is fitted to each curve: 1 - score = error limit + factor · n^(-exponent). It "
+    "A power law is fitted to each curve: 1 - score = limit + factor · n^(-exponent). It "
     "predicts what twice as many would score, if the new speakers or utterances are like these.",
 )
 SCALE = StudyKind(

@@ -1,14 +1,17 @@
 """Learning curves as tables: scores by size, and the power law of each curve."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from tokser.report.naming import file_name
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
-__all__ = ["fits_table", "scaling_tables", "scores_table"]
+__all__ = ["fits_table", "overview_table", "scaling_tables", "scores_table"]
 
+SIDE_BY_SIDE = 2
+"""Features whose intervals fit beside each other."""
 _SIZES = {
     "speakers": "training speakers, each with all utterances",
     "utterances": "utterances of each training speaker, all speakers",
@@ -19,7 +22,7 @@ _INTERVALS = (
     "draws of subsets."
 )
 _LAW = (
-    "1 - score = error limit + factor · n^(-exponent), in percent but for the exponent. 95 %: "
+    "1 - score = limit + factor · n^(-exponent), in percent but for the exponent. 95 %: "
     "bootstrap over test speakers and draws."
 )
 
@@ -32,7 +35,9 @@ def scaling_tables(scores: pd.DataFrame, fits: pd.DataFrame) -> Iterator[Table]:
         fits: The same, `FITS`.
     """
     for (target, varied), own in scores.groupby(["target", "varied"], sort=False):
-        yield scores_table(own, _name("scaling", target, varied))
+        is_wide = own["features"].nunique() > SIDE_BY_SIDE
+        table = overview_table if is_wide else scores_table
+        yield table(own, _name("scaling", target, varied))
     for (target, varied), own in fits.groupby(["target", "varied"], sort=False):
         yield fits_table(own, _name("scaling-fits", target, varied))
 
@@ -41,10 +46,42 @@ def _name(kind: str, target: object, varied: object) -> str:
     return file_name("-".join(filter(None, (kind, str(target), str(varied)))))
 
 
+def overview_table(scores: pd.DataFrame, name: str) -> Table:
+    """Show the scores of many features without intervals: features down, sizes across."""
+    first = scores.iloc[0]
+    varied = str(first["varied"])
+    column = "num_speakers" if varied == "speakers" else "utterances_per_speaker"
+    sizes = scores.drop_duplicates("size").sort_values("size")
+    headings = [Column(f"{one:.0f}", "number") for one in sizes[column]]
+    best = scores.groupby("size")["score"].max()
+    rows: list[tuple[Cell, ...]] = [
+        (
+            str(feature),
+            *(
+                Number(float(row["score"]), is_best=row["score"] == best[row["size"]])
+                for row in own.sort_values("size").to_dict("records")
+            ),
+        )
+        for feature, own in scores.groupby("features", sort=False)
+    ]
+    groups = (ColumnGroup((Column("Features"),)), ColumnGroup(tuple(headings), _HEADS[varied]))
+    notes = (
+        "Bold: the highest of its size; the test set selected it, so it is no estimate.",
+        f"Chance {Number(first['chance'])}; n = {first['n_test']}.",
+    )
+    return Table(name, _caption(first), groups, tuple(rows), notes=notes)
+
+
+def _caption(first: "pd.Series[Any]") -> str:
+    target, metric = str(first["target"]), str(first["metric"]).upper()
+    about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
+    return f"{about}: {metric} by {_SIZES[str(first['varied'])]}, in percent"
+
+
 def scores_table(scores: pd.DataFrame, name: str) -> Table:
     """Show the scores of one target and varied number: sizes down, features across."""
     first = scores.iloc[0]
-    varied, target = str(first["varied"]), str(first["target"])
+    varied = str(first["varied"])
     features = list(dict.fromkeys(scores["features"]))
     metric = str(first["metric"]).upper()
     plain = (Column(_HEADS[varied]), Column("Trained on", "number"), Column("Lacking", "number"))
@@ -62,7 +99,6 @@ def scores_table(scores: pd.DataFrame, name: str) -> Table:
             own = of_size[of_size["features"] == one].iloc[0]
             row += [_number(own["score"], own["low"], own["high"]), Number(own["draw_std"])]
         rows.append(tuple(row))
-    about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
     lacking = (
         f"Lacking: of {first['num_subsets']} subsets those without one of the classes, which they "
         "never predict.",
@@ -71,8 +107,7 @@ def scores_table(scores: pd.DataFrame, name: str) -> Table:
     notes += dict.fromkeys(f"No interval: {why}." for why in scores["no_interval"] if why)
     if scores["chance"].any():
         notes.append(f"Chance {Number(first['chance'])}; n = {first['n_test']}.")
-    caption = f"{about}: {metric} by {_SIZES[varied]}, in percent"
-    return Table(name, caption, groups, tuple(rows), notes=tuple(notes))
+    return Table(name, _caption(first), groups, tuple(rows), notes=tuple(notes))
 
 
 def fits_table(fits: pd.DataFrame, name: str) -> Table:
@@ -81,13 +116,13 @@ def fits_table(fits: pd.DataFrame, name: str) -> Table:
     varied, target = str(first["varied"]), str(first["target"])
     metric, largest = str(first["metric"]).upper(), f"{first['largest']:.0f}"
     columns = (
-        *(Column("Features"), Column("Error limit", "interval"), Column("Exponent", "interval")),
+        *(Column("Features"), Column("Limit", "number"), Column("Exponent", "interval")),
         *(Column(f"{metric} at 2n", "interval"), Column("Gain", "interval")),
     )
     rows = [
         (
             str(row["features"]),
-            _of(row, "limit"),
+            None if pd.isna(row["limit"]) else Number(float(row["limit"])),
             _of(row, "exponent", scale=1, digits=2),
             _of(row, "score_at_double"),
             _of(row, "gain_per_doubling", is_difference=True),

@@ -147,7 +147,7 @@ def _settings(folders: Sequence[Experiment], name: str, title: str) -> Iterator[
     differences = settings_that_differ(named_folders(folders), opens_remote=False)
     caption = f"{title}: settings that differ between the folders"
     table = settings_table(differences, f"{name}-settings", caption)
-    note = "`tokser compare-results` tests their scores against each other."
+    note = "tokser compare-results tests their scores against each other."
     yield Panel("Settings that differ", note=note, tables=[table])
 
 

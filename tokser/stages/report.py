@@ -55,9 +55,9 @@ def _explored(settings: ReportSettings, inputs: "Inputs") -> "list[Section]":
     from tokser.stages.embed_recordings import embed_recordings
 
     sections = find_sections(inputs)
-    if set(settings.formats) <= {"png", "pdf", "svg"}:
-        return sections
     if "html" not in settings.formats:
+        if settings.map or settings.audio:
+            say("report: no map and no recordings, which only the page has: add --format html")
         settings = settings.model_copy(update={"map": None, "audio": 0})
     return explore(sections, settings, embed_recordings, attention_anchors(inputs.runs))
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tokser.experiments.calibration.cross_fit import (
+    MOST_GROUPS,
     SetChoice,
     calibrate_by_dev,
     calibrate_by_speakers,
@@ -38,6 +39,14 @@ def test_what_others_fit_is_what_is_used(predicted):
     assert found.sets["speakers", 0.9][own].all()
     argmax = found.predicted.probabilities.argmax(axis=1)
     assert (argmax == predicted.probabilities.argmax(axis=1)).all()
+
+
+def test_many_speakers_are_calibrated_in_groups(predict_some):
+    made = predict_some(num_speakers=MOST_GROUPS + 3, each=4)
+    found = calibrate_by_speakers(made, CHOICE)
+    assert len(found.fitted) == MOST_GROUPS
+    assert {one.num_units for one in found.fitted.values()} == {MOST_GROUPS + 1, MOST_GROUPS + 2}
+    assert np.isfinite(found.predicted.probabilities).all()
 
 
 def test_a_fold_is_calibrated_by_its_dev_part(predicted, predict_some):

@@ -1,5 +1,7 @@
 """`tokser classify --calibrate` as a library calls it."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,10 +91,12 @@ def test_every_configuration_has_its_rows(by_speakers):
 
 
 def test_scores_are_those_of_an_uncalibrated_run(made, by_speakers):
-    plain = made("plain", calibrate=None, heads=("logreg", "svm"))
+    plain = made("plain", calibrate=None, coverage=(0.9,), heads=("logreg", "svm"))
     for name in ("results.csv", "summary.csv", "predictions.parquet", "splits.json"):
         assert (plain / name).read_bytes() == (by_speakers / name).read_bytes()
     assert not any((plain / table.file).exists() for table in CALIBRATION_TABLES)
+    settings = json.loads((plain / "provenance.json").read_text())["settings"]
+    assert not {"calibrate", "coverage", "set_score"} & set(settings)  # as versions before wrote
 
 
 def test_tables_follow_from_the_predictions(made, by_speakers):

@@ -383,6 +383,8 @@ def test_probabilities_are_calibrated_by_the_test_predictions(settings, store, t
 def test_calibration_changes_probabilities_and_nothing_else(settings, store):
     with_it, without = (load_model(fit(settings(f"to-{on}", calibrate=on))) for on in (True, False))
     assert without.calibration is None
+    settings_of = with_it.provenance["settings"]
+    assert not {"calibrate", "coverage"} & set(settings_of)  # as versions before wrote
     raw = without.predict_store(store)
     pd.testing.assert_frame_equal(with_it.showing(raw=True).predict_store(store), raw)
     assert (with_it.predict_store(store)["label"] == raw["label"]).all()

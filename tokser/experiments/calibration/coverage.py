@@ -84,7 +84,8 @@ def _where(
 def _of_unit(
     tested: SeedPredictions, name: str, held: Sequence[np.ndarray], sizes: Sequence[np.ndarray]
 ) -> _Row:
-    chosen = [one.units == name for one in tested.seeds]
+    number = tested.names.index(name)
+    chosen = [places == number for places in tested.places]
     ids = np.concatenate([p.ids[c] for p, c in zip(tested.seeds, chosen, strict=True)])
 
     def by_utterance(values: Sequence[np.ndarray]) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class SeedPredictions:
         """Test utterances of a seed, on average."""
         return sum(map(len, self.seeds)) / len(self.seeds)
 
-    @property
+    @cached_property
     def places(self) -> list[np.ndarray]:
         """Position of the unit of each utterance, by seed."""
         order = {name: place for place, name in enumerate(self.names)}

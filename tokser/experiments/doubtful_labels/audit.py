@@ -117,22 +117,26 @@ def audit_labels(
             "path": utterances["path"].loc[ids].to_numpy(),
         }
     )
-    for column, by in _RANKED.items():
-        own[column] = own[by].rank(method="min").astype("Int64")
-    ordered = own.sort_values(["support", "self_confidence", "id"], ignore_index=True)
-    ordered["rank"] = np.arange(1, len(ordered) + 1)
-    probable = predicted.probabilities.add_prefix(PROBABILITY).loc[ordered["id"]]
-    table = pd.concat([ordered, probable.reset_index(drop=True)], axis=1)
     noise = _noise(confident, codes, probabilities, predicted.classes)
     who = "of other speakers" if neighbours.are_others else "of all speakers"
     found_by = f"{int(counts[0].sum())} nearest utterances {who} by {neighbours.expression}"
     return LabelAudit(
-        DOUBTFUL.ordered(table),
+        _ranked(own, predicted),
         LABEL_NOISE.frame(noise),
         predicted.model,
         found_by,
         neighbours.features,
     )
+
+
+def _ranked(own: pd.DataFrame, predicted: OutOfFold) -> pd.DataFrame:
+    """Return the table, the least support first, with a rank by each source and probabilities."""
+    for column, by in _RANKED.items():
+        own[column] = own[by].rank(method="min").astype("Int64")
+    ordered = own.sort_values(["support", "self_confidence", "id"], ignore_index=True)
+    ordered["rank"] = np.arange(1, len(ordered) + 1)
+    probable = predicted.probabilities.add_prefix(PROBABILITY).loc[ordered["id"]]
+    return DOUBTFUL.ordered(pd.concat([ordered, probable.reset_index(drop=True)], axis=1))
 
 
 _RANKED = {

@@ -6,7 +6,7 @@ from tokser.experiments.models.calibration import Calibration
 from tokser.experiments.models.markdown import markdown_table, plain
 from tokser.experiments.models.model import Model
 
-__all__ = ["calibration_sections"]
+__all__ = ["calibration_line", "calibration_sections"]
 
 _MEASURES = {
     "ece": "expected calibration error (15 bins of equal mass)",
@@ -16,6 +16,18 @@ _MEASURES = {
     "nll": "negative log likelihood, nats",
     "aurc": "area under the risk-coverage curve",
 }
+
+
+def calibration_line(model: Model) -> str:
+    """Return the calibration in one line; empty where there is none."""
+    calibration = model.calibration
+    if calibration is None:
+        return ""
+    before, after = (100 * row["ece"] for row in calibration.measures)
+    return (
+        f"calibration: temperature {calibration.temperature:.2f}, ECE {before:.1f} % before, "
+        f"{after:.1f} % after"
+    )
 
 
 def calibration_sections(model: Model) -> list[str]:

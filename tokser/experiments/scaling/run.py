@@ -1,7 +1,8 @@
 """Learning curves of one store: draw nested subsets, train on each, predict the same test parts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,15 +100,12 @@ def run_scaling(settings: ScalingSettings, out: Path) -> Trained:
         num_speakers=settings.num_speakers,
         num_utterances=settings.num_utterances,
     )
-    draws = {
-        seed: tuple(draw_subsets(folds, dataset.speakers, labels, sizes, seed=seed))
-        for seed in seeds
-    }
-    _check_subsets([one for drawn in draws.values() for one in drawn], labels)
+    draw = partial(draw_subsets, folds, dataset.speakers, labels, sizes)
+    _check_subsets(map(draw, seeds), labels)
     ledger = open_ledger(experiment, stamp, dataset)
     with stamp.claim(out):
         restore_ledger(out, ledger)
-        trainer = SubsetTrainer(dataset, experiment, head, folds, draws, ledger)
+        trainer = SubsetTrainer(dataset, experiment, head, folds, draw, ledger)
         label = f"scaling {store.dataset}"
         run_units(units, task.tables, out, label, trainer.num_models, trainer.run)
     return Trained(dataset, units, folds, stamp)
@@ -150,16 +148,19 @@ def _sums_of_features(
     return [one for one in found if isinstance(one, Early)]
 
 
-def _check_subsets(subsets: Sequence[Subset], labels: "pd.Series[str] | None") -> None:
+def _check_subsets(draws: Iterable[Iterable[Subset]], labels: "pd.Series[str] | None") -> None:
     """Refuse subsets of one class; say how many lack one."""
     if labels is None:
         return
-    require_two_classes(subsets)
-    known = set(labels)
-    lacking = Counter(name for one in subsets for name in known - set(one.classes))
+    known, lacking, number = set(labels), Counter[str](), 0
+    for drawn in draws:
+        subsets = list(drawn)
+        require_two_classes(subsets)
+        lacking.update(name for one in subsets for name in known - set(one.classes))
+        number += len(subsets)
     if lacking:
         counted = [f"{name} ({count})" for name, count in sorted(lacking.items())]
         warn(
-            f"of {len(subsets)} subsets some lack a class, which they never predict: "
+            f"of {number} subsets some lack a class, which they never predict: "
             f"{list_some(counted, most=20)}; num_lacking in the table counts them by size"
         )

@@ -40,7 +40,6 @@ def draw_subsets(
     speakers: "pd.Series[str]",
     labels: "pd.Series[str] | None",
     sizes: Sizes,
-    *,
     seed: int,
 ) -> Iterator[Subset]:
     """Draw an order of speakers and of their utterances in each fold, and cut it at every size.

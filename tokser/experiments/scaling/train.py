@@ -1,6 +1,6 @@
 """One order of speakers and utterances: a model of each of its subsets, and what it predicts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeAlias
@@ -37,7 +37,7 @@ class SubsetTrainer:
         settings: Grid, device, ledger.
         head: What is trained.
         folds: Whose test parts are predicted.
-        draws: Subsets by seed.
+        draw: Makes the subsets of a seed; of every seed there are as many.
         ledger: Where evaluations are recorded.
     """
 
@@ -47,15 +47,16 @@ class SubsetTrainer:
         settings: ExperimentSettings,
         head: Head,
         folds: Sequence[Split],
-        draws: Mapping[int, Sequence[Subset]],
+        draw: Callable[[int], Iterable[Subset]],
         ledger: Ledger,
     ) -> None:
         self._dataset, self._settings, self._head = dataset, settings, head
-        self._folds, self._draws, self._ledger = folds, draws, ledger
+        self._folds, self._draw, self._ledger = folds, draw, ledger
         self._device = str(resolve_device(settings.device)) if head.is_network else "cpu"
         self._early = {str(early): early for early in dataset.trained}
         self._held: tuple[str, HeadInputs] | None = None
         self._of_all: dict[_Place, np.ndarray] = {}
+        self._num_subsets: int | None = None
 
     @property
     def _plain_head(self) -> SweptHead | None:
@@ -66,7 +67,9 @@ class SubsetTrainer:
 
     def num_models(self, unit: Unit) -> int:
         """Count the models of a unit."""
-        number = len(self._draws[unit.seed])
+        if self._num_subsets is None:
+            self._num_subsets = sum(1 for _ in self._draw(unit.seed))
+        number = self._num_subsets
         return number if self._plain_head else self._head.num_models(number, self._settings.grid)
 
     def run(self, unit: Unit, on_models: Callable[[int], None]) -> SearchResult:
@@ -76,7 +79,7 @@ class SubsetTrainer:
             Predictions with the columns fold, varied, size, id, truth (of classes: label) and
             prediction; as trials a row of each subset.
         """
-        subsets, data = self._draws[unit.seed], self._data(unit)
+        subsets, data = list(self._draw(unit.seed)), self._data(unit)
         self._record(unit, subsets)
         plain = self._plain_head
         if plain is None:
