@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float64
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 
 from tokser.experiments.probing.folds import Fold
 from tokser.experiments.statistics.metrics import confusion_of, uar_from_confusion
@@ -133,7 +134,8 @@ def fit_logistic(
 
     start = np.zeros((num_axes + 1) * num_classes)
     options = {"maxiter": _MOST_STEPS, "ftol": _TOLERANCE / len(labels), "gtol": _TOLERANCE}
-    solved = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    with threadpool_limits(limits=1):  # its vectors are short: threads would wait for each other
+        solved = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     found = solved.x.reshape(num_axes + 1, num_classes)
     return scale[:, None] * found[:-1], found[-1]
 
