@@ -39,7 +39,7 @@ def test_the_commands_are_those_that_are_promised():
         "report",
         *("attention", "audit", "classify", "compare", "fit", "regress"),
         *("predict", "export-model", "transfer", "tune", "apply", "transcribe", "encoders"),
-        *("probe", "similarity", "scaling", "compare-results", "labels", "relabel"),
+        *("probe", "similarity", "scaling", "labels", "relabel", "compare-results"),
         *(
             "store info",
             "store verify",

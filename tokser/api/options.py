@@ -54,6 +54,8 @@ class PoolOptions(TypedDict, total=False):
     """Of `tokser.pool`."""
 
     functionals: Names
+    acoustic: bool
+    root: AnyPath | None
 
 
 class PretrainOptions(TypedDict, total=False):
@@ -148,6 +150,8 @@ class ExperimentOptions(FrameHeadOptions, total=False):
     search: Literal["grid", "optuna"]
     trials: int
     save_models: bool
+    by: Names
+    age_bands: float | Sequence[float]
     track: Names
 
 
@@ -201,6 +205,7 @@ class TranscribeOptions(TypedDict, total=False):
 class ProbeOptions(TypedDict, total=False):
     """Of `tokser.probe`."""
 
+    head: Literal["ridge", "logreg"]
     seed: int
     check: bool
 
