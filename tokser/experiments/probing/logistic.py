@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 
 from tokser.experiments.probing.folds import Fold
 from tokser.experiments.statistics.metrics import confusion_of, uar_from_confusion
@@ -74,16 +76,17 @@ class Rotated(NamedTuple):
         """Standardise by the training part, and rotate."""
         mean, scale = train.mean(axis=0), train.std(axis=0)
         inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 1e-6 * abs(mean))
-        known, further = (train - mean) * inverse, (other - mean) * inverse
+        # By torch, whose threads the caller keeps to one.
+        known, further = (torch.from_numpy((own - mean) * inverse) for own in (train, other))
         if known.shape[0] <= known.shape[1]:
-            squares, left = np.linalg.eigh(known @ known.T)
+            squares, left = torch.linalg.eigh(known @ known.T)
             kept = squares > squares[-1] * 1e-10
-            basis = known.T @ (left[:, kept] / np.sqrt(squares[kept]))
+            basis = known.T @ (left[:, kept] / squares[kept].sqrt())
         else:
-            squares, basis = np.linalg.eigh(known.T @ known)
+            squares, right = torch.linalg.eigh(known.T @ known)
             kept = squares > squares[-1] * 1e-10
-            basis = basis[:, kept]
-        return cls(known @ basis, further @ basis, squares[kept])
+            basis = right[:, kept]
+        return cls(*(own.numpy() for own in (known @ basis, further @ basis, squares[kept])))
 
     def predict(self, labels: np.ndarray, classes: np.ndarray, penalty: float) -> np.ndarray:
         """Fit to labels of the training part; return the classes of the further samples."""
@@ -115,20 +118,24 @@ def fit_logistic(
     weights = is_label @ (len(labels) / (len(classes) * counts))
     scale = 1 / np.sqrt(1 / penalty + 0.25 * part.energy)
     num_axes, num_classes = part.train.shape[1], len(classes)
+    train = torch.from_numpy(part.train)
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         scaled = flat.reshape(num_axes + 1, num_classes)
         coefficients = scale[:, None] * scaled[:-1]
-        logs = log_softmax(part.train @ coefficients + scaled[-1], axis=1)
+        outputs = (train @ torch.from_numpy(coefficients)).numpy() + scaled[-1]
+        logs = log_softmax(outputs, axis=1)
         wrong = weights[:, None] * (np.exp(logs) - is_label)
         value = -(weights * (logs * is_label).sum(axis=1)).sum()
         value += (coefficients**2).sum() / (2 * penalty)
-        slope = scale[:, None] * (part.train.T @ wrong + coefficients / penalty)
+        slope = (train.T @ torch.from_numpy(wrong)).numpy() + coefficients / penalty
+        slope *= scale[:, None]
         return float(value), np.concatenate([slope, wrong.sum(axis=0)[None]]).ravel()
 
     start = np.zeros((num_axes + 1) * num_classes)
     options = {"maxiter": _MOST_STEPS, "ftol": _TOLERANCE / len(labels), "gtol": _TOLERANCE}
-    solved = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    with threadpool_limits(limits=1):  # its vectors are short: threads would wait for each other
+        solved = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
     found = solved.x.reshape(num_axes + 1, num_classes)
     return scale[:, None] * found[:-1], found[-1]
 
