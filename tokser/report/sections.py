@@ -161,7 +161,7 @@ def _panels(folders: Sequence[Experiment], name: str, title: str) -> Iterator[Pa
             if table is not None and not any(table.equals(other) for other in found.values()):
                 found[folder] = table
         if len(found) == 1:
-            yield from kind.panels(*found.values(), name, title)
+            yield from kind.panels(next(iter(found.values())), name, title)
             continue
         for number, (folder, table) in enumerate(found.items(), start=1):
             prefix = f"{name}-{number}" if number > 1 else name
