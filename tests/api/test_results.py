@@ -35,7 +35,7 @@ def test_scores_by_group_and_gaps_are_tables(results):
     assert results.groups["n_test"].gt(0).all()
     sex = results.gaps.query("column == 'sex'")
     assert len(sex) == len(results.scores)
-    assert (sex["gap"] == sex["highest_score"] - sex["lowest_score"]).all()
+    np.testing.assert_array_equal(sex["gap"], sex["highest_score"] - sex["lowest_score"])
 
 
 def test_predictions_give_the_scores_again(results):

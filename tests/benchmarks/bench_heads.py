@@ -31,7 +31,7 @@ from tokser.experiments.frames import TermFrames
 from tokser.experiments.heads.attentive import HIDDEN
 from tokser.experiments.heads.registry import HEADS
 from tokser.experiments.pooled_feature import PooledFeature
-from tokser.experiments.search import search
+from tokser.experiments.search import search_seeds
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.training_data import TrainingData
 from tokser.store import Store, open_store
@@ -85,28 +85,24 @@ def ours(
     begin = time.perf_counter()
     frames = (TermFrames(sources, are_means=are_means),)
     utterances = store.utterances
-    for seed in SEEDS:
-        nothing = pd.DataFrame(index=utterances.index)
-        target = utterances["label"]
-        task = Classification()
-        data = TrainingData(
-            task,
-            nothing,
-            target,
-            splits,
-            GRID,
-            seed,
-            frames=frames,
-            frame_heads=options or FrameHeadSettings(),
-        )
-        search(HEADS[head], data, refit=False)
+    data = TrainingData(
+        Classification(),
+        pd.DataFrame(index=utterances.index),
+        utterances["label"],
+        splits,
+        GRID,
+        seed=0,
+        frames=frames,
+        frame_heads=options or FrameHeadSettings(),
+    )
+    search_seeds(HEADS[head], data, SEEDS, refit=False)
     return time.perf_counter() - begin
 
 
 def _attentive(
     store: Store, splits: list[Split], ram: tuple[Files, InMemory]
 ) -> tuple[Figures, list[list[str]]]:
-    bf16 = FrameHeadSettings(attention_precision="bf16")
+    bf16 = FrameHeadSettings(training_precision="bf16")
     seconds = ours(store, "attentive", (LAYER,), splits)
     in_bf16 = ours(store, "attentive", (LAYER,), splits, bf16)
     files, memory = ram
@@ -128,7 +124,7 @@ def _attentive(
         "heads_s": seconds,
         "heads_bf16_s": in_bf16,
     }
-    faster = "attentive, tokser, --attention-precision bf16"
+    faster = "attentive, tokser, --training-precision bf16"
     rows = [
         ["attentive, tokser", f"{seconds:.1f}", "1.0"],
         [faster, f"{in_bf16:.1f}", f"{in_bf16 / seconds:.2f}"],

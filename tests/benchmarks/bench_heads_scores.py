@@ -30,7 +30,7 @@ NAMES = {"emodb": "EmoDB", "nemo": "nEMO"}
 CUT = {"emodb": ", in a copy cut at two seconds", "nemo": ""}
 TITLES = {"speaker": "leave one speaker out", "random": "random 70:20:10, **LEAKS SPEAKERS**"}
 GRID = GridSettings(batch_sizes=(32,), learning_rates=(1e-3,), epochs=15)
-OPTIONS = FrameHeadSettings(dropout=0.5, weight_decay=0.1, attention_precision="bf16")
+OPTIONS = FrameHeadSettings(dropout=0.5, weight_decay=0.1, training_precision="bf16")
 
 
 def main() -> int:

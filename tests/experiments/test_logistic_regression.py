@@ -20,19 +20,20 @@ def made(num=60, dim=20, num_classes=3, seed=0):
 
 
 def reference(values, labels, **options):
-    model = LogisticRegression(tol=1e-10, max_iter=20_000, **options)
+    """Newton's method with the exact Hessian, to where rounding ends it."""
+    model = LogisticRegression(solver="newton-cholesky", tol=1e-9, max_iter=200, **options)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # at this tolerance rounding may end it first
+        warnings.simplefilter("ignore")
         return model.fit(values.astype(np.float64), labels)
 
 
 @pytest.mark.parametrize("weight", [None, "balanced"])
 @pytest.mark.parametrize("num_classes", [2, 3, 7])
-@pytest.mark.parametrize("shape", [(60, 200), (60, 60), (90, 12)], ids=["wide", "square", "tall"])
+@pytest.mark.parametrize("shape", [(40, 60), (40, 40), (90, 12)], ids=["wide", "square", "tall"])
 def test_probabilities_are_those_of_scikit_learn(shape, num_classes, weight):
     values, labels = made(*shape, num_classes)
     others = np.random.default_rng(1).normal(size=(50, shape[1])).astype(np.float32)
-    for penalty in (1e-3, 1.0, 30.0):
+    for penalty in (1e-3, 1.0, 10.0):
         expected = reference(values, labels, C=penalty, class_weight=weight)
         found = fit_estimator(
             LogisticRegression(C=penalty, class_weight=weight), values, labels
@@ -52,8 +53,8 @@ def test_values_far_from_zero_and_large_do():
     values, labels = made()
     values = 1_000 + 50 * values
     others = 1_000 + 50 * np.random.default_rng(1).normal(size=(50, 20))
-    expected = reference((values - 1_000) / 50, labels, C=2_500.0)
-    found = fit_estimator(LogisticRegression(), values.astype(np.float64), labels)
+    expected = reference((values - 1_000) / 50, labels)
+    found = fit_estimator(LogisticRegression(C=1 / 2_500), values.astype(np.float64), labels)
     np.testing.assert_allclose(
         found.predict_proba(others), expected.predict_proba((others - 1_000) / 50), atol=1e-4
     )
@@ -106,4 +107,4 @@ def test_a_solver_that_runs_out_of_steps_says_so(monkeypatch, caplog):
     values, labels = made()
     with caplog.at_level(logging.WARNING, "tokser"):
         fit_estimator(LogisticRegression(), values, labels)
-    assert "probabilities still change by" in caplog.text
+    assert "a step still changes logits by" in caplog.text

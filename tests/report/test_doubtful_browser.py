@@ -127,6 +127,14 @@ def test_a_key_plays_and_stops_the_recording(opened):
     assert said == f"The recording of {IDS[1]} is not in this page."
 
 
+def test_a_recording_that_is_stopped_at_once_is_no_fault(opened):
+    page = opened()
+    page.click("#begin")
+    for _ in range(6):
+        page.keyboard.press("p")
+    page.wait_for_function("() => document.querySelector('audio').paused")
+
+
 def test_keys_do_nothing_outside_of_utterances(opened):
     page = opened()
     for key in ("y", "x", "1", "p", "j"):

@@ -1,4 +1,4 @@
-"""`tokser pool --acoustic`: energy and pitch of the recordings of a store that exists."""
+"""`tokser pool --acoustic`: energy and pitch of the recordings, as probing.md shows it."""
 
 import shutil
 

@@ -115,7 +115,7 @@ class FrameHeadOptions(TypedDict, total=False):
 
     frame_heads: Mapping[str, Any]
     attention_heads: int
-    attention_precision: Literal["fp32", "bf16"]
+    training_precision: Literal["fp32", "bf16"]
     blocks: int
     layer_norm: bool
     dropout: float
@@ -151,7 +151,7 @@ class ExperimentOptions(FrameHeadOptions, total=False):
     trials: int
     save_models: bool
     by: Names
-    age_bands: Sequence[float]
+    age_bands: float | Sequence[float]
     track: Names
 
 
@@ -185,6 +185,8 @@ class TransferOptions(FrameHeadOptions, total=False):
     head_grid: AnyPath | Mapping[str, Any]
     search: Literal["grid", "optuna"]
     trials: int
+    by: Names
+    age_bands: float | Sequence[float]
     track: Names
     scheduler: str | None
     cluster: AnyPath | None

@@ -32,7 +32,7 @@ def probe(
         targets: `emotion`, `speaker`, `sex`, `language`, `sentence`, `duration`, `energy`, `f0`, or
             columns of the manifest; without, all that there are.
         out: Folder of the table and of the curves; without, nothing is written.
-        **options: As `tokser probe --help` shows them: `seed`, `check`.
+        **options: As `tokser probe --help` shows them: `head`, `seed`, `check`.
 
     Returns:
         A row for each target and feature: `score` (UAR or CCC) with `low` and `high`, `control`,
@@ -68,8 +68,8 @@ def similarity(
         **options: As `tokser similarity --help` shows them: `frames_per_utterance`, `seed`...
 
     Returns:
-        A row for `utterances` or `frames` (`over`) and each pair: `first`, `second`, `cka`, `r2` of
-        `second` predicted from `first`, `num_samples`.
+        A row for `utterances` or `frames` (`over`) and each pair: `first`, `second`, `cka` with
+        `cka_low` and `cka_high`, `r2` of `second` predicted from `first`, `num_samples`.
 
     Raises:
         InputError: A keyword, a feature or the folder is not what it should be.

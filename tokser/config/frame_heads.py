@@ -31,9 +31,10 @@ class FrameHeadSettings(Settings):
     """Share of each label that is spread over all classes in training."""
     ensemble: Annotated[Few, Option(alone=True)] = 1
     """Networks with different first weights whose outputs are averaged."""
-    attention_precision: Annotated[Literal["fp32", "bf16"], Option(alone=True)] = "fp32"
-    """Precision of attentive's products of frames and weights in training. bf16 is faster
-    where the CPU supports it; means and standard deviations, Adam and predictions stay in fp32."""
+    training_precision: Annotated[Literal["fp32", "bf16"], Option(alone=True)] = "fp32"
+    """Precision in which attentive and emobox multiply frames and weights in training. bf16 is
+    faster where the CPU supports it; means and standard deviations, Adam and predictions stay in
+    fp32."""
 
 
 FRAME_HEADS = tuple(f"frame_heads.{name}" for name in FrameHeadSettings.model_fields)

@@ -43,7 +43,7 @@ class LabelsSettings(Settings):
     """Folder of the corpus, where its recordings are played from."""
     protocol: Annotated[
         Literal["speaker", "kfold", "random", "text", "fixed"] | None,
-        Option(unset="speaker; with --results auto: speaker, or what comes next to it"),
+        Option(unset="speaker; of --results that lack it: text, kfold, fixed or random"),
     ] = None
     """Who is predicted by whom. speaker: each speaker (or session) by a model of the others; kfold:
     speakers dealt into --folds, for corpora of many. With --results, any that the folder has."""

@@ -8,6 +8,7 @@ stopped; a test part is written into the ledger before it is predicted.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -45,14 +46,14 @@ from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.models.of_folds import FoldModels, holds_models
 from tokser.experiments.results import SHARED, Table
 from tokser.experiments.scoring import corpus_rows, make_rows
-from tokser.experiments.search import SearchResult, search
+from tokser.experiments.search import SearchResult, search, search_seeds
 from tokser.experiments.splits.atlas import leak_atlas
 from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.splits.recordings import recordings
 from tokser.experiments.task import Task
 from tokser.experiments.training_data import TrainingData
-from tokser.experiments.units import Unit, part_name, plan_units, run_units
+from tokser.experiments.units import Unit, part_name, plan_units, run_units, seeds_together
 from tokser.progress import say
 from tokser.provenance import Stamp, without_later
 
@@ -136,7 +137,8 @@ def run_experiment(
             models = FoldModels(dataset, settings, inputs) if keeps else None
             count, run = runner.num_models, runner.run
             where = (task.tables, settings.out)
-            run_units(units, *where, label, count, run, models, with_dev=with_dev)
+            together = seeds_together(units, runner.share_seeds)
+            run_units(together, *where, label, count, run, models, with_dev=with_dev)
         trained = trained_outcomes(units, task, settings.out, with_dev=with_dev)
         combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
         if models is not None:
@@ -214,13 +216,20 @@ class _Runner:
         settings = self._settings
         return self._heads[unit.head].num_models(num_folds, settings.grid, refit=settings.refit)
 
-    def run(self, unit: Unit, on_models: Callable[[int], None]) -> SearchResult:
-        """Train and test one unit."""
+    def share_seeds(self, unit: Unit) -> bool:
+        """Tell whether the seeds of a unit train together: on the same folds, and batches."""
+        follows_seed = self._dataset.plans[unit.protocol].follows_seed
+        return self._heads[unit.head].shares_seeds and not follows_seed
 
-        def before_test(split: Split, params: dict[str, Any]) -> None:
-            key = unit.named(self._dataset.task.tables)
-            dataset = self._settings.dataset
-            self._ledger.record(split, dataset=dataset, **key, configuration=params)
+    def run(self, units: Sequence[Unit], on_models: Callable[[int], None]) -> list[SearchResult]:
+        """Train and test one unit, or several that differ in their seeds alone."""
+        by_seed = {unit.seed: unit for unit in units}
+        unit, settings = units[0], self._settings
+        tables = self._dataset.task.tables
+
+        def before_test(seed: int, split: Split, params: dict[str, Any]) -> None:
+            key = by_seed[seed].named(tables)
+            self._ledger.record(split, dataset=settings.dataset, **key, configuration=params)
 
         head = self._heads[unit.head]
         functionals, frames, *_ = self._read(self._early[unit.features], head)
@@ -231,24 +240,20 @@ class _Runner:
             functionals=functionals.values,
             target=self._dataset.target(unit.target),
             splits=splits,
-            grid=self._settings.grid,
+            grid=settings.grid,
             seed=unit.seed,
             device=self._device,
             rounding=functionals.rounding,
             frames=frames,
-            frame_heads=self._settings.frame_heads,
+            frame_heads=settings.frame_heads,
             name=f"{unit.protocol}-seed-{unit.seed}",
         )
-        return search(
-            head,
-            data,
-            refit=self._settings.refit,
-            on_models=on_models,
-            before_test=before_test,
-            workers=self._workers,
-            study=part_name(unit, self._dataset.task.tables),
-            predicts_dev=self._with_dev,
-        )
+        how: dict[str, Any] = {"refit": settings.refit, "on_models": on_models}
+        how |= {"workers": self._workers, "predicts_dev": self._with_dev}
+        if len(units) > 1:
+            return search_seeds(head, data, list(by_seed), before_test=before_test, **how)
+        how |= {"before_test": partial(before_test, unit.seed), "study": part_name(unit, tables)}
+        return [search(head, data, **how)]
 
     def _splits(self, unit: Unit) -> tuple[Split, ...]:
         return self._dataset.plans[unit.protocol].folds(unit.seed)

@@ -15,11 +15,13 @@ from tokser.progress import warn
 
 __all__ = ["TOLERANCE", "Coefficients", "LogisticRows", "fit_estimator"]
 
-TOLERANCE = 1e-6
-"""Largest change of a probability of a training row in a step after which the solver stops.
+TOLERANCE = 1e-4
+"""Largest change of a logit of a training row in a step after which the solver stops.
 
-Of rows that were not trained on it leaves probabilities within 1e-4 of the optimum (on functionals
-of Whisper, where scikit-learn's default of 1e-4 of a gradient leaves some 0.15 away).
+Such a step moves no probability by more than half of it, not even of a row that is no longer in
+doubt: those of other rows change with the logits. It leaves probabilities of other rows within 1e-4
+of the optimum (functionals of Whisper; scikit-learn's default, 1e-4 of a gradient, leaves some of
+them 0.15 away).
 """
 _MOST_STEPS = 5_000
 _MEMORY = 10
@@ -169,7 +171,7 @@ class LogisticRows:
         p_i is the probability of the row's class by softmax(W x_i + b), and b is not penalised:
         this is the objective of scikit-learn. Steps are those of L-BFGS with an exact line search,
         in a metric that has the curvature of the rows by their mean variance over classes. It ends
-        when a step changes no probability of a training row by more than `tolerance`.
+        when a step changes no logit of a training row by more than `tolerance`.
 
         Args:
             target: Class of each row, 0 ... num_classes - 1.
@@ -197,7 +199,10 @@ class _Remembered(NamedTuple):
 
 
 class _Descent:
-    """The way from zero to the optimum; the last coordinate of each class is its intercept."""
+    """The way from zero to the optimum; the last coordinate of each class is its intercept.
+
+    Every array is [classes, ...]: sums over classes go along rows of memory.
+    """
 
     def __init__(
         self,
@@ -219,7 +224,7 @@ class _Descent:
         self._inverse = _isotropic(coordinates.size, ridge + mean)
 
     def run(self, tolerance: float) -> int:
-        """Go on until a step changes probabilities by `tolerance` at most; count the steps."""
+        """Go on until a step changes logits by `tolerance` at most; count the steps."""
         slope = self._slope()
         for number in range(_MOST_STEPS):
             if number in _CURVATURE_AT:
@@ -230,14 +235,14 @@ class _Descent:
             length, shares = self._length(step, dual, towards)
             self.found += length * step
             self._logits += length * towards
-            change = float(np.abs(shares - self._shares).max())
             self._shares = shares
+            change = length * float(np.abs(towards).max())
             if change <= tolerance:
                 return number + 1
             before, slope = slope, self._slope()
             self._remember(length * step, length * dual, slope - before)
         warn(
-            f"logistic regression of {self._logits.shape[1]} rows: probabilities still change by "
+            f"logistic regression of {self._logits.shape[1]} rows: a step still changes logits by "
             f"{change:.1g} after {_MOST_STEPS} steps"
         )
         return _MOST_STEPS

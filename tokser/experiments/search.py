@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from tokser.experiments.heads.head import Fitting, Head, Workers
+from tokser.experiments.heads.head import FittedFold, Fitting, Head, Workers
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.results import MIX
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["SearchResult", "search"]
+__all__ = ["SearchResult", "search", "search_seeds"]
 
 
 @dataclass(frozen=True)
@@ -70,30 +70,84 @@ def search(
         study: Name under which the head keeps trials, where it draws them.
         predicts_dev: Whether the dev parts are predicted, too.
     """
-    predictions, on_dev, trials = [], [], []
-    models: dict[str, FittedHead] = {}
-    folds = head.fit(data, Fitting(refit, on_models, workers, study, predicts_dev))
-    with closing(folds):
+    gathered = _Gathered(head, data, predicts_dev=predicts_dev)
+    how = Fitting(refit, on_models, workers, study, predicts_dev)
+    with closing(head.fit(data, how)) as folds:
         for split, fitted in zip(data.splits, folds, strict=True):
             before_test(split, fitted.params)
-            predictions.append(_predictions(fitted.fitted, data, split.fold, split.test))
-            models[split.fold] = fitted.fitted
-            if predicts_dev and split.dev:
-                selected = fitted.before_refit or fitted.fitted
-                on_dev.append(_predictions(selected, data, split.fold, split.dev))
-            rows = enumerate(fitted.trials)
-            trials += [(point, {"fold": split.fold} | row) for point, row in rows]
-    if head.lists_points_first:
-        trials.sort(key=lambda trial: trial[0])
-    table = data.task.tables.grid
-    names = [name for name in table.names if any(name in row for _, row in trials)]
-    columns = {c.name: c for c in table.columns}
-    rows_by_name = pd.DataFrame([row for _, row in trials])
-    typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
-    typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
-    together = pd.concat(predictions, ignore_index=True)
-    dev = pd.concat([*on_dev, together.iloc[:0]], ignore_index=True) if predicts_dev else None
-    return SearchResult(together, pd.DataFrame(typed), models, dev)
+            gathered.add(split, fitted)
+    return gathered.result()
+
+
+def search_seeds(
+    head: Head,
+    data: TrainingData,
+    seeds: Sequence[int],
+    *,
+    refit: bool = True,
+    on_models: Callable[[int], None] = lambda count: None,
+    before_test: Callable[[int, Split, dict[str, Any]], None] = lambda seed, split, params: None,
+    workers: Workers | None = None,
+    predicts_dev: bool = False,
+) -> list[SearchResult]:
+    """Do what `search` does for several seeds, which train together; return what each leaves.
+
+    Args:
+        head: What is trained; it shares seeds.
+        data: What it is trained on; its own seed does not matter.
+        seeds: The seeds.
+        refit: As in `search`.
+        on_models: As in `search`.
+        before_test: Called with the seed, too.
+        workers: As in `search`.
+        predicts_dev: As in `search`.
+    """
+    gathered = [_Gathered(head, data, predicts_dev=predicts_dev) for _ in seeds]
+    how = Fitting(refit, on_models, workers, keeps_selected=predicts_dev)
+    with closing(head.fit_seeds(data, seeds, how)) as folds:
+        for split, of_seeds in zip(data.splits, folds, strict=True):
+            for seed, own, fitted in zip(seeds, gathered, of_seeds, strict=True):
+                before_test(seed, split, fitted.params)
+                own.add(split, fitted)
+    return [own.result() for own in gathered]
+
+
+class _Gathered:
+    """What folds leave, one after the other."""
+
+    def __init__(self, head: Head, data: TrainingData, *, predicts_dev: bool) -> None:
+        self._head, self._data, self._predicts_dev = head, data, predicts_dev
+        self._predictions: list[pd.DataFrame] = []
+        self._on_dev: list[pd.DataFrame] = []
+        self._trials: list[tuple[int, dict[str, Any]]] = []
+        self._models: dict[str, FittedHead] = {}
+
+    def add(self, split: Split, fitted: FittedFold) -> None:
+        """Predict a fold's test part, and keep what came of it."""
+        data = self._data
+        self._predictions.append(_predictions(fitted.fitted, data, split.fold, split.test))
+        self._models[split.fold] = fitted.fitted
+        if self._predicts_dev and split.dev:
+            selected = fitted.before_refit or fitted.fitted
+            self._on_dev.append(_predictions(selected, data, split.fold, split.dev))
+        rows = enumerate(fitted.trials)
+        self._trials += [(point, {"fold": split.fold} | row) for point, row in rows]
+
+    def result(self) -> SearchResult:
+        """Return predictions, trials and models of all folds."""
+        trials = list(self._trials)
+        if self._head.lists_points_first:
+            trials.sort(key=lambda trial: trial[0])
+        table = self._data.task.tables.grid
+        names = [name for name in table.names if any(name in row for _, row in trials)]
+        columns = {c.name: c for c in table.columns}
+        rows_by_name = pd.DataFrame([row for _, row in trials])
+        typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
+        typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
+        together, dev = pd.concat(self._predictions, ignore_index=True), None
+        if self._predicts_dev:
+            dev = pd.concat([*self._on_dev, together.iloc[:0]], ignore_index=True)
+        return SearchResult(together, pd.DataFrame(typed), self._models, dev)
 
 
 def _predictions(

@@ -1,6 +1,6 @@
 """What is trained, scored and kept together, and how it goes on where it was stopped."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -20,12 +20,15 @@ from tokser.provenance import digest_of, first_spelling
 
 __all__ = [
     "KeptModels",
+    "RunUnits",
     "Unit",
+    "one_by_one",
     "parquet_bytes",
     "part_name",
     "plan_units",
     "read_unit",
     "run_units",
+    "seeds_together",
 ]
 
 
@@ -61,6 +64,16 @@ class KeptModels(Protocol):
         """Write the models of a unit, by fold."""
 
 
+OnModels = Callable[[int], None]
+RunUnits = Callable[[Sequence[Unit], OnModels], Sequence[SearchResult]]
+"""Trains and tests units that train together; reports models as they get done."""
+
+
+def one_by_one(run: Callable[[Unit, OnModels], SearchResult]) -> RunUnits:
+    """Return what runs units one after the other."""
+    return lambda units, on_models: [run(unit, on_models) for unit in units]
+
+
 def plan_units(
     trained: Sequence[Early],
     plans: Mapping[str, SplitPlan],
@@ -88,42 +101,63 @@ def plan_units(
                         yield Unit(str(features), protocol, target, name, seed)
 
 
+def seeds_together(units: Iterable[Unit], share: Callable[[Unit], bool]) -> list[tuple[Unit, ...]]:
+    """Put units together that differ in their seeds alone; each of the others is by itself.
+
+    Args:
+        units: In the order of `plan_units`.
+        share: Tells whether a unit's seeds train together.
+    """
+    found: dict[tuple[Any, ...], list[Unit]] = {}
+    for unit in units:
+        found.setdefault(unit[:-1] if share(unit) else unit, []).append(unit)
+    return [tuple(own) for own in found.values()]
+
+
 def run_units(
-    units: Sequence[Unit],
+    units: Sequence[Sequence[Unit]],
     tables: TaskTables,
     out: Path,
     label: str,
     count: Callable[[Unit], int],
-    run: Callable[[Unit, Callable[[int], None]], SearchResult],
+    run: RunUnits,
     models: "KeptModels | None" = None,
     *,
     with_dev: bool = False,
 ) -> None:
     """Run what is not in `parts/` yet, or is damaged there, with a bar that counts models.
 
+    Units that train together are all run again where one of them is missing: so each gets the same
+    bits again.
+
     Args:
-        units: All units.
+        units: All units, those that train together side by side.
         tables: Of the task.
         out: The output folder.
         label: Of the bar.
         count: Returns how many models a unit trains.
-        run: Trains and tests a unit.
+        run: Trains and tests units that train together.
         models: Keeps the models of folds; None: nobody does.
         with_dev: Whether predictions of dev parts are kept, too.
     """
     checksummed = ChecksummedFolder(out)
-    pending = _pending(units, tables, checksummed, models, with_dev=with_dev)
+    every = [one for own in units for one in own]
+    missing = set(_pending(every, tables, checksummed, models, with_dev=with_dev))
+    pending = [own for own in units if not missing.isdisjoint(own)]
     if not pending:
         return
-    with progress_bar(label, total=sum(map(count, pending)), unit="models") as bar:
-        for unit in pending:
-            result = run(unit, bar.advance)
-            if models is not None:
-                models.keep(unit, result.models)
-            kept = (result.predictions, result.trials, result.dev)
-            contents = [parquet_bytes(table) for table in kept if table is not None]
-            names = _part_files(unit, tables, with_dev=with_dev)
-            checksummed.put(dict(zip(names, contents, strict=True)))
+    total = sum(count(one) for own in pending for one in own)
+    with progress_bar(label, total=total, unit="models") as bar:
+        for together in pending:
+            files: dict[str, bytes] = {}
+            for unit, result in zip(together, run(together, bar.advance), strict=True):
+                if models is not None:
+                    models.keep(unit, result.models)
+                kept = (result.predictions, result.trials, result.dev)
+                contents = [parquet_bytes(table) for table in kept if table is not None]
+                names = _part_files(unit, tables, with_dev=with_dev)
+                files |= zip(names, contents, strict=True)
+            checksummed.put(files)
 
 
 def _pending(

@@ -8,7 +8,13 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.frames.attention_scores import attention_scores
-from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
+from tokser.experiments.heads.frames.pooling import (
+    Dropout,
+    Parameters,
+    Pooling,
+    draw_linear,
+    products_of,
+)
 from tokser.experiments.heads.frames.ragged import segment_softmax, weighted_sums
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
@@ -32,7 +38,7 @@ class AttentivePooling(Pooling):
     the attention; the vectors are scaled by the training part instead.
     """
 
-    scales_pooled = True
+    scales_pooled = shares_products = True
 
     def width(self, dim: int, options: FrameHeadSettings) -> int:
         """Return mean and standard deviation for each attention head."""
@@ -58,8 +64,8 @@ class AttentivePooling(Pooling):
     ) -> Float[Tensor, "models batch width"]:
         """Return weighted means, then weighted standard deviations."""
         weight, bias = parameters["attention.weight"], parameters["attention.bias"]
-        products = torch.bfloat16 if options.attention_precision == "bf16" else None
-        scores = attention_scores(rows, weight, bias, parameters["score"], products)
+        score = parameters["score"]
+        scores = attention_scores(rows, weight, bias, score, products_of(options))
         weights = segment_softmax(scores, lengths)
         mean = weighted_sums(weights, rows, lengths)
         square = weighted_sums(weights, rows.square(), lengths)

@@ -85,6 +85,7 @@ class Head(ABC):
         lists_points_first: Whether trials are listed point by point, and not fold by fold: means
             over folds are summed in that order, and their last digit depends on it.
         mixes: Whether it learns the weights of the layers of `mix(...)`.
+        shares_seeds: Whether several seeds train together on the same batches, see `fit_seeds`.
         has_probabilities: Whether it puts out probabilities of classes; if not, a softmax of its
             decision values stands for them.
     """
@@ -94,6 +95,7 @@ class Head(ABC):
     is_network: ClassVar[bool] = False
     lists_points_first: ClassVar[bool] = False
     mixes: ClassVar[bool] = False
+    shares_seeds: ClassVar[bool] = False
     has_probabilities: ClassVar[bool] = True
 
     @property
@@ -135,6 +137,18 @@ class Head(ABC):
             data: What it is trained on; nothing of a test part is read before it is predicted.
             how: Refit, progress, workers.
         """
+
+    def fit_seeds(
+        self, data: TrainingData, seeds: Sequence[int], how: Fitting
+    ) -> Generator[tuple[FittedFold, ...], None, None]:
+        """Yield each fold, in order, as `fit` leaves it with each seed, up to rounding.
+
+        Args:
+            data: What it is trained on; its own seed does not matter.
+            seeds: The seeds.
+            how: Refit, progress, workers.
+        """
+        raise NotImplementedError(f"{type(self).__name__} trains a seed at a time")
 
     @abstractmethod
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:

@@ -28,7 +28,7 @@ from tokser.experiments.scaling.subsets import Subset, draw_subsets, require_two
 from tokser.experiments.scaling.train import SubsetTrainer
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Task
-from tokser.experiments.units import Unit, run_units
+from tokser.experiments.units import Unit, one_by_one, run_units
 from tokser.progress import warn
 from tokser.provenance import Stamp
 from tokser.store import Store, open_store
@@ -103,7 +103,8 @@ def run_scaling(settings: ScalingSettings, out: Path) -> Trained:
         restore_ledger(out, ledger)
         trainer = SubsetTrainer(dataset, experiment, head, folds, draw, ledger)
         label = f"scaling {store.dataset}"
-        run_units(units, task.tables, out, label, trainer.num_models, trainer.run)
+        each, run = [(unit,) for unit in units], one_by_one(trainer.run)
+        run_units(each, task.tables, out, label, trainer.num_models, run)
     return Trained(dataset, units, folds, stamp)
 
 

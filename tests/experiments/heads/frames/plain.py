@@ -163,7 +163,7 @@ def utterances_of(fold, ids):
     return [[batch.rows.clone() for batch in fold.read([name])] for name in ids]
 
 
-def train_alone(plain, fold, rate, grid, *, batch_size, seed, smoothing=0.0, weight_decay=0.0):
+def train_alone(plain, fold, rate, grid, *, batch_size, smoothing=0.0, weight_decay=0.0):
     """Train one model by Adam and ReduceLROnPlateau; parameters are those of the best epoch."""
     adam = torch.optim.AdamW(plain.parameters(), lr=rate, weight_decay=weight_decay)
     schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -173,7 +173,7 @@ def train_alone(plain, fold, rate, grid, *, batch_size, seed, smoothing=0.0, wei
     train, dev = (utterances_of(fold, part.ids) for part in (fold.train, fold.dev))
     best, best_epoch, parameters = -np.inf, 0, {}
     for epoch in range(1, grid.epochs + 1):
-        order = sample_order(seed, fold.number, epoch, len(train))
+        order = sample_order(fold.number, epoch, len(train))
         for first in range(0, len(order), batch_size):
             chosen = order[first : first + batch_size]
             adam.zero_grad()
@@ -196,3 +196,16 @@ def assert_alike(parameters, expected, tolerance=1e-7):
         own = _turned(name, values[0])
         difference = float((own - expected[name]).norm() / max(expected[name].norm(), 1e-3))
         assert difference <= tolerance, (name, difference)
+
+
+def assert_within_bf16(found, expected, parameters):
+    """What bf16 products give is float32, and as near to the plain form as rounding allows."""
+    assert found.dtype == torch.float32
+    assert 0 < (found - expected).abs().max() < 0.05
+    towards = torch.randn(expected.shape)
+    gradients = (
+        torch.autograd.grad((own * towards).sum(), parameters) for own in (found, expected)
+    )
+    for own, right in zip(*gradients, strict=True):
+        assert own.dtype == torch.float32
+        assert (own - right).norm() < 0.02 * right.norm()

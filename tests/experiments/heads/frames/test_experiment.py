@@ -1,5 +1,6 @@
 """Heads over frames in whole experiments, as docs/classification.md shows them."""
 
+import json
 import shutil
 
 import numpy as np
@@ -14,8 +15,11 @@ from tokser.config import (
     PoolSettings,
 )
 from tokser.errors import SettingsError, StoreIncompleteError
+from tokser.experiments.classification import PROBABILITY, Classification
+from tokser.experiments.experiment import _Runner
 from tokser.experiments.mixes import mix_rows
 from tokser.experiments.models import load_model
+from tokser.experiments.units import Unit, part_name
 from tokser.stages.classify import classify
 from tokser.stages.fit import fit
 from tokser.stages.pool import pool
@@ -32,6 +36,17 @@ def made(stores):
     opened = stores.complete(table, stores.plan(table, features={"layer-1": 4, "layer-2": 4}))
     pool(PoolSettings(store=opened.path))
     return opened.path
+
+
+@pytest.fixture
+def one_layer(made):
+    """Settings of two heads on a layer, in a folder."""
+
+    def settings_of(out, **changes):
+        values = {"features": ("whisper-tiny/layer-1",), "heads": ("emobox", "logreg")}
+        return settings(made, out, **(values | {"num_seeds": 3} | changes))
+
+    return settings_of
 
 
 @pytest.fixture
@@ -77,14 +92,64 @@ def test_every_head_is_scored_on_a_layer_a_mix_and_a_sum(made, tmp_path):
     assert {path.name: path.read_bytes() for path in again.glob("*.csv")} == before
 
 
+def of_seed(out, seed):
+    """Predictions of a seed, by fold and utterance."""
+    found = pd.read_parquet(out / "predictions.parquet")
+    own = found[(found["seed"] == seed) & (found["classifier"] == "emobox")]
+    return own.sort_values(["fold", "id"], ignore_index=True)
+
+
+@pytest.mark.slow
+def test_a_seed_is_the_same_alone_and_with_others(one_layer, tmp_path):
+    together = classify(one_layer(tmp_path / "a"))
+    alone = classify(one_layer(tmp_path / "b", num_seeds=1, seed=2))
+    own, other = (of_seed(out, 2) for out in (together, alone))
+    shares = [name for name in own if name.startswith(PROBABILITY)]
+    assert shares
+    np.testing.assert_allclose(own[shares], other[shares], atol=1e-5)
+    assert not np.allclose(own[shares], of_seed(together, 1)[shares], atol=1e-2)
+    found = pd.read_csv(together / "results.csv")
+    assert sorted(found[found["classifier"] == "emobox"]["seed"]) == [0, 1, 2]
+    entries = [json.loads(line) for line in (together / "ledger.jsonl").read_text().splitlines()]
+    tested = {(one["seed"], one["fold"]) for one in entries if one["classifier"] == "emobox"}
+    assert len(tested) == 3 * 4
+
+
+@pytest.mark.slow
+def test_seeds_that_trained_together_are_trained_again_together(one_layer, tmp_path, monkeypatch):
+    chosen = one_layer(tmp_path / "a")
+    out = classify(chosen)
+    parts = {path.name: path.read_bytes() for path in (out / "parts").iterdir()}
+    (out / "provenance.json").unlink()
+    trained, run = [], _Runner.run
+    monkeypatch.setattr(_Runner, "run", lambda s, u, m: trained.append(list(u)) or run(s, u, m))
+    of_emobox = part_name(
+        Unit("whisper-tiny/layer-1", "speaker", "label", "emobox", 1), Classification().tables
+    )
+    (out / "parts" / f"{of_emobox}.parquet").write_bytes(b"damaged")
+    classify(chosen)
+    assert [[(one.head, one.seed) for one in own] for own in trained] == [
+        [("emobox", 0), ("emobox", 1), ("emobox", 2)]
+    ]
+    assert {path.name: path.read_bytes() for path in (out / "parts").iterdir()} == parts
+
+
+@pytest.mark.slow
+def test_folds_that_follow_the_seed_train_a_seed_at_a_time(one_layer, tmp_path, monkeypatch):
+    sizes, run = [], _Runner.run
+    monkeypatch.setattr(_Runner, "run", lambda s, u, m: sizes.append(len(u)) or run(s, u, m))
+    classify(one_layer(tmp_path / "a", protocols=("random",), heads=("emobox",), num_seeds=2))
+    assert sizes == [1, 1]
+
+
 def test_options_of_heads_are_named_beside_the_scores(made, tmp_path):
-    options = FrameHeadSettings(attention_precision="bf16", weight_decay=0.1, layer_norm=True)
+    options = FrameHeadSettings(training_precision="bf16", weight_decay=0.1, layer_norm=True)
     wanted = settings(
         made, tmp_path / "a", features=("whisper-tiny/layer-1",), heads=("attentive",)
     )
     out = classify(wanted.model_copy(update={"frame_heads": options}))
     (setup,) = pd.read_csv(out / "results.csv")["setup"].unique()
-    assert setup == "layer norm 1, weight decay 0.1, attention precision bf16"
+    assert setup == "layer norm 1, weight decay 0.1, training precision bf16"
 
 
 def test_speech_and_text_stand_side_by_side_or_attend(spoken, tmp_path):

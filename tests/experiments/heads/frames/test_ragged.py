@@ -57,3 +57,11 @@ def test_shared_rows_are_one_product_with_the_same_result():
     weight, bias, rows = drawn(3, 5, 2), drawn(3, 1, 2, seed=1), drawn(1, 8, 5, seed=2)
     expected = rows.expand(3, -1, -1) @ weight + bias
     torch.testing.assert_close(linear(rows, weight, bias), expected)
+
+
+@pytest.mark.parametrize("narrow", [2, 20])
+def test_rows_of_each_model_are_multiplied_with_its_weights(narrow):
+    rows, weight, bias = drawn(3, 8, 5), drawn(3, 5, narrow, seed=1), drawn(3, 1, narrow, seed=2)
+    torch.testing.assert_close(linear(rows, weight, bias), rows @ weight + bias)
+    inputs = [values.requires_grad_() for values in (rows, weight, bias)]
+    assert torch.autograd.gradcheck(linear, inputs)

@@ -38,9 +38,10 @@ def attention_scores(
 class _SharedScores(torch.autograd.Function):
     """One product for all models, its hidden units kept in place; frames get no gradient.
 
-    With H = tanh(X [W_1 ... W_P] + b) and V the matrix that has v_1 ... v_P on its block diagonal,
-    the scores are S = H V. From dS follow dV = H^T dS, dZ = dS V^T (1 - H^2), dW = X^T dZ and
-    db = 1^T dZ.
+    tanh(z) = 2 s - 1 with s = sigmoid(2 z), which costs a quarter of a tanh. With
+    H = sigmoid(2 X [W_1 ... W_P] + 2 b) and V the matrix that has 2 v_1 ... 2 v_P on its block
+    diagonal, the scores are S = V^T H^T - 1 v. From dS follow dV = dS H - dS 1,
+    dZ = 2 dS^T V^T H (1 - H), dW = X^T dZ and db = 1^T dZ.
     """
 
     @staticmethod
@@ -48,24 +49,26 @@ class _SharedScores(torch.autograd.Function):
         ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, score: Tensor, precision: torch.dtype
     ) -> Tensor:
         models, wide, narrow = weight.shape
-        together = weight.to(precision).transpose(0, 1).reshape(wide, models * narrow)
+        together = (2 * weight).to(precision).transpose(0, 1).reshape(wide, models * narrow)
         rows = rows.to(precision)
-        hidden = torch.addmm(bias.to(precision).reshape(-1), rows, together).tanh_()
-        on_diagonal = torch.block_diag(*score.to(precision))
+        hidden = torch.addmm((2 * bias).to(precision).reshape(-1), rows, together).sigmoid_()
+        on_diagonal = torch.block_diag(*(2 * score).transpose(1, 2).to(precision))
         ctx.save_for_backward(rows, hidden, on_diagonal)
         ctx.shapes = weight.shape, score.shape
-        scores: Tensor = (hidden @ on_diagonal).to(score.dtype)
-        return scores.T.reshape(models, -1, len(rows))
+        scores: Tensor = (on_diagonal @ hidden.T).to(score.dtype)
+        return scores.view(models, -1, len(rows)) - score.sum(dim=1)[..., None]
 
     @staticmethod
     def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, ...]:
         rows, hidden, on_diagonal = ctx.saved_tensors
         (models, wide, narrow), (_, _, heads) = ctx.shapes
         outer = errors[0].dtype
-        error = errors[0].flatten(0, 1).T.to(hidden.dtype)
-        to_diagonal = (hidden.T @ error).to(outer).view(models, narrow, models, heads)
-        to_score = to_diagonal.diagonal(dim1=0, dim2=2).permute(2, 0, 1)
-        to_hidden = torch.ops.aten.tanh_backward(error @ on_diagonal.T, hidden)
-        to_weight = (to_hidden.T @ rows).to(outer).view(models, narrow, wide).transpose(1, 2)
-        to_bias = to_hidden.sum(dim=0, dtype=outer).view(models, 1, narrow)
+        error = errors[0].flatten(0, 1).to(hidden.dtype)
+        to_diagonal = (error @ hidden).to(outer).view(models, heads, models, narrow)
+        to_score = to_diagonal.diagonal(dim1=0, dim2=2).permute(2, 1, 0)
+        to_score = 2 * to_score - errors[0].sum(dim=-1)[:, None]
+        to_hidden = error.T @ (2 * on_diagonal)
+        torch.ops.aten.sigmoid_backward.grad_input(to_hidden, hidden, grad_input=to_hidden)
+        to_weight = (rows.T @ to_hidden).to(outer).view(wide, models, narrow).transpose(0, 1)
+        to_bias = to_hidden.sum(dim=0).to(outer).view(models, 1, narrow)
         return None, to_weight, to_bias, to_score, None

@@ -1,6 +1,7 @@
 """Groups of models that are trained on the same batches: what a core trains at a time."""
 
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,7 +19,7 @@ from tokser.experiments.heads.frames.trained import TrainedFrameHead
 from tokser.experiments.heads.frames.training import (
     FrameWeights,
     TrainedPoint,
-    refit_point,
+    refit_points,
     train_points,
 )
 from tokser.experiments.heads.head import Workers
@@ -26,6 +27,7 @@ from tokser.experiments.training_data import TrainingData
 
 __all__ = [
     "FrameGroup",
+    "Member",
     "Trainer",
     "frame_points",
     "model_of",
@@ -36,6 +38,25 @@ __all__ = [
 
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+MOST_TOGETHER = 12
+"""Networks of a group at most, where several seeds are in it: memory grows by each."""
+
+
+class Member(NamedTuple):
+    """A model of a group.
+
+    Attributes:
+        seed: Decides first weights and dropout.
+        point: Position of its point in the grid.
+        rates: Its learning rate; of a refit, that of each epoch.
+    """
+
+    seed: int
+    point: int
+    rates: tuple[float, ...]
 
 
 class FrameGroup(NamedTuple):
@@ -44,14 +65,17 @@ class FrameGroup(NamedTuple):
     Attributes:
         fold: Position of the split.
         batch_size: Utterances in a step.
-        points: Positions of the points in the grid.
-        rates: Learning rate of each; of a refit, of its one point in each epoch.
+        members: The models.
     """
 
     fold: int
     batch_size: int
-    points: tuple[int, ...]
-    rates: tuple[float, ...]
+    members: tuple[Member, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seed of each model."""
+        return tuple(own.seed for own in self.members)
 
 
 @dataclass(frozen=True)
@@ -71,6 +95,16 @@ class Trainer:
         """What makes one vector of an utterance's frames."""
         return self.trained_as.pooling
 
+    @property
+    def most_together(self) -> int:
+        """Networks that are in a group together with those of another seed.
+
+        Where each model has rows of its own, more of them only leave the processor's cache: a
+        transformer's step took 44 % longer for nine models than three times that for three.
+        """
+        shares_rows = all(len(term.layers) == 1 or term.are_means for term in self.data.frames)
+        return MOST_TOGETHER if shares_rows and self.pooling.shares_products else 1
+
     def search(self, group: FrameGroup) -> list[TrainedPoint]:
         """Train points of a search."""
         keep_to_one_thread()
@@ -78,25 +112,25 @@ class Trainer:
         return train_points(
             model_of(self.pooling, data),
             frame_fold(data, group.fold),
-            group.rates,
+            [own.rates[0] for own in group.members],
+            seeds=group.seeds,
             task=data.task,
             classes=data.classes,
             batch_size=group.batch_size,
             grid=data.grid,
-            seed=data.seed,
             device=torch.device(data.device),
         )
 
-    def refit(self, group: FrameGroup) -> FrameWeights:
+    def refit(self, group: FrameGroup) -> list[FrameWeights]:
         """Train what a search has selected, on train and dev."""
         keep_to_one_thread()
         data = self.data
-        return refit_point(
+        return refit_points(
             model_of(self.pooling, data),
             frame_fold(data, group.fold, with_dev=True),
-            group.rates,
+            [own.rates for own in group.members],
+            seeds=group.seeds,
             batch_size=group.batch_size,
-            seed=data.seed,
             device=torch.device(data.device),
         )
 
@@ -114,27 +148,61 @@ def frame_points(data: TrainingData) -> list[Point]:
     return [Point(size, rate, ()) for size, rate in product]
 
 
-def plan_groups(data: TrainingData) -> list[FrameGroup]:
-    """Put the learning rates of each fold and batch size together."""
+def plan_groups(data: TrainingData, seeds: Sequence[int], most: int = 1) -> list[FrameGroup]:
+    """Put the learning rates and seeds of each fold and batch size together.
+
+    Args:
+        data: What is trained on.
+        seeds: The seeds.
+        most: Networks of a group at most, if it has several seeds.
+    """
     by_size: dict[int, list[tuple[int, float]]] = {}
     for number, point in enumerate(frame_points(data)):
         by_size.setdefault(point.batch_size, []).append((number, point.learning_rate))
     return [
-        FrameGroup(fold, size, tuple(number for number, _ in own), tuple(rate for _, rate in own))
+        FrameGroup(
+            fold, size, tuple(Member(seed, n, (rate,)) for seed in together for n, rate in own)
+        )
         for fold in range(len(data.splits))
         for size, own in by_size.items()
+        for together in _in_parts(seeds, len(own) * data.frame_heads.ensemble, most)
     ]
 
 
 def plan_refits(
-    data: TrainingData, selected: Mapping[int, tuple[int, TrainedPoint]]
+    data: TrainingData,
+    selected: Mapping[tuple[int, int], tuple[int, TrainedPoint]],
+    most: int = 1,
 ) -> list[FrameGroup]:
-    """Return what trains the selected point of each fold again, on train and dev."""
+    """Return what trains each fold's selected points again, on train and dev.
+
+    Args:
+        data: What is trained on.
+        selected: The point and what came of it, by seed and fold.
+        most: Networks of a group at most, if it has several seeds.
+    """
     points = frame_points(data)
+    together: dict[tuple[int, int], list[Member]] = {}
+    for (seed, fold), (point, trained) in selected.items():
+        own = Member(seed, point, trained.learning_rates)
+        together.setdefault((fold, points[point].batch_size), []).append(own)
     return [
-        FrameGroup(fold, points[point].batch_size, (point,), trained.learning_rates)
-        for fold, (point, trained) in sorted(selected.items())
+        FrameGroup(fold, size, tuple(part))
+        for (fold, size), members in sorted(together.items())
+        for part in _in_parts(
+            sorted(members, key=lambda own: len(own.rates), reverse=True),
+            data.frame_heads.ensemble,
+            most,
+        )
     ]
+
+
+def _in_parts(items: Sequence[Item], networks: int, most: int) -> Iterator[Sequence[Item]]:
+    """Cut items with so many networks each into parts of nearly one size, as few as may be."""
+    fit = max(1, most // networks)
+    size = math.ceil(len(items) / math.ceil(len(items) / fit))
+    for first in range(0, len(items), size):
+        yield items[first : first + size]
 
 
 def train_groups(

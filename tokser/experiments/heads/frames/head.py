@@ -1,7 +1,7 @@
 """The head over frames: one search for every pooling."""
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from tokser.experiments.grid import grid_at
 from tokser.experiments.heads.frames.fold import in_pieces
 from tokser.experiments.heads.frames.groups import (
     FrameGroup,
+    Member,
     Trainer,
     frame_points,
     model_of,
@@ -55,6 +56,11 @@ class FrameHead(Head):
         self.trained_as, self.pooling = trained_as, trained_as.pooling
 
     @property
+    def shares_seeds(self) -> bool:  # type: ignore[override]  # that of the pooling
+        """Whether models of several seeds multiply the same frames."""
+        return self.pooling.shares_products
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """What the pooling says."""
         return self.pooling.kinds
@@ -78,26 +84,31 @@ class FrameHead(Head):
 
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
         """Train every point of every fold, and again what each fold selected."""
+        with closing(self.fit_seeds(data, (data.seed,), how)) as folds:
+            for (fold,) in folds:
+                yield fold
+
+    def fit_seeds(
+        self, data: TrainingData, seeds: Sequence[int], how: Fitting
+    ) -> Generator[tuple[FittedFold, ...], None, None]:
+        """Train every seed of every fold on the same batches."""
         self.pooling.check(data.frame_heads)
         trainer = Trainer(self.trained_as, data)
-        found = _search(trainer, how)
-        selected = {fold: _best(points) for fold, points in found.items()}
-        weights = {fold: trained.weights for fold, (_, trained) in selected.items()}
+        found = _search(trainer, seeds, how)
+        selected = {key: _best(points) for key, points in found.items()}
+        weights = {key: trained.weights for key, (_, trained) in selected.items()}
         first = dict(weights) if how.refit and how.keeps_selected else {}
         if how.refit:
-            groups = plan_refits(data, selected)
+            groups = plan_refits(data, selected, trainer.most_together)
             with _names_what_saves_memory():
                 for group, refitted in train_groups(trainer.refit, groups, how.workers):
-                    weights[group.fold] = refitted
-                    how.on_models(1)
+                    keys = [(seed, group.fold) for seed in group.seeds]
+                    weights |= zip(keys, refitted, strict=True)
+                    how.on_models(len(refitted))
         for fold in range(len(data.splits)):
-            point, _ = selected[fold]
-            yield FittedFold(
-                _params(data, point),
-                _trials(data, fold, found[fold], point, _mix_weights(data, weights[fold])),
-                _fitted(trainer, weights[fold], data.fitted_ids(fold, with_dev=how.refit)),
-                [found[fold][number].halves for number in sorted(found[fold])],
-                _fitted(trainer, first[fold], data.fitted_ids(fold)) if first else None,
+            yield tuple(
+                _fitted_fold(trainer, fold, found[key], (weights[key], first.get(key)), how)
+                for key in ((seed, fold) for seed in seeds)
             )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
@@ -108,16 +119,17 @@ class FrameHead(Head):
         """
         self.pooling.check(data.frame_heads)
         point = frame_points(data)[choice.point]
-        alone = (point.batch_size, (choice.point,), (point.learning_rate,))
+        alone = Member(data.seed, choice.point, (point.learning_rate,))
+        group = FrameGroup(choice.fold, point.batch_size, (alone,))
         with _names_what_saves_memory():
-            (trained,) = Trainer(self.trained_as, data).search(FrameGroup(choice.fold, *alone))
+            (trained,) = Trainer(self.trained_as, data).search(group)
         rates = trained.learning_rates
         epochs = choice.epochs or len(rates)
         rates = (rates + rates[-1:] * epochs)[:epochs]
         everyone = Split("all", tuple(data.functionals.index), (), ())
         trainer = Trainer(self.trained_as, replace(data, splits=(everyone,)))
-        group = FrameGroup(0, point.batch_size, (choice.point,), rates)
-        return _fitted(trainer, trainer.refit(group), everyone.train)
+        (weights,) = trainer.refit(FrameGroup(0, point.batch_size, (alone._replace(rates=rates),)))
+        return _fitted(trainer, weights, everyone.train)
 
 
 class FittedFrames(FittedHead):
@@ -190,7 +202,7 @@ def _fitted(trainer: Trainer, weights: FrameWeights, ids: Sequence[str]) -> Fitt
         np.concatenate([own.scale.reshape(-1) for own in scalings]),
     )
     model = model_of(trainer.pooling, data)
-    options = model.options.model_copy(update={"attention_precision": "fp32"})
+    options = model.options.model_copy(update={"training_precision": "fp32"})
     head = trainer.trained_as(replace(model, options=options), weights)
     return FittedFrames(head, scaling, data.task.target_scale(data.targets(ids).to_numpy()))
 
@@ -206,15 +218,37 @@ def _mix_weights(data: TrainingData, weights: FrameWeights) -> dict[str, float]:
     return found
 
 
-def _search(trainer: Trainer, how: Fitting) -> dict[int, dict[int, TrainedPoint]]:
-    """Return what came of every point, by fold."""
-    found: dict[int, dict[int, TrainedPoint]] = {}
-    groups = plan_groups(trainer.data)
+def _search(
+    trainer: Trainer, seeds: Sequence[int], how: Fitting
+) -> dict[tuple[int, int], dict[int, TrainedPoint]]:
+    """Return what came of every point, by seed and fold."""
+    found: dict[tuple[int, int], dict[int, TrainedPoint]] = {}
+    groups = plan_groups(trainer.data, seeds, trainer.most_together)
     with _names_what_saves_memory():
         for group, trained in train_groups(trainer.search, groups, how.workers):
-            found.setdefault(group.fold, {}).update(zip(group.points, trained, strict=True))
+            for own, point in zip(group.members, trained, strict=True):
+                found.setdefault((own.seed, group.fold), {})[own.point] = point
             how.on_models(len(trained))
     return found
+
+
+def _fitted_fold(
+    trainer: Trainer,
+    fold: int,
+    points: dict[int, TrainedPoint],
+    weights: tuple[FrameWeights, FrameWeights | None],
+    how: Fitting,
+) -> FittedFold:
+    """Put together what came of a fold with one seed: last weights, and those before a refit."""
+    data, (point, _) = trainer.data, _best(points)
+    last, first = weights
+    return FittedFold(
+        _params(data, point),
+        _trials(data, fold, points, point, _mix_weights(data, last)),
+        _fitted(trainer, last, data.fitted_ids(fold, with_dev=how.refit)),
+        [points[number].halves for number in sorted(points)],
+        None if first is None else _fitted(trainer, first, data.fitted_ids(fold)),
+    )
 
 
 def _best(points: dict[int, TrainedPoint]) -> tuple[int, TrainedPoint]:

@@ -58,6 +58,10 @@ class PooledScaling:
         inverse = torch.where(scale > 1e-5, 1 / scale, torch.zeros_like(scale))
         return cls(pooled.mean(dim=1, keepdim=True), inverse)
 
+    def of_first(self, count: int) -> "PooledScaling":
+        """Return that of the first models."""
+        return PooledScaling(self.centre[:count], self.inverse[:count])
+
 
 @dataclass(frozen=True)
 class FrameModel:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 
-__all__ = ["Dropout", "Parameters", "Pooling", "TermRows", "draw_linear"]
+__all__ = ["Dropout", "Parameters", "Pooling", "TermRows", "draw_linear", "products_of"]
 
 Parameters = Mapping[str, Tensor]
 """Parameters of P models by name, each [P, ...]."""
@@ -38,12 +38,15 @@ class Pooling(ABC):
     Attributes:
         scales_pooled: Whether vectors are brought to mean 0 and standard deviation 1, by those that
             the first weights make of the training part; see `model.FrameModel`.
+        shares_products: Whether most of its work is a product of the same frames with the weights
+            of all models; where it is not, seeds gain nothing by training together.
         takes_means: Whether it is the same on pooled means, an utterance's only frame.
         kinds: What each term has to be, if it takes several that have to do with each other:
             `speech`, or `text`, which aligned tokens are, too.
     """
 
     scales_pooled: ClassVar[bool] = False
+    shares_products: ClassVar[bool] = False
     takes_means: ClassVar[bool] = False
     kinds: ClassVar[tuple[str, ...]] = ()
 
@@ -135,3 +138,8 @@ def draw_linear(name: str, wide: int, narrow: int, generator: torch.Generator) -
         f"{name}.{part}": (2 * torch.rand(shape, generator=generator) - 1) * bound
         for part, shape in shapes.items()
     }
+
+
+def products_of(options: FrameHeadSettings) -> torch.dtype | None:
+    """Return the type that training multiplies frames and weights in; None: that of the frames."""
+    return torch.bfloat16 if options.training_precision == "bf16" else None

@@ -8,8 +8,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
-from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
+from tokser.experiments.heads.frames.pooling import (
+    Dropout,
+    Parameters,
+    Pooling,
+    draw_linear,
+    products_of,
+)
 from tokser.experiments.heads.frames.ragged import linear, segment_means
+from tokser.experiments.heads.frames.rectified_means import rectified_means
 
 __all__ = ["ProjectedMeans"]
 
@@ -25,6 +32,7 @@ class ProjectedMeans(Pooling):
         is_rectified: Whether f is the rectifier.
     """
 
+    shares_products = True
     layer: ClassVar[str]
     is_rectified: ClassVar[bool] = False
 
@@ -48,5 +56,6 @@ class ProjectedMeans(Pooling):
     ) -> Float[Tensor, "models batch width"]:
         """Return means of what the layer makes of frames."""
         weight, bias = parameters[f"{self.layer}.weight"], parameters[f"{self.layer}.bias"]
-        hidden = linear(rows, weight, bias)
-        return segment_means(hidden.relu() if self.is_rectified else hidden, lengths)
+        if self.is_rectified:
+            return rectified_means(rows, weight, bias, lengths, products_of(options))
+        return segment_means(linear(rows, weight, bias), lengths)

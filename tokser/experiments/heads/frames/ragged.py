@@ -11,6 +11,8 @@ from torch.nn import functional
 
 __all__ = ["linear", "segment_means", "segment_softmax", "spans", "weighted_sums"]
 
+FEW = 16
+"""Fewer outputs than these do not fill the vectors of a processor."""
 Weights = Float[Tensor, "models weightings rows"]
 
 
@@ -35,7 +37,10 @@ def linear(
     """
     models, wide, narrow = weight.shape
     if len(rows) == models:
-        return torch.baddbmm(bias, rows, weight)
+        if narrow >= FEW:
+            return torch.baddbmm(bias, rows, weight)
+        few: Tensor = _FewOutputs.apply(rows, weight, bias)
+        return few
     together = weight.transpose(0, 1).reshape(wide, models * narrow)
     product = torch.addmm(bias.reshape(-1), rows[0], together)
     return product.view(-1, models, narrow).transpose(0, 1)
@@ -92,6 +97,23 @@ def weighted_sums(
     return sums
 
 
+class _FewOutputs(torch.autograd.Function):
+    """x W + b as (W^T x^T + b^T)^T, with gradients of that form: three times as fast."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        turned = weight.transpose(1, 2).contiguous()
+        ctx.save_for_backward(rows, turned)
+        return torch.baddbmm(bias.transpose(1, 2), turned, rows.transpose(1, 2)).transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows, turned = ctx.saved_tensors
+        error = errors[0].contiguous()
+        to_weight = (error.transpose(1, 2) @ rows).transpose(1, 2)
+        return error @ turned, to_weight, error.sum(dim=1, keepdim=True)
+
+
 class _SegmentMeans(torch.autograd.Function):
     """Means by utterance; the gradient of a frame is that of its utterance over its length."""
 
@@ -124,9 +146,10 @@ class _WeightedSums(torch.autograd.Function):
             for place, (first, last) in enumerate(spans(lengths)):
                 torch.bmm(weights[..., first:last], rows[:, first:last], out=sums[place])
         else:
-            parts = zip(*_of_each(lengths, weights.flatten(0, 1).T, rows[0]), strict=True)
-            for out, (used, own) in zip(sums.flatten(1, 2), parts, strict=True):
-                torch.mm(used.T, own, out=out)
+            used = weights.flatten(0, 1).split(list(lengths), dim=1)
+            parts = zip(sums.flatten(1, 2), used, rows[0].split(list(lengths)), strict=True)
+            for out, own, frames in parts:
+                torch.mm(own, frames, out=out)
         return sums.transpose(0, 1)
 
     @staticmethod
@@ -142,21 +165,16 @@ class _WeightedSums(torch.autograd.Function):
                 if to_rows is not None:
                     to_rows[:, first:last] = weights[..., first:last].transpose(1, 2) @ own
             return to_weights, to_rows, None
-        flat = error.flatten(1, 2)
-        found = rows.new_empty(rows.shape[1], models * num)
-        parts = zip(*_of_each(ctx.lengths, rows[0], found), strict=True)
-        for own, (frames, out) in zip(flat, parts, strict=True):
-            torch.mm(frames, own.T, out=out)
+        flat, lengths = error.flatten(1, 2), list(ctx.lengths)
+        found = rows.new_empty(models * num, rows.shape[1])
+        parts = zip(flat, rows[0].split(lengths), found.split(lengths, dim=1), strict=True)
+        for own, frames, out in parts:
+            torch.mm(own, frames.T, out=out)
         if to_rows is not None:
-            parts = zip(*_of_each(ctx.lengths, weights.flatten(0, 1).T, to_rows[0]), strict=True)
-            for own, (used, out) in zip(flat, parts, strict=True):
-                torch.mm(used, own, out=out)
-        return found.T.reshape(weights.shape), to_rows, None
-
-
-def _of_each(lengths: Sequence[int], *values: Tensor) -> list[tuple[Tensor, ...]]:
-    """Return what belongs to each utterance, [frames, ...], of each of some tensors."""
-    return [own.split(list(lengths)) for own in values]
+            used = weights.flatten(0, 1).split(lengths, dim=1)
+            for own, weight, out in zip(flat, used, to_rows[0].split(lengths), strict=True):
+                torch.mm(weight.T, own, out=out)
+        return found.view(weights.shape), to_rows, None
 
 
 def layer_norm(rows: Float[Tensor, "layers rows dim"]) -> Float[Tensor, "layers rows dim"]:

@@ -1,4 +1,4 @@
-"""Training of heads over frames: the points of a fold side by side, each as it would be alone."""
+"""Training of heads over frames: points and seeds of a fold side by side, each as if alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tokser.experiments.heads.mlp.optimise import BatchedAdam, Plateau
 from tokser.experiments.statistics.crossfit import CrossFit, HalfScores
 from tokser.experiments.task import Task
 
-__all__ = ["FrameWeights", "TrainedPoint", "refit_point", "sample_order", "train_points"]
+__all__ = ["FrameWeights", "TrainedPoint", "refit_points", "sample_order", "train_points"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,14 @@ def train_points(
     fold: FrameFold,
     learning_rates: Sequence[float],
     *,
+    seeds: Sequence[int],
     task: Task,
     classes: Sequence[str],
     batch_size: int,
     grid: GridSettings,
-    seed: int,
     device: torch.device,
 ) -> list[TrainedPoint]:
-    """Train one model for each learning rate, all on the same batches.
+    """Train one model for each learning rate and its seed, all on the same batches.
 
     Adam, the plateau schedule, best epoch by dev score. Each batch is read once, and multiplied
     with the first weights of all models in one product.
@@ -75,14 +75,14 @@ def train_points(
         model: What is trained.
         fold: On which frames.
         learning_rates: Of each point.
+        seeds: Of each point: they decide first weights and dropout.
         task: How dev is scored.
         classes: In the order of the outputs.
         batch_size: Utterances in a step.
         grid: Epochs, plateau, early stopping.
-        seed: With fold and epoch it decides weights and order.
         device: Where it runs.
     """
-    run = _Run(model, fold, len(learning_rates), batch_size, seed, device)
+    run = _Run(model, fold, seeds, batch_size, device)
     plateau = Plateau(
         np.asarray(learning_rates, dtype=np.float64),
         factor=grid.plateau_factor,
@@ -117,25 +117,37 @@ def train_points(
     ]
 
 
-def refit_point(
+def refit_points(
     model: FrameModel,
     fold: FrameFold,
-    learning_rates: Sequence[float],
+    learning_rates: Sequence[Sequence[float]],
     *,
+    seeds: Sequence[int],
     batch_size: int,
-    seed: int,
     device: torch.device,
-) -> FrameWeights:
-    """Train a point without a dev part, an epoch for each learning rate."""
-    run = _Run(model, fold, 1, batch_size, seed, device)
-    for epoch, rate in enumerate(learning_rates, start=1):
-        run.train_epoch(epoch, np.array([rate]), np.array([True]))
-    return run.weights(0)
+) -> list[FrameWeights]:
+    """Train points without a dev part, an epoch for each learning rate.
+
+    Args:
+        model: What is trained.
+        fold: On which frames.
+        learning_rates: Of each point in each epoch. Points that are trained longest come first:
+            those at the end leave the products when they are done.
+        seeds: Of each point.
+        batch_size: Utterances in a step.
+        device: Where it runs.
+    """
+    run = _Run(model, fold, seeds, batch_size, device)
+    for epoch in range(max(map(len, learning_rates))):
+        goes_on = np.array([epoch < len(own) for own in learning_rates])
+        rates = np.array([own[min(epoch, len(own) - 1)] for own in learning_rates])
+        run.train_epoch(epoch + 1, rates, goes_on)
+    return [run.weights(point) for point in range(len(learning_rates))]
 
 
-def sample_order(seed: int, fold: int, epoch: int, num: int) -> list[int]:
-    """Return the order of an epoch's utterances."""
-    order: list[int] = np.random.default_rng([seed, fold, epoch]).permutation(num).tolist()
+def sample_order(fold: int, epoch: int, num: int) -> list[int]:
+    """Return the order of an epoch's utterances, the same for every seed: they share batches."""
+    order: list[int] = np.random.default_rng([0, fold, epoch]).permutation(num).tolist()
     return order
 
 
@@ -146,26 +158,30 @@ class _Run:
         self,
         model: FrameModel,
         fold: FrameFold,
-        num_points: int,
+        seeds: Sequence[int],
         batch_size: int,
-        seed: int,
         device: torch.device,
     ) -> None:
         self._model, self._fold, self._device = model, fold, device
-        self._batch_size, self._seed = batch_size, seed
-        self._num_points, self._num_networks = num_points, model.options.ensemble
+        self._batch_size = batch_size
+        self._num_points, self._num_networks = len(seeds), model.options.ensemble
+        self._seeds = list(dict.fromkeys(seeds))
+        networks = range(self._num_networks)
         drawn = [
             model.draw((seed, fold.number, *([number] if number else [])))
-            for number in range(self._num_networks)
+            for seed in self._seeds
+            for number in networks
         ]
+        self._of_seed = torch.tensor(
+            [self._seeds.index(seed) * len(networks) + n for seed in seeds for n in networks]
+        )
         self._names = list(drawn[0])
         first = [torch.cat([one[name] for one in drawn]) for name in self._names]
         self._scaling = self._scale_pooled(first)
-        stacked = [values.repeat(num_points, *(1,) * (values.dim() - 1)) for values in first]
+        stacked = [values[self._of_seed] for values in first]
         rows = flatten(stacked).to(device)
         self._adam = BatchedAdam(rows, weight_decay=model.options.weight_decay)
-        views = zip(self._names, unflatten(rows, stacked), strict=True)
-        self._parameters = {name: values.requires_grad_() for name, values in views}
+        self._parameters = dict(zip(self._names, unflatten(rows, stacked), strict=True))
         self._gradients = unflatten(self._adam.gradients, stacked)
         importance = fold.importance
         self._importance = None if importance is None else importance.to(device)
@@ -177,21 +193,24 @@ class _Run:
         rates: Float[np.ndarray, " points"],
         goes_on: Shaped[np.ndarray, " points"],
     ) -> None:
-        """Train one epoch of the points that go on."""
+        """Train one epoch of the points that go on; those after the last one are left out."""
         ids, networks = self._fold.train.ids, self._num_networks
-        order = sample_order(self._seed, self._fold.number, epoch, len(ids))
+        order = sample_order(self._fold.number, epoch, len(ids))
         rates_of_all = np.repeat(rates, networks).tolist()
-        active = np.repeat(goes_on, networks).tolist()
-        dropout = self._dropout(epoch)
+        active = np.repeat(goes_on, networks)
+        count = int(np.flatnonzero(active)[-1]) + 1
+        used = {n: v.detach()[:count].requires_grad_() for n, v in self._parameters.items()}
+        scaling = None if self._scaling is None else self._scaling.of_first(count)
+        dropout = self._dropout(epoch, count)
         for first in range(0, len(order), self._batch_size):
             chosen = order[first : first + self._batch_size]
             batches = self._fold.read([ids[place] for place in chosen])
-            outputs = self._model.forward(self._parameters, batches, self._scaling, dropout)
+            outputs = self._model.forward(used, batches, scaling, dropout)
             loss = self._loss(outputs, self._target[chosen])
-            found = torch.autograd.grad(loss, list(self._parameters.values()))
+            found = torch.autograd.grad(loss, list(used.values()))
             for gradient, values in zip(self._gradients, found, strict=True):
-                gradient.copy_(values)
-            self._adam.step(rates_of_all, active)
+                gradient[:count].copy_(values)
+            self._adam.step(rates_of_all, active.tolist())
 
     def outputs(self, ids: Sequence[str]) -> np.ndarray:
         """Return the outputs of each point, averaged over its networks, [points, ids, ...]."""
@@ -219,25 +238,32 @@ class _Run:
         smoothing = self._model.options.label_smoothing
         return self._fold.loss.total(outputs, target, importance, smoothing)
 
-    def _dropout(self, epoch: int) -> Dropout:
-        """Return a dropout that sets the same values to 0 in the networks of every point."""
+    def _dropout(self, epoch: int, count: int) -> Dropout:
+        """Return a dropout of the first models that sets the same values to 0 in each of a seed."""
         share = self._model.options.dropout
         if not share:
             return no_dropout
-        state = np.random.SeedSequence([self._seed, self._fold.number, epoch, 1]).generate_state(1)
-        generator = torch.Generator().manual_seed(int(state[0]))
+        generators = [
+            torch.Generator().manual_seed(
+                int(
+                    np.random.SeedSequence([seed, self._fold.number, epoch, 1]).generate_state(1)[0]
+                )
+            )
+            for seed in self._seeds
+        ]
 
         def drop(values: Tensor) -> Tensor:
             shape = (self._num_networks, *values.shape[1:])
-            kept = (torch.rand(shape, generator=generator) >= share).to(values.device)
-            return values * (kept.repeat(self._num_points, 1, 1) / (1 - share))
+            kept = [torch.rand(shape, generator=own) >= share for own in generators]
+            kept_of_all = torch.cat(kept)[self._of_seed[:count]].to(values.device)
+            return values * (kept_of_all / (1 - share))
 
         return drop
 
     def _scale_pooled(self, first: Sequence[Tensor]) -> PooledScaling | None:
         """Return what the first weights make of the training part, for the networks of each point.
 
-        Points begin with the same weights.
+        Points of a seed begin with the same weights.
         """
         if not self._model.pooling.scales_pooled:
             return None
@@ -248,10 +274,8 @@ class _Run:
                 for batches in self._fold.in_batches(self._fold.train.ids)
             ]
             scaling = PooledScaling.of(torch.cat(pooled, dim=1))
-        return PooledScaling(
-            scaling.centre.clone().repeat(self._num_points, 1, 1),
-            scaling.inverse.clone().repeat(self._num_points, 1, 1),
-        )
+        of_seed = self._of_seed.to(self._device)
+        return PooledScaling(scaling.centre.clone()[of_seed], scaling.inverse.clone()[of_seed])
 
 
 def predict(
