@@ -1,7 +1,6 @@
 """Multinomial logistic regression with an L2 penalty: the one solver of heads, curves and probes."""
 
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -189,13 +188,60 @@ class LogisticRows:
         return Coefficients(weights, sought.found[:, -1] - weights @ self._mean, steps)
 
 
-class _Remembered(NamedTuple):
-    """A step of L-BFGS, its dual, the change of the gradient, and 1 / their product."""
+class _Memory:
+    """The last steps of L-BFGS, their duals, and what they changed of the gradient.
 
-    step: np.ndarray
-    dual: np.ndarray
-    change: np.ndarray
-    factor: float
+    The two loops of Nocedal & Wright 2006, algorithm 7.4, are two triangular systems in the products
+    of duals and changes, so that the long vectors are only multiplied as matrices.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._steps, self._duals, self._changes = np.zeros((3, _MEMORY, size))
+        self._products = np.zeros((_MEMORY, _MEMORY))
+        self._order: list[int] = []
+        """Rows of the arrays, the oldest first."""
+
+    def add(self, step: np.ndarray, dual: np.ndarray, change: np.ndarray) -> None:
+        """Remember a step, and forget the oldest of too many."""
+        if float(np.vdot(dual, change)) <= 0:  # rounding is all that is left
+            return
+        row = len(self._order) if len(self._order) < _MEMORY else self._order.pop(0)
+        self._order.append(row)
+        for own, kept in ((step, self._steps), (dual, self._duals), (change, self._changes)):
+            kept[row] = own.ravel()
+        self._products[row] = self._changes @ self._duals[row]
+        self._products[:, row] = self._duals @ self._changes[row]
+
+    def first(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the first loop's factors, oldest first, and what it leaves of the gradient."""
+        if not self._order:
+            return np.zeros(0), slope
+        factors = self._solved((self._duals @ slope.ravel())[self._order], transposed=False)
+        return factors, slope - self._sum(factors, self._changes).reshape(slope.shape)
+
+    def second(
+        self, factors: np.ndarray, step: np.ndarray, dual: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return step and dual after the second loop."""
+        if not self._order:
+            return step, dual
+        own = self._products[self._order, self._order] * factors
+        more = self._solved(
+            own - (self._changes @ dual.ravel())[self._order], transposed=True
+        )
+        return (
+            step + self._sum(more, self._steps).reshape(step.shape),
+            dual + self._sum(more, self._duals).reshape(dual.shape),
+        )
+
+    def _solved(self, right: np.ndarray, *, transposed: bool) -> np.ndarray:
+        upper = np.triu(self._products[np.ix_(self._order, self._order)])
+        return np.asarray(np.linalg.solve(upper.T if transposed else upper, right))
+
+    def _sum(self, factors: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+        by_row = np.zeros(_MEMORY)
+        by_row[self._order] = factors
+        return np.asarray(by_row @ vectors)
 
 
 class _Descent:
@@ -217,8 +263,8 @@ class _Descent:
         self._is_class[target, np.arange(len(target))] = 1
         self._logits = np.zeros_like(self._is_class)
         self._shares = _softmax(self._logits)
-        self._remembered: deque[_Remembered] = deque(maxlen=_MEMORY)
         self.found = np.zeros((num_classes, coordinates.size + 1))
+        self._memory = _Memory(self.found.size)
         self._weigh()
         mean = float(self._weights.mean()) * coordinates.energy / coordinates.size
         self._inverse = _isotropic(coordinates.size, ridge + mean)
@@ -240,7 +286,7 @@ class _Descent:
             if change <= tolerance:
                 return number + 1
             before, slope = slope, self._slope()
-            self._remember(length * step, length * dual, slope - before)
+            self._memory.add(length * step, length * dual, slope - before)
         warn(
             f"logistic regression of {self._logits.shape[1]} rows: a step still changes logits by "
             f"{change:.1g} after {_MOST_STEPS} steps"
@@ -259,22 +305,15 @@ class _Descent:
         self._weights = self._importance * np.maximum(variance, _LEAST_WEIGHT)
 
     def _direction(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the step of L-BFGS and its dual: Nocedal & Wright 2006, algorithm 7.4."""
-        left = slope.copy()
-        factors = []
-        for one in reversed(self._remembered):
-            factors.append(one.factor * float(np.vdot(one.dual, left)))
-            left -= factors[-1] * one.change
+        """Return the step of L-BFGS and its dual."""
+        factors, left = self._memory.first(slope)
         step = np.empty_like(left)
         step[:, :-1] = self._in.newton_step(self._inverse, self._weights, left[:, :-1])
         step[:, -1] = left[:, -1] / self._weights.sum()
         dual = np.empty_like(step)
         dual[:, :-1] = self._in.dual(step[:, :-1])
         dual[:, -1] = step[:, -1]
-        for one, factor in zip(self._remembered, reversed(factors), strict=True):
-            more = factor - one.factor * float(np.vdot(one.change, dual))
-            step += more * one.step
-            dual += more * one.dual
+        step, dual = self._memory.second(factors, step, dual)
         return -step, -dual
 
     def _length(
@@ -298,11 +337,6 @@ class _Descent:
         else:
             shares = _softmax(self._logits + length * towards)
         return length, shares
-
-    def _remember(self, step: np.ndarray, dual: np.ndarray, change: np.ndarray) -> None:
-        product = float(np.vdot(dual, change))
-        if product > 0:  # not where rounding is all that is left
-            self._remembered.append(_Remembered(step, dual, change, 1 / product))
 
 
 def fit_estimator(

@@ -69,7 +69,8 @@ def test_logistic_regression_is_that_of_scikit_learn(corpus):
     for split in corpus.splits:
         values, labels = corpus.part([*split.train, *split.dev])
         model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000, tol=1e-8))
-        expected = model.fit(values, labels).predict_proba(corpus.part(split.test)[0])
+        model.fit(values.astype(np.float64), labels)
+        expected = model.predict_proba(corpus.part(split.test)[0].astype(np.float64))
         mine = found.loc[list(split.test)].filter(like="probability_")
         np.testing.assert_allclose(mine, expected, atol=1e-4)
     assert evaluated == [(split.fold, {"C": 1.0}) for split in corpus.splits]
