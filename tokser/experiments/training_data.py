@@ -12,7 +12,8 @@ from tokser.config import FrameHeadSettings, GridSettings
 from tokser.experiments.grid import Point, grid_points
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Known, Task
-from tokser.functionals.standardise import Standardiser, fit_by_id
+from tokser.functionals.rows_by_id import RowsById
+from tokser.functionals.standardise import Standardiser
 
 if TYPE_CHECKING:
     from tokser.experiments.frames import TermFrames
@@ -70,13 +71,29 @@ class TrainingData:
         return (*split.train, *split.dev) if with_dev else split.train
 
     def scaling(self, ids: Sequence[str]) -> Standardiser:
-        """Return what a training part standardises functionals by."""
-        return fit_by_id(self.functionals, self.rounding, ids)
+        """Return what a training part standardises functionals by; each part is measured once."""
+        key = tuple(ids)
+        if key not in self._scalings:
+            errors = None if self._errors is None else self._errors.of(key)
+            self._scalings[key] = Standardiser.fit(self._values.of(key), errors)
+        return self._scalings[key]
 
     def rows(self, ids: Sequence[str]) -> np.ndarray:
         """Return functionals by id, [ids, features]."""
-        return np.asarray(self.functionals.loc[list(ids)].to_numpy())
+        return self._values.of(ids)
 
     def targets(self, ids: Sequence[str]) -> Known:
         """Return targets by id."""
         return self.target.loc[list(ids)]
+
+    @functools.cached_property
+    def _values(self) -> RowsById:
+        return RowsById(self.functionals)
+
+    @functools.cached_property
+    def _errors(self) -> RowsById | None:
+        return None if self.rounding is None else RowsById(self.rounding)
+
+    @functools.cached_property
+    def _scalings(self) -> dict[tuple[str, ...], Standardiser]:
+        return {}

@@ -46,7 +46,8 @@ class Standardiser:
                 `rounding.read_rounding`; none: only their own float32 counts.
         """
         wide = train.astype(np.float64)
-        mean, scale = wide.mean(axis=0), wide.std(axis=0)
+        mean = wide.mean(axis=0)
+        scale = wide.std(axis=0, mean=mean[None])
         explained = _FLOAT32 * _root_mean_square(wide)
         if rounding is not None:
             explained += _root_mean_square(rounding.astype(np.float64))
@@ -62,8 +63,9 @@ class Standardiser:
         self, values: Num[np.ndarray, "utterances features"]
     ) -> Float32[np.ndarray, "utterances features"]:
         """Scale values by what was learnt; a column constant in training is 0 everywhere."""
-        scaled: np.ndarray = ((values - self.mean) / self.scale).astype(np.float32)
-        return scaled
+        scaled: np.ndarray = values - self.mean
+        scaled /= self.scale
+        return scaled.astype(np.float32)
 
 
 def fit_by_id(

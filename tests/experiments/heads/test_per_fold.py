@@ -12,6 +12,7 @@ from sklearn.svm import SVC
 
 from tokser.config import GridSettings
 from tokser.experiments.classification import Classification
+from tokser.experiments.heads import per_fold
 from tokser.experiments.heads.registry import HEADS
 from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import Split, make_splits
@@ -67,12 +68,23 @@ def test_logistic_regression_is_that_of_scikit_learn(corpus):
     ).predictions.set_index("id")
     for split in corpus.splits:
         values, labels = corpus.part([*split.train, *split.dev])
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000))
-        expected = model.fit(values, labels).predict_proba(corpus.part(split.test)[0])
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000, tol=1e-8))
+        model.fit(values.astype(np.float64), labels)
+        expected = model.predict_proba(corpus.part(split.test)[0].astype(np.float64))
         mine = found.loc[list(split.test)].filter(like="probability_")
         np.testing.assert_allclose(mine, expected, atol=1e-4)
     assert evaluated == [(split.fold, {"C": 1.0}) for split in corpus.splits]
     assert counts == [1] * 8
+
+
+@pytest.mark.parametrize("classifier", ["logreg", "svm"])
+def test_the_number_of_threads_changes_no_bit(corpus, classifier, monkeypatch):
+    found = []
+    for number in (1, 3):
+        monkeypatch.setattr(per_fold, "num_blas_threads", lambda number=number: number)
+        found.append(corpus.search(classifier))
+    pd.testing.assert_frame_equal(found[0].predictions, found[1].predictions, check_exact=True)
+    pd.testing.assert_frame_equal(found[0].trials, found[1].trials, check_exact=True)
 
 
 @pytest.mark.parametrize("classifier", BASELINES)

@@ -4,6 +4,7 @@ import copy
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
+from tokser.experiments.heads.fold_threads import in_threads, num_blas_threads
 from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head
 from tokser.experiments.heads.trained_estimator import TrainedEstimator
 from tokser.experiments.heads.trained_head import FittedHead, in_order_of
@@ -72,13 +74,16 @@ class Candidate:
 
 
 class PerFoldHead(Head):
-    """A head whose folds are fitted one after the other, on one thread.
+    """A head whose folds are fitted independently of each other, each on one thread.
 
     Attributes:
         trained_as: What a fitted model is kept as.
+        fits_side_by_side: Whether several folds are fitted at once, in threads: nothing that it
+            calls keeps a state that folds would share.
     """
 
     trained_as: ClassVar[type[TrainedEstimator]]
+    fits_side_by_side: ClassVar[bool] = False
 
     @abstractmethod
     def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
@@ -89,31 +94,47 @@ class PerFoldHead(Head):
         return self.kept_as(model).raw_outputs(model, values)
 
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
-        """Fit, select and refit one fold at a time; workers are of no use here."""
-        candidates = self.candidates(data.task, data.grid, data.seed)
+        """Fit, select and refit each fold, in threads of this process; workers are of no use here.
+
+        A fold is fitted on one thread, so the number of threads changes no bit of it.
+        """
+        fit_fold = partial(
+            self._fit_fold, data, how, self.candidates(data.task, data.grid, data.seed)
+        )
+        num_threads = num_blas_threads() if self.fits_side_by_side else 1
         # A fit takes 20 ms on one thread, and 40 times as long on two that wait for each other.
         with threadpool_limits(limits=1):
-            for fold in range(len(data.splits)):
-                ids = data.fitted_ids(fold)
-                scaled = _Scaled.by(ids, data)
-                dev = _Dev.of(scaled, data.splits[fold].dev, self.outputs)
-                train = scaled.part(ids)
-                fitted = [_fit(one, train, dev, data.grid, how.on_models) for one in candidates]
-                best = max(range(len(fitted)), key=lambda i: (fitted[i].score, -i))
-                num_constant = int(scaled.scaling.is_constant.sum())
-                trials = _trials(candidates, fitted, best, data.task, num_constant)
-                model, selected = fitted[best].model, candidates[best]
-                before = None
-                if how.refit:
-                    before = self._fitted(model, scaled) if how.keeps_selected else None
-                    ids = data.fitted_ids(fold, with_dev=True)
-                    scaled = _Scaled.by(ids, data)
-                    epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
-                    *_, model = epochs
-                    how.on_models(1)
-                halves = [one.halves for one in fitted]
-                made = self._fitted(model, scaled)
-                yield FittedFold(selected.params, trials, made, halves, before)
+            yield from in_threads(fit_fold, range(len(data.splits)), num_threads, how.on_models)
+
+    def _fit_fold(
+        self,
+        data: TrainingData,
+        how: Fitting,
+        candidates: Sequence[Candidate],
+        fold: int,
+        on_models: Callable[[int], None],
+    ) -> FittedFold:
+        ids = data.fitted_ids(fold)
+        scaled = _Scaled.by(ids, data)
+        dev = _Dev.of(scaled, data.splits[fold].dev, self.outputs)
+        train = scaled.part(ids)
+        fitted = [_fit(one, train, dev, data.grid, on_models) for one in candidates]
+        best = max(range(len(fitted)), key=lambda i: (fitted[i].score, -i))
+        num_constant = int(scaled.scaling.is_constant.sum())
+        trials = _trials(candidates, fitted, best, data.task, num_constant)
+        model, selected = fitted[best].model, candidates[best]
+        before = None
+        if how.refit:
+            before = self._fitted(model, scaled) if how.keeps_selected else None
+            ids = data.fitted_ids(fold, with_dev=True)
+            scaled = _Scaled.by(ids, data)
+            epochs = islice(selected.epochs(scaled.part(ids)), fitted[best].best_epoch)
+            *_, model = epochs
+            on_models(1)
+        halves = [one.halves for one in fitted]
+        return FittedFold(
+            selected.params, trials, self._fitted(model, scaled), halves, before
+        )
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
         """Fit the chosen candidate on every utterance, for the chosen number of epochs."""
@@ -148,6 +169,7 @@ class SweptHead(PerFoldHead):
     param: ClassVar[str]
     values: ClassVar[tuple[float, ...]]
     is_random = False
+    fits_side_by_side = True
 
     @abstractmethod
     def model(self, value: float, grid: GridSettings) -> Any:

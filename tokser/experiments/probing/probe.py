@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+from threadpoolctl import threadpool_limits
 
 from tokser.config.probe import ProbeHead
 from tokser.device import keep_to_one_thread, one_thread
@@ -73,7 +74,7 @@ def probe_table(
     """
     rows: list[dict[str, object]] = []
     cores = torch.get_num_threads()
-    with one_thread(), ThreadPoolExecutor(cores) as pool:
+    with one_thread(), threadpool_limits(limits=1), ThreadPoolExecutor(cores) as pool:
 
         def probed(feature: str) -> list[dict[str, object]]:
             keep_to_one_thread()

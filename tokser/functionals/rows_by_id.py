@@ -1,0 +1,35 @@
+"""Rows of a table of functionals by id, many parts of the same table: positions, and no index."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["RowsById"]
+
+
+class RowsById:
+    """Takes parts of a table as `table.loc[ids].to_numpy()` does, faster, and from any thread.
+
+    Parts lie in memory as those of pandas do, row after row or column after column: sums are taken
+    in that order, so their last bits depend on it.
+
+    Args:
+        table: [utterances, features], index = id; no id twice.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._places = {str(name): place for place, name in enumerate(table.index)}
+        self._values = table.to_numpy()
+        self._is_by_row = self._values.flags.c_contiguous
+
+    def of(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the rows of some ids, in their order.
+
+        Raises:
+            KeyError: One of them is not in the table.
+        """
+        places = np.fromiter((self._places[name] for name in ids), dtype=np.intp, count=len(ids))
+        if self._is_by_row:
+            return self._values.take(places, axis=0)
+        return self._values.T.take(places, axis=1).T
