@@ -200,7 +200,7 @@ def similarity_tables(table: "pd.DataFrame") -> list[Table]:
     others = table[(table["first"] != table["second"]) & table["cka"].notna()]
     for over, part in others.groupby("over", sort=False):
         title = f"over {int(part['num_samples'].max()):,} {over}"
-        own = _table("feature", "most like", "CKA [95 %]", "R2 from there", title=title)
+        own = _table("feature", "most like", "CKA [95 %]", "R2 from it", title=title)
         for first, pairs in part.groupby("first", sort=False):
             best = pairs.loc[pairs["cka"].idxmax()]
             back = part[(part["first"] == best["second"]) & (part["second"] == first)]

@@ -1,7 +1,8 @@
 """Logistic regression beside scikit-learn, and the time of one more experiment.
 
 `make bench-logreg` writes a section of docs/benchmarks.md. Models are timed in processor time on
-one thread, which other work changes less than wall time. It extracts EmoDB as `bench_emodb` does, into `build/bench/emodb.zarr`, and needs TOKSER_TEST_DATA; TOKSER_BENCH_STORE
+one thread, which other work changes less than wall time. It extracts EmoDB as `bench_emodb` does,
+into `build/bench/emodb.zarr`, and needs TOKSER_TEST_DATA; TOKSER_BENCH_STORE
 names a pooled store of EmoDB instead.
 """
 

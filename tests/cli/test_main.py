@@ -124,6 +124,9 @@ def test_the_module_runs_as_the_command_does():
     [
         (("manifest", "emodb", "--root", "none"), "none"),
         (("extract", "--dataset", "emodb", "--root", ".", "--store", "x"), "--encoder"),
+        (("probe",), "Missing option '--store'"),
+        (("classify", "--store", "x"), "Missing option '--dataset'"),
+        (("fit", "--store", "x"), "Missing option '--dataset'"),
         (("pool", "--store", "none.zarr"), "expected a store, got nothing"),
         (("align", "--store", "none.zarr", "--checkpoint", "none"), "pretraining run"),
         (("pretrain", "--store", "none.zarr"), "expected a store"),

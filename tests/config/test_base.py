@@ -61,6 +61,14 @@ def test_all_faults_are_named_at_once():
         classify(sed=1, grid={"epoch": 3})
 
 
+def test_a_wrong_element_is_named_once():
+    with pytest.raises(SettingsError) as caught:
+        ClassifySettings.parse(
+            {"dataset": "emodb", "store": "x", "out": "y", "coverage": ["1.5"]}, where="here"
+        )
+    assert "coverage.0 = '1.5'" in str(caught.value) and "at least 1 item" not in str(caught.value)
+
+
 def test_settings_never_change():
     with pytest.raises(ValidationError):
         classify().seed = 3

@@ -78,3 +78,23 @@ def test_rows_that_differ_name_their_store_or_folder(folders):
 def test_the_papers_tables_are_for_its_corpora_only(folders):
     (section,) = sections(folders.results(dataset="ravdess"))
     assert section.published == []
+
+
+def test_further_tables_of_two_folders_name_their_folder(folders):
+    from tokser.experiments.calibration.tables import RISK
+
+    made = []
+    for name, right in (("a", 0.9), ("b", 0.8)):
+        folder = folders.results(name)
+        row = {"dataset": "emodb", "features": "f", "protocol": "speaker", "classifier": "mlp"}
+        row |= {"share_answered": 1.0, "probabilities": "raw", "least_probability": 0.5}
+        row |= {"accuracy": right, "n_test": 10, "setup": "", "stamp": ""}
+        row |= {"unit": "speaker", "no_interval": "", "num_units": 4}
+        frame = RISK.frame([row, row | {"probabilities": "calibrated"}])
+        (folder / RISK.file).write_bytes(RISK.content(frame))
+        made.append(folder)
+    (alone,), (both,) = sections(made[0]), sections(*made)
+    assert alone.panels[-1].title == "Accuracy where the model is sure"
+    titles = [panel.title for panel in both.panels if panel.figures]
+    assert titles == [f"Accuracy where the model is sure: {name}" for name in "ab"]
+    assert len({figure.name for one in both.panels for figure in one.figures}) == 2

@@ -90,7 +90,7 @@ def test_noise_is_estimated_by_pair_of_classes(audit):
 def test_speakers_dealt_into_folds_find_them_too(store):
     found = tokser.labels(store, features=EMOTION, protocol="kfold", num_folds=3, num_neighbours=5)
     assert set(found.doubtful["id"].head(NUM_WRONG)) == set(WRONG)
-    assert "speakers dealt into 3 folds" in found.model
+    assert "speakers distributed over 3 folds" in found.model
 
 
 @pytest.fixture(scope="module")

@@ -104,6 +104,15 @@ def test_usual_targets_are_those_that_the_store_allows(store, stores):
     assert usual_targets(stores.complete(bare)) == ["duration"]
 
 
+def test_a_removed_label_leaves_out_its_utterance_alone(stores):
+    table = stores.manifest(12)
+    table.loc[table.index[0], ["label", "sex"]] = ""
+    opened = stores.complete(table)
+    assert {"emotion", "sex"} <= set(usual_targets(opened))
+    for found in read_targets(opened, ["emotion", "sex"]):
+        assert len(found.values) == 11 and opened.ids[0] not in found.values.index
+
+
 def test_the_command_writes_table_and_curves(store, tmp_path):
     out = tmp_path / "probes"
     words = ["probe", "--store", store, "--targets", "emotion", "--out", str(out)]

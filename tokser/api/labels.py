@@ -29,7 +29,7 @@ def labels(
         features: One expression, such as `whisper-base/layer-3` or `best(whisper-base/layer-*)`;
             without, dev selects among all that are pooled.
         results: Folder of `tokser classify`, whose predictions are taken; without, logistic
-            regression is trained for speakers that it does not hear.
+            regression is trained, and predicts speakers that it was not trained on.
         out: Folder of the tables and of the page; without, nothing is written.
         **options: As `tokser labels --help` shows them: `protocol`, `num_neighbours`, `audio`...
 

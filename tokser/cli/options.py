@@ -159,13 +159,14 @@ def _declare(one: Described) -> Callable[[Any], Any]:
         arguments = {"type": _type(one), "multiple": is_several, "metavar": _metavar(one)}
         if one.option.bare:
             arguments |= {"is_flag": False, "flag_value": one.option.bare}
+    if not one.is_required:  # to click, a default of None is a value: nothing would be missing
+        arguments["default"] = None
     return click.option(
         *names,
         _key(one),
         cls=TopicOption,
         topic=one.topic,
         hidden_names=one.option.aliases,
-        default=None,
         default_text=one.default_text,
         is_joined=bool(one.option.joined),
         required=one.is_required,

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -57,7 +57,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            found = error.errors()
+            found = _without_consequences(error.errors())
             faults = [cls._describe(fault) for fault in found[:_MOST_FAULTS]]
             if len(found) > _MOST_FAULTS:
                 faults.append(f"and {len(found) - _MOST_FAULTS:,} more faults")
@@ -80,6 +80,12 @@ class Settings(BaseModel):
         return (
             f"unknown key {key!r} (nearest known key: {near[0]!r})" if near else f"unknown {key!r}"
         )
+
+
+def _without_consequences(faults: Sequence[Any]) -> list[Any]:
+    """Leave out that a tuple is too short without its elements that have a fault of their own."""
+    within = {fault["loc"][:-1] for fault in faults}
+    return [one for one in faults if one["type"] != "too_short" or one["loc"] not in within]
 
 
 def _describe_name(key: str, fault: Mapping[str, Any]) -> str:

@@ -116,7 +116,8 @@ class FitSettings(Settings):
     head, protocol and grid."""
     calibrate: bool = True
     """Calibrate the probabilities of classes by a temperature, and fit thresholds of prediction
-    sets: on the protocol's test predictions, each by a model that had not heard the speaker."""
+    sets: on the protocol's test predictions, each by a model that was not trained on the
+    speaker."""
     coverage: Coverages = (0.9,)
     """How often prediction sets are to hold the true class; several can be chosen among when
     predicting."""

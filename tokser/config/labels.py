@@ -46,11 +46,12 @@ class LabelsSettings(Settings):
         Option(unset="speaker; of --results that lack it: text, kfold, fixed or random"),
     ] = None
     """Who is predicted by whom. speaker: each speaker (or session) by a model of the others; kfold:
-    speakers dealt into --folds, for corpora of many. With --results, any that the folder has."""
+    whole speakers distributed over --folds, for corpora of many. With --results, any that the
+    folder has."""
     num_folds: NumFolds = 5
     """Folds of the protocol kfold."""
     seed: Seed = 0
-    """Deals speakers into the folds of kfold."""
+    """Distributes speakers over the folds of kfold."""
     results: Annotated[
         Path | None, Option(kind="folder", unset="logistic regression is trained")
     ] = None

@@ -40,7 +40,7 @@ class ProbeSettings(Settings):
     """What is fitted to classes. ridge: solved in closed form; logreg: logistic regression,
     several times slower. Numbers are predicted by ridge either way."""
     seed: Seed = 0
-    """Deals speakers (for the target speaker: sentences) into folds, and shuffles the controls."""
+    """Assigns speakers (for the target speaker: sentences) to folds, and shuffles the controls."""
     out: Annotated[Path | None, Option(short="-o", kind="folder", unset="nothing is written")] = (
         None
     )

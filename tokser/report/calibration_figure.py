@@ -151,7 +151,7 @@ def risk_figure(curve: pd.DataFrame, title: str) -> Drawing:
 
 
 def _paint_diagonal(axes: Axes) -> None:
-    axes.plot([0, 100], [0, 100], color=MUTED, ls=":", lw=1.4, label="As often as said")
+    axes.plot([0, 100], [0, 100], color=MUTED, ls=":", lw=1.4, label="Perfect calibration")
 
 
 def _paint_curve(axes: Axes, own: pd.DataFrame, colour: str, marker: str, label: str) -> None:

@@ -38,7 +38,7 @@ def calibration_panels(table: pd.DataFrame, name: str, title: str) -> list[Panel
         "how often it is right, in 15 bins of equal mass; NLL: negative log likelihood in nats; "
         "AURC: area under the risk-coverage curve. The smaller, the better.",
         "If exact: mean ECE if the probabilities before were exact; with this many utterances it "
-        "is never 0. Temperature: above 1 the head was too sure.",
+        "is never 0. Temperature: above 1 the head was overconfident.",
         "95 % intervals leave out one speaker (or session) at a time.",
     ]
     for _, own in table.groupby(_KEY, sort=False):
@@ -129,7 +129,7 @@ _SETS = (
     "A set holds the classes among which the label is as often as was asked for. For new speakers: "
     "the utterances of a speaker are taken as dependent, and each speaker weighs the same; the "
     "promise needs speakers (9 for 90 %, 19 for 95 %). For exchangeable utterances: as if all were "
-    "drawn alike. A set always holds the predicted class."
+    "drawn from one distribution. A set always holds the predicted class."
 )
 
 

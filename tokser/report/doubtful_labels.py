@@ -47,8 +47,9 @@ def doubtful_table(
         shares += [row.annotators_share] if has_annotators else []
         cells = [None if np.isnan(share) else Number(float(share)) for share in shares]
         flags = int(row.num_flags) if is_narrow else str(row.flagged_by or "nobody")
-        texts = map(str, (row.id, row.label, row.suggested_label))
-        rows.append((*texts, flags, *cells))
+        is_kept = row.suggested_label == row.label
+        suggested = "as labelled" if is_kept else str(row.suggested_label)
+        rows.append((str(row.id), str(row.label), suggested, flags, *cells))
     return Table(
         name=name,
         caption=f"{title}: the most doubtful of {len(doubtful):,} labels, in percent",

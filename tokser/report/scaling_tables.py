@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tokser.report.naming import file_name
+from tokser.report.naming import dataset_title, file_name
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 
 __all__ = ["fits_table", "overview_table", "scaling_tables", "scores_table"]
@@ -74,7 +74,7 @@ def overview_table(scores: pd.DataFrame, name: str) -> Table:
 
 def _caption(first: "pd.Series[Any]") -> str:
     target, metric = str(first["target"]), str(first["metric"]).upper()
-    about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
+    about = f"{dataset_title(first['dataset'])}{f', {target}' if target else ''}, {first['head']}"
     return f"{about}: {metric} by {_SIZES[str(first['varied'])]}, in percent"
 
 
@@ -134,7 +134,7 @@ def fits_table(fits: pd.DataFrame, name: str) -> Table:
         for row in fits.to_dict("records")
         if row["not_identified"]
     ]
-    about = f"{first['dataset']}{f', {target}' if target else ''}, {first['head']}"
+    about = f"{dataset_title(first['dataset'])}{f', {target}' if target else ''}, {first['head']}"
     caption = f"{about}: power law over {varied}, and the gain from {largest} to twice as many"
     return Table(name, caption, (ColumnGroup(columns),), tuple(rows), notes=(_LAW, *why))
 

@@ -1,7 +1,7 @@
 """Everything that the report says about one dataset and task, gathered from the folders."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -136,7 +136,7 @@ def _section(
             shared_table(table, f"{name}-shared-{number}", title)
             for number, table in enumerate(_different(tables(SHARED.file)), start=1)
         ],
-        panels=[*_settings(folders, name, heading), *_panels(tables, name, heading)],
+        panels=[*_settings(folders, name, heading), *_panels(folders, name, heading)],
     )
 
 
@@ -151,11 +151,22 @@ def _settings(folders: Sequence[Experiment], name: str, title: str) -> Iterator[
     yield Panel("Settings that differ", note=note, tables=[table])
 
 
-def _panels(tables: Callable[[str], list[pd.DataFrame]], name: str, title: str) -> Iterator[Panel]:
-    """Show further tables, each once; a number tells those of one kind apart."""
+def _panels(folders: Sequence[Experiment], name: str, title: str) -> Iterator[Panel]:
+    """Show further tables, each once; folders tell those of one kind apart."""
+    named = named_folders(folders)
     for kind in FURTHER_TABLES:
-        for number, table in enumerate(_different(tables(kind.table.file)), start=1):
-            yield from kind.panels(table, f"{name}-{number}" if number > 1 else name, title)
+        found: dict[str, pd.DataFrame] = {}
+        for folder, one in named.items():
+            table = one.further.get(kind.table.file)
+            if table is not None and not any(table.equals(other) for other in found.values()):
+                found[folder] = table
+        if len(found) == 1:
+            yield from kind.panels(next(iter(found.values())), name, title)
+            continue
+        for number, (folder, table) in enumerate(found.items(), start=1):
+            prefix = f"{name}-{number}" if number > 1 else name
+            for panel in kind.panels(table, prefix, f"{title} ({folder})"):
+                yield replace(panel, title=f"{panel.title}: {folder}")
 
 
 def _different(tables: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:

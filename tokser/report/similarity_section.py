@@ -48,7 +48,7 @@ def _nearest(own: pd.DataFrame, name: str, about: str) -> Table:
         rows.append((str(first), str(best["second"]), cka, _number(r2)))
     columns = (
         Column("Feature"), Column("Most like"), Column("CKA", "interval"),
-        Column("R² from there", "number"),
+        Column("R² from it", "number"),
     )  # fmt: skip
     caption = f"{about}: the feature that each is most like"
     return Table(name, caption, (ColumnGroup(columns),), tuple(rows))

@@ -1,6 +1,6 @@
 """Conformal prediction sets: as many classes as it takes to hold the true one often enough.
 
-How strange a class would be as the truth of an utterance is its *score*. The threshold is a
+How little a class conforms to an utterance is its *nonconformity score*. The threshold is a
 quantile of the scores of true classes of utterances that nothing was trained on; the set holds
 every class whose score is not above it, and always the predicted class (which adds coverage).
 """
@@ -44,7 +44,7 @@ def class_scores(
     score: SetScore,
     draws: Float[np.ndarray, " utterances"] | None = None,
 ) -> Float[np.ndarray, "utterances classes"]:
-    """Return how strange each class would be as the truth.
+    """Return the nonconformity score of each class.
 
     Args:
         probabilities: Of each class.

@@ -46,7 +46,7 @@ class SetChoice(NamedTuple):
 
     Attributes:
         levels: Coverages that are asked for, each between 0 and 1.
-        score: How strange a class is.
+        score: Nonconformity score of a class.
     """
 
     levels: tuple[float, ...] = (0.9,)
@@ -118,8 +118,8 @@ def fit_calibration(predicted: Predicted, choice: SetChoice) -> Fitted:
 def calibrate_by_speakers(predicted: Predicted, choice: SetChoice) -> Calibrated:
     """Calibrate each speaker's (or session's) utterances by those of all others.
 
-    More than `MOST_GROUPS` speakers are dealt into that many groups, each of which is calibrated
-    by all others: what is fitted hardly differs, and takes minutes less.
+    More than `MOST_GROUPS` speakers are distributed over that many groups, each of which is
+    calibrated by all others: what is fitted hardly differs, and takes minutes less.
 
     Args:
         predicted: Test predictions of all folds of one seed.

@@ -1,4 +1,4 @@
-"""Temperature scaling: one number that makes all probabilities milder or bolder."""
+"""Temperature scaling: one number that makes all probabilities less or more confident."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Temperature:
     """A temperature, and why it is what it is.
 
     Attributes:
-        value: Above 1 probabilities were too bold, below 1 too mild; 1 changes nothing.
+        value: Above 1 probabilities were overconfident, below 1 underconfident; 1 changes nothing.
         note: Why it was not fitted, or that it is at an end of its range; empty otherwise.
     """
 

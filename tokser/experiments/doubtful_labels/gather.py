@@ -112,7 +112,7 @@ def _require_fitting(settings: LabelsSettings) -> None:
         raise SettingsError(
             ", ".join(lacking),
             expected="--results, whose predictions are taken",
-            got="none: logistic regression is trained for speakers that it does not hear",
+            got="none: logistic regression predicts speakers that it was not trained on",
             remedy="Name a results folder of `tokser classify`, or leave this out.",
         )
 

@@ -24,7 +24,7 @@ __all__ = ["HEAD", "one_expression", "train_out_of_fold"]
 HEAD = "logreg"
 _LEAST_SPEAKERS = 3
 _DEV = "dev_uar_crossfit"
-_SPLITS = {"speaker": "leave one {} out", "kfold": "speakers dealt into {} folds"}
+_SPLITS = {"speaker": "leave one {} out", "kfold": "speakers distributed over {} folds"}
 
 
 def train_out_of_fold(
@@ -36,14 +36,14 @@ def train_out_of_fold(
     seed: int = 0,
     on_feature: Callable[[], Any] = lambda: None,
 ) -> OutOfFold:
-    """Predict every utterance by a model that did not hear its speaker.
+    """Predict every utterance by a model that was not trained on its speaker.
 
     Args:
         store: With functionals.
         expression: Its features, see `one_expression`.
         protocol: `speaker`, or `kfold` by speaker.
         num_folds: Of `kfold`.
-        seed: Deals speakers into folds.
+        seed: Distributes speakers over folds.
         on_feature: Called when the models of a feature are trained.
 
     Raises:
@@ -107,7 +107,7 @@ def _require_speakers(utterances: pd.DataFrame, where: str) -> None:
         raise InputError(
             where,
             expected=f"at least {_LEAST_SPEAKERS} speakers, and none unknown: every utterance is "
-            "predicted by a model that did not hear its speaker",
+            "predicted by a model that was not trained on its speaker",
             got=f"utterances without a speaker: {list_some(unknown)}"
             if unknown
             else f"{speakers.nunique()} ({list_some(sorted(speakers.unique()))})",

@@ -56,7 +56,7 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Fitted on test predictions of a protocol, each by a model that had not heard its speaker.
+    """Fitted on test predictions, each by a model that was not trained on its speaker.
 
     Attributes:
         temperature: That probabilities are scaled by.

@@ -55,9 +55,9 @@ def _explained(calibration: Calibration) -> str:
     note = f" The temperature is {plain(made['note'])}." if made.get("note") else ""
     return (
         f"Probabilities are scaled by the temperature {calibration.temperature:.3f} (above 1: the "
-        "head was too sure), which changes no label. It was fitted on the "
+        "head was overconfident), which changes no label. It was fitted on the "
         f"{made['num_utterances']} test predictions of protocol `{plain(made['protocol'])}`, each "
-        f"by a model that had not heard that {made['unit']}; {made['num_units']} "
+        f"by a model that was not trained on that {made['unit']}; {made['num_units']} "
         f"{made['unit']}s.{note}{outputs}{leaks} Below, each {made['unit']} was calibrated by all "
         "others. `tokser predict --probabilities raw` gives the head's own."
     )

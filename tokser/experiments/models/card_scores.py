@@ -25,7 +25,7 @@ _PROTOCOLS = {
     "are also in train",
     "fixed": "one published split by speakers",
     "text": "each speaker in turn was tested, on sentences that training had not",
-    "kfold": "whole groups were dealt into folds, each of which was tested once",
+    "kfold": "whole groups were distributed over folds, each of which was tested once",
 }
 
 

@@ -44,9 +44,9 @@ def calibrate_model(
 ) -> Calibration:
     """Fit temperature and thresholds on all test predictions, and measure them speaker by speaker.
 
-    Each test prediction is by a model of a fold, which had not heard its speaker; what is fitted is
-    used on the model that has heard all of them. What is measured of a speaker was fitted on all
-    others.
+    Each test prediction is by a model of a fold, which was not trained on its speaker; what is
+    fitted is used on the model that was trained on all of them. What is measured of a speaker was
+    fitted on all others.
 
     Args:
         predictions: Test predictions of one seed.

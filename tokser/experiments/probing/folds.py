@@ -41,7 +41,8 @@ def deal_folds(groups: "pd.Series[str]", target: Target, seed: int) -> Iterator[
             f"target {target.name}",
             expected=f"at least {_FEWEST_GROUPS} {target.grouped_by}s, for train, dev and test",
             got=str(len(names)),
-            remedy="Leave this target out with --targets.",
+            remedy=f"Take a corpus of more {target.grouped_by}s, or leave this target out with "
+            "--targets.",
         )
     number = min(NUM_FOLDS, len(names))
     dealt = np.array_split(np.random.default_rng(seed).permutation(names), number)

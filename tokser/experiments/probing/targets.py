@@ -59,7 +59,7 @@ def usual_targets(store: Store) -> list[str]:
             ("language", table["language"]),
             ("sentence", sentences_of(table)),
         )
-        if column.ne("").all() and column.nunique() > 1
+        if column[column.ne("")].nunique() > 1 and (name != "speaker" or column.ne("").all())
     ]
     said = sentences_of(table)
     if said.eq("").any() or not 1 < said.nunique() <= len(table) // _FEWEST:
