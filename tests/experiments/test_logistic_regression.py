@@ -35,9 +35,7 @@ def test_probabilities_are_those_of_scikit_learn(shape, num_classes, weight):
     others = np.random.default_rng(1).normal(size=(50, shape[1])).astype(np.float32)
     for penalty in (1e-3, 1.0, 10.0):
         expected = reference(values, labels, C=penalty, class_weight=weight)
-        found = fit_estimator(
-            LogisticRegression(C=penalty, class_weight=weight), values, labels
-        )
+        found = fit_estimator(LogisticRegression(C=penalty, class_weight=weight), values, labels)
         assert found.classes_.tolist() == expected.classes_.tolist()
         assert found.coef_.shape == expected.coef_.shape
         assert found.intercept_.shape == expected.intercept_.shape

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression with an L2 penalty: the one solver of heads, curves and probes."""
+"""Multinomial logistic regression with an L2 penalty: the solver of heads and probes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ _MOST_STEPS = 5_000
 _MEMORY = 10
 """Steps that L-BFGS remembers."""
 _CURVATURE_AT = (12, 24)
-"""Steps before which the curvature of the rows is taken: it changes much at first, little later, and
-costs as much as ten to twenty steps."""
+"""Steps before which the curvature of the rows is taken: it changes much at first, little later,
+and costs as much as ten to twenty steps."""
 _LEAST_WEIGHT = 1e-6
 """Of a row in the curvature; one that is predicted with certainty has none."""
 
@@ -81,8 +81,8 @@ class _Coordinates(ABC):
 class _ByRow(_Coordinates):
     """A combination of the rows X, w = a X: where they are fewer than columns.
 
-    A penalty on |w| leaves nothing outside the span of the rows. Gradients are combinations of rows,
-    too, so a scalar product of both is a G b', with the Gram matrix G = X X'.
+    A penalty on |w| leaves nothing outside the span of the rows. Gradients are combinations of
+    rows, too, so a scalar product of both is a G b', with the Gram matrix G = X X'.
     """
 
     def __init__(self, rows: np.ndarray) -> None:
@@ -191,8 +191,8 @@ class LogisticRows:
 class _Memory:
     """The last steps of L-BFGS, their duals, and what they changed of the gradient.
 
-    The two loops of Nocedal & Wright 2006, algorithm 7.4, are two triangular systems in the products
-    of duals and changes, so that the long vectors are only multiplied as matrices.
+    The two loops of Nocedal & Wright 2006, algorithm 7.4, are two triangular systems in the
+    products of duals and changes, so that the long vectors are only multiplied as matrices.
     """
 
     def __init__(self, size: int) -> None:
@@ -226,9 +226,7 @@ class _Memory:
         if not self._order:
             return step, dual
         own = self._products[self._order, self._order] * factors
-        more = self._solved(
-            own - (self._changes @ dual.ravel())[self._order], transposed=True
-        )
+        more = self._solved(own - (self._changes @ dual.ravel())[self._order], transposed=True)
         return (
             step + self._sum(more, self._steps).reshape(step.shape),
             dual + self._sum(more, self._duals).reshape(dual.shape),
@@ -340,7 +338,9 @@ class _Descent:
 
 
 def fit_estimator(
-    model: LogisticRegression, values: Float[np.ndarray, "rows features"], labels: Sequence[Any] | np.ndarray
+    model: LogisticRegression,
+    values: Float[np.ndarray, "rows features"],
+    labels: Sequence[Any] | np.ndarray,
 ) -> LogisticRegression:
     """Fit a model of scikit-learn by this solver: the same objective, nearer to its minimum.
 

@@ -20,7 +20,7 @@ class RowsById:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._places = {str(name): place for place, name in enumerate(table.index)}
-        self._values = table.to_numpy()
+        self._values: np.ndarray = np.asarray(table.to_numpy())
         self._is_by_row = self._values.flags.c_contiguous
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
@@ -31,5 +31,5 @@ class RowsById:
         """
         places = np.fromiter((self._places[name] for name in ids), dtype=np.intp, count=len(ids))
         if self._is_by_row:
-            return self._values.take(places, axis=0)
-        return self._values.T.take(places, axis=1).T
+            return np.asarray(self._values.take(places, axis=0))
+        return np.asarray(self._values.T.take(places, axis=1).T)

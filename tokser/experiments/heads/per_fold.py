@@ -132,9 +132,7 @@ class PerFoldHead(Head):
             *_, model = epochs
             on_models(1)
         halves = [one.halves for one in fitted]
-        return FittedFold(
-            selected.params, trials, self._fitted(model, scaled), halves, before
-        )
+        return FittedFold(selected.params, trials, self._fitted(model, scaled), halves, before)
 
     def fit_all(self, data: TrainingData, choice: Choice) -> FittedHead:
         """Fit the chosen candidate on every utterance, for the chosen number of epochs."""
