@@ -81,7 +81,7 @@ def main() -> int:
             ours, default, equal = _compared(problem)
             shape = " x ".join(f"{number:,}" for number in problem.train.shape)
             size = f"{name}, {shape}, {len(set(problem.labels))} classes"
-            rows += [[f"{size}: tokser", *_cells(ours)]]
+            rows += [[f"{size}: the solver of probes", *_cells(ours)]]
             rows += [[f"{size}: scikit-learn, its default", *_cells(default)]]
             rows += [[f"{size}: scikit-learn, as accurate", *_cells(equal)]]
             key = name.split("'")[0].lower()

@@ -1,4 +1,4 @@
-"""Multinomial logistic regression with an L2 penalty: the solver of heads and probes."""
+"""Multinomial logistic regression with an L2 penalty: the solver of probes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence

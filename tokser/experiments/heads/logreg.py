@@ -1,4 +1,4 @@
-"""Logistic regression, C = 1; what is kept is a model of scikit-learn."""
+"""Logistic regression of scikit-learn, C = 1."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -17,7 +17,6 @@ from tokser.experiments.heads.logreg_targets import (
 )
 from tokser.experiments.heads.per_fold import Candidate, Part, SweptHead, class_weight
 from tokser.experiments.heads.trained_coefficients import TrainedCoefficients
-from tokser.experiments.logistic_regression import fit_estimator
 from tokser.experiments.task import Loss, Task
 
 __all__ = ["LogisticHead", "TrainedLogistic"]
@@ -64,10 +63,6 @@ def _on_part(
     return fit(clone(model), is_balanced=is_balanced, train=train)
 
 
-def _fit_labels(model: LogisticRegression, train: Part) -> Iterator[LogisticRegression]:
-    yield fit_estimator(clone(model), train.values, train.target)
-
-
 class LogisticHead(SweptHead):
     """`logreg`: an independent check of the linear probe."""
 
@@ -77,14 +72,12 @@ class LogisticHead(SweptHead):
 
     def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
         """Return the one model, fitted as the task's targets ask for."""
-        value = self.values[0]
         fit = _FITTED_BY.get(task.loss)
         if fit is None:
-            fitting = partial(_fit_labels, self.model(value, grid))
-        else:
-            model = LogisticRegression(C=value, max_iter=5_000)
-            fitting = partial(_on_part, fit, model, is_balanced=grid.class_weights)
-        return [Candidate({self.param: value}, fitting)]
+            return super().candidates(task, grid, seed)
+        model = LogisticRegression(C=self.values[0], max_iter=5_000)
+        fitting = partial(_on_part, fit, model, is_balanced=grid.class_weights)
+        return [Candidate({self.param: self.values[0]}, fitting)]
 
     def kept_as(self, model: Any) -> type[TrainedCoefficients]:
         """Return what a model is kept as."""
