@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.config import ClassifySettings, RegressSettings, TuneSettings
-from tokser.errors import InputError, SettingsError, StoreMismatchError, list_some
+from tokser.errors import InputError, StoreMismatchError, list_some
 from tokser.experiments.feature_expressions import (
     Early,
     Expression,
@@ -19,6 +19,7 @@ from tokser.experiments.feature_expressions import (
     parse,
 )
 from tokser.experiments.joined_store import CORPUS, JoinedStore
+from tokser.experiments.pooled_features import require_pooled
 from tokser.experiments.same_features import require_same_features, require_shared_features
 from tokser.experiments.splits.audit import Audit
 from tokser.experiments.splits.files import SplitPlan
@@ -148,13 +149,7 @@ def read_expressions(store: Store, task: Task, settings: ExperimentSettings) -> 
         )
     if isinstance(store, JoinedStore):
         require_shared_features(store)
-    if not store.pooled:
-        raise SettingsError(
-            store.path,
-            expected="pooled features",
-            got="none",
-            remedy=f"Run `tokser pool --store {store.path}`.",
-        )
+    require_pooled(store)
     functionals = check_functionals(settings.functionals)
     found: list[Expression] = []
     for text in settings.features or ("*",):

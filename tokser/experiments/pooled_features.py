@@ -7,7 +7,7 @@ from pathlib import Path
 from tokser.errors import SettingsError, list_some
 from tokser.store import Store
 
-__all__ = ["pooled_features", "require_own_folder"]
+__all__ = ["pooled_features", "require_own_folder", "require_pooled"]
 
 
 def pooled_features(store: Store, wanted: Sequence[str], *, least: int = 1) -> tuple[str, ...]:
@@ -36,6 +36,17 @@ def pooled_features(store: Store, wanted: Sequence[str], *, least: int = 1) -> t
             remedy=f"Name others, or pool them: `tokser pool --store {store.path}`.",
         )
     return tuple(found)
+
+
+def require_pooled(store: Store) -> None:
+    """Raise `SettingsError` where nothing is pooled."""
+    if not store.pooled:
+        raise SettingsError(
+            store.path,
+            expected="pooled features",
+            got="none",
+            remedy=f"Run `tokser pool --store {store.path}`.",
+        )
 
 
 def require_own_folder(out: Path, table: str) -> None:

@@ -28,14 +28,6 @@ def reliability_figure(curve: pd.DataFrame, title: str) -> Drawing:
         curve: Rows of `reliability.csv` of one configuration, of the most probable class.
         title: Name of the figure.
     """
-    texts = [
-        f"{kind}: "
-        + ", ".join(
-            f"{100 * r.mean_probability:.0f} % said, {100 * r.share_true:.0f} % true"
-            for r in own.itertuples()
-        )
-        for kind, own in curve.groupby("probabilities", sort=False)
-    ]
 
     def paint(axes: Axes) -> None:
         _paint_diagonal(axes)
@@ -47,7 +39,7 @@ def reliability_figure(curve: pd.DataFrame, title: str) -> Drawing:
         axes.set_xlim(max(0.0, least - 8), 101)
         axes.set_ylim(max(0.0, least - 20), 102)
 
-    return draw(paint, height=330, title=title, description="; ".join(texts))
+    return draw(paint, height=330, title=title, description=_in_words(curve, "probabilities"))
 
 
 def class_reliability_figure(curves: pd.DataFrame, title: str) -> Drawing:
@@ -57,14 +49,6 @@ def class_reliability_figure(curves: pd.DataFrame, title: str) -> Drawing:
         curves: Rows of `reliability.csv` of one configuration, calibrated, of every class.
         title: Name of the figure.
     """
-    texts = [
-        f"{label}: "
-        + ", ".join(
-            f"{100 * r.mean_probability:.0f} % said, {100 * r.share_true:.0f} % true"
-            for r in own.itertuples()
-        )
-        for label, own in curves.groupby("label", sort=False)
-    ]
 
     def paint(axes: Axes) -> None:
         _paint_diagonal(axes)
@@ -77,7 +61,19 @@ def class_reliability_figure(curves: pd.DataFrame, title: str) -> Drawing:
         axes.set_xlim(-1, 101)
         axes.set_ylim(-2, 102)
 
-    return draw(paint, height=330, title=title, description="; ".join(texts))
+    return draw(paint, height=330, title=title, description=_in_words(curves, "label"))
+
+
+def _in_words(curves: pd.DataFrame, by: str) -> str:
+    """Say the bins of each curve."""
+    return "; ".join(
+        f"{name}: "
+        + ", ".join(
+            f"{100 * r.mean_probability:.0f} % said, {100 * r.share_true:.0f} % true"
+            for r in own.itertuples()
+        )
+        for name, own in curves.groupby(by, sort=False)
+    )
 
 
 def coverage_figure(rows: pd.DataFrame, level: float, title: str) -> Drawing:

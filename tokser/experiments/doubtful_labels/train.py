@@ -14,6 +14,7 @@ from tokser.experiments.dataset import Dataset, having_all
 from tokser.experiments.doubtful_labels.evidence import OutOfFold
 from tokser.experiments.feature_expressions import Early, Expression, Late, parse
 from tokser.experiments.heads.registry import find_head
+from tokser.experiments.pooled_features import require_pooled
 from tokser.experiments.search import SearchResult, search
 from tokser.experiments.splits.protocols import Split, make_splits
 from tokser.experiments.training_data import TrainingData
@@ -81,13 +82,7 @@ def one_expression(store: Store, features: str | None, *, option: str = "--featu
     Raises:
         SettingsError: Nothing is pooled, a feature is unknown, or there are several expressions.
     """
-    if not store.pooled:
-        raise SettingsError(
-            store.path,
-            expected="pooled features",
-            got="none",
-            remedy=f"Run `tokser pool --store {store.path}`.",
-        )
+    require_pooled(store)
     everything = "best(*)" if len(store.pooled) > 1 else "*"
     found = parse(features or everything, store.pooled)
     if len(found) != 1:

@@ -145,12 +145,10 @@ def unit_places(
     predictions: Sequence[pd.DataFrame], units: SamplingUnits
 ) -> tuple[list[str], list[Int64[np.ndarray, " utterances"]]]:
     """Return the names of all units, sorted, and the position of each utterance's, by seed."""
-    names = sorted(set(units.of([name for table in predictions for name in table["id"]])))
+    found = [units.of(table["id"]) for table in predictions]
+    names = sorted(set().union(*found))
     index = pd.Index(names)
-    return names, [
-        np.asarray(index.get_indexer(units.of(table["id"])), dtype=np.int64)
-        for table in predictions
-    ]
+    return names, [np.asarray(index.get_indexer(own), dtype=np.int64) for own in found]
 
 
 def sum_cells(
