@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from tokser.api.transcripts import transcribe
     from tokser.api.transfer import transfer
     from tokser.store import Store
+    from tokser.threads import use_threads
 
 __all__ = [
     "Results",
@@ -66,6 +67,7 @@ __all__ = [
     "similarity",
     "transcribe",
     "transfer",
+    "use_threads",
 ]
 
 __version__ = "0.1.0"
@@ -92,6 +94,7 @@ _HOMES = {
     "similarity": "api.probes",
     "transcribe": "api.transcripts",
     "transfer": "api.transfer",
+    "use_threads": "threads",
 }
 """Where a name is defined; it is imported when it is asked for."""
 _PACKAGES = ("heads", "pretrain", "report")

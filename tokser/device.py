@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tokser.errors import SettingsError
+from tokser.threads import this_thread_alone
 
 if TYPE_CHECKING:
     import torch
@@ -60,6 +61,7 @@ def keep_to_one_thread() -> None:
     import torch
     from threadpoolctl import threadpool_limits
 
+    this_thread_alone()
     torch.get_num_threads()  # the first call in a thread sets its number
     threadpool_limits(1, user_api="openmp")
 
@@ -73,9 +75,10 @@ def one_thread() -> Iterator[None]:
     """
     import torch
 
-    num_threads = torch.get_num_threads()
+    num_threads, take_back = torch.get_num_threads(), this_thread_alone()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(num_threads)
+        take_back()

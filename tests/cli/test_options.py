@@ -5,6 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from tokser.cli import main
+from tokser.cli.options import command, threads_option
 from tokser.config import (
     AlignSettings,
     AuditSettings,
@@ -19,6 +20,7 @@ from tokser.config import (
     TransferSettings,
 )
 from tokser.config.option import command_words, described
+from tokser.threads import num_threads
 
 SETTINGS: dict[str, type[Settings]] = {
     "align": AlignSettings,
@@ -162,3 +164,41 @@ def test_values_joined_by_commas_are_completed_one_by_one():
     context = click.Context(command)
     found = [item.value for item in option.type.shell_complete(context, option, "speaker,te")]
     assert found == ["speaker,text"]
+
+
+COMPUTE = [
+    *("extract", "pretrain", "align", "apply", "pool", "probe", "similarity", "labels", "scaling"),
+    *("classify", "transfer", "regress", "fit", "tune", "predict", "transcribe", "run", "demo"),
+]
+
+
+@pytest.mark.parametrize("name", COMPUTE)
+def test_commands_that_compute_take_a_number_of_threads(name):
+    command = main.get_command(click.Context(main), name)
+    assert "--threads" in [option for one in command.params for option in one.opts]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "number"),
+    [(("--threads", "3"), "5", 3), ((), "5", 5), ((), "", 1)],
+)
+def test_threads_hold_while_a_command_runs(monkeypatch, arguments, variable, number):
+    found = []
+
+    @command(example="")
+    @threads_option
+    def compute():
+        """Compute."""
+        found.append(num_threads())
+
+    monkeypatch.setenv("TOKSER_THREADS", variable)
+    monkeypatch.setattr("tokser.cli.options.num_threads", lambda: 1)
+    result = CliRunner().invoke(compute, arguments)
+    assert result.exit_code == 0, result.output
+    assert found == [number]
+
+
+def test_a_wrong_number_of_threads_is_a_wrong_call():
+    result = CliRunner().invoke(main, ["pool", "--store", "s", "--threads", "0"])
+    assert result.exit_code == 2
+    assert "--threads" in result.stderr

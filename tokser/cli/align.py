@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokser.cli.options import command, settings_of
+from tokser.cli.options import command, settings_of, threads_option
 from tokser.cli.output import tell
 from tokser.config import AlignSettings
 
@@ -14,6 +14,7 @@ __all__ = ["align"]
     "  --checkpoint workspace/runs/librispeech"
 )
 @settings_of(AlignSettings)
+@threads_option
 def align(given: dict[str, Any]) -> None:
     """Add the feature RUN/aligned to a store.
 

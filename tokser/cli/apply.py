@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokser.cli.options import command, settings_of
+from tokser.cli.options import command, settings_of, threads_option
 from tokser.cli.output import tell
 from tokser.config import ApplySettings
 
@@ -14,6 +14,7 @@ __all__ = ["apply"]
     "  --checkpoint workspace/results/emodb-tuned/folds/attentive-speaker-seed-0-03"
 )
 @settings_of(ApplySettings)
+@threads_option
 def apply(given: dict[str, Any]) -> None:
     """Add the layers of tuned blocks to a store.
 

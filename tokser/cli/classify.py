@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of, workspace_option
+from tokser.cli.options import command, json_option, settings_of, threads_option, workspace_option
 from tokser.cli.output import print_json, results_json, show_results, tell
 from tokser.cli.places import experiment_places
 from tokser.config import ClassifySettings
@@ -18,6 +18,7 @@ __all__ = ["classify"]
 @settings_of(ClassifySettings)
 @workspace_option
 @json_option
+@threads_option
 def classify(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None:
     """Train and score emotion classifiers.
 

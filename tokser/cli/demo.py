@@ -5,7 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tokser.cli.options import FOLDER, command, option
+from tokser.cli.options import FOLDER, command, option, threads_option
 from tokser.cli.output import exit_if_quarantined, show_results, tell
 
 __all__ = ["demo"]
@@ -26,6 +26,7 @@ __all__ = ["demo"]
     is_flag=True,
     help="Only synthesise the corpora, and build random encoders for the reproduction pipelines.",
 )
+@threads_option
 def demo(out: Path, only_material: bool) -> None:
     """Run everything on synthetic speech, no download."""
     from tokser.stages.demo import CAUTION, next_commands

@@ -3,7 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tokser.cli.options import command, json_option, option, settings_of
+from tokser.cli.options import command, json_option, option, settings_of, threads_option
 from tokser.cli.output import QUARANTINED_EXIT, print_json, show, tell
 from tokser.config import ExtractSettings
 
@@ -26,6 +26,7 @@ __all__ = ["extract"]
     "encoder.",
 )
 @json_option
+@threads_option
 def extract(given: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
     """Run frozen encoders over a corpus, once, into a store.
 

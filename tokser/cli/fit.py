@@ -7,6 +7,7 @@ from tokser.cli.options import (
     command,
     json_option,
     settings_of,
+    threads_option,
     workspace_option,
     workspace_or_default,
 )
@@ -23,6 +24,7 @@ __all__ = ["fit"]
 @settings_of(FitSettings)
 @workspace_option
 @json_option
+@threads_option
 def fit(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None:
     """Train a model on everything, and keep it with its score in a folder.
 

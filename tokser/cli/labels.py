@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of
+from tokser.cli.options import command, json_option, settings_of, threads_option
 from tokser.cli.output import print_json, show, tell
 from tokser.config import LabelsSettings
 
@@ -16,6 +16,7 @@ __all__ = ["labels"]
 )
 @settings_of(LabelsSettings)
 @json_option
+@threads_option
 def labels(given: dict[str, Any], *, as_json: bool) -> None:
     """Show which labels are doubtful, and write a page to hear them and to decide.
 

@@ -7,8 +7,10 @@ needed of it is this page; `tokser.config.option` holds the half that knows no c
 report can print the command that stands for some settings by the same declarations.
 """
 
+import functools
 import os
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +25,7 @@ from tokser.config.option import Described, Written, described
 from tokser.corpora.declared.names import declared_names
 from tokser.errors import SettingsError, shortened
 from tokser.progress import LOGGER
+from tokser.threads import VARIABLE, num_threads, use_threads
 
 __all__ = [
     "DATASETS",
@@ -38,6 +41,7 @@ __all__ = [
     "settings_of",
     "splits_option",
     "store_argument",
+    "threads_option",
     "workspace_option",
     "workspace_or_default",
 ]
@@ -228,6 +232,33 @@ def key_values(texts: Sequence[str], option: str) -> dict[str, Any]:
 def workspace_or_default(given: Path | None) -> Path:
     """Return the folder of stores, runs and results."""
     return given or Path(os.environ.get("TOKSER_HOME", "workspace"))
+
+
+def threads_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that computes the option `--threads`, which holds while it runs."""
+
+    @functools.wraps(function)
+    def wrapped(*arguments: Any, threads: int | None, **values: Any) -> Any:
+        with _threads(threads):
+            return function(*arguments, **values)
+
+    return click.option(
+        "--threads",
+        cls=TopicOption,
+        topic="Computation",
+        type=click.IntRange(min=1),
+        metavar="N",
+        envvar=VARIABLE,
+        default_text="auto: the cores that affinity and cgroup quota leave to this process",
+        help=f"CPU threads that compute at a time; {VARIABLE} is its default for every command.",
+    )(wrapped)
+
+
+def _threads(number: int | None) -> AbstractContextManager[None]:
+    """Keep libraries to fewer threads than there are cores, where fewer may be used."""
+    number = number or num_threads()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return nullcontext() if number == cores else use_threads(number)
 
 
 def splits_option(default_text: str, more: str) -> Callable[[Command], Command]:

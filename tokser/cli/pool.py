@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokser.cli.options import command, settings_of
+from tokser.cli.options import command, settings_of, threads_option
 from tokser.cli.output import tell
 from tokser.config import PoolSettings
 
@@ -11,6 +11,7 @@ __all__ = ["pool"]
 
 @command(example="tokser pool --store workspace/stores/emodb.zarr")
 @settings_of(PoolSettings)
+@threads_option
 def pool(given: dict[str, Any]) -> None:
     """Write mean and standard deviation of features over their frames or tokens.
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of
+from tokser.cli.options import command, json_option, settings_of, threads_option
 from tokser.cli.output import QUARANTINED_EXIT, print_json, show, tell
 from tokser.config import PredictSettings
 
@@ -18,6 +18,7 @@ __all__ = ["predict"]
 )
 @settings_of(PredictSettings)
 @json_option
+@threads_option
 def predict(given: dict[str, Any], *, as_json: bool) -> None:
     """Predict the emotion of recordings with a trained model.
 

@@ -10,6 +10,7 @@ from tokser.cli.options import (
     command,
     option,
     settings_of,
+    threads_option,
     workspace_option,
     workspace_or_default,
 )
@@ -43,6 +44,7 @@ __all__ = ["pretrain"]
     help="Cluster file, see pipelines/clusters: its jobs are queued and do the runs.",
 )
 @workspace_option
+@threads_option
 def pretrain(
     given: dict[str, Any],
     *,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of
+from tokser.cli.options import command, json_option, settings_of, threads_option
 from tokser.cli.output import print_json, show, tell
 from tokser.config import ProbeSettings
 
@@ -16,6 +16,7 @@ __all__ = ["probe"]
 )
 @settings_of(ProbeSettings)
 @json_option
+@threads_option
 def probe(given: dict[str, Any], *, as_json: bool) -> None:
     """Show which layer knows what: emotion, speaker, sex, sentence, duration, pitch.
 

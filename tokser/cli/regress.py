@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of, workspace_option
+from tokser.cli.options import command, json_option, settings_of, threads_option, workspace_option
 from tokser.cli.output import print_json, results_json, show_results, tell
 from tokser.cli.places import experiment_places
 from tokser.config import RegressSettings
@@ -15,6 +15,7 @@ __all__ = ["regress"]
 @settings_of(RegressSettings)
 @workspace_option
 @json_option
+@threads_option
 def regress(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None:
     """Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC)."""
     from tokser.stages.regress import regress as run

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from tokser.cli.options import FILE, command, option
+from tokser.cli.options import FILE, command, option, threads_option
 from tokser.cli.output import exit_if_quarantined, show_results, tell
 
 __all__ = ["run"]
@@ -20,6 +20,7 @@ __all__ = ["run"]
     metavar="KEY=VALUE",
     help="Set a variable, or a place such as classify.0.grid.epochs.",
 )
+@threads_option
 def run(pipeline: Path, overrides: tuple[str, ...]) -> None:
     """Run a declared pipeline, skipping what is done.
 

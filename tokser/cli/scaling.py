@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of
+from tokser.cli.options import command, json_option, settings_of, threads_option
 from tokser.cli.output import print_json, show, tell
 from tokser.config import ScalingSettings
 
@@ -17,6 +17,7 @@ __all__ = ["scaling"]
 )
 @settings_of(ScalingSettings)
 @json_option
+@threads_option
 def scaling(given: dict[str, Any], *, as_json: bool) -> None:
     """Show how scores grow with training speakers and utterances.
 

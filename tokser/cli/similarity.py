@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of
+from tokser.cli.options import command, json_option, settings_of, threads_option
 from tokser.cli.output import print_json, show, tell
 from tokser.config import SimilaritySettings
 
@@ -16,6 +16,7 @@ __all__ = ["similarity"]
 )
 @settings_of(SimilaritySettings)
 @json_option
+@threads_option
 def similarity(given: dict[str, Any], *, as_json: bool) -> None:
     """Show how alike the features of a store are, layer by layer.
 

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of
+from tokser.cli.options import command, json_option, settings_of, threads_option
 from tokser.cli.output import QUARANTINED_EXIT, print_json, show, tell
 from tokser.config import TranscribeSettings
 
@@ -16,6 +16,7 @@ __all__ = ["transcribe"]
 )
 @settings_of(TranscribeSettings)
 @json_option
+@threads_option
 def transcribe(given: dict[str, Any], *, as_json: bool) -> None:
     """Fill the missing transcripts of a manifest by Whisper.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from tokser.cli.options import command, json_option, settings_of, workspace_option
+from tokser.cli.options import command, json_option, settings_of, threads_option, workspace_option
 from tokser.cli.output import print_json, results_json, show_results, tell
 from tokser.cli.places import joined_places
 from tokser.config import TransferSettings
@@ -18,6 +18,7 @@ __all__ = ["transfer"]
 @settings_of(TransferSettings)
 @workspace_option
 @json_option
+@threads_option
 def transfer(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None:
     """Train emotion classifiers on one corpus and test them on another.
 

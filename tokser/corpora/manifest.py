@@ -18,6 +18,7 @@ from tokser.corpora.waveform import probe
 from tokser.errors import AudioError, ManifestError, MissingInputError, list_some
 from tokser.progress import progress_bar, warn
 from tokser.provenance import write_atomically
+from tokser.threads import num_threads
 
 __all__ = [
     "CHANNEL",
@@ -226,7 +227,7 @@ def _probe_all(recordings: Sequence[tuple[Path, int | None]]) -> list[tuple[int,
     headers: list[tuple[int, int] | AudioError] = []
     with (
         progress_bar("Reading audio headers", total=len(recordings), unit="recordings") as task,
-        ThreadPoolExecutor() as pool,
+        ThreadPoolExecutor(num_threads() + 4) as pool,
     ):
         for batch in pool.map(_probe_batch, batches):
             headers.extend(batch)

@@ -1,7 +1,6 @@
 """openSMILE: hand-crafted descriptors as frames, and its own functionals of whole utterances."""
 
 import functools
-import os
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ from tokser.encoders.row_formula import learn_row_formula
 from tokser.errors import MissingPackageError, RunError, SettingsError
 from tokser.progress import say
 from tokser.provenance import COLUMNS
+from tokser.threads import num_threads
 
 __all__ = ["OpenSmileEncoder", "load_opensmile"]
 
@@ -112,7 +112,7 @@ class OpenSmileEncoder:
 
     @functools.cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="opensmile")
+        return ThreadPoolExecutor(num_threads(), thread_name_prefix="opensmile")
 
     def provenance(self) -> dict[str, Any]:
         """Feature set, version of openSMILE, licence, and names of the columns."""

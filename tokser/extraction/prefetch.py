@@ -12,7 +12,6 @@ claimed long before it is computed (other processes would wait for it); an error
 is lost (it is raised where the batch would have been yielded).
 """
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
@@ -24,6 +23,7 @@ from tokser.extraction.load_batches import LoadedBatch, Utterances, group_into_b
 from tokser.extraction.shard_builder import ShardBuilder
 from tokser.store import Claims
 from tokser.store.claims import POLL_S
+from tokser.threads import num_threads
 
 __all__ = ["prefetch"]
 
@@ -47,13 +47,13 @@ def prefetch(
     Yields:
         The builder of a shard, and a batch of it; None if the shard needs no batch.
     """
-    num_threads = max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1))
+    num_readers = max(1, min(MAX_THREADS, num_threads() - 1))
     ahead: deque[tuple[ShardBuilder, Future[LoadedBatch] | None]] = deque()
     batches = _batches(extractor, claims, utterances_of, on_done_elsewhere)
-    pool = ThreadPoolExecutor(num_threads, "prefetch", initializer=keep_to_one_thread)
+    pool = ThreadPoolExecutor(num_readers, "prefetch", initializer=keep_to_one_thread)
     try:
         while True:
-            while len(ahead) <= 2 * num_threads and (batch := next(batches)) is not None:
+            while len(ahead) <= 2 * num_readers and (batch := next(batches)) is not None:
                 builder, places = batch
                 future = None
                 if places:

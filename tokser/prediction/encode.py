@@ -1,6 +1,5 @@
 """Utterances through an encoder: batches are read ahead of it, outputs fetched one batch behind."""
 
-import os
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from tokser.extraction.extractor import Extractor
 from tokser.extraction.load_batches import LoadedBatch, Utterances, group_into_batches, load_batch
 from tokser.extraction.prefetch import MAX_THREADS
 from tokser.store.overflow import all_finite, require_finite
+from tokser.threads import num_threads
 
 __all__ = ["EncodedBatch", "encode_ahead"]
 
@@ -43,14 +43,14 @@ def encode_ahead(
         layers: Numbers of the layers.
     """
     batches = group_into_batches(extractor.encoder, utterances, extractor.batch_seconds)
-    num_threads = max(1, min(MAX_THREADS, (os.cpu_count() or 1) - 1, len(batches)))
+    num_readers = max(1, min(MAX_THREADS, num_threads() - 1, len(batches)))
     ahead: deque[Future[LoadedBatch]] = deque()
     begun: deque[tuple[LoadedBatch, PendingOutput | None]] = deque()
-    pool = ThreadPoolExecutor(num_threads, "prefetch", initializer=keep_to_one_thread)
+    pool = ThreadPoolExecutor(num_readers, "prefetch", initializer=keep_to_one_thread)
     waiting = iter(batches)
     try:
         while True:
-            while len(ahead) <= 2 * num_threads and (places := next(waiting, None)) is not None:
+            while len(ahead) <= 2 * num_readers and (places := next(waiting, None)) is not None:
                 ahead.append(pool.submit(load_batch, extractor.encoder, utterances, places))
             if ahead:
                 loaded = ahead.popleft().result()

@@ -15,6 +15,7 @@ from tokser.corpora.waveform import SAMPLING_RATE_HZ
 from tokser.errors import AudioError, InputError, MissingInputError, SettingsError, list_some
 from tokser.progress import say, warn
 from tokser.store.address import backend_at, is_remote, is_store
+from tokser.threads import num_threads
 
 __all__ = ["AUDIO_ENDINGS", "Rows", "find_recordings", "only_store", "say_what_is_unusual"]
 
@@ -141,7 +142,7 @@ def _with_channels(usable: pd.DataFrame) -> list[str]:
         for name, path, cell in zip(usable.index, usable["path"], cells, strict=True)
         if channel_of({CHANNEL: cell}) is None
     ]
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(num_threads() + 4) as pool:
         found = pool.map(has_several, [path for _, path in mixed])
         return [name for (name, _), several in zip(mixed, found, strict=True) if several]
 

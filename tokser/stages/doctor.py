@@ -16,6 +16,7 @@ from tokser.corpora.registry import declaration_of, find_corpora
 from tokser.errors import CorpusError
 from tokser.provenance import versions
 from tokser.stages.encoders import registered_encoders
+from tokser.threads import num_threads
 
 __all__ = ["Finding", "doctor"]
 
@@ -124,9 +125,9 @@ def _devices() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError):  # said already, with its remedy
-        yield Finding("CPU", "ok", f"{os.cpu_count()} cores")
+        yield Finding("CPU", "ok", f"{os.cpu_count()} cores, {num_threads()} threads")
         return
-    yield Finding("CPU", "ok", f"{os.cpu_count()} cores, {torch.get_num_threads()} threads")
+    yield Finding("CPU", "ok", f"{os.cpu_count()} cores, {num_threads()} threads")
     if not torch.cuda.is_available():
         yield Finding("GPU", "note", "none that torch can use; extraction runs on the CPU")
     for index in range(torch.cuda.device_count()):

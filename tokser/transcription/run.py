@@ -1,6 +1,5 @@
 """The engine of `tokser transcribe`: batch after batch of recordings, longest first."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from tokser.device import keep_to_one_thread
 from tokser.errors import AudioError
 from tokser.progress import progress_bar, say
 from tokser.provenance import digest_of
+from tokser.threads import num_threads
 from tokser.transcription.finished import Finished
 from tokser.transcription.load import Transcriber
 from tokser.transcription.transcript import WINDOW_S, Transcript
@@ -189,8 +189,8 @@ def _read_ahead(
     batches: Sequence[list[_Recording]], quarantined: dict[str, str]
 ) -> Iterator[tuple[list[_Recording], list[NDArray[np.float32]]]]:
     """Yield batches with their waveforms; the next one is read while one is transcribed."""
-    threads = max(1, min(_MAX_THREADS, (os.cpu_count() or 1) - 1))
-    pool = ThreadPoolExecutor(threads, "prefetch", initializer=keep_to_one_thread)
+    num_readers = max(1, min(_MAX_THREADS, num_threads() - 1))
+    pool = ThreadPoolExecutor(num_readers, "prefetch", initializer=keep_to_one_thread)
     try:
         ahead = _begin(pool, batches[0]) if batches else []
         for number, batch in enumerate(batches):

@@ -28,6 +28,7 @@ from tokser.experiments.statistics.crossfit import (
 from tokser.experiments.task import TargetScale, Task
 from tokser.experiments.training_data import TrainingData
 from tokser.functionals.standardise import Standardiser
+from tokser.threads import num_threads
 
 __all__ = ["Candidate", "Part", "PerFoldHead", "SweptHead", "class_weight", "network_candidate"]
 
@@ -101,10 +102,10 @@ class PerFoldHead(Head):
         fit_fold = partial(
             self._fit_fold, data, how, self.candidates(data.task, data.grid, data.seed)
         )
-        num_threads = num_blas_threads() if self.fits_side_by_side else 1
+        at_once = min(num_threads(), num_blas_threads()) if self.fits_side_by_side else 1
         # A fit takes 20 ms on one thread, and 40 times as long on two that wait for each other.
         with threadpool_limits(limits=1):
-            yield from in_threads(fit_fold, range(len(data.splits)), num_threads, how.on_models)
+            yield from in_threads(fit_fold, range(len(data.splits)), at_once, how.on_models)
 
     def _fit_fold(
         self,

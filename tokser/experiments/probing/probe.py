@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from threadpoolctl import threadpool_limits
 
 from tokser.config.probe import ProbeHead
@@ -27,6 +26,7 @@ from tokser.experiments.statistics.unit_sums import (
 )
 from tokser.intervals import Scale
 from tokser.store import Store
+from tokser.threads import num_threads
 
 __all__ = ["probe_table"]
 
@@ -73,8 +73,8 @@ def probe_table(
         InputError: A target has fewer than three groups.
     """
     rows: list[dict[str, object]] = []
-    cores = torch.get_num_threads()
-    with one_thread(), threadpool_limits(limits=1), ThreadPoolExecutor(cores) as pool:
+    workers = num_threads()
+    with one_thread(), threadpool_limits(limits=1), ThreadPoolExecutor(workers) as pool:
 
         def probed(feature: str) -> list[dict[str, object]]:
             keep_to_one_thread()

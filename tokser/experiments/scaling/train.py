@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-import torch
 from threadpoolctl import threadpool_limits
 
 from tokser.device import resolve_device
@@ -22,6 +21,7 @@ from tokser.experiments.splits.dev_part import draw_dev
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit
+from tokser.threads import num_threads
 
 __all__ = ["SubsetTrainer"]
 
@@ -179,7 +179,8 @@ class SubsetTrainer:
             if place not in self._of_all
         }
         found = dict(self._of_all)
-        with threadpool_limits(limits=1), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        at_once = num_threads()  # before the limit, which torch shares
+        with threadpool_limits(limits=1), ThreadPoolExecutor(at_once) as pool:
             made = pool.map(lambda one: self._predicted(head, data, one), todo.values())
             for place, guess in zip(todo, made, strict=True):
                 found[place] = guess

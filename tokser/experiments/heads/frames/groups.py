@@ -24,6 +24,7 @@ from tokser.experiments.heads.frames.training import (
 )
 from tokser.experiments.heads.head import Workers
 from tokser.experiments.training_data import TrainingData
+from tokser.threads import num_threads
 
 __all__ = [
     "FrameGroup",
@@ -220,13 +221,13 @@ def train_groups(
     if workers is not None:
         yield from workers.map(train, groups)
         return
-    num_threads = torch.get_num_threads()
-    with one_thread(), ThreadPoolExecutor(num_threads) as pool:
+    workers_here = num_threads()
+    with one_thread(), ThreadPoolExecutor(workers_here) as pool:
         waiting: deque[tuple[FrameGroup, Future[Result]]] = deque()
         left = iter(groups)
         try:
             while True:
-                for group in itertools.islice(left, 2 * num_threads - len(waiting)):
+                for group in itertools.islice(left, 2 * workers_here - len(waiting)):
                     waiting.append((group, pool.submit(train, group)))
                 if not waiting:
                     return

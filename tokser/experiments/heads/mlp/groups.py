@@ -2,7 +2,7 @@
 
 What is in a group follows from the data alone, never from where or by how many it is run. On a
 CPU, work that is large enough goes to the compiled per-model trainer, a group for each fold, whose
-models are trained by as many threads as torch has. Everything else goes to the batched trainer:
+models are trained by as many threads as there may be. Everything else goes to the batched trainer:
 models of one shape and batch size take the same steps together, as many as fit in memory.
 """
 
@@ -26,6 +26,7 @@ from tokser.experiments.heads.mlp.objective import objective_of
 from tokser.experiments.statistics.crossfit import HalfScores
 from tokser.experiments.training_data import TrainingData
 from tokser.progress import say
+from tokser.threads import num_threads
 
 __all__ = [
     "Group",
@@ -206,11 +207,11 @@ def _train_task(task: tuple[TrainingData, Group]) -> GroupResult:
 def train_groups(
     data: TrainingData, groups: Sequence[Group], on_models: Callable[[int], None]
 ) -> Iterator[tuple[Group, GroupResult]]:
-    """Train groups on this machine, in order; compiled ones by as many threads as torch has."""
-    num_threads = torch.get_num_threads()
+    """Train groups on this machine, in order; compiled ones by as many threads as there may be."""
+    at_once = num_threads()
     with one_thread():
         if all(group.is_compiled for group in groups):
-            yield from _train_compiled(data, groups, num_threads, on_models)
+            yield from _train_compiled(data, groups, at_once, on_models)
             return
         fold = functools.lru_cache(maxsize=KEPT_FOLDS)(functools.partial(fold_of, data))
         for group in groups:
@@ -222,17 +223,17 @@ def train_groups(
 def _train_compiled(
     data: TrainingData,
     groups: Sequence[Group],
-    num_threads: int,
+    at_once: int,
     on_models: Callable[[int], None],
 ) -> Iterator[tuple[Group, GroupResult]]:
     """Keep the threads busy with a few groups at a time; their folds are all that memory holds."""
     waiting: deque[tuple[Group, list[Future[Any]]]] = deque()
     left = iter(groups)
-    with ThreadPoolExecutor(num_threads) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         try:
             while True:
                 # One group is ahead of the one that is waited for, or no thread would have work.
-                while len(waiting) < 2 or sum(len(s) for _, s in waiting) < 2 * num_threads:
+                while len(waiting) < 2 or sum(len(s) for _, s in waiting) < 2 * at_once:
                     group = next(left, None)
                     if group is None:
                         break
