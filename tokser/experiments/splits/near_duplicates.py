@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 from numpy.typing import NDArray
 
+from tokser.experiments.splits.close_pairs import find_close_pairs
 from tokser.functionals.standardise import Standardiser
 
 __all__ = [
@@ -32,7 +33,7 @@ the pairs among 10,000 recordings comes above the highest threshold."""
 MOST_PER_RECORDING = 20
 """Pairs per recording beyond which the comparison is given up: memory stays linear."""
 _SAMPLE = 2_000
-_BLOCK = 1_024
+_BLOCK = 512
 
 
 class NearDuplicate(NamedTuple):
@@ -109,12 +110,15 @@ def directions(
 
 def spread_of_cosines(units: Float[np.ndarray, "utterances features"]) -> float:
     """Return the standard deviation of the cosines of pairs; over a sample of many utterances."""
-    step = max(1, len(units) // _SAMPLE)
-    some = units[::step]
-    if len(some) < 2:
-        return 1.0
-    pairs = (some @ some.T)[np.triu_indices(len(some), 1)]
-    return float(pairs.std())
+    some = _some_cosines(units)
+    return float(some.std()) if len(some) else 1.0
+
+
+def _some_cosines(units: Float[np.ndarray, "utterances features"]) -> Float[np.ndarray, " pairs"]:
+    """Return the cosines of all pairs of a sample of the utterances."""
+    some = units[:: max(1, len(units) // _SAMPLE)]
+    found: NDArray[np.floating] = (some @ some.T)[np.triu_indices(len(some), 1)]
+    return found
 
 
 def threshold_for(spread: float) -> float:
@@ -140,24 +144,19 @@ def find_near_duplicates(
         threshold: The least cosine; derived from the spread of all cosines by default.
         on_rows: Called with the number of utterances that have been compared with all others.
     """
-    spread = spread_of_cosines(units)
+    some = _some_cosines(units)
+    spread = float(some.std()) if len(some) else 1.0
     least = threshold_for(spread) if threshold is None else threshold
+    nearest = float(some.max(initial=-1.0, where=some < least))
     found: list[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]] = []
-    num_found, nearest = 0, -1.0
-    for top in range(0, len(units), _BLOCK):
-        rows = units[top : top + _BLOCK]
-        for left in range(top, len(units), _BLOCK):
-            cosines = rows @ units[left : left + _BLOCK].T
-            if left == top:
-                cosines[np.tril_indices(len(rows))] = -1.0
-            is_found = cosines >= least
-            places = np.nonzero(is_found)
-            nearest = max(nearest, float(cosines.max(initial=-1.0, where=~is_found)))
-            if len(places[0]):
-                one, other = (place.astype(np.int32) for place in places)
-                found.append((one + top, other + left, cosines[places]))
-                num_found += len(one)
-        on_rows(len(rows))
+    num_found = 0
+    blocks = find_close_pairs(units, least, spread=spread, nearest_below=nearest, block=_BLOCK)
+    for pairs in blocks:
+        if len(pairs.cosines):
+            found.append((pairs.first, pairs.second, pairs.cosines))
+        num_found, nearest = num_found + len(pairs.cosines), pairs.nearest_below
+        if pairs.num_rows:
+            on_rows(pairs.num_rows)
         if num_found > MOST_PER_RECORDING * len(units):
             break
     is_complete = num_found <= MOST_PER_RECORDING * len(units)

@@ -27,10 +27,19 @@ def normalise_transcript(text: str) -> str:
     Apostrophes vanish (`don't`, `dont`), other punctuation and symbols part words (`well-known`,
     `well known`).
     """
-    letters = []
     # NFKC before and after: folding may take a character's composed form apart.
-    for letter in unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()):
-        if letter in _APOSTROPHES:
-            continue
-        letters.append(" " if unicodedata.category(letter)[0] in "PSZC" else letter)
-    return " ".join("".join(letters).split())
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.translate(_WRITTEN).split())
+
+
+class _Written(dict[int, str]):
+    """What each character of a transcript becomes, kept once it was looked up."""
+
+    def __missing__(self, code: int) -> str:
+        letter = chr(code)
+        becomes = " " if unicodedata.category(letter)[0] in "PSZC" else letter
+        self[code] = "" if letter in _APOSTROPHES else becomes
+        return self[code]
+
+
+_WRITTEN = _Written()
