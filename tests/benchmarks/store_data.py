@@ -60,6 +60,15 @@ def librispeech_like(num_utterances: int, *, most_rows: int | None = None) -> Co
     return Corpus(_names(num_utterances), lengths, flat)
 
 
+def emodb_like() -> Corpus:
+    """Draw as many utterances as EmoDB has, about as long."""
+    rng = np.random.default_rng(0)
+    num_utterances = 535
+    lengths = (FRAMES_PER_S * rng.normal(2.8, 1.0, num_utterances).clip(1.2, 9)).astype(np.int64)
+    flat = rng.standard_normal((int(lengths.sum()), DIM), dtype=np.float32).astype(np.float16)
+    return Corpus(_names(num_utterances), lengths, flat)
+
+
 def short_utterances(num_utterances: int) -> Corpus:
     """Return many utterances of two or three rows each: what opening a store depends on."""
     rng = np.random.default_rng(0)

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokser.errors import QuarantinedError, SettingsError
-from tokser.store import open_store
+from tokser.store import Buffers, open_store
+from tokser.store import gather as gather_module
 from tokser.store.gather import gather_padded, gather_ragged
 
 FEATURE = "whisper-tiny/layer-2"
@@ -59,19 +60,45 @@ def test_an_utterance_in_quarantine_or_unknown_is_named(stores, gather):
 
 
 @pytest.mark.parametrize("gather", [gather_padded, gather_ragged])
-def test_reading_several_at_once_gives_the_same(gather):
-    lengths = np.array([3, 0, 7, 1] * 5)
+@pytest.mark.parametrize("part_bytes", [1, 64, 2**20])
+def test_parts_are_requested_one_after_the_other(gather, part_bytes, monkeypatch):
+    monkeypatch.setattr(gather_module, "_PART_BYTES", part_bytes)
+    lengths = np.array([0, 3, 0, 7, 1, *[5] * 9])
     rows = [np.full((length, 2), place, np.float32) for place, length in enumerate(lengths)]
-    positions, empty = range(len(rows)), np.empty((0, 2), np.float32)
-    one = gather(rows.__getitem__, positions, lengths, empty, at_once=False)
-    many = gather(rows.__getitem__, positions, lengths, empty, at_once=True)
-    np.testing.assert_array_equal(one.rows, many.rows)
+    requested, read = [], []
+
+    def reader_of(positions):
+        requested.append(list(positions))
+        assert not read or read[-1] == requested[-2][-1]
+
+        def one(position):
+            read.append(position)
+            return rows[position]
+
+        return one
+
+    found = gather(reader_of, list(range(len(rows))), lengths, np.empty((0, 2), np.float32))
+    assert [one for part in requested for one in part] == read == list(range(len(rows)))
+    assert (len(requested) == 1) == (part_bytes == 2**20)
+    kept = found.rows.reshape(-1, 2)
+    np.testing.assert_array_equal(kept[kept[:, 0] > 0], np.concatenate(rows))
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-def test_an_error_of_one_read_is_not_lost(at_once):
+@pytest.mark.parametrize("gather", ["batch", "ragged"])
+def test_batches_are_the_same_in_memory_that_is_reused(stores, gather):
+    layer, buffers = stores.complete()[FEATURE], Buffers()
+    wanted = [getattr(layer, gather)([name]).rows for name in layer.ids]
+    for name, rows in zip(layer.ids, wanted, strict=True):
+        buffers.take((300, 8), layer.dtype)[...] = 7  # what was there before
+        found = getattr(layer, gather)([name, layer.ids[0]], buffers.take).rows
+        plain = getattr(layer, gather)([name, layer.ids[0]]).rows
+        np.testing.assert_array_equal(found, plain)
+        assert len(rows.reshape(-1, 8)) == layer.lengths[name]
+
+
+def test_an_error_of_one_read_is_not_lost():
     def read(position):
         raise KeyError(position)
 
     with pytest.raises(KeyError):
-        gather_ragged(read, [0, 1], np.array([1, 1]), np.empty((0, 2)), at_once=at_once)
+        gather_ragged(lambda _: read, [0, 1], np.array([1, 1]), np.empty((0, 2)))

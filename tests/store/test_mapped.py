@@ -1,5 +1,6 @@
 """Mapped rows are what was written; what a reader notices of files that change under it."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -208,3 +209,65 @@ def test_a_file_too_short_for_its_rows_leaves_no_descriptor(tmp_path):
 
 def _descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Ranges of bytes that a disk is asked for in advance; of memory, what a test says."""
+    ranges, answers = [], []
+
+    def read_one(descriptor, buffers, offset, flags):
+        if answers and answers.pop(0):
+            raise BlockingIOError
+        return 1
+
+    def advise(descriptor, offset, size, advice):
+        if advice == os.POSIX_FADV_WILLNEED:
+            ranges.append((offset, size))
+
+    monkeypatch.setattr(os, "preadv", read_one)
+    monkeypatch.setattr(os, "posix_fadvise", advise)
+    return ranges, answers
+
+
+@pytest.mark.parametrize("stores", ["zarr", "hdf5"], indirect=True)
+@pytest.mark.skipif(not mapped.READS_AHEAD, reason="the system cannot be asked")
+def test_what_is_not_in_memory_is_asked_of_the_disk(stores, asked):
+    ranges, is_cold = asked
+    layer = stores.complete()[FEATURE]
+    ids = [name for name in layer.ids if layer.lengths[name]][:4]
+    wanted = np.concatenate([layer[name] for name in ids])
+    offset = layer._mapped[0]._offset
+    np.testing.assert_array_equal(layer.ragged(ids).rows, wanted)
+    assert ranges == []
+    is_cold[:] = [True, True, False, True, False]  # the first tells to look at all four
+    np.testing.assert_array_equal(layer.ragged(ids).rows, wanted)
+    positions = [layer._store.position(ids[place]) for place in (0, 2)]
+    starts, lengths = layer.layout.row_starts, layer.layout.row_lengths
+    assert ranges == [(offset + 16 * starts[p], 16 * lengths[p]) for p in positions]
+
+
+@pytest.mark.skipif(not mapped.READS_AHEAD, reason="the system cannot be asked")
+def test_a_file_system_that_does_not_say_is_not_asked(stores, asked, monkeypatch):
+    ranges, _ = asked
+    layer = stores.complete()[FEATURE]
+    wanted = np.concatenate([layer[name] for name in layer.ids])
+
+    def refuse(*_):
+        raise OSError(errno.EOPNOTSUPP, "not supported")
+
+    monkeypatch.setattr(os, "preadv", refuse)
+    np.testing.assert_array_equal(layer.ragged(layer.ids).rows, wanted)
+    assert ranges == []
+
+
+@pytest.mark.skipif(not mapped.READS_AHEAD, reason="the system cannot be asked")
+def test_rows_come_from_a_disk_that_was_never_read(stores, shard_file):
+    layer = stores.complete()[FEATURE]
+    wanted = layer.ragged(layer.ids).rows
+    descriptor = os.open(shard_file(), os.O_RDONLY)
+    os.fsync(descriptor)
+    os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(descriptor)
+    found = open_store(stores.path)[FEATURE].ragged(layer.ids).rows
+    np.testing.assert_array_equal(found, wanted)

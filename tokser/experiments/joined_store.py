@@ -14,6 +14,7 @@ from tokser.provenance import digest_of
 from tokser.store import FeatureName, FeatureSpec, Layer, Store, open_store
 
 if TYPE_CHECKING:
+    from tokser.store.gather import Read, ReaderOf
     from tokser.store.journal import JournalEntry, Record
     from tokser.store.layout import Layout, PartedLayout
 
@@ -264,21 +265,36 @@ class JoinedLayer(Layer):
 
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position among all, [rows, dim], read only."""
+        mark, place = self._place_of(position)
+        return self._layers[mark].rows_at(place)
+
+    def reader_of(self, positions: Sequence[int]) -> "Read":
+        """Request the utterances at some positions from each store, and return what reads them."""
+        places: dict[str, list[int]] = {}
+        for mark, place in map(self._place_of, positions):
+            places.setdefault(mark, []).append(place)
+        readers = {mark: self._layers[mark].reader_of(own) for mark, own in places.items()}
+
+        def read(position: int) -> NDArray[Any]:
+            mark, place = self._place_of(position)
+            return readers[mark](place)
+
+        return read
+
+    def _place_of(self, position: int) -> tuple[str, int]:
         corpus, start = max(
             (pair for pair in self._joined._starts.items() if pair[1] <= position),
             key=lambda pair: pair[1],
         )
-        return self._layers[f"{corpus}{_MARK}"].rows_at(position - start)
+        return f"{corpus}{_MARK}", position - start
 
-    @property
-    def _waits(self) -> bool:
-        return any(layer._waits for layer in self._layers.values())
-
-    def _gather_arguments(self, utterances: Sequence[str]) -> tuple[Any, ...]:
+    def _gather_arguments(
+        self, utterances: Sequence[str]
+    ) -> "tuple[ReaderOf, list[int], NDArray[np.int64], NDArray[Any]]":
         positions = [self._joined.position(name) for name in utterances]
         lengths = self.lengths.loc[list(utterances)].to_numpy(dtype=np.int64)
         empty = np.empty((0, *self.spec.row_shape), dtype=self.dtype)
-        return self.rows_at, positions, lengths, empty
+        return self.reader_of, positions, lengths, empty
 
 
 def _table(corpus: str, store: Store) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokser.store.address import is_remote, store_name
+    from tokser.store.buffers import Buffers
     from tokser.store.claims import Claim, Claims
     from tokser.store.drop_features import Dropped, drop_from_store
     from tokser.store.feature_name import FeatureName
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tokser.store.writer import StoreWriter, pack_plan
 
 __all__ = [
+    "Buffers",
     "Claim",
     "Claims",
     "Compression",
@@ -57,6 +59,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Buffers": "buffers",
     "Claim": "claims",
     "Claims": "claims",
     "Compression": "schema",

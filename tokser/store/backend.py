@@ -97,6 +97,12 @@ class Backend(Protocol):
     ) -> RawShard | None:
         """Say where a shard's rows can be mapped, None where only the library can read them."""
 
+    def raw_index(self, shard: int, spec: FeatureSpec, layout: Layout) -> bytes | None:
+        """Return what a shard's file ends in if its rows lie at its start, in order.
+
+        None where that cannot be told from a file's end.
+        """
+
     def read_rows(
         self, feature: str, first: int, after: int, spec: FeatureSpec, layout: Layout
     ) -> NDArray[Any]:

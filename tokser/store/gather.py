@@ -1,19 +1,31 @@
 """Rows of several utterances in one array, padded or one after the other."""
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Allocate", "PaddedBatch", "RaggedBatch", "gather_padded", "gather_ragged"]
+__all__ = [
+    "Allocate",
+    "PaddedBatch",
+    "RaggedBatch",
+    "Read",
+    "ReaderOf",
+    "gather_padded",
+    "gather_ragged",
+]
 
-_READERS = 8
-"""Utterances read at once where a read waits for a library or a network."""
+_PART_BYTES = 64 * 2**20
+"""Of what is gathered, how much is requested at a time, before it is copied."""
 
 Read = Callable[[int], NDArray[Any]]
+"""Returns the rows of the utterance at a position."""
+
+ReaderOf = Callable[[Sequence[int]], Read]
+"""Requests the utterances at some positions, and returns what reads each of them."""
+
 Allocate = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 
 
@@ -44,62 +56,58 @@ class RaggedBatch:
 
 
 def gather_padded(
-    read: Read,
+    reader_of: ReaderOf,
     positions: Sequence[int],
     lengths: NDArray[np.int64],
     empty: NDArray[Any],
-    *,
-    at_once: bool,
+    allocate: Allocate = np.empty,
 ) -> PaddedBatch:
     """Copy utterances into one padded array.
 
     Args:
-        read: Returns the rows of the utterance at a position.
+        reader_of: Requests utterances, and returns what reads them.
         positions: Of the utterances.
         lengths: Rows of each, [utterances].
         empty: An array [0, dim] of the right dtype.
-        at_once: Read several at the same time.
+        allocate: Makes the array from shape and dtype.
     """
     longest = int(lengths.max(initial=0))
-    rows = np.empty((len(positions), longest, *empty.shape[1:]), dtype=empty.dtype)
-
-    def fill(place: int) -> None:
-        length = lengths[place]
-        rows[place, :length] = read(positions[place])
+    rows = allocate((len(positions), longest, *empty.shape[1:]), empty.dtype)
+    for place, length, found in _read(reader_of, positions, lengths, empty):
+        rows[place, :length] = found
         rows[place, length:] = 0
-
-    _for_each(fill, len(positions), at_once=at_once)
     return PaddedBatch(rows, lengths)
 
 
 def gather_ragged(
-    read: Read,
+    reader_of: ReaderOf,
     positions: Sequence[int],
     lengths: NDArray[np.int64],
     empty: NDArray[Any],
-    *,
-    at_once: bool,
     allocate: Allocate = np.empty,
 ) -> RaggedBatch:
-    """Copy utterances into one array, one after the other.
-
-    Arguments as `gather_padded`, and `allocate`, which makes the array from shape and dtype.
-    """
-    ends = np.cumsum(lengths)
+    """Copy utterances into one array, one after the other; arguments as `gather_padded`."""
     rows = allocate((int(lengths.sum()), *empty.shape[1:]), empty.dtype)
-
-    def fill(place: int) -> None:
-        rows[ends[place] - lengths[place] : ends[place]] = read(positions[place])
-
-    _for_each(fill, len(positions), at_once=at_once)
+    first = 0
+    for _, length, found in _read(reader_of, positions, lengths, empty):
+        rows[first : first + length] = found
+        first += length
     return RaggedBatch(rows, lengths)
 
 
-def _for_each(fill: Callable[[int], None], number: int, *, at_once: bool) -> None:
-    if at_once:
-        with ThreadPoolExecutor(_READERS) as pool:
-            for _ in pool.map(fill, range(number)):
-                pass
-    else:
-        for place in range(number):
-            fill(place)
+def _read(
+    reader_of: ReaderOf,
+    positions: Sequence[int],
+    lengths: NDArray[np.int64],
+    empty: NDArray[Any],
+) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """Yield place, number of rows and rows of each utterance, in their order."""
+    row_bytes = empty.dtype.itemsize * max(int(np.prod(empty.shape[1:])), 1)
+    ends = np.cumsum(lengths) * row_bytes
+    parts = np.maximum(ends - 1, 0) // _PART_BYTES  # never falls
+    for part in np.unique(parts).tolist():
+        first, after = np.searchsorted(parts, [part, part + 1]).tolist()
+        read = reader_of(positions[first:after])
+        counts = lengths[first:after].tolist()
+        for place, length in enumerate(counts, start=first):
+            yield place, length, read(positions[place])

@@ -145,6 +145,10 @@ class HDF5Backend:
             raise _unreadable(path, "rows", error) from error
         return None if offset is None else RawShard(path, offset)
 
+    def raw_index(self, shard: int, spec: FeatureSpec, layout: Layout) -> bytes | None:
+        """Return None: a file says at its start where its rows lie."""
+        return None
+
     def read_rows(
         self, feature: str, first: int, after: int, spec: FeatureSpec, layout: Layout
     ) -> NDArray[Any]:

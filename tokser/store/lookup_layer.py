@@ -1,5 +1,6 @@
 """A feature whose rows are looked up in a table, such as word embeddings."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError, list_some
 from tokser.store.catalogue import Catalogue
 from tokser.store.feature_name import FeatureName
+from tokser.store.gather import Read
 from tokser.store.journal import JournalEntry, Record, checksum
 from tokser.store.layer import Layer
 from tokser.store.layout import Layout, PartedLayout
@@ -71,6 +73,11 @@ class LookupLayer(Layer):
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the table, [rows, dim], read only."""
         return self.look_up(self.integers.rows_at(position))
+
+    def reader_of(self, positions: Sequence[int]) -> Read:
+        """Request the integers of the utterances at some positions, and return what reads rows."""
+        read = self.integers.reader_of(positions)
+        return lambda position: self.look_up(read(position))
 
     @cached_property
     def keys_and_table(self) -> tuple[NDArray[Any], NDArray[Any]]:

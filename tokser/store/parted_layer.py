@@ -1,5 +1,6 @@
 """A feature of a group that grew by parts."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -8,9 +9,11 @@ from numpy.typing import NDArray
 
 from tokser.store.catalogue import Catalogue
 from tokser.store.feature_name import FeatureName
+from tokser.store.gather import Read
 from tokser.store.journal import JournalEntry, Record
 from tokser.store.layer import Layer
 from tokser.store.layout import Layout, PartedLayout
+from tokser.store.remote_layer import stored_layer
 from tokser.store.schema import FeatureSpec
 from tokser.store.stored_layer import StoredLayer
 
@@ -26,7 +29,7 @@ class PartedLayer(Layer):
 
     def __init__(self, store: Catalogue, name: FeatureName) -> None:
         super().__init__(store, name)
-        self.parts = [StoredLayer(store, name, part) for part in store.parts(name.group_key)]
+        self.parts = [stored_layer(store, name, part) for part in store.parts(name.group_key)]
 
     @property
     def spec(self) -> FeatureSpec:
@@ -74,14 +77,31 @@ class PartedLayer(Layer):
 
     def rows_at(self, position: int) -> NDArray[Any]:
         """Return the rows of the utterance at a position of the table, [rows, dim], read only."""
-        number, place = self.place_of(position)
-        if number < 0 or position in self._is_outdated:
-            raise self._outdated_error(np.array([position]))
+        number, place = self._usable_place_of(position)
         return self.parts[number].rows_at(place)
+
+    def reader_of(self, positions: Sequence[int]) -> Read:
+        """Request the utterances at some positions from each part, and return what reads them."""
+        places: dict[int, list[int]] = {}
+        for number, place in map(self._usable_place_of, positions):
+            places.setdefault(number, []).append(place)
+        readers = {number: self.parts[number].reader_of(own) for number, own in places.items()}
+
+        def read(position: int) -> NDArray[Any]:
+            number, place = self.place_of(position)
+            return readers[number](place)
+
+        return read
 
     def place_of(self, position: int) -> tuple[int, int]:
         """Return the part of the utterance at a position of the table, and its place there."""
         return self._parted.part_of.item(position), self._parted.place_of.item(position)
+
+    def _usable_place_of(self, position: int) -> tuple[int, int]:
+        number, place = self.place_of(position)
+        if number < 0 or position in self._is_outdated:
+            raise self._outdated_error(np.array([position]))
+        return number, place
 
     def locate(self, shard: int) -> tuple[StoredLayer, int]:
         """Return the part that a shard belongs to, and the shard's number there."""

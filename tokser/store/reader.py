@@ -14,7 +14,7 @@ from tokser.store.feature_name import FUNCTIONALS, FeatureName
 from tokser.store.layer import Layer
 from tokser.store.lookup_layer import LookupLayer
 from tokser.store.parted_layer import PartedLayer
-from tokser.store.stored_layer import StoredLayer
+from tokser.store.remote_layer import stored_layer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,7 +182,7 @@ class Store(Catalogue):
     def _layer(self, name: FeatureName) -> Layer:
         attributes = self._groups.get(name.group_key)
         if attributes and name.array in attributes.features:
-            return (StoredLayer if self.is_plain(name.group_key) else PartedLayer)(self, name)
+            return (stored_layer if self.is_plain(name.group_key) else PartedLayer)(self, name)
         if attributes and name.array in attributes.lookups:
             integers = FeatureName(name.group, attributes.lookups[name.array].ids)
             return LookupLayer(self, name, self[str(integers)])

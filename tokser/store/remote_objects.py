@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from tokser.errors import MissingPackageError, RunError, SettingsError
 
-__all__ = ["AUTHORIZATION_VARIABLE", "TIMEOUT_VARIABLE", "RemoteObjects"]
+__all__ = ["AUTHORIZATION_VARIABLE", "TIMEOUT_VARIABLE", "Piece", "RemoteObjects"]
 
 AUTHORIZATION_VARIABLE = "TOKSER_HTTP_AUTHORIZATION"
 """Environment variable: the header `Authorization` of web addresses, such as `Bearer abc`."""
@@ -24,6 +24,9 @@ TIMEOUT_VARIABLE = "TOKSER_REMOTE_TIMEOUT_S"
 _TIMEOUT_S = 60.0
 _AT_ONCE = 16
 """Small objects requested at the same time."""
+
+_RANGES_AT_ONCE = 32
+"""Ranges of bytes requested at the same time."""
 
 _PART_BYTES = 8 * 2**20
 _PARTS_AT_ONCE = 4
@@ -53,10 +56,24 @@ _REMEDIES = {
     "AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket.",
     "NoSuchBucket": "Make the bucket first, or correct its name.",
 }
+_BEYOND_THE_END = "status code: 416"
+"""What an answer says of a range that begins behind an object's end."""
 _OTHER_REMEDY = (
     "See that the service can be reached and that the credentials are right, then run this again: "
     "what was committed is intact."
 )
+
+
+class Piece(NamedTuple):
+    """Some bytes of an object.
+
+    Attributes:
+        content: Anything with the buffer protocol.
+        size: Bytes of the whole object; None if there is none.
+    """
+
+    content: Any
+    size: int | None
 
 
 class RemoteObjects:
@@ -131,6 +148,33 @@ class RemoteObjects:
             return b""
         with self.reached(key):
             return bytes(self._obstore.get_range(self.bucket, key, start=first, end=after))
+
+    def get_ranges(self, wanted: Sequence[tuple[str, int, int]]) -> list[Piece]:
+        """Read ranges of bytes, several at the same time, each with its object's size.
+
+        obstore's own `get_ranges` reads from one object, and does not tell its size.
+
+        Args:
+            wanted: Key, first byte, and the byte after the last, of each.
+        """
+        if len(wanted) < 2:
+            return [self._piece(*one) for one in wanted]
+        with ThreadPoolExecutor(min(len(wanted), _RANGES_AT_ONCE)) as pool:
+            return list(pool.map(lambda one: self._piece(*one), wanted))
+
+    def _piece(self, key: str, first: int, after: int) -> Piece:
+        if after <= first:
+            return Piece(b"", self.size(key))
+        try:
+            with self.reached(key):
+                found = self._obstore.get(self.bucket, key, options={"range": (first, after)})
+                return Piece(found.bytes(), int(found.meta["size"]))
+        except FileNotFoundError:
+            return Piece(b"", None)
+        except RunError as error:
+            if _BEYOND_THE_END not in error.got:
+                raise
+            return Piece(b"", self.size(key))
 
     def size(self, key: str) -> int | None:
         """Size of an object."""

@@ -1,5 +1,6 @@
 """A feature that is one flat array, or one part of a feature that grew: journal, maps, reads."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,14 +10,18 @@ from numpy.typing import NDArray
 from tokser.errors import CorruptStoreError, QuarantinedError, StoreMismatchError
 from tokser.store.catalogue import Catalogue
 from tokser.store.feature_name import FeatureName
+from tokser.store.gather import Read
 from tokser.store.journal import JournalEntry, Record, Recording, checksum, parse_entry
 from tokser.store.layer import MADE_BY, Layer
 from tokser.store.layout import Layout
-from tokser.store.mapped import MappedShard, MappedShards, map_shard
+from tokser.store.mapped import READS_AHEAD, MappedShard, MappedShards, map_shard
 from tokser.store.parts import Part
 from tokser.store.schema import FeatureSpec, GroupAttributes, feature_identity
 
 __all__ = ["StoredLayer"]
+
+_SAMPLED = 4
+"""Of the utterances that are read together, one in so many is looked for in memory."""
 
 
 class StoredLayer(Layer):
@@ -119,12 +124,12 @@ class StoredLayer(Layer):
         entry = self._committed.get(shard) or self._look_up(shard)
         if entry.quarantined:
             self._refuse_quarantined(entry, position)
-        start, length = layout.row_starts.item(position), layout.row_lengths.item(position)
         mapped = self._mapped.get(shard)
         if mapped is None or not mapped.is_there():
             if mapped is not None:
                 self._require_unchanged(shard, entry)
             mapped = self._map(shard, entry)
+        start, length = layout.row_starts.item(position), layout.row_lengths.item(position)
         if mapped is not None:
             first = start - shard * layout.rows_per_shard
             rows = mapped.rows[first : first + length]
@@ -137,6 +142,36 @@ class StoredLayer(Layer):
             self._check(rows, entry, position)
             self._checked.add(position)
         return rows
+
+    def reader_of(self, positions: Sequence[int]) -> Read:
+        """Let the disk bring what of some utterances is not in memory; return `rows_at`."""
+        can_be_mapped = READS_AHEAD and self.compression == "none"
+        if can_be_mapped and not self._are_in_memory(positions[::_SAMPLED]):
+            for position in positions:
+                mapped, first, after = self._place(position)
+                if mapped is not None and after > first:
+                    mapped.read_ahead(first, after)
+        return self.rows_at
+
+    def _are_in_memory(self, positions: Sequence[int]) -> bool:
+        """Tell whether rows are in memory, by the last row of each utterance."""
+        for position in positions:
+            if self.layout.shard_of.item(position) not in self._mapped:
+                return False
+            mapped, _, after = self._place(position)
+            if mapped is not None and not mapped.holds(after - 1):
+                return False
+        return True
+
+    def _place(self, position: int) -> tuple[MappedShard | None, int, int]:
+        """Return the mapped shard of an utterance, and its rows there, first and after the last."""
+        layout = self.layout
+        shard = layout.shard_of.item(position)
+        mapped = self._mapped.get(shard)
+        if mapped is None:
+            mapped = self._map(shard, self._committed.get(shard) or self._look_up(shard))
+        first = layout.row_starts.item(position) - shard * layout.rows_per_shard
+        return mapped, first, first + layout.row_lengths.item(position)
 
     def _parse(self, shard: int, text: str) -> JournalEntry | None:
         if not text:
@@ -159,11 +194,7 @@ class StoredLayer(Layer):
     def _map(self, shard: int, entry: JournalEntry) -> MappedShard | None:
         """Map a shard after a check of its size; None where only the library can read it."""
         key = self.backend.shard_key(self.key, shard, self.spec)
-        where = f"{self._store.path}, {self.key}, shard {shard}"
-        size = self.backend.objects.size(key)
-        if size != entry.num_bytes and self._store.has_changed():
-            self._require_unchanged(shard, entry)
-        entry.require_size(size, where)
+        self._require_size(shard, entry, self.backend.objects.size(key))
         if shard in self._unmappable or not MappedShards.have_room():
             return None
         raw = self.backend.raw_shard(self.key, shard, self.spec, self.layout)
@@ -175,6 +206,11 @@ class StoredLayer(Layer):
         self._mapped.keep(shard, mapped)
         self._checked.difference_update(range(*self.layout.shard_utterances(shard)))
         return mapped
+
+    def _require_size(self, shard: int, entry: JournalEntry, size: int | None) -> None:
+        if size != entry.num_bytes and self._store.has_changed():
+            self._require_unchanged(shard, entry)
+        entry.require_size(size, f"{self._store.path}, {self.key}, shard {shard}")
 
     def _require_unchanged(self, shard: int, entry: JournalEntry) -> None:
         """Raise if a shard was written again with other rows since its entry was read.

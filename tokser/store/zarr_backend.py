@@ -155,14 +155,17 @@ class ZarrBackend:
     ) -> RawShard | None:
         """Say where a shard's rows can be mapped: local, uncompressed, chunks in order."""
         key = self.shard_key(feature, shard, spec)
-        path = self.objects.local_path(key)
-        if path is None or spec.compression != "none":
+        path, index = self.objects.local_path(key), self.raw_index(shard, spec, layout)
+        if path is None or index is None:
             return None
-        first, after = layout.shard_rows(shard)
-        index = index_bytes(after - first, spec, layout)
         size = self.objects.size(key) or 0
         in_order = self.objects.get_range(key, max(size - len(index), 0), size) == index
         return RawShard(path, 0) if in_order else None
+
+    def raw_index(self, shard: int, spec: FeatureSpec, layout: Layout) -> bytes | None:
+        """Return what a shard ends in if its rows lie at its start, in order; None if packed."""
+        first, after = layout.shard_rows(shard)
+        return index_bytes(after - first, spec, layout) if spec.compression == "none" else None
 
     def read_rows(
         self, feature: str, first: int, after: int, spec: FeatureSpec, layout: Layout
