@@ -13,6 +13,7 @@ from tokser.extraction.load_batches import (
     group_into_batches,
     load_batch,
 )
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.plan import plan_extraction
 from tokser.extraction.progress import ExtractionProgress, ProgressReporter
 from tokser.extraction.run_shards import run_shards
@@ -58,7 +59,7 @@ class Ready:
             progress = ExtractionProgress(len(self.paths), group.layout.num_shards)
             reporter = ProgressReporter("", progress, every_s=np.inf)
             claims = group.claim(group.pending())
-            run_shards(self._extractor, group, claims, utterances_of, reporter)
+            run_shards([PendingGroup(self._extractor, group, claims, utterances_of, reporter)])
 
     def bare(self) -> None:
         """Run the same batches on features that are ready, and drop the outputs."""

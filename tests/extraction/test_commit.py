@@ -3,6 +3,7 @@
 import threading
 import time
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tokser.extraction.commit import Committer
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
 from tokser.extraction.load_batches import LoadedBatch, Utterances
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.progress import ExtractionProgress, ProgressReporter
 from tokser.extraction.shard_builder import ShardBuilder
 
@@ -55,42 +57,44 @@ EXTRACTOR = Extractor(
 )
 
 
-def builder(shard, num_batches=1):
-    utterances = Utterances(["a"], [0], {}, token_ids=[np.zeros(3, np.int32)])
-    return ShardBuilder(shard, ["layer-2"], utterances, EXTRACTOR, num_batches)
+class Parts(NamedTuple):
+    """A committer, and what it works on."""
 
+    committer: Committer
+    of: PendingGroup
 
-def submit(committer, builder):
-    committer.submit(builder, LoadedBatch(places=[0]), Output())
+    def builder(self, shard, num_batches=1):
+        utterances = Utterances(["a"], [0], {}, token_ids=[np.zeros(3, np.int32)])
+        return ShardBuilder(shard, ["layer-2"], utterances, self.of, num_batches)
+
+    def submit(self, builder):
+        self.committer.submit(builder, LoadedBatch(places=[0]), Output())
 
 
 @pytest.fixture
 def parts():
-    """A committer, and what it works on."""
-    group, claims = Group(), Claims()
     reporter = ProgressReporter("reader", ExtractionProgress(9, 9), every_s=np.inf)
-    committer = Committer(group, claims, reporter)
-    return SimpleNamespace(committer=committer, group=group, claims=claims, reporter=reporter)
+    return Parts(Committer(), PendingGroup(EXTRACTOR, Group(), Claims(), None, reporter))
 
 
 def test_full_shards_are_committed_and_released_in_order(parts):
     with parts.committer as it:
         for shard in range(5):
-            submit(it, builder(shard))
+            parts.submit(parts.builder(shard))
         it.finish()
-    assert parts.group.committed == [(shard, {"layer-2": 1}) for shard in range(5)]
-    assert parts.claims.released == list(range(5))
-    assert (parts.reporter.progress.encoded, parts.reporter.progress.num_bytes) == (5, 50)
+    assert parts.of.group.committed == [(shard, {"layer-2": 1}) for shard in range(5)]
+    assert parts.of.claims.released == list(range(5))
+    assert (parts.of.reporter.progress.encoded, parts.of.reporter.progress.num_bytes) == (5, 50)
 
 
 def test_a_slow_disk_holds_up_the_encoder(parts):
-    parts.group.may_commit.clear()
+    parts.of.group.may_commit.clear()
     submitted = []
 
     def encode():
         with parts.committer as it:
             for shard in range(8):
-                submit(it, builder(shard))
+                parts.submit(parts.builder(shard))
                 submitted.append(shard)
             it.finish()
 
@@ -99,28 +103,29 @@ def test_a_slow_disk_holds_up_the_encoder(parts):
     time.sleep(0.3)
     # One is being written, one waits for that, and two wait to be fetched.
     assert len(submitted) <= 4
-    parts.group.may_commit.set()
+    parts.of.group.may_commit.set()
     thread.join(10)
     assert not thread.is_alive()
-    assert len(parts.group.committed) == 8
+    assert len(parts.of.group.committed) == 8
 
 
 def test_an_error_in_a_thread_is_raised_at_the_next_submit(parts):
-    parts.group.commit = lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+    fails = OSError(28, "No space left on device")
+    parts.of.group.commit = lambda *_: (_ for _ in ()).throw(fails)
     with pytest.raises(OSError, match="No space left"), parts.committer as it:
         for shard in range(50):
-            submit(it, builder(shard))
+            parts.submit(parts.builder(shard))
         it.finish()
-    assert parts.claims.released == []
+    assert parts.of.claims.released == []
     assert not [t for t in threading.enumerate() if t.name.startswith(("fetch", "commit"))]
 
 
 def test_after_a_stop_only_full_shards_are_committed(parts):
-    half = builder(7, num_batches=2)
-    with pytest.raises(KeyboardInterrupt), parts.committer as it:
-        submit(it, builder(3))
-        submit(it, half)
-        while parts.group.committed == []:
+    half = parts.builder(7, num_batches=2)
+    with pytest.raises(KeyboardInterrupt), parts.committer:
+        parts.submit(parts.builder(3))
+        parts.submit(half)
+        while parts.of.group.committed == []:
             time.sleep(0.01)
         raise KeyboardInterrupt
-    assert [shard for shard, _ in parts.group.committed] == [3]
+    assert [shard for shard, _ in parts.of.group.committed] == [3]

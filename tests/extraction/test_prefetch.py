@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from tokser.extraction import prefetch as module
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
 from tokser.extraction.load_batches import Utterances
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.prefetch import prefetch
+from tokser.extraction.progress import ExtractionProgress, ProgressReporter
 from tokser.store import Claims
 
 NUM_SHARDS, NUM_BATCHES = 5, 3
@@ -48,8 +51,17 @@ def extractor(monkeypatch):
     return Extractor(Reader(), FeatureSpecs({"layer-2": 2}, "float16"), 120.0)
 
 
-def prefetch_all(extractor, claims, elsewhere=lambda shard: None):
-    return prefetch(extractor, claims, utterances_of, elsewhere)
+def pending(extractor, claims, of=utterances_of, shards=()):
+    """A group whose shards begin where `shards` says."""
+    layout = SimpleNamespace(utterances=lambda shard: np.array([shards[shard]]))
+    group = SimpleNamespace(layout=layout)
+    progress = ExtractionProgress(99, NUM_SHARDS, "text")
+    reporter = ProgressReporter("reader", progress, every_s=np.inf)
+    return PendingGroup(extractor, group, claims, of, reporter)
+
+
+def prefetch_all(extractor, claims):
+    return prefetch([pending(extractor, claims)])
 
 
 def test_batches_come_in_order_shard_by_shard(extractor):
@@ -85,13 +97,47 @@ def test_one_thread_reads_three_batches_ahead(extractor, monkeypatch):
 
 def test_shards_done_elsewhere_and_shards_without_batches(extractor):
     lacking = {0: [], 1: ["token_ids"], 2: ["layer-2"]}
-    elsewhere = []
-    claims = Claims(lacking, free, lacking.get)
-    found = [
-        (f.shard, loaded is None) for f, loaded in prefetch_all(extractor, claims, elsewhere.append)
-    ]
-    assert elsewhere == [0]
+    group = pending(extractor, Claims(lacking, free, lacking.get))
+    found = [(builder.shard, loaded is None) for builder, loaded in prefetch([group])]
+    assert (group.reporter.progress.shards_done, group.reporter.progress.done) == (1, NUM_BATCHES)
     assert found == [(1, True)] + [(2, False)] * NUM_BATCHES
+
+
+def test_the_group_least_far_in_the_corpus_comes_next(extractor):
+    large = pending(extractor, Claims(range(2), free, lambda shard: ["layer-2"]), shards=[0, 50])
+    small = pending(
+        extractor, Claims(range(4), free, lambda shard: ["layer-2"]), shards=[0, 20, 40, 60]
+    )
+    order = [
+        ("large" if builder.of is large else "small", builder.shard)
+        for builder, _ in prefetch([large, small])
+    ][::NUM_BATCHES]
+    assert order == [
+        ("large", 0),
+        ("small", 0),
+        ("small", 1),
+        ("small", 2),
+        ("large", 1),
+        ("small", 3),
+    ]
+
+
+def test_a_group_whose_shards_are_taken_delays_no_other(extractor, monkeypatch):
+    monkeypatch.setattr(module, "POLL_S", 0.001)
+    theirs = {0}
+
+    @contextmanager
+    def lock(shard):
+        yield shard not in theirs
+
+    first = pending(extractor, Claims([0], lock, lambda shard: ["layer-2"]), shards=[0])
+    second = pending(extractor, Claims([0], free, lambda shard: ["layer-2"]), shards=[0])
+    found = []
+    for builder, _ in prefetch([first, second]):
+        found.append(builder.of is second)
+        if len(found) == NUM_BATCHES:
+            theirs.clear()
+    assert found == [True] * NUM_BATCHES + [False] * NUM_BATCHES
 
 
 def test_a_shard_of_another_process_does_not_delay_ours(extractor, monkeypatch):

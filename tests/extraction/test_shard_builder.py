@@ -10,6 +10,7 @@ from tokser.errors import RunError
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
 from tokser.extraction.load_batches import LoadedBatch, Utterances
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.shard_builder import ShardBuilder
 from tokser.store import Recording
 
@@ -40,7 +41,8 @@ def builder(kind="speech", features=("layer-2",), functionals_only=False):
     extractor = Extractor(encoder, FeatureSpecs({"layer-2": 2}, "float16", functionals_only), 30.0)
     tokens = [np.array([i, i + 2], dtype=np.int32) for i in range(3)]
     utterances = Utterances(["a", "b", "c"], [960] * 3, {1: "no audio"}, token_ids=tokens)
-    return ShardBuilder(7, features, utterances, extractor, num_batches_left=1)
+    of = PendingGroup(extractor, None, None, None, None)
+    return ShardBuilder(7, features, utterances, of, num_batches_left=1)
 
 
 def test_rows_are_none_where_an_utterance_is_quarantined():

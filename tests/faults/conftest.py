@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tokser.corpora.transcript import emodb_sentences
-from tokser.testing.encoders import build_tiny_bert, build_tiny_whisper
+from tokser.testing.encoders import build_tiny_bert, build_tiny_wavlm, build_tiny_whisper
 
 FULL = os.environ.get("TOKSER_FAULTS") == "full"
 
@@ -23,12 +23,13 @@ def counts() -> dict[str, int]:
 
 
 @pytest.fixture(scope="session")
-def encoders(tmp_path_factory) -> tuple[str, str]:
-    """A tiny random speech encoder and a text encoder."""
+def encoders(tmp_path_factory) -> tuple[str, ...]:
+    """Two tiny random speech encoders, which share what is decoded, and a text encoder."""
     folder = tmp_path_factory.mktemp("encoders")
     build_tiny_whisper(folder / "tiny-whisper")
     build_tiny_bert(folder / "tiny-bert", list(emodb_sentences().values()) * 4)
-    return str(folder / "tiny-whisper"), str(folder / "tiny-bert")
+    build_tiny_wavlm(folder / "tiny-wavlm")
+    return tuple(str(folder / f"tiny-{name}") for name in ("whisper", "wavlm", "bert"))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 
 from tokser.config import PrecisionName
+from tokser.encoders import fast_products
 from tokser.encoders.base import PRECISIONS
 from tokser.errors import SettingsError
 
@@ -74,8 +75,10 @@ class Arithmetic:
     def inference(self) -> Iterator[None]:
         """Compute without gradients, and multiply in `precision`, while the block runs."""
         is_short = self.precision != "fp32"
+        is_faster = self.device.type == "cpu" and fast_products.suits(self.dtype)
         with (
             torch.inference_mode(),
             torch.autocast(self.device.type, self.dtype if is_short else None, enabled=is_short),
+            fast_products.FastProducts(self.dtype) if is_faster else contextlib.nullcontext(),
         ):
             yield

@@ -6,7 +6,7 @@ from tokser.corpora.manifest import Manifest
 from tokser.errors import MissingInputError
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.plan import ExtractionPlan
-from tokser.extraction.run_plan import run_plan
+from tokser.extraction.run_plan import run_plans
 from tokser.store import Store, StoreWriter
 
 __all__ = ["add_encoder", "manifest_of"]
@@ -28,8 +28,7 @@ def add_encoder(store: Store, source: str, *, root: Path | None = None) -> list[
     """
     plans = ExtractionPlan.make_all(EncoderSpec(source), manifest_of(store, root))
     with StoreWriter.reopen(store) as writer:
-        for plan in plans:
-            run_plan(plan, writer, str(store.path))
+        run_plans(plans, writer, str(store.path))
     return [feature for plan in plans for feature in plan.features]
 
 

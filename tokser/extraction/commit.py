@@ -20,10 +20,8 @@ from types import TracebackType
 
 from tokser.encoders.base import PendingOutput
 from tokser.extraction.load_batches import LoadedBatch
-from tokser.extraction.progress import ProgressReporter
 from tokser.extraction.shard_builder import ShardBuilder
 from tokser.memory import release_freed_memory
-from tokser.store import Claims, GroupWriter
 
 __all__ = ["Committer"]
 
@@ -35,16 +33,9 @@ GIVE_BACK_S = 0.5
 
 
 class Committer:
-    """Takes the outputs of batches, and commits each shard once all of its are there.
+    """Takes the outputs of batches, and commits each shard once all of its are there."""
 
-    Args:
-        group: Where shards are committed.
-        claims: Releases each shard once it is committed.
-        reporter: Counts utterances and bytes.
-    """
-
-    def __init__(self, group: GroupWriter, claims: Claims, reporter: ProgressReporter) -> None:
-        self._group, self._claims, self._reporter = group, claims, reporter
+    def __init__(self) -> None:
         self._fetcher = ThreadPoolExecutor(1, thread_name_prefix="fetch")
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._may_commit = threading.Semaphore(1)
@@ -104,9 +95,10 @@ class Committer:
             if self._is_stopped or self._error is not None:
                 return
             if loaded is not None:
-                builder.add(loaded, output, self._group.address)
+                builder.add(loaded, output, builder.of.group.address)
                 num_done = len(loaded.places) + len(loaded.quarantined)
-                self._reporter.encoded(num_done, builder.utterances.audio_s(loaded.places))
+                audio_s = builder.utterances.audio_s(loaded.places)
+                builder.of.reporter.encoded(num_done, audio_s)
             if not builder.num_batches_left:
                 self._may_commit.acquire()
                 self._committer.submit(self._commit, builder)
@@ -121,11 +113,12 @@ class Committer:
         try:
             if self._error is not None:
                 return
-            entries = self._group.commit(
+            of = builder.of
+            entries = of.group.commit(
                 builder.shard, builder.rows, builder.quarantined, builder.recordings
             )
-            self._claims.release(builder.shard)
-            self._reporter.committed(
+            of.claims.release(builder.shard)
+            of.reporter.committed(
                 builder.shard,
                 num_bytes=sum(entry.num_bytes for entry in entries.values()),
                 num_quarantined=len(builder.utterances.quarantined),

@@ -1,27 +1,21 @@
 """Utterances as batches of an encoder: grouped, read, prepared; broken ones quarantined."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tokser.corpora.waveform import (
-    SAMPLING_RATE_HZ,
-    Fingerprint,
-    fingerprint,
-    read_part,
-    read_waveform,
-)
+from tokser.corpora.waveform import SAMPLING_RATE_HZ, Fingerprint
 from tokser.encoders.base import SpeechEncoder, TextEncoder
-from tokser.errors import AudioError
+from tokser.extraction.decode import Decoded, decode
+from tokser.extraction.shared_audio import SharedAudio
 
 __all__ = ["LoadedBatch", "Utterances", "group_into_batches", "load_batch"]
 
-_RECORDINGS_REMEMBERED = 1024
 SEQUENCES_PER_BATCH = 64
 """Transcripts of near-equal length that are encoded together; equal ones are encoded once."""
 
@@ -41,6 +35,7 @@ class Utterances:
         first_samples: Where each begins in its recording, in samples at 16 kHz, if they are
             parts of recordings, of which only these are read; None: all of it.
         token_ids: Tokens, for a text encoder.
+        shared: Recordings that other encoders read, too; None: each is decoded here.
     """
 
     ids: Sequence[str]
@@ -50,6 +45,7 @@ class Utterances:
     channels: Sequence[int | None] = ()
     first_samples: Sequence[int | None] = ()
     token_ids: Sequence[NDArray[np.int32]] = ()
+    shared: SharedAudio | None = None
 
     @property
     def usable(self) -> list[int]:
@@ -59,6 +55,17 @@ class Utterances:
     def audio_s(self, places: Sequence[int]) -> float:
         """Total length of some recordings, in seconds."""
         return sum(self.num_samples[place] for place in places) / SAMPLING_RATE_HZ
+
+    def decode(self, place: int) -> Decoded:
+        """Read a recording, or take it from those that were read for another encoder."""
+        read = partial(
+            decode,
+            self.paths[place],
+            self.num_samples[place],
+            self.channels[place] if self.channels else None,
+            self.first_samples[place] if self.first_samples else None,
+        )
+        return read() if self.shared is None else self.shared.read(self.ids[place], read)
 
 
 @dataclass
@@ -114,47 +121,14 @@ def load_batch(
         return loaded
     waveforms: list[NDArray[np.float32]] = []
     for place in places:
-        try:
-            loaded.fingerprints[place] = _fingerprint(utterances, place)
-            waveforms.append(_read(utterances, place))
+        decoded = utterances.decode(place)
+        if decoded.fingerprint is not None:
+            loaded.fingerprints[place] = decoded.fingerprint
+        if decoded.waveform is None:
+            loaded.quarantined[place] = decoded.reason
+        else:
+            waveforms.append(decoded.waveform)
             loaded.places.append(place)
-        except AudioError as error:
-            loaded.quarantined[place] = str(error)
     if waveforms:
         loaded.prepared = encoder.prepare(waveforms)
     return loaded
-
-
-def _fingerprint(utterances: Utterances, place: int) -> Fingerprint:
-    """Return the fingerprint of an utterance's recording, which is read once for all its parts."""
-    path = utterances.paths[place]
-    if not utterances.first_samples or utterances.first_samples[place] is None:
-        return fingerprint(path)
-    try:
-        status = path.stat()
-    except OSError:
-        return fingerprint(path)  # which says what is wrong
-    return _fingerprint_of(path, status.st_mtime_ns, status.st_size)
-
-
-@functools.lru_cache(maxsize=_RECORDINGS_REMEMBERED)
-def _fingerprint_of(path: Path, modified_ns: int, num_bytes: int) -> Fingerprint:
-    return fingerprint(path)
-
-
-def _read(utterances: Utterances, place: int) -> NDArray[np.float32]:
-    path, num_samples = utterances.paths[place], utterances.num_samples[place]
-    channel = utterances.channels[place] if utterances.channels else None
-    first = utterances.first_samples[place] if utterances.first_samples else None
-    if first is not None:
-        waveform = read_part(path, first, first + num_samples, channel)
-    else:
-        waveform = read_waveform(path, channel)
-    if len(waveform) != num_samples:
-        raise AudioError(
-            path,
-            expected=f"{num_samples} samples at {SAMPLING_RATE_HZ} Hz as in the manifest",
-            got=str(len(waveform)),
-            remedy="The recording changed since the corpus was scanned: scan it again.",
-        )
-    return waveform

@@ -4,7 +4,8 @@ How it works: shards are claimed one after the other, and their utterances group
 A few threads read and prepare the next batches (decoding, resampling, log-mel) while the encoder
 computes, so up to `2 * threads + 1` batches are in memory. Batches are yielded in the order in
 which they were begun, whichever thread finishes first. A shard is claimed when its first batch is
-about to be read, and released by whoever commits it.
+about to be read, and released by whoever commits it. Of several groups, the next shard is that of
+the one that is least far in the corpus: then the others find its recordings decoded.
 
 What must never happen: a batch with utterances of two shards (a shard's bits would depend on its
 neighbour); more batches in memory than the bound (memory would follow the corpus); a shard
@@ -14,15 +15,14 @@ is lost (it is raised where the batch would have been yielded).
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tokser.device import keep_to_one_thread
-from tokser.extraction.extractor import Extractor
-from tokser.extraction.load_batches import LoadedBatch, Utterances, group_into_batches, load_batch
+from tokser.extraction.load_batches import LoadedBatch, group_into_batches, load_batch
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.shard_builder import ShardBuilder
-from tokser.store import Claims
-from tokser.store.claims import POLL_S
+from tokser.store.claims import POLL_S, Claim
 from tokser.threads import num_threads
 
 __all__ = ["prefetch"]
@@ -31,25 +31,19 @@ MAX_THREADS = 8
 
 
 def prefetch(
-    extractor: Extractor,
-    claims: Claims,
-    utterances_of: Callable[[int], Utterances],
-    on_done_elsewhere: Callable[[int], None],
+    groups: Sequence[PendingGroup],
 ) -> Generator[tuple[ShardBuilder, LoadedBatch | None], None, None]:
     """Yield batch after batch of shard after shard, the next ones being read meanwhile.
 
     Args:
-        extractor: Determines how utterances are grouped and read.
-        claims: Shards to take.
-        utterances_of: Returns the utterances of a shard.
-        on_done_elsewhere: Called with a shard that another process has computed in the meantime.
+        groups: What lacks shards.
 
     Yields:
         The builder of a shard, and a batch of it; None if the shard needs no batch.
     """
     num_readers = max(1, min(MAX_THREADS, num_threads() - 1))
     ahead: deque[tuple[ShardBuilder, Future[LoadedBatch] | None]] = deque()
-    batches = _batches(extractor, claims, utterances_of, on_done_elsewhere)
+    batches = _batches(groups)
     pool = ThreadPoolExecutor(num_readers, "prefetch", initializer=keep_to_one_thread)
     try:
         while True:
@@ -57,12 +51,14 @@ def prefetch(
                 builder, places = batch
                 future = None
                 if places:
-                    future = pool.submit(load_batch, extractor.encoder, builder.utterances, places)
+                    future = pool.submit(
+                        load_batch, builder.extractor.encoder, builder.utterances, places
+                    )
                 ahead.append((builder, future))
             if ahead:
                 builder, future = ahead.popleft()
                 yield builder, None if future is None else future.result()
-            elif claims.num_waiting:
+            elif any(one.claims.num_waiting for one in groups):
                 time.sleep(POLL_S)  # other processes compute the shards that are left
             else:
                 return
@@ -71,28 +67,37 @@ def prefetch(
 
 
 def _batches(
-    extractor: Extractor,
-    claims: Claims,
-    utterances_of: Callable[[int], Utterances],
-    on_done_elsewhere: Callable[[int], None],
+    groups: Sequence[PendingGroup],
 ) -> Iterator[tuple[ShardBuilder, list[int]] | None]:
     """Yield the places of every batch, endlessly; None while no shard can be claimed."""
     while True:
-        claim = claims.take()
-        if claim is None:
+        taken = _take(groups)
+        if taken is None:
             yield None
-        elif not claim.features:
-            claims.release(claim.shard)
-            on_done_elsewhere(claim.shard)
-        else:
-            builder = ShardBuilder(
-                claim.shard, claim.features, utterances_of(claim.shard), extractor
+            continue
+        group, claim = taken
+        if not claim.features:
+            group.done_elsewhere(claim.shard)
+            continue
+        builder = ShardBuilder(claim.shard, claim.features, group.utterances_of(claim.shard), group)
+        batches: list[list[int]] = []
+        if builder.layers:
+            extractor = group.extractor
+            batches = group_into_batches(
+                extractor.encoder, builder.utterances, extractor.batch_seconds
             )
-            batches: list[list[int]] = []
-            if builder.layers:
-                batches = group_into_batches(
-                    extractor.encoder, builder.utterances, extractor.batch_seconds
-                )
-            builder.num_batches_left = len(batches)
-            for places in batches or [[]]:
-                yield builder, places
+        builder.num_batches_left = len(batches)
+        for places in batches or [[]]:
+            yield builder, places
+
+
+def _take(groups: Sequence[PendingGroup]) -> tuple[PendingGroup, Claim] | None:
+    """Take a shard of the group that is least far; None if others compute all that are left."""
+    waiting = [one for one in groups if one.claims.num_waiting]
+    if len(waiting) > 1:
+        waiting.sort(key=lambda one: one.next_position)
+    for group in waiting:
+        claim = group.claims.take()
+        if claim is not None:
+            return group, claim
+    return None

@@ -2,9 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -12,7 +13,14 @@ from tokser.notebook import NotebookBar
 from tokser.plain_text import shown
 from tokser.progress import console, has_bars, notebook_bar, say
 
-__all__ = ["LINE_EVERY_S", "ExtractionProgress", "ProgressReporter", "report_progress"]
+__all__ = [
+    "LINE_EVERY_S",
+    "ExtractionProgress",
+    "ProgressReporter",
+    "Reported",
+    "report_all",
+    "report_progress",
+]
 
 LINE_EVERY_S = 10.0
 """How often a line is printed where there is no terminal."""
@@ -159,22 +167,38 @@ class ProgressReporter:
             say(self.progress.line(self.name, self.seconds, "running"))
 
 
+class Reported(NamedTuple):
+    """An extraction whose progress is to be shown."""
+
+    label: str
+    """Text before the bar."""
+    name: str
+    """The encoder, as lines name it."""
+    progress: ExtractionProgress
+    """What there is to do."""
+
+
 @contextmanager
 def report_progress(
     label: str, name: str, progress: ExtractionProgress
 ) -> Iterator[ProgressReporter]:
-    """Show the progress of an extraction while the block runs.
+    """Show the progress of an extraction while the block runs; see `Reported`."""
+    with report_all([Reported(label, name, progress)]) as (reporter,):
+        yield reporter
 
-    Args:
-        label: Text before the bar.
-        name: The encoder, as lines name it.
-        progress: What there is to do.
-    """
+
+@contextmanager
+def report_all(parts: Sequence[Reported]) -> Iterator[list[ProgressReporter]]:
+    """Show the progress of several extractions, which run at the same time, one below the other."""
     if not has_bars():
-        with notebook_bar(label, total=progress.total, unit="utterances") as below_cell:
-            reporter = ProgressReporter(name, progress, below_cell=below_cell)
-            with _ended(reporter):
-                yield reporter
+        with ExitStack() as stack:
+            reporters = []
+            for label, name, progress in parts:
+                bar = notebook_bar(label, total=progress.total, unit="utterances")
+                below_cell = stack.enter_context(bar)
+                reporter = ProgressReporter(name, progress, below_cell=below_cell)
+                reporters.append(stack.enter_context(_ended(reporter)))
+            yield reporters
         return
     columns = (
         SpinnerColumn(),
@@ -184,14 +208,16 @@ def report_progress(
         TextColumn("{task.fields[facts]}", markup=False),
     )
     with Progress(*columns, console=console()) as bars:
-        yield ProgressReporter(name, progress, bars, label=label)
+        yield [
+            ProgressReporter(name, progress, bars, label=label) for label, name, progress in parts
+        ]
 
 
 @contextmanager
-def _ended(reporter: ProgressReporter) -> Iterator[None]:
+def _ended(reporter: ProgressReporter) -> Iterator[ProgressReporter]:
     state = "stopped"
     try:
-        yield
+        yield reporter
         state = "done"
     finally:
         reporter.end(state)

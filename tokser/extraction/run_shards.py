@@ -5,53 +5,38 @@ a few threads; the encoder runs here, in the calling thread; `Committer` fetches
 thread and writes full shards in another. Each part waits for the next one when it is too far
 ahead, so memory follows from the sizes of a batch and a shard, not from the corpus.
 
-What must never happen: the encoder in another thread than the caller's (Ctrl-C and SIGTERM reach
+Several encoders share all of this: `prefetch` takes the next shard of the group that is least far
+in the corpus, so that a recording is decoded once for all of them.
+
+What must never happen: an encoder in another thread than the caller's (Ctrl-C and SIGTERM reach
 the main thread only, between two batches); a thread or a claim that is left behind, however the
 run ends; anything in the store but complete shards.
 """
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 
 from tokser.extraction.commit import Committer
-from tokser.extraction.extractor import Extractor
-from tokser.extraction.load_batches import Utterances
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.prefetch import prefetch
-from tokser.extraction.progress import ProgressReporter
-from tokser.store import Claims, GroupWriter
 
 __all__ = ["run_shards"]
 
 
-def run_shards(
-    extractor: Extractor,
-    group: GroupWriter,
-    claims: Claims,
-    utterances_of: Callable[[int], Utterances],
-    reporter: ProgressReporter,
-) -> None:
-    """Compute and commit shards.
+def run_shards(groups: Sequence[PendingGroup]) -> None:
+    """Compute and commit the shards of one encoder's group, or of several at once.
 
     When it is stopped, by an error or by Ctrl-C, full shards are committed all the same, and
     nothing else is; all threads have ended then, and all claims are released.
 
     Args:
-        extractor: The encoder and its features.
-        group: Where they are committed.
-        claims: Shards to take.
-        utterances_of: Returns the utterances of a shard.
-        reporter: Counts what is done.
+        groups: What lacks shards.
     """
-
-    def on_done_elsewhere(shard: int) -> None:
-        reporter.done_elsewhere(len(group.layout.utterances(shard)))
-
-    with (
-        claims,
-        Committer(group, claims, reporter) as committer,
-        closing(prefetch(extractor, claims, utterances_of, on_done_elsewhere)) as batches,
-    ):
-        for builder, loaded in batches:
-            output = None if loaded is None else extractor.forward(loaded, builder.layers)
+    with ExitStack() as stack:
+        for one in groups:
+            stack.enter_context(one.claims)
+        committer = stack.enter_context(Committer())
+        for builder, loaded in stack.enter_context(closing(prefetch(groups))):
+            output = None if loaded is None else builder.extractor.forward(loaded, builder.layers)
             committer.submit(builder, loaded, output)
         committer.finish()

@@ -12,6 +12,7 @@ from tokser.encoders.base import PendingOutput
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import WORD
 from tokser.extraction.load_batches import LoadedBatch, Utterances
+from tokser.extraction.pending_group import PendingGroup
 from tokser.functionals.moments import mean_std
 from tokser.store import Recording
 from tokser.store.overflow import all_finite, require_finite
@@ -27,14 +28,14 @@ class ShardBuilder:
         shard: Its number.
         features: The features that it lacks.
         utterances: Its utterances.
-        extractor: The encoder and its features.
+        of: The group that lacks it.
         num_batches_left: Batches whose rows are not there yet.
     """
 
     shard: int
     features: Sequence[str]
     utterances: Utterances
-    extractor: Extractor
+    of: PendingGroup
     num_batches_left: int = 0
     _rows: dict[int, dict[int, NDArray[Any]]] = field(default_factory=dict)
     _quarantined: dict[int, str] = field(default_factory=dict)
@@ -42,6 +43,11 @@ class ShardBuilder:
 
     def __post_init__(self) -> None:
         self._quarantined |= self.utterances.quarantined
+
+    @property
+    def extractor(self) -> Extractor:
+        """The encoder and its features."""
+        return self.of.extractor
 
     @cached_property
     def layers(self) -> list[int]:

@@ -25,6 +25,7 @@ from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
 from tokser.extraction.load_batches import Utterances
+from tokser.extraction.pending_group import PendingGroup
 from tokser.extraction.plan import ExtractionPlan
 from tokser.extraction.progress import ExtractionProgress, ProgressReporter
 from tokser.extraction.run_shards import run_shards
@@ -120,7 +121,7 @@ def compute_shard(task: ShardTask) -> ExtractionProgress:
         progress = ExtractionProgress(len(task.utterances.ids), 1)
         reporter = ProgressReporter(encoder.name, progress, every_s=math.inf)
         claims = group.claim([task.shard])
-        run_shards(extractor, group, claims, lambda shard: task.utterances, reporter)
+        run_shards([PendingGroup(extractor, group, claims, lambda _: task.utterances, reporter)])
     return progress
 
 

@@ -25,7 +25,7 @@ class Summary:
         num_resampled: Usable recordings with another rate than 16 kHz.
         num_windowed: Usable recordings that are longer than the model's window.
         audio_s: Audio that was encoded now, in seconds; for text, that of its recordings.
-        seconds: Time that it took.
+        seconds: Time that it took; of encoders that took turns, that of all.
         num_bytes: Bytes written.
     """
 

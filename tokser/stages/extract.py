@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from tokser.config import ExtractSettings
 from tokser.extraction.estimate import require_free_disk
 from tokser.extraction.plan import plan_extraction
-from tokser.extraction.run_plan import run_plan
+from tokser.extraction.run_plan import run_plans
 from tokser.extraction.summary import Summary
 from tokser.scheduling import workers
 from tokser.store import StoreWriter, open_store
@@ -62,7 +62,7 @@ def extract(settings: ExtractSettings) -> Extraction:
             may_grow=True,
         )
         stack.enter_context(writer)
-        summaries = tuple(run_plan(plan, writer, settings.store, cluster) for plan in plans)
+        summaries = tuple(run_plans(plans, writer, settings.store, cluster))
     return Extraction(
         settings.store,
         tuple(feature for plan in plans for feature in plan.features),

@@ -65,6 +65,11 @@ class Claims:
         """Shards that were not taken yet."""
         return len(self._waiting)
 
+    @property
+    def next_waiting(self) -> int | None:
+        """The shard that is tried next; None: all were taken."""
+        return self._waiting[0] if self._waiting else None
+
     def take(self) -> Claim | None:
         """Take the next shard; None if others are computing all that are left."""
         for _ in range(len(self._waiting)):
