@@ -9,12 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from tokser.checksummed_folder import INDEX, ChecksummedFolder
 from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, RunError, SettingsError
-from tokser.file_locks import acquire
 from tokser.progress import warn
 from tokser.redaction import redacted_values
 
@@ -213,6 +210,10 @@ class Stamp:
             SettingsError: The folder holds something else; nothing in it is changed.
             RunError: Another process writes there, or the disk has no file locks.
         """
+        from filelock import FileLock, Timeout  # readers need no lock
+
+        from tokser.file_locks import acquire
+
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(f"{folder.resolve()}.lock")
         try:

@@ -20,7 +20,8 @@ def align(given: dict[str, Any]) -> None:
 
     RUN is the name of the folder that `tokser pretrain` wrote the aligner to.
     """
+    settings = AlignSettings.parse(given, where="tokser align")
     from tokser.stages.align import align as run
 
-    feature = run(AlignSettings.parse(given, where="tokser align"))
+    feature = run(settings)
     tell(f"{given['store']}: {feature}")

@@ -22,7 +22,8 @@ def apply(given: dict[str, Any]) -> None:
     of the utterances that they were tuned on, so an experiment that tests any of these on them is
     marked LEAKS LABELS.
     """
+    settings = ApplySettings.parse(given, where="tokser apply")
     from tokser.stages.apply import apply as run
 
-    features = run(ApplySettings.parse(given, where="tokser apply"))
+    features = run(settings)
     tell(f"{given['store']}: {', '.join(features)}")

@@ -22,10 +22,10 @@ def audit(given: dict[str, Any], *, as_json: bool) -> None:
     known. The last table has what every two parts share, of published splits, too
     (--splits-format).
     """
+    settings = AuditSettings.parse(given, where="tokser audit")
     from tokser.stages.audit import audit as run
     from tokser.terminal import audit_tables, shared_tables
 
-    settings = AuditSettings.parse(given, where="tokser audit")
     found = run(settings)
     if as_json:
         rows = found.shared.astype(object).where(found.shared.notna(), None).to_dict("records")

@@ -26,10 +26,11 @@ def classify(given: dict[str, Any], *, workspace: Path | None, as_json: bool) ->
     tokens, which `tokser pool` writes into the store. Each fold selects grid point, layer and
     weights on its own dev part; scores have 95 % intervals over speakers.
     """
+    settings = experiment_places(given, workspace, "")
+    wanted = ClassifySettings.parse(settings, where="tokser classify")
     from tokser.stages.classify import classify as run
 
-    settings = experiment_places(given, workspace, "")
-    out = run(ClassifySettings.parse(settings, where="tokser classify"))
+    out = run(wanted)
     if as_json:
         print_json(results_json(out))
         return

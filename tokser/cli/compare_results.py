@@ -25,9 +25,9 @@ def compare_results(given: dict[str, Any], *, as_json: bool) -> None:
     that every folder predicted, and compared by paired permutation tests over speakers. The ledgers
     say how often the test sets were evaluated, all folders together.
     """
+    settings = CompareResultsSettings.parse(given, where="tokser compare-results")
     from tokser.stages.compare_results import compare_results as run
 
-    settings = CompareResultsSettings.parse(given, where="tokser compare-results")
     found = run(settings)
     if as_json:
         tables = {name: getattr(found, name) for name in ("settings", "scores", "tests")}

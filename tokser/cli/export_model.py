@@ -22,9 +22,10 @@ def export_model(given: dict[str, Any], *, as_json: bool) -> None:
     written only if onnxruntime computes what tokser computes, to 1e-5 (an encoder: to 1e-4). Needs
     tokser[onnx].
     """
+    settings = ExportModelSettings.parse(given, where="tokser export-model")
     from tokser.stages.export_model import export_model as run
 
-    found = run(ExportModelSettings.parse(given, where="tokser export-model"))
+    found = run(settings)
     if as_json:
         print_json(found)
         return

@@ -32,15 +32,16 @@ def fit(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None
     that the model card shows is that of their test parts, which calibrate its probabilities, too.
     Then the head is trained on every usable utterance.
     """
-    from tokser.stages.fit import fit as run
-
     settings = dict(given)
     home = workspace_or_default(workspace)
     if "store" not in settings:
         settings["store"] = str(home / "stores" / f"{settings['dataset']}.zarr")
         tell(f"store: {settings['store']}", err=True)
     settings.setdefault("out", home / "models" / str(settings["dataset"]))
-    out = run(FitSettings.parse(settings, where="tokser fit"))
+    wanted = FitSettings.parse(settings, where="tokser fit")
+    from tokser.stages.fit import fit as run
+
+    out = run(wanted)
     from tokser.experiments.models.card import score_line
     from tokser.experiments.models.card_calibration import calibration_line
     from tokser.experiments.models.folder import load_model, types_within

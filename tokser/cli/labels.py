@@ -25,9 +25,10 @@ def labels(given: dict[str, Any], *, as_json: bool) -> None:
     the annotators where the manifest has them. The page exports decisions as a CSV, of which
     `tokser relabel` makes a new manifest.
     """
+    settings = LabelsSettings.parse(given, where="tokser labels")
     from tokser.stages.labels import labels as run
 
-    audit = run(LabelsSettings.parse(given, where="tokser labels"))
+    audit = run(settings)
     if as_json:
         print_json(
             {

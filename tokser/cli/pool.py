@@ -18,7 +18,8 @@ def pool(given: dict[str, Any]) -> None:
     These are called functionals: one vector for each utterance, on which `tokser classify` and
     `tokser regress` are trained.
     """
+    settings = PoolSettings.parse(given, where="tokser pool")
     from tokser.stages.pool import pool as run
 
-    features = run(PoolSettings.parse(given, where="tokser pool"))
+    features = run(settings)
     tell(f"{given['store']}: functionals of {', '.join(features)}")

@@ -27,9 +27,9 @@ def predict(given: dict[str, Any], *, as_json: bool) -> None:
     are loaded, and compute what they computed for its training. With --out, the same call goes on
     where it was stopped. Recordings that cannot be read are quarantined: exit code 3.
     """
+    settings = PredictSettings.parse(given, where="tokser predict")
     from tokser.stages.predict import predict as run
 
-    settings = PredictSettings.parse(given, where="tokser predict")
     found = run(settings, _lines)
     if as_json:
         rows = found.table.astype(object).where(found.table.notna(), None)

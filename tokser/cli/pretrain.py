@@ -70,9 +70,10 @@ def pretrain(
     if scheduler or cluster or "store" not in given:
         raise click.UsageError("Name a store with --store, or a grid of runs with --sweep.")
 
-    from tokser.stages.pretrain import pretrain as run
-
     name = Path(str(given["store"]).rstrip("/")).stem
     given.setdefault("out", workspace_or_default(workspace) / "runs" / name)
-    out = run(PretrainSettings.parse(given, where="tokser pretrain"))
+    settings = PretrainSettings.parse(given, where="tokser pretrain")
+    from tokser.stages.pretrain import pretrain as run
+
+    out = run(settings)
     tell(f"aligner -> {out}")

@@ -25,9 +25,10 @@ def probe(given: dict[str, Any], *, as_json: bool) -> None:
     scored by UAR, numbers by CCC, with 95 % intervals. The control is the same with shuffled
     targets; selectivity is what a feature gives beyond it.
     """
+    settings = ProbeSettings.parse(given, where="tokser probe")
     from tokser.stages.probe import probe as run
 
-    table = run(ProbeSettings.parse(given, where="tokser probe"))
+    table = run(settings)
     if as_json:
         print_json({"probes": table.to_dict("records")})
         return

@@ -18,10 +18,11 @@ __all__ = ["regress"]
 @threads_option
 def regress(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> None:
     """Predict valence, arousal and dominance (IEMOCAP), scored by concordance (CCC)."""
+    settings = experiment_places(given, workspace, "-dimensions")
+    wanted = RegressSettings.parse(settings, where="tokser regress")
     from tokser.stages.regress import regress as run
 
-    settings = experiment_places(given, workspace, "-dimensions")
-    out = run(RegressSettings.parse(settings, where="tokser regress"))
+    out = run(wanted)
     if as_json:
         print_json(results_json(out))
         return

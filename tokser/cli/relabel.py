@@ -21,9 +21,10 @@ def relabel(given: dict[str, Any], *, as_json: bool) -> None:
     out. The new columns former_label and decision say what was there, and what was decided. Then
     `tokser store update STORE --manifest OUT` takes the labels into the store.
     """
+    settings = RelabelSettings.parse(given, where="tokser relabel")
     from tokser.stages.relabel import relabel as run
 
-    done = run(RelabelSettings.parse(given, where="tokser relabel"))
+    done = run(settings)
     if as_json:
         counts = {"kept": done.num_kept, "changed": done.num_changed, "removed": done.num_removed}
         print_json({"out": given["out"], **counts})

@@ -17,7 +17,8 @@ def report(given: dict[str, Any]) -> None:
     RESULTS are folders written by `tokser classify`, `regress`, `transfer`, `tune`, `probe` and
     `similarity`.
     """
+    settings = ReportSettings.parse(given, where="tokser report")
     from tokser.stages.report import report as draw
 
-    for path in draw(ReportSettings.parse(given, where="tokser report")):
+    for path in draw(settings):
         tell(f"report -> {path}")

@@ -26,9 +26,10 @@ def scaling(given: dict[str, Any], *, as_json: bool) -> None:
     of every speaker. A power law, error = a + b * n^-c, is fitted to each curve; it predicts the
     score with twice as many. 95 % intervals are over test speakers and draws.
     """
+    settings = ScalingSettings.parse(given, where="tokser scaling")
     from tokser.stages.scaling import scaling as run
 
-    found = run(ScalingSettings.parse(given, where="tokser scaling"))
+    found = run(settings)
     if as_json:
         print_json(
             {"scaling": found.scores.to_dict("records"), "fits": found.fits.to_dict("records")}

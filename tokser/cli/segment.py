@@ -24,10 +24,10 @@ def segment(given: dict[str, Any], *, as_json: bool) -> None:
     columns of its recording. It has no transcript, and no label without --keep-labels. Recordings
     that cannot be read: exit code 3.
     """
+    settings = SegmentSettings.parse(given, where="tokser manifest segment")
     from tokser.stages.segment import segment as run
     from tokser.terminal import counts_of, counts_table, faults_table
 
-    settings = SegmentSettings.parse(given, where="tokser manifest segment")
     done = run(settings)
     if as_json:
         print_json(

@@ -24,9 +24,10 @@ def similarity(given: dict[str, Any], *, as_json: bool) -> None:
     R2 says how much of one feature a ridge regression finds in another, for speakers that it was
     not fitted to. Both over utterances (means over frames) and over frames, with a heat map each.
     """
+    settings = SimilaritySettings.parse(given, where="tokser similarity")
     from tokser.stages.similarity import similarity as run
 
-    table = run(SimilaritySettings.parse(given, where="tokser similarity"))
+    table = run(settings)
     if as_json:
         print_json({"similarity": table.to_dict("records")})
         return

@@ -25,9 +25,9 @@ def transcribe(given: dict[str, Any], *, as_json: bool) -> None:
     stays empty. Run it again to go on where it was stopped. With --check it also shows how far
     Whisper is from the transcripts that are there. Recordings that cannot be read: exit code 3.
     """
+    settings = TranscribeSettings.parse(given, where="tokser transcribe")
     from tokser.stages.transcribe import transcribe as run
 
-    settings = TranscribeSettings.parse(given, where="tokser transcribe")
     done = run(settings)
     if as_json:
         print_json(_content(done))

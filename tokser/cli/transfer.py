@@ -27,10 +27,11 @@ def transfer(given: dict[str, Any], *, workspace: Path | None, as_json: bool) ->
     grid point and epoch are selected on speakers of the training corpora; nothing of the test
     corpus selects. Scores have 95 % intervals over the speakers of the test corpus.
     """
+    settings = joined_places(given, workspace)
+    wanted = TransferSettings.parse(settings, where="tokser transfer")
     from tokser.stages.transfer import transfer as run
 
-    settings = joined_places(given, workspace)
-    out = run(TransferSettings.parse(settings, where="tokser transfer"))
+    out = run(wanted)
     if as_json:
         print_json(results_json(out))
         return

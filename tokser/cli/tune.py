@@ -26,10 +26,11 @@ def tune(given: dict[str, Any], *, workspace: Path | None, as_json: bool) -> Non
     by fold together with the head, which reads the last layer. Each fold keeps its best epoch on
     its own dev part. The blocks of a fold can be applied to a store with `tokser apply`.
     """
+    settings = experiment_places(given, workspace, "-tuned")
+    wanted = TuneSettings.parse(settings, where="tokser tune")
     from tokser.stages.tune import tune as run
 
-    settings = experiment_places(given, workspace, "-tuned")
-    out = run(TuneSettings.parse(settings, where="tokser tune"))
+    out = run(wanted)
     if as_json:
         print_json(results_json(out))
         return

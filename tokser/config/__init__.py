@@ -1,30 +1,35 @@
 """Settings of every command: the single source of its options, defaults and help texts.
 
 They are typed, frozen and strict, and the resolved copy is saved beside every output. One file a
-command; a line and a unit stand under each field, and are what `--help` shows.
+command; a line and a unit stand under each field, and are what `--help` shows. A name is imported
+when it is asked for: a command needs its own settings alone.
 """
 
-from tokser.config.align import AlignSettings
-from tokser.config.base import Settings
-from tokser.config.compare_results import CompareResultsSettings
-from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSettings
-from tokser.config.extract import ExtractSettings
-from tokser.config.fit import FitSettings
-from tokser.config.frame_heads import FrameHeadSettings
-from tokser.config.grid import GridSettings
-from tokser.config.labels import LabelsSettings, RelabelSettings
-from tokser.config.pool import PoolSettings
-from tokser.config.predict import ExportModelSettings, PredictSettings
-from tokser.config.pretrain import PretrainSettings, SweepSettings
-from tokser.config.probe import ProbeSettings
-from tokser.config.report import ReportSettings
-from tokser.config.scaling import ScalingSettings
-from tokser.config.segment import SegmentSettings
-from tokser.config.similarity import SimilaritySettings
-from tokser.config.transcribe import TranscribeSettings
-from tokser.config.transfer import TransferSettings
-from tokser.config.tune import ApplySettings, TuneSettings
-from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokser.config.align import AlignSettings
+    from tokser.config.base import Settings
+    from tokser.config.compare_results import CompareResultsSettings
+    from tokser.config.experiments import AuditSettings, ClassifySettings, RegressSettings
+    from tokser.config.extract import ExtractSettings
+    from tokser.config.fit import FitSettings
+    from tokser.config.frame_heads import FrameHeadSettings
+    from tokser.config.grid import GridSettings
+    from tokser.config.labels import LabelsSettings, RelabelSettings
+    from tokser.config.pool import PoolSettings
+    from tokser.config.predict import ExportModelSettings, PredictSettings
+    from tokser.config.pretrain import PretrainSettings, SweepSettings
+    from tokser.config.probe import ProbeSettings
+    from tokser.config.report import ReportSettings
+    from tokser.config.scaling import ScalingSettings
+    from tokser.config.segment import SegmentSettings
+    from tokser.config.similarity import SimilaritySettings
+    from tokser.config.transcribe import TranscribeSettings
+    from tokser.config.transfer import TransferSettings
+    from tokser.config.tune import ApplySettings, TuneSettings
+    from tokser.config.values import ContextName, Few, PrecisionName, QueriesName, Rate
 
 __all__ = [
     "AlignSettings",
@@ -59,3 +64,50 @@ __all__ = [
     "TransferSettings",
     "TuneSettings",
 ]
+
+_HOMES = {
+    "AlignSettings": "align",
+    "ApplySettings": "tune",
+    "AuditSettings": "experiments",
+    "ClassifySettings": "experiments",
+    "CompareResultsSettings": "compare_results",
+    "ContextName": "values",
+    "ExportModelSettings": "predict",
+    "ExtractSettings": "extract",
+    "Few": "values",
+    "FitSettings": "fit",
+    "FrameHeadSettings": "frame_heads",
+    "GridSettings": "grid",
+    "LabelsSettings": "labels",
+    "PoolSettings": "pool",
+    "PrecisionName": "values",
+    "PredictSettings": "predict",
+    "PretrainSettings": "pretrain",
+    "ProbeSettings": "probe",
+    "QueriesName": "values",
+    "Rate": "values",
+    "RegressSettings": "experiments",
+    "RelabelSettings": "labels",
+    "ReportSettings": "report",
+    "ScalingSettings": "scaling",
+    "SegmentSettings": "segment",
+    "Settings": "base",
+    "SimilaritySettings": "similarity",
+    "SweepSettings": "pretrain",
+    "TranscribeSettings": "transcribe",
+    "TransferSettings": "transfer",
+    "TuneSettings": "tune",
+}
+"""Where a name is defined."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -30,7 +30,10 @@ class Settings(BaseModel):
         FORMER_NAMES: Present names of settings by the names that they had before.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    # A validator is made when the first values come: `--help` and settings within others need none.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True
+    )
     FORMER_NAMES: ClassVar[Mapping[str, str]] = {}
 
     @model_validator(mode="before")

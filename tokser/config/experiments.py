@@ -147,7 +147,9 @@ class ExperimentBase(_SplitSettings):
     and no other score."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
-    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = FrameHeadSettings()
+    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = Field(
+        default_factory=FrameHeadSettings
+    )
     """Options of the heads over frames."""
     frames_mb: Positive = 1024
     """Memory in MB for frames of attentive, emobox, transformer and cross-attention: what a GPU may
@@ -230,7 +232,7 @@ class ClassifySettings(ExperimentBase):
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, searched like every other: a file, or such as
     n_estimators=[100,300]; a list is tried, anything else is fixed."""
-    grid: _Grid = GridSettings()
+    grid: _Grid = Field(default_factory=GridSettings)
     """Grid that networks are searched over. baseline (also --grid without a value) and
     proposed: the paper's (Table 2),
     batch 4..1024 x lr 1e-3, 5e-3 and batch 4..32 x lr 1e-3, 1e-2. Or any other:
@@ -303,7 +305,7 @@ class RegressSettings(ExperimentBase):
     of 32 and more; ridge and mlp-sklearn cannot."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, as for `tokser classify`."""
-    grid: _Grid = GridSettings(**ONE_POINT)
+    grid: _Grid = Field(default_factory=lambda: GridSettings(**ONE_POINT))
     """Grid that networks are searched over, as for `tokser classify`."""
 
 

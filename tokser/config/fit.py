@@ -93,7 +93,7 @@ class FitSettings(Settings):
             bare="baseline",
             given="batch_size=32,lr=1e-3",
         ),
-    ] = GridSettings(**ONE_POINT)
+    ] = Field(default_factory=lambda: GridSettings(**ONE_POINT))
     """Grid that networks are searched over, as for `tokser classify`."""
     protocol: ProtocolName = "speaker"
     """Protocol whose folds select (by their dev parts) and score (by their test parts). speaker (or
@@ -132,7 +132,9 @@ class FitSettings(Settings):
     """Compare what is read from the store with its checksums."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
-    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = FrameHeadSettings()
+    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = Field(
+        default_factory=FrameHeadSettings
+    )
     """Options of the heads over frames."""
     frames_mb: Positive = 1024
     """Memory in MB for frames, as for `tokser classify`."""

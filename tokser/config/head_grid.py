@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from tokser.config.option import Option
-from tokser.yaml_file import read_yaml
 
 __all__ = ["HeadGrid", "grid_of", "read_head_grid"]
 
@@ -19,6 +18,8 @@ def read_head_grid(path: Path) -> dict[str, Any]:
         MissingInputError: There is no such file.
         SettingsError: It is no YAML, or holds something else.
     """
+    from tokser.yaml_file import read_yaml  # few commands get such a file
+
     return read_yaml(
         path,
         kind="a YAML file with values by parameter",

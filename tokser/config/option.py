@@ -77,7 +77,7 @@ class Described:
         is_several: Whether it has several values.
         is_mapping: Whether it has values by key.
         is_required: Whether it has no default.
-        default: The setting's own.
+        default: The setting's own; None where it has none, or settings within.
     """
 
     field: str
@@ -155,7 +155,8 @@ def _described(path: str, info: FieldInfo, option: Option, topic: str) -> Descri
     value, choices, is_several = _value(info.annotation)
     off = option.off or f"--no-{long.removeprefix('--')}" if value is bool else ""
     is_required = info.is_required() and not option.unset
-    default = None if info.is_required() else info.get_default(call_default_factory=True)
+    has_none = info.is_required() or _nested(info.annotation) is not None  # no plain default
+    default = None if has_none else info.get_default(call_default_factory=True)
     return Described(
         field=path,
         option=option,

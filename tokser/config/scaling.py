@@ -100,7 +100,7 @@ class ScalingSettings(Settings):
             bare="baseline",
             given="batch_size=32,lr=1e-3",
         ),
-    ] = GridSettings(**ONE_POINT)
+    ] = Field(default_factory=lambda: GridSettings(**ONE_POINT))
     """Grid that networks are searched over, as for `tokser classify`."""
     out: Annotated[Path | None, Option(short="-o", kind="folder", unset="nothing is kept")] = None
     """Folder of the tables and figures; what is finished is kept there, and the same call goes
@@ -114,7 +114,9 @@ class ScalingSettings(Settings):
     """Compare what is read from the store with its checksums."""
     device: Device = "auto"
     """Device to compute on; auto: a GPU where there is one."""
-    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = FrameHeadSettings()
+    frame_heads: Annotated[FrameHeadSettings, Option(shown=False)] = Field(
+        default_factory=FrameHeadSettings
+    )
     """Options of the heads over frames."""
     frames_mb: Positive = 1024
     """Memory in MB for frames, as for `tokser classify`."""

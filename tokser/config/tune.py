@@ -111,7 +111,9 @@ class TuneSettings(ExperimentBase):
     gradient_checkpointing: bool = False
     """Compute blocks again in the backward pass instead of keeping what they computed: less memory,
     a third more time."""
-    frame_heads: Annotated[TunedHeadSettings, Option(shown=False)] = TunedHeadSettings()
+    frame_heads: Annotated[TunedHeadSettings, Option(shown=False)] = Field(
+        default_factory=TunedHeadSettings
+    )
     """Options of the head."""
     features: Annotated[tuple[str, ...], Option(shown=False)] = ()
     """What --from names."""

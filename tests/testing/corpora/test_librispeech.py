@@ -110,7 +110,7 @@ def test_a_second_call_is_instant(librispeech_root: Path, contents):
 def test_an_interrupted_call_goes_on(tmp_path: Path, contents, monkeypatch: pytest.MonkeyPatch):
     write_librispeech(tmp_path / "whole", num_utterances=5)
     calls = 0
-    original = recording.synthesise
+    original = recording.resample
 
     def interrupt(*args):
         nonlocal calls
@@ -119,7 +119,7 @@ def test_an_interrupted_call_goes_on(tmp_path: Path, contents, monkeypatch: pyte
             raise KeyboardInterrupt
         return original(*args)
 
-    monkeypatch.setattr(recording, "synthesise", interrupt)
+    monkeypatch.setattr(recording, "resample", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_librispeech(tmp_path / "halting", num_utterances=5)
     write_librispeech(tmp_path / "halting", num_utterances=5)

@@ -22,11 +22,11 @@ def fake_speech(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A synthesiser that notes what it was asked for, and makes a tenth of a second a word."""
     asked: list[str] = []
 
-    def speak(text: str, voice: Voice) -> np.ndarray:
+    def speak(text: str, voice: Voice) -> tuple[np.ndarray, int]:
         asked.append(text)
-        return np.linspace(-0.5, 0.5, 1600 * len(text.split()), dtype=np.float32)
+        return np.linspace(-(2**14), 2**14, 1600 * len(text.split())).astype(np.int16), 16_000
 
-    monkeypatch.setattr(recording, "synthesise", speak)
+    monkeypatch.setattr(recording, "speak", speak)
     return asked
 
 

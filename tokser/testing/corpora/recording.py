@@ -1,17 +1,26 @@
 """Files of a synthetic corpus, with a mark that it was begun and one that it is complete."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tokser.errors import InputError
 from tokser.progress import progress_bar
 from tokser.provenance import Stamp, write_atomically
-from tokser.testing.corpora.voice import SAMPLING_RATE_HZ, Voice, synthesise
+from tokser.testing.corpora.voice import SAMPLING_RATE_HZ, Voice, resample, speak
 
 __all__ = ["Recording", "SyntheticCorpus", "seconds_of", "write_recordings"]
+
+_AHEAD = 8
+"""Utterances that are spoken before they are written."""
+_Sound = tuple[np.ndarray, int]
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,28 @@ def write_recordings(recordings: Sequence[Recording], *, description: str) -> No
         recordings: What to write; each file appears whole or not at all.
         description: Label of the progress bar.
     """
+    missing = [recording for recording in recordings if not recording.path.exists()]
     with progress_bar(description, total=len(recordings), unit="utterances") as bar:
-        for recording in recordings:
-            if not recording.path.exists():
-                write_atomically(recording.path, _encode(recording))
-            bar.advance()
+        bar.advance(len(recordings) - len(missing))
+        with closing(_spoken(missing)) as sounds:
+            for recording, sound in zip(missing, sounds, strict=True):
+                write_atomically(recording.path, _encode(recording, sound))
+                bar.advance()
+
+
+def _spoken(recordings: Sequence[Recording]) -> Iterator[_Sound]:
+    """Speak in a thread of its own, some utterances ahead of what resamples and writes them."""
+    waiting: deque[Future[_Sound]] = deque()
+    with ThreadPoolExecutor(1, thread_name_prefix="tokser-speak") as speaker:
+        try:
+            for recording in recordings:
+                waiting.append(speaker.submit(speak, recording.text, recording.voice))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            speaker.shutdown(cancel_futures=True)
 
 
 def seconds_of(path: Path) -> float:
@@ -83,10 +109,10 @@ def seconds_of(path: Path) -> float:
     return int(info.frames) / int(info.samplerate)
 
 
-def _encode(recording: Recording) -> bytes:
+def _encode(recording: Recording, sound: _Sound) -> bytes:
     import soundfile
 
-    waveform = synthesise(recording.text, recording.voice)
+    waveform = resample(*sound)
     content = io.BytesIO()
     sound_format = recording.path.suffix.removeprefix(".").upper()
     soundfile.write(content, waveform, SAMPLING_RATE_HZ, format=sound_format, subtype="PCM_16")

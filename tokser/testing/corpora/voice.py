@@ -19,7 +19,7 @@ from tokser.corpora.waveform import import_torchaudio
 from tokser.device import one_thread
 from tokser.errors import InputError, MissingPackageError, RunError
 
-__all__ = ["SAMPLING_RATE_HZ", "VOICE_RANGES", "Voice", "synthesise"]
+__all__ = ["SAMPLING_RATE_HZ", "VOICE_RANGES", "Voice", "resample", "speak", "synthesise"]
 
 SAMPLING_RATE_HZ = 16_000
 
@@ -93,6 +93,14 @@ def synthesise(text: str, voice: Voice) -> Float32[np.ndarray, " num_samples"]:
         InputError: The voice is unknown, or espeak-ng cannot read its data where it lies.
         RunError: espeak-ng made no sound of the text.
     """
+    return resample(*speak(text, voice))
+
+
+def speak(text: str, voice: Voice) -> tuple[Int16[np.ndarray, " num_samples"], int]:
+    """Return what espeak-ng makes of `text`, and its sampling rate in Hz; as `synthesise`.
+
+    Other threads run meanwhile, unless they speak, too.
+    """
     with _lock, _fresh_espeak() as (library, data):
         try:
             rate_hz = _initialise(library, data)
@@ -107,7 +115,7 @@ def synthesise(text: str, voice: Voice) -> Float32[np.ndarray, " num_samples"]:
             got="silence",
             remedy="Give a text that can be spoken, and a volume above 0.",
         )
-    return _resample(samples, rate_hz)
+    return samples, rate_hz
 
 
 @contextmanager
@@ -232,9 +240,10 @@ def _speak(library: ctypes.CDLL, text: str) -> Int16[np.ndarray, " num_samples"]
     return np.frombuffer(b"".join(chunks), dtype=np.int16)
 
 
-def _resample(
+def resample(
     samples: Int16[np.ndarray, " num_samples"], rate_hz: int
 ) -> Float32[np.ndarray, " num_resampled"]:
+    """Return the waveform at 16 kHz, within -1 and 1, of samples at `rate_hz`."""
     import torch
 
     # In float64, the order of summation on this or that processor does not reach PCM16.
