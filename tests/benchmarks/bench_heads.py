@@ -29,6 +29,7 @@ from tokser.device import keep_to_one_thread
 from tokser.experiments.classification import Classification
 from tokser.experiments.frames import TermFrames
 from tokser.experiments.heads.attentive import HIDDEN
+from tokser.experiments.heads.frames.products import product
 from tokser.experiments.heads.registry import HEADS
 from tokser.experiments.pooled_feature import PooledFeature
 from tokser.experiments.search import search_seeds
@@ -192,13 +193,13 @@ def _limit(store: Store, splits: list[Split]) -> float:
     lengths = store[LAYER].lengths
     rows = int(lengths.mean() * BATCH)
     wide = HIDDEN * len(GRID.learning_rates)
-    x, w, g = torch.randn(rows, DIM), torch.randn(DIM, wide), torch.randn(rows, wide)
+    x, w, g = torch.randn(rows, DIM), torch.randn(wide, DIM), torch.randn(wide, rows)
 
     def work(_: int) -> None:
         keep_to_one_thread()
         for _ in range(STEPS):
-            x @ w
-            x.T @ g
+            product(w, x.T)
+            product(g, x)
 
     cores = torch.get_num_threads()
     with ThreadPoolExecutor(cores) as pool:
@@ -268,8 +269,8 @@ def _page(figures: Figures, rows: list[list[str]]) -> str:
         f"batches of {BATCH}, no refit. tokser: from the mapped store to predictions. Plain loop: "
         "one model after the other, a `DataLoader`, padded batches with a mask, fused Adam; "
         f"measured on {STEPS} steps with one and with all threads, and scaled by counts of steps. "
-        "The two large products are frames times first weights and its gradient, which no way of "
-        "training can leave out.\n\n"
+        "The two large products are frames times first weights and its gradient in fp32 by oneDNN, "
+        "which no way of training in fp32 can leave out.\n\n"
         f"{markdown_table(header, rows)}\n\n{told}\n\n"
         f"Measured on {machine()}; {versions(('tokser', 'torch', 'numpy'))}."
     )

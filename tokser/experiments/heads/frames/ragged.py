@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from tokser.experiments.heads.frames.products import products
+
 __all__ = ["linear", "segment_means", "segment_softmax", "spans", "weighted_sums"]
 
 FEW = 16
@@ -37,13 +39,12 @@ def linear(
     """
     models, wide, narrow = weight.shape
     if len(rows) == models:
-        if narrow >= FEW:
-            return torch.baddbmm(bias, rows, weight)
-        few: Tensor = _FewOutputs.apply(rows, weight, bias)
-        return few
-    together = weight.transpose(0, 1).reshape(wide, models * narrow)
-    product = torch.addmm(bias.reshape(-1), rows[0], together)
-    return product.view(-1, models, narrow).transpose(0, 1)
+        kind = _Linear if narrow >= FEW else _FewOutputs
+        own: Tensor = kind.apply(rows, weight, bias)
+        return own
+    together = weight.transpose(0, 1).reshape(1, wide, models * narrow)
+    found: Tensor = _Linear.apply(rows, together, bias.reshape(1, 1, -1))
+    return found[0].view(-1, models, narrow).transpose(0, 1)
 
 
 def segment_softmax(scores: Weights, lengths: Sequence[int]) -> Weights:
@@ -95,6 +96,23 @@ def weighted_sums(
     """
     sums: Tensor = _WeightedSums.apply(weights, rows, tuple(lengths))
     return sums
+
+
+class _Linear(torch.autograd.Function):
+    """x W + b, a product for each model: they are large, and the library decides their speed."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        return products(rows, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        rows, weight = ctx.saved_tensors
+        error = errors[0].contiguous()
+        to_rows = products(error, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        to_weight = products(rows.transpose(1, 2), error)
+        return to_rows, to_weight, error.sum(dim=1, keepdim=True)
 
 
 class _FewOutputs(torch.autograd.Function):

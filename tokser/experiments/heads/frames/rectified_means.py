@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from tokser.experiments.heads.frames.products import product
 from tokser.experiments.heads.frames.ragged import linear, segment_means
 
 __all__ = ["rectified_means"]
@@ -56,7 +57,7 @@ class _SharedMeans(torch.autograd.Function):
         models, wide, narrow = weight.shape
         together = weight.to(precision).transpose(0, 1).reshape(wide, models * narrow)
         rows = rows.to(precision)
-        hidden = torch.addmm(bias.to(precision).reshape(-1), rows, together).relu_()
+        hidden = product(rows, together, bias.to(precision).reshape(-1)).relu_()
         ctx.save_for_backward(rows, hidden)
         ctx.shape, ctx.lengths = weight.shape, lengths
         means = weight.new_empty(len(lengths), models * narrow)
@@ -77,6 +78,7 @@ class _SharedMeans(torch.autograd.Function):
             shares.flatten(1).to(hidden.dtype), to_hidden.split(list(ctx.lengths)), strict=True
         ):
             pass_rectifier(share.expand_as(own), own, 0, grad_input=own)
-        to_weight = (rows.T @ to_hidden).to(outer).view(wide, models, narrow).transpose(0, 1)
+        to_weight = product(rows.T, to_hidden).to(outer)
+        to_weight = to_weight.view(wide, models, narrow).transpose(0, 1)
         to_bias = to_hidden.sum(dim=0).to(outer).view(models, 1, narrow)
         return None, to_weight, to_bias, None, None
