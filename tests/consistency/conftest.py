@@ -11,7 +11,7 @@ from click.testing import CliRunner
 REPOSITORY = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
     r"(?:<!-- (?P<verdict>not run|run by): (?P<reason>[^>]+?) -->\n)?"
-    r"```(?P<language>\w*)\n(?P<text>.*?)```",
+    r"```(?P<language>\w*|\{[\w-]+\})\n(?P<text>.*?)```",
     re.DOTALL,
 )
 SPEAKERS, EMOTIONS = ("03", "08", "12", "14", "16"), "WFN"
@@ -40,6 +40,7 @@ def blocks(page: Path) -> list[Block]:
     return [
         Block(page, m["language"], m["text"], m["verdict"] or "", (m["reason"] or "").strip())
         for m in found
+        if not m["language"].startswith("{")  # a directive of the site
     ]
 
 
