@@ -52,6 +52,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+html_show_search_summary = (
+    False  # a browser fetches no text of pages that were opened from a folder
+)
 html_show_copyright = False
 html_show_sphinx = False
 html_context = {"default_mode": "auto"}

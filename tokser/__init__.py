@@ -111,6 +111,14 @@ def open_store(path: str | Path) -> "Store":
     Raises:
         MissingInputError: There is nothing at `path`.
         StoreMismatchError: What is there is not a store of this format.
+
+    Example:
+        >>> import tokser
+        >>> store = tokser.open_store("workspace/stores/emodb.zarr")
+        >>> store.features[:2]
+        ['whisper-base/layer-0', 'whisper-base/layer-1']
+        >>> store["whisper-base/layer-3"]["03a01Wa"].shape
+        (62, 64)
     """
     from tokser.store import open_store as open_it  # zarr and pandas take a second to import
 

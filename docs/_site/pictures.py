@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import tokser
@@ -20,7 +21,9 @@ BUILD = REPOSITORY / "build"
 TITLE = "EmoDB (cut at two seconds), Whisper-base"
 RECORDING = "LibriSpeech/dev-clean/2412/153948/2412-153948-0000.flac"
 CHOSEN = "13b09Ec"
-"""An utterance that the map points at: the most confident error."""
+"""An utterance that the map points at: a confident error."""
+WIDEST = 1400
+NUM_COLOURS = 64
 
 
 def main() -> None:
@@ -47,6 +50,17 @@ def main() -> None:
     model = tokser.fit(store, features="whisper-base/layer-3", head="logreg", out=work / "model")
     timeline = model.timeline(data / "data" / RECORDING, window=2.0, hop=0.5)
     timeline.save(IMAGES / "timeline.png")
+    for picture in IMAGES.glob("*.png"):
+        _shrink(picture)
+
+
+def _shrink(picture: Path) -> None:
+    """Write a picture with few colours, no wider than a page shows it."""
+    with Image.open(picture) as opened:
+        image = opened.convert("RGB")
+    if image.width > WIDEST:
+        image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.LANCZOS)
+    image.quantize(NUM_COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
 
 
 def _photograph(page: Path) -> None:

@@ -41,6 +41,12 @@ def probe(
     Raises:
         InputError: A keyword, a feature, a target or the folder is not what it should be.
         StoreError: The store is damaged.
+
+    Example:
+        >>> import tokser
+        >>> table = tokser.probe("workspace/stores/emodb.zarr", targets=["emotion", "speaker"])
+        >>> sorted(set(table["target"]))
+        ['emotion', 'speaker']
     """
     keywords = {
         "store": address_of(store),
@@ -74,6 +80,12 @@ def similarity(
     Raises:
         InputError: A keyword, a feature or the folder is not what it should be.
         StoreError: The store is damaged.
+
+    Example:
+        >>> import tokser
+        >>> table = tokser.similarity("workspace/stores/emodb.zarr")
+        >>> sorted(set(table["over"]))
+        ['frames', 'utterances']
     """
     keywords = {
         "store": address_of(store),
