@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import tokser
 from tokser.cli import main
 from tokser.config import GridSettings, PretrainSettings
 
@@ -64,6 +65,11 @@ def dry_run(arguments: list[str]) -> str:
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert citation["version"] == tokser.__version__
 
 
 def test_the_readme_opens_with_its_two_commands():

@@ -57,7 +57,7 @@ def classify(
         ...     heads="logreg",
         ... )
         >>> results.scores[["features", "protocol", "n_test"]].values.tolist()
-        [['whisper-base/layer-3', 'speaker', 60]]
+        [['whisper-base/layer-3', 'speaker', 30]]
     """
     main = {"features": features, "protocols": protocols, "heads": heads}
     there, keywords = _with_places(store, {**main, **options}, out)

@@ -46,7 +46,7 @@ def labels(
         >>> import tokser
         >>> found = tokser.labels("workspace/stores/emodb.zarr", features="whisper-base/layer-3")
         >>> len(found.doubtful)
-        60
+        30
     """
     keywords = {
         "store": None if store is None else address_of(store),

@@ -103,7 +103,7 @@ class TrainedModel:
             **options: As `tokser predict --help` shows them: `window`, `hop`, `encoders`, `out`...
 
         Returns:
-            A row for each recording or window: `id`, `start_s`, `end_s`, then `label` and
+            A row for each recording or window, with `id`, `start_s`, `end_s`, then `label` and
             `probability_<class>` of each class, calibrated unless `probabilities="raw"`; with
             `sets`, `prediction_set`. Or the target.
 

@@ -41,7 +41,7 @@ class Layer(abc.ABC):
         >>> layer.dim, layer.dtype
         (64, dtype('float16'))
         >>> layer.functionals().shape
-        (60, 128)
+        (30, 128)
     """
 
     def __init__(self, store: Catalogue, name: FeatureName) -> None:

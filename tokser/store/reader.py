@@ -52,7 +52,7 @@ class Store(Catalogue):
         >>> import tokser
         >>> store = tokser.open_store("workspace/stores/emodb.zarr")
         >>> store.dataset, len(store.utterances)
-        ('emodb', 60)
+        ('emodb', 30)
         >>> store.pooled
         ['whisper-base/layer-3', 'whisper-base/layer-6', 'bert-base-uncased/contextual']
     """
