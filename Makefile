@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-reads bench-pretrain bench-labels bench-learn bench-heads bench-heads-scores bench-logreg bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -129,6 +129,13 @@ $(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml
 	  --requirement requirements.txt --requirement requirements-bench.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BENCH_VENV)/bin/python --editable .
 	touch $@
+
+docs: install ## Build the documentation site in build/site, without a network
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env --builder html docs build/site
+	@echo "build/site/index.html"
+
+images: install ## Draw the pictures of README.md and docs/ from real EmoDB; needs Chromium and TOKSER_TEST_DATA
+	$(BIN)/python docs/_site/pictures.py
 
 demo: install ## Run the main job on synthetic speech, no download
 	$(BIN)/tokser demo --out $(OUT)

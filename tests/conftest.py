@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,7 +33,7 @@ _MARKERS = {
     "docs": ("consistency", "testing/test_documentation.py"),
     "browser": (
         *("report/test_browser.py", "report/test_map_browser.py"),
-        "report/test_doubtful_browser.py",
+        *("report/test_doubtful_browser.py", "consistency/test_site_browser.py"),
     ),
     "slow": (
         *("stages", "regressions", "testing", "corpora/download", "experiments/heads"),
@@ -141,6 +142,60 @@ def real_data() -> Path:
     if not (folder / "data" / "emodb" / "wav").is_dir():
         pytest.skip(f"REAL DATA MISSING: set TOKSER_TEST_DATA ({folder} has no data/emodb/wav)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, which is started once."""
+    names = ("chromium", "chromium-browser", "chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        pytest.skip(
+            "NO CHROMIUM HERE (apt-get install chromium): pages are not tested in a browser"
+        )
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+    flags += [f"--disable-{what}" for what in ("background-networking", "component-update", "sync")]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield browser
+        browser.close()
+
+
+WIDTHS = {"phone": (375, 812), "desk": (1280, 900), "large phone": (390, 844), "wide": (1440, 900)}
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens a page from its file; fails at the end on any complaint, or request elsewhere."""
+    complaints, contexts = [], []
+
+    def note_request(request) -> None:
+        if not request.url.startswith(("file:", "data:", "blob:")):
+            complaints.append(f"request to {request.url}")
+
+    def note_message(message) -> None:
+        if message.type != "log":  # the theme of the documentation says which mode it is in
+            complaints.append(message.text)
+
+    def open_at(file: Path, width: str = "desk", scheme: str = "light", **options):
+        w, h = WIDTHS[width]
+        context = browser.new_context(
+            viewport={"width": w, "height": h}, color_scheme=scheme, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", note_message)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", note_request)
+        page.goto(file.as_uri())
+        return page
+
+    yield open_at
+    for context in contexts:
+        context.close()
+    assert complaints == []
 
 
 @pytest.fixture(scope="session")

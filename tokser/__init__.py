@@ -109,11 +109,19 @@ def open_store(path: str | Path) -> "Store":
         path: Folder of the store, for instance `emodb.zarr`.
 
     Returns:
-        The store: `.utterances`, `.features`, and each feature by name.
+        The store, with `.utterances`, `.features`, and each feature by name.
 
     Raises:
         MissingInputError: There is nothing at `path`.
         StoreMismatchError: What is there is not a store of this format.
+
+    Example:
+        >>> import tokser
+        >>> store = tokser.open_store("workspace/stores/emodb.zarr")
+        >>> store.features[:2]
+        ['whisper-base/layer-0', 'whisper-base/layer-1']
+        >>> store["whisper-base/layer-3"].functionals().shape
+        (30, 128)
     """
     from tokser.store import open_store as open_it  # zarr and pandas take a second to import
 

@@ -158,6 +158,15 @@ class MLPClassifier(_Network):
         dev_uar_: Unweighted average recall on the dev part there: it flatters.
 
     Source: paper, section 4.3.
+
+    Example:
+        >>> import numpy as np
+        >>> from tokser.heads import MLPClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> y = np.repeat(["calm", "angry"], 40)
+        >>> X = rng.normal(size=(80, 6)) + (y == "angry")[:, None]
+        >>> MLPClassifier(epochs=3, random_state=0).fit(X, y).predict(X).shape
+        (80,)
     """
 
     def __init__(

@@ -1,17 +1,21 @@
 """A folder in which the commands of the documentation can be run as they stand there."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FENCE = re.compile(
     r"(?:<!-- (?P<verdict>not run|run by): (?P<reason>[^>]+?) -->\n)?"
-    r"```(?P<language>\w*)\n(?P<text>.*?)```",
+    r"```(?P<language>\w*|\{[\w-]+\})\n(?P<text>.*?)```",
     re.DOTALL,
 )
 SPEAKERS, EMOTIONS = ("03", "08", "12", "14", "16"), "WFN"
@@ -40,6 +44,7 @@ def blocks(page: Path) -> list[Block]:
     return [
         Block(page, m["language"], m["text"], m["verdict"] or "", (m["reason"] or "").strip())
         for m in found
+        if not m["language"].startswith("{")  # a directive of the site
     ]
 
 
@@ -98,3 +103,41 @@ def _corpus_of_ones_own(folder: Path) -> None:
         mood = ("happy", "angry", "calm")[number // len(MINE) % 3]
         lines.append(f"{path},{mood},{name},Guten Morgen!")
     (folder / "recordings.csv").write_text("\n".join(lines) + "\n")
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """The documentation site, as `make docs` builds it.
+
+    Attributes:
+        folder: Where it lies.
+        complaints: What the builder wrote; empty if all links, anchors and directives hold.
+    """
+
+    folder: Path
+    complaints: str
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory, worker_id) -> BuiltSite:
+    """The site, built once for all processes of a run, where no address can be reached."""
+    home = tmp_path_factory.getbasetemp()
+    folder = (home if worker_id == "master" else home.parent) / "site"
+    log = folder.with_suffix(".log")
+    with FileLock(f"{folder}.lock"):
+        if not log.exists():
+            log.write_text(_build_site(folder), encoding="utf-8")
+    return BuiltSite(folder, log.read_text(encoding="utf-8"))
+
+
+def _build_site(folder: Path) -> str:
+    command = [sys.executable, "-m", "sphinx", "--quiet", "--builder", "html"]
+    nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    built = subprocess.run(
+        [*command, "--doctree-dir", f"{folder}-doctrees", str(REPOSITORY / "docs"), str(folder)],
+        env=os.environ | nowhere | {name.lower(): value for name, value in nowhere.items()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return built.stdout + built.stderr if built.returncode == 0 else f"failed: {built.stderr}"

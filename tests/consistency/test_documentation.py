@@ -12,6 +12,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+import tokser
 from tokser.cli import main
 from tokser.config import GridSettings, PretrainSettings
 
@@ -66,6 +67,11 @@ def dry_run(arguments: list[str]) -> str:
     return result.stdout
 
 
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    assert citation["version"] == tokser.__version__
+
+
 def test_the_readme_opens_with_its_two_commands():
     readme = (REPOSITORY / "README.md").read_text()
     first, second = BLOCK.findall(readme)[:2]
@@ -79,13 +85,15 @@ def test_links_between_pages_hold(page):
 
 
 def test_the_index_leads_to_every_page():
-    """An example package stands there by its README."""
+    """An example package stands there by its README; `conf.py` and `_site` build the site."""
     index = (REPOSITORY / "docs" / "index.md").read_text()
     packages = [found.parent for found in REPOSITORY.glob("docs/**/pyproject.toml")]
     for page in REPOSITORY.glob("docs/**/*.*"):
         if page.name != "README.md" and any(page.is_relative_to(own) for own in packages):
             continue
-        if page.suffix in (".md", ".py") and page.name != "index.md":
+        if page.name in ("conf.py", "index.md") or page.parent.name == "_site":
+            continue
+        if page.suffix in (".md", ".py"):
             assert f"({page.relative_to(REPOSITORY / 'docs').as_posix()})" in index, page.name
 
 

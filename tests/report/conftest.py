@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -330,56 +329,6 @@ def folders(tmp_path: Path) -> Folders:
 def make_folders(tmp_path_factory) -> Callable[[], Folders]:
     """Makes folders that live longer than one test."""
     return lambda: Folders(tmp_path_factory.mktemp("folders"))
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Chromium, which is started once."""
-    names = ("chromium", "chromium-browser", "chrome")
-    chromium = next(filter(None, map(shutil.which, names)), None)
-    if chromium is None:
-        pytest.skip(
-            "NO CHROMIUM HERE (apt-get install chromium): pages are not tested in a browser"
-        )
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-    flags += [f"--disable-{what}" for what in ("background-networking", "component-update", "sync")]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=flags)
-        yield browser
-        browser.close()
-
-
-WIDTHS = {"phone": (375, 812), "desk": (1280, 900)}
-
-
-@pytest.fixture
-def open_page(browser):
-    """Opens a page from its file; fails at the end on any complaint, or request elsewhere."""
-    complaints, contexts = [], []
-
-    def note_request(request) -> None:
-        if not request.url.startswith(("file:", "data:", "blob:")):
-            complaints.append(f"request to {request.url}")
-
-    def open_at(file: Path, width: str = "desk", scheme: str = "light", **options):
-        w, h = WIDTHS[width]
-        context = browser.new_context(
-            viewport={"width": w, "height": h}, color_scheme=scheme, **options
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", note_request)
-        page.goto(file.as_uri())
-        return page
-
-    yield open_at
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def scores_of(*folders: Path, target: str = "") -> pd.DataFrame:

@@ -104,6 +104,13 @@ def pretrain(
     Raises:
         InputError: A keyword, a feature or the folder is not what it should be.
         RunError: The loss is not finite, or memory ran out.
+
+    Example:
+        >>> import tokser
+        >>> store = "workspace/stores/emodb.zarr"
+        >>> run = tokser.pretrain(store, epochs=1, speech="whisper-base/layer-6")
+        >>> list(run.metrics["epoch"])
+        [0, 1]
     """
     without_widgets()
     from tokser.pretrain.features import resolve_features, roles_of, stamp_of
@@ -135,6 +142,14 @@ def align(store: AnyStore, checkpoint: Run | str | Path, **options: Unpack[Align
     Raises:
         InputError: A keyword is unknown, or the checkpoint is no finished run.
         StoreError: The store was made by other models than the run's.
+
+    Example:
+        >>> import tokser
+        >>> store = "workspace/stores/emodb.zarr"
+        >>> speech = "whisper-base/layer-6"
+        >>> run = tokser.pretrain(store, epochs=1, speech=speech, out="runs/aligner")
+        >>> tokser.align(store, run)
+        'aligner/aligned'
     """
     from tokser.stages.align import align as run
 

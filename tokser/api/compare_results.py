@@ -25,6 +25,15 @@ def compare_results(*results: Any, out: str | Path | None = None, **options: Any
     Raises:
         InputError: A keyword or a folder is not what it should be, or the results are of different
             corpora or tasks.
+
+    Example:
+        >>> import tokser
+        >>> store = "workspace/stores/emodb.zarr"
+        >>> how = {"heads": "logreg", "protocols": "speaker"}
+        >>> third = tokser.classify(store, features="whisper-base/layer-3", **how)
+        >>> last = tokser.classify(store, features="whisper-base/layer-6", **how)
+        >>> len(tokser.compare_results(third, last).scores)
+        2
     """
     from tokser.stages.compare_results import compare_results as run
 

@@ -47,6 +47,17 @@ def classify(
     Raises:
         InputError: A keyword, an expression, a label or the folder is not what it should be.
         StoreError: The store is damaged, or holds another dataset.
+
+    Example:
+        >>> import tokser
+        >>> results = tokser.classify(
+        ...     "workspace/stores/emodb.zarr",
+        ...     features="whisper-base/layer-3",
+        ...     protocols="speaker",
+        ...     heads="logreg",
+        ... )
+        >>> results.scores[["features", "protocol", "n_test"]].values.tolist()
+        [['whisper-base/layer-3', 'speaker', 30]]
     """
     main = {"features": features, "protocols": protocols, "heads": heads}
     there, keywords = _with_places(store, {**main, **options}, out)

@@ -44,6 +44,18 @@ def extract(
     Raises:
         InputError: A keyword, the corpus, an encoder or the store is not what it should be.
         RunError: An encoder computed values that the store's dtype cannot hold.
+
+    Example:
+        >>> import tokser
+        >>> store = tokser.extract(
+        ...     "emodb",
+        ...     root="corpora/emodb",
+        ...     encoders="openai/whisper-base",
+        ...     layers="0,3",
+        ...     store="two-layers.zarr",
+        ... )
+        >>> store.features
+        ['whisper-base/layer-0', 'whisper-base/layer-3']
     """
     without_widgets()
     from tokser.stages.extract import extract as run  # torch, where it is needed
@@ -73,6 +85,12 @@ def pool(
     Raises:
         SettingsError: A keyword or a feature is unknown, or there is no such functional.
         StoreIncompleteError: A feature is incomplete.
+
+    Example:
+        >>> import tokser
+        >>> store = tokser.pool("workspace/stores/emodb.zarr", features="whisper-base/layer-0")
+        >>> "whisper-base/layer-0" in store.pooled
+        True
     """
     from tokser.stages.pool import pool as run
 

@@ -41,6 +41,12 @@ def labels(
         MissingPackageError: cleanlab is not installed.
         InputError: A keyword, a feature, the results or the folder is not what it should be.
         StoreError: The store is damaged.
+
+    Example:
+        >>> import tokser
+        >>> found = tokser.labels("workspace/stores/emodb.zarr", features="whisper-base/layer-3")
+        >>> len(found.doubtful)
+        30
     """
     keywords = {
         "store": None if store is None else address_of(store),

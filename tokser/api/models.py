@@ -45,6 +45,14 @@ class TrainedModel:
 
     Attributes:
         folder: Where it is kept.
+
+    Example:
+        >>> import tokser
+        >>> store = "workspace/stores/emodb.zarr"
+        >>> model = tokser.fit(store, features="whisper-base/layer-3", head="logreg")
+        >>> table = model.predict("corpora/emodb/wav/03a01Wa.wav")
+        >>> list(table.columns[:5])
+        ['id', 'start_s', 'end_s', 'label', 'probability_anger']
     """
 
     def __init__(self, model: Model, folder: Path | None = None) -> None:
@@ -95,7 +103,7 @@ class TrainedModel:
             **options: As `tokser predict --help` shows them: `window`, `hop`, `encoders`, `out`...
 
         Returns:
-            A row for each recording or window: `id`, `start_s`, `end_s`, then `label` and
+            A row for each recording or window, with `id`, `start_s`, `end_s`, then `label` and
             `probability_<class>` of each class, calibrated unless `probabilities="raw"`; with
             `sets`, `prediction_set`. Or the target.
 
@@ -248,6 +256,16 @@ def fit(
     Raises:
         InputError: A keyword, the expression, a label or the folder is not what it should be.
         StoreError: The store is damaged, or holds another dataset.
+
+    Example:
+        >>> import tokser
+        >>> model = tokser.fit(
+        ...     "workspace/stores/emodb.zarr", features="whisper-base/layer-3", head="logreg"
+        ... )
+        >>> model.classes
+        ('anger', 'happiness', 'neutral')
+        >>> model.estimate.protocol
+        'speaker'
     """
     there = opened(store)
     places = {"dataset": there.dataset, "store": there.path, "out": out or _UNNAMED}
@@ -273,6 +291,13 @@ def load_model(folder: str | Path, *, trusted: Sequence[str] = ()) -> TrainedMod
         MissingInputError: There is no model, or a file of it is not there.
         DamagedFileError: A file is not as it was written.
         CheckpointError: It is of a later version, or does not fit together.
+
+    Example:
+        >>> import tokser
+        >>> store = "workspace/stores/emodb.zarr"
+        >>> made = tokser.fit(store, features="whisper-base/layer-3", head="logreg", out="emotions")
+        >>> tokser.load_model("emotions").features
+        'whisper-base/layer-3'
     """
     return TrainedModel(read_model(folder, trusted=trusted), Path(folder))
 

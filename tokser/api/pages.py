@@ -31,6 +31,17 @@ def report(
 
     Raises:
         InputError: A keyword is unknown, a folder is missing or damaged, or `out` is no such place.
+
+    Example:
+        >>> import tokser
+        >>> results = tokser.classify(
+        ...     "workspace/stores/emodb.zarr",
+        ...     features="whisper-base/layer-3",
+        ...     protocols="speaker",
+        ...     heads="logreg",
+        ... )
+        >>> tokser.report(results, out="emodb.html").name
+        'emodb.html'
     """
     from tokser.stages.report import report as run
 

@@ -35,12 +35,18 @@ def probe(
         **options: As `tokser probe --help` shows them: `head`, `seed`, `check`.
 
     Returns:
-        A row for each target and feature: `score` (UAR or CCC) with `low` and `high`, `control`,
+        A row for each target and feature, with `score` (UAR or CCC), `low` and `high`, `control`,
         `selectivity`.
 
     Raises:
         InputError: A keyword, a feature, a target or the folder is not what it should be.
         StoreError: The store is damaged.
+
+    Example:
+        >>> import tokser
+        >>> table = tokser.probe("workspace/stores/emodb.zarr", targets=["emotion", "sex"])
+        >>> sorted(set(table["target"]))
+        ['emotion', 'sex']
     """
     keywords = {
         "store": address_of(store),
@@ -68,12 +74,18 @@ def similarity(
         **options: As `tokser similarity --help` shows them: `frames_per_utterance`, `seed`...
 
     Returns:
-        A row for `utterances` or `frames` (`over`) and each pair: `first`, `second`, `cka` with
-        `cka_low` and `cka_high`, `r2` of `second` predicted from `first`, `num_samples`.
+        Of `utterances` and `frames` (`over`) a row for each pair, with `first`, `second`, `cka`,
+        `cka_low`, `cka_high`, `r2` of `second` predicted from `first`, `num_samples`.
 
     Raises:
         InputError: A keyword, a feature or the folder is not what it should be.
         StoreError: The store is damaged.
+
+    Example:
+        >>> import tokser
+        >>> table = tokser.similarity("workspace/stores/emodb.zarr")
+        >>> sorted(set(table["over"]))
+        ['frames', 'utterances']
     """
     keywords = {
         "store": address_of(store),

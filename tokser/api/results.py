@@ -34,6 +34,17 @@ def load_results(folder: str | Path) -> "Results":
 
     Raises:
         MissingInputError: It holds no finished results.
+
+    Example:
+        >>> import tokser
+        >>> results = tokser.classify(
+        ...     "workspace/stores/emodb.zarr",
+        ...     features="whisper-base/layer-3",
+        ...     protocols="speaker",
+        ...     heads="logreg",
+        ... )
+        >>> tokser.load_results(results.folder).task
+        'classification'
     """
     return Results(folder)
 
@@ -49,6 +60,19 @@ class Results:
 
     Raises:
         MissingInputError: The folder holds no finished results.
+
+    Example:
+        >>> import tokser
+        >>> results = tokser.classify(
+        ...     "workspace/stores/emodb.zarr",
+        ...     features="whisper-base/layer-3",
+        ...     protocols="speaker",
+        ...     heads="logreg",
+        ... )
+        >>> results.confusion().shape
+        (3, 3)
+        >>> sorted(set(results.predictions["fold"]))
+        ['03', '08', '12', '14', '16']
     """
 
     def __init__(self, folder: str | Path) -> None:

@@ -38,6 +38,11 @@ def show_progress(on: bool = True) -> None:
 
     Args:
         on: Whether they are shown.
+
+    Example:
+        >>> import tokser
+        >>> tokser.show_progress()
+        >>> tokser.show_progress(False)
     """
     logger = progress.LOGGER
     if on and not _before:

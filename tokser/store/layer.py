@@ -42,6 +42,14 @@ class Layer(abc.ABC):
     Attributes:
         name: Name in the store, for instance `whisper-base/layer-6`.
         kind: `speech`, `text`, `aligned` or `functionals`.
+
+    Example:
+        >>> import tokser
+        >>> layer = tokser.open_store("workspace/stores/emodb.zarr")["whisper-base/layer-3"]
+        >>> layer.dim, layer.dtype
+        (64, dtype('float16'))
+        >>> layer.functionals().shape
+        (30, 128)
     """
 
     def __init__(self, store: Catalogue, name: FeatureName) -> None:

@@ -47,6 +47,14 @@ class Store(Catalogue):
         backend: Raw reads.
         attributes: What the store says about itself.
         check: Whether the checksum of everything that is read is verified.
+
+    Example:
+        >>> import tokser
+        >>> store = tokser.open_store("workspace/stores/emodb.zarr")
+        >>> store.dataset, len(store.utterances)
+        ('emodb', 30)
+        >>> store.pooled
+        ['whisper-base/layer-3', 'whisper-base/layer-6', 'bert-base-uncased/contextual']
     """
 
     def __init__(self, backend: Backend, *, check: bool = False) -> None:
