@@ -35,6 +35,7 @@ def prefetch(
     claims: Claims,
     utterances_of: Callable[[int], Utterances],
     on_done_elsewhere: Callable[[int], None],
+    on_idle: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[ShardBuilder, LoadedBatch | None], None, None]:
     """Yield batch after batch of shard after shard, the next ones being read meanwhile.
 
@@ -43,6 +44,7 @@ def prefetch(
         claims: Shards to take.
         utterances_of: Returns the utterances of a shard.
         on_done_elsewhere: Called with a shard that another process has computed in the meantime.
+        on_idle: Called before waiting for other processes, which may wait for our shards.
 
     Yields:
         The builder of a shard, and a batch of it; None if the shard needs no batch.
@@ -63,6 +65,7 @@ def prefetch(
                 builder, future = ahead.popleft()
                 yield builder, None if future is None else future.result()
             elif claims.num_waiting:
+                on_idle()
                 time.sleep(POLL_S)  # other processes compute the shards that are left
             else:
                 return

@@ -1,18 +1,20 @@
 """The extraction pipeline: shards are read, computed and committed, each in threads of its own.
 
 How it works: three parts run at the same time. `prefetch` claims shards and reads their batches in
-a few threads; the encoder runs here, in the calling thread; `Committer` fetches outputs in one
-thread and writes full shards in another. Each part waits for the next one when it is too far
-ahead, so memory follows from the sizes of a batch and a shard, not from the corpus.
+a few threads; `BatchEncoder` runs the encoder, on a GPU in the calling thread, on a CPU in as many
+threads as may compute; `Committer` fetches outputs in one thread and writes full shards in another.
+Each part waits for the next one when it is too far ahead, so memory follows from the sizes of a
+batch and a shard and the number of threads, not from the corpus.
 
-What must never happen: the encoder in another thread than the caller's (Ctrl-C and SIGTERM reach
-the main thread only, between two batches); a thread or a claim that is left behind, however the
+What must never happen: a main thread that computes and waits for nothing (Ctrl-C and SIGTERM reach
+it only, between two batches); a thread or a claim that is left behind, however the
 run ends; anything in the store but complete shards.
 """
 
 from collections.abc import Callable
 from contextlib import closing
 
+from tokser.extraction.batch_encoder import BatchEncoder
 from tokser.extraction.commit import Committer
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.load_batches import Utterances
@@ -49,9 +51,12 @@ def run_shards(
     with (
         claims,
         Committer(group, claims, reporter) as committer,
-        closing(prefetch(extractor, claims, utterances_of, on_done_elsewhere)) as batches,
+        BatchEncoder(extractor, committer.submit) as encoder,
+        closing(
+            prefetch(extractor, claims, utterances_of, on_done_elsewhere, encoder.finish)
+        ) as batches,
     ):
         for builder, loaded in batches:
-            output = None if loaded is None else extractor.forward(loaded, builder.layers)
-            committer.submit(builder, loaded, output)
+            encoder.submit(builder, loaded, builder.layers)
+        encoder.finish()
         committer.finish()
