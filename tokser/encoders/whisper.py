@@ -55,6 +55,10 @@ class WhisperSpeechEncoder:
         self._max_frames = int(checkpoint.config["max_source_positions"])
         self._window = self._max_frames * WHISPER_FRAME_SAMPLES
 
+    def takes_threads(self) -> bool:
+        """Load the weights, and return whether threads may compute a batch each at a time."""
+        return self._model is not None and self._arithmetic.device.type == "cpu"
+
     @functools.cached_property
     def _model(self) -> Any:
         prefix = r"(model\.)?encoder\."

@@ -15,7 +15,7 @@ is lost (it is raised where the batch would have been yielded).
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from tokser.device import keep_to_one_thread
@@ -32,11 +32,13 @@ MAX_THREADS = 8
 
 def prefetch(
     groups: Sequence[PendingGroup],
+    on_idle: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[ShardBuilder, LoadedBatch | None], None, None]:
     """Yield batch after batch of shard after shard, the next ones being read meanwhile.
 
     Args:
         groups: What lacks shards.
+        on_idle: Called before waiting for other processes, which may wait for our shards.
 
     Yields:
         The builder of a shard, and a batch of it; None if the shard needs no batch.
@@ -59,6 +61,7 @@ def prefetch(
                 builder, future = ahead.popleft()
                 yield builder, None if future is None else future.result()
             elif any(one.claims.num_waiting for one in groups):
+                on_idle()
                 time.sleep(POLL_S)  # other processes compute the shards that are left
             else:
                 return

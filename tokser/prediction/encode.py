@@ -3,11 +3,13 @@
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 from tokser.device import keep_to_one_thread
 from tokser.encoders.base import PendingOutput, StoredRows
 from tokser.errors import RunError
+from tokser.extraction.batch_encoder import BatchEncoder
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.load_batches import LoadedBatch, Utterances, group_into_batches, load_batch
 from tokser.extraction.prefetch import MAX_THREADS
@@ -34,8 +36,8 @@ def encode_ahead(
 ) -> Generator[EncodedBatch, None, None]:
     """Yield batch after batch, grouped, read and computed as at extraction.
 
-    A few threads read and prepare the next batches while the encoder computes in this one; on a
-    GPU an output is fetched after the next batch was begun.
+    A few threads read and prepare the next batches while the encoder computes; on a GPU an output
+    is fetched after the next batch was begun.
 
     Args:
         extractor: The encoder.
@@ -47,18 +49,24 @@ def encode_ahead(
     ahead: deque[Future[LoadedBatch]] = deque()
     begun: deque[tuple[LoadedBatch, PendingOutput | None]] = deque()
     pool = ThreadPoolExecutor(num_readers, "prefetch", initializer=keep_to_one_thread)
-    waiting = iter(batches)
+    waiting = deque(batches)
+    load = partial(load_batch, extractor.encoder, utterances)
+
+    def keep(_: None, loaded: LoadedBatch | None, output: PendingOutput | None) -> None:
+        if loaded is not None:
+            begun.append((loaded, output))
+
     try:
-        while True:
-            while len(ahead) <= 2 * num_readers and (places := next(waiting, None)) is not None:
-                ahead.append(pool.submit(load_batch, extractor.encoder, utterances, places))
-            if ahead:
-                loaded = ahead.popleft().result()
-                begun.append((loaded, extractor.forward(loaded, layers)))
-            if begun and (len(begun) > 1 or not ahead):
-                yield _fetched(utterances, *begun.popleft())
-            elif not begun:
-                return
+        with BatchEncoder(keep) as encoder:
+            while waiting or ahead:
+                while waiting and len(ahead) <= 2 * num_readers:
+                    ahead.append(pool.submit(load, waiting.popleft()))
+                encoder.submit(None, extractor, ahead.popleft().result(), layers)
+                while len(begun) > 1:
+                    yield _fetched(utterances, *begun.popleft())
+            encoder.finish()
+        while begun:
+            yield _fetched(utterances, *begun.popleft())
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,6 +1,7 @@
 """A trained aligner applied to a store: the feature `<run>/aligned`, shard by shard."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -10,10 +11,12 @@ from tokser.errors import InputError, StoreMismatchError
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.batches import Pairs
 from tokser.pretrain.checkpoint import AlignerDescription
+from tokser.pretrain.chunks import align_in_chunks
 from tokser.pretrain.order import in_order
 from tokser.store import FeatureSpec, GroupPlan, Layer, Store
 from tokser.store.same_provenance import require_same_provenance
 from tokser.store.write_computed import write_computed
+from tokser.thread_team import thread_team
 
 __all__ = ["align_store", "align_utterances", "attention_of", "matching_pairs"]
 
@@ -45,14 +48,15 @@ def align_store(
     pairs, layers = matching_pairs(store, description)
     usable = set(pairs.ids())
     reasons = _quarantine(store, layers, usable)
-    (name,) = write_computed(
-        store,
-        _plan(store, pairs, usable, description, weights_sha256),
-        lambda ids, wanted: {ALIGNED: align_utterances(aligner, pairs, ids, batch_size)},
-        usable=usable,
-        reasons=reasons,
-        label=f"align {description.name}",
-    )
+    with nullcontext() if description.tune_speech else thread_team(_device_of(aligner)):
+        (name,) = write_computed(
+            store,
+            _plan(store, pairs, usable, description, weights_sha256),
+            lambda ids, wanted: {ALIGNED: align_utterances(aligner, pairs, ids, batch_size)},
+            usable=usable,
+            reasons=reasons,
+            label=f"align {description.name}",
+        )
     return name
 
 
@@ -163,13 +167,17 @@ def align_utterances(
 ) -> dict[str, NDArray[np.float32]]:
     """Return the student tokens of each utterance, [tokens, dim]."""
     aligned: dict[str, NDArray[np.float32]] = {}
-    device = next(aligner.parameters()).device
+    device = _device_of(aligner)
     for names in in_order(ids, batch_size):
         batch = pairs.gather(names).to(device)
         with torch.inference_mode():
-            student = aligner(batch.inputs).cpu()
+            student = align_in_chunks(aligner, batch.inputs).cpu()
         if not bool(student.isfinite().all()):
             pairs.require_finite(batch)
         parts = student.split(batch.num_tokens.tolist())
         aligned |= {name: part.numpy() for name, part in zip(names, parts, strict=True)}
     return aligned
+
+
+def _device_of(aligner: Aligner) -> torch.device:
+    return next(aligner.parameters()).device

@@ -1,6 +1,5 @@
 """The token-by-token contrastive loss: as written, and from one exponential per similarity."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from tokser.pretrain.attention import is_compiled
+from tokser.thread_team import map_in_team
 
 __all__ = ["plain_contrastive_loss", "token_contrastive_loss"]
 
@@ -82,16 +82,21 @@ class _Symmetric(torch.autograd.Function):
         wide = torch.promote_types(student.dtype, torch.float32)
         powers = torch.empty(len(student), len(student), dtype=wide, device=student.device)
         rows = powers.new_empty(len(student))
-        columns, own = powers.new_zeros(len(student)), powers.new_empty(len(student))
-        for first, here in _blocks(len(student), student.device):
-            block = powers[here]
+        own = powers.new_empty(len(student))
+
+        def compare(here: slice) -> Tensor:
+            first, block = here.start, powers[here]
             block.copy_(teacher[here] @ student.mT)
             own[here] = block.diagonal(first)
             block.sub_(1).mul_(1 / temperature).exp_()
             block[:, count:] = 0
             block[max(0, count - first) :] = 0
             torch.sum(block, dim=1, out=rows[here])
-            columns += block.sum(dim=0)
+            return block.sum(dim=0)
+
+        columns = powers.new_zeros(len(student))
+        for of_block in map_in_team(compare, _blocks(len(student), student.device)):
+            columns += of_block
         rows[count:], columns[count:] = 1, 1  # of padding, which has no weight
         ctx.save_for_backward(teacher, powers, rows, columns)
         ctx.temperature, ctx.count = temperature, count
@@ -101,18 +106,19 @@ class _Symmetric(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         teacher, powers, rows, columns = ctx.saved_tensors
-        by_column = 1 / columns
-        gradient = torch.empty_like(powers, dtype=teacher.dtype)
-        for first, here in _blocks(len(teacher), teacher.device):
-            block = powers[here] * (by_column + 1 / rows[here, None])
-            block.diagonal(first).sub_(2)
-            gradient[here] = block
-        found = (gradient.mT @ teacher)[: ctx.count]
-        return found * (grads[0] / (2 * ctx.count)), None, None
+        by_column, by_row = 1 / columns, 1 / rows[:, None]
+        found, scale = torch.empty_like(teacher), grads[0] / (2 * ctx.count)
+
+        def differentiate(here: slice) -> None:
+            block = powers[:, here] * (by_column[here] + by_row)
+            block[here].diagonal().sub_(2)
+            torch.mm(block.to(teacher.dtype).mT, teacher, out=found[here]).mul_(scale)
+
+        map_in_team(differentiate, _blocks(len(teacher), teacher.device))
+        return found[: ctx.count], None, None
 
 
-def _blocks(count: int, device: torch.device) -> Iterator[tuple[int, slice]]:
+def _blocks(count: int, device: torch.device) -> list[slice]:
     """Cut rows for the CPU's cache; a GPU takes them all at once."""
     rows = _BLOCK_ROWS if device.type == "cpu" else count
-    for first in range(0, count, rows):
-        yield first, slice(first, first + rows)
+    return [slice(first, min(first + rows, count)) for first in range(0, count, rows)]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tokser.config import Settings
 from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.dropout import ChunkDropout
 from tokser.pretrain.ragged import as_padded, as_ragged, row_mask
 
 __all__ = ["ListenerAligner", "ListenerOptions"]
@@ -72,7 +73,7 @@ class ListenerAligner(Aligner):
         self.context = nn.Linear(
             options.global_queries * self.speech_dim, self.text_dim, bias=False
         )
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = ChunkDropout(options.dropout)
 
     @property
     def global_queries(self) -> nn.Module:

@@ -14,6 +14,7 @@ from tokser.errors import RunError, list_some
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.attention import product
 from tokser.pretrain.batches import Batch, DevBatch
+from tokser.pretrain.chunks import align_in_chunks, in_chunks
 from tokser.pretrain.distributed_loss import gathered_loss, local_loss, num_ranks
 from tokser.pretrain.free_teacher import teacher_losses
 from tokser.pretrain.kept_functionals import KeptFunctionals
@@ -120,7 +121,7 @@ class AlignerModule(lightning.LightningModule):
                 remedy="Raise --batch-size.",
             )
         loss = _LOSSES[self._settings.loss]
-        student = self.aligner(batch.inputs)
+        student, baseline = self._students(batch)
         trained = self._trained_teacher(batch)
         teacher = batch.teacher if trained is None else trained.detach()
         value, total = loss(student, teacher, self._settings.temperature)
@@ -141,10 +142,21 @@ class AlignerModule(lightning.LightningModule):
             self.log("train_loss_kept", of_kept.detach(), batch_size=len(batch.ids))
         self._losses.append(value)
         self.log("train_loss_step", value, prog_bar=True, batch_size=len(batch.ids))
-        if self.text_only is not None:
-            baseline = self.text_only(batch.inputs.queries)
+        if baseline is not None:
             total = total + loss(baseline, batch.teacher, self._settings.temperature)[1]
         return total
+
+    def _students(self, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the aligner's student and, where it is trained, the text-only baseline's."""
+        aligner, text_only = self.aligner, self.text_only
+        if text_only is None:
+            return align_in_chunks(aligner, batch.inputs), None
+        both = in_chunks(
+            [aligner, text_only],
+            lambda part: (aligner(part), text_only(part.queries)),
+            batch.inputs,
+        )
+        return both[0], both[1]
 
     def _trained_teacher(self, batch: Batch) -> Tensor | None:
         """Return B', or None where the teacher is frozen."""

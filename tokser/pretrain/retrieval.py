@@ -9,6 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from tokser.thread_team import map_in_team
+
 __all__ = [
     "Retrieval",
     "find_equal",
@@ -67,16 +69,17 @@ def ranks(
         equal: Pairs (i, j) where teacher token j is no candidate of token i, sorted by i.
     """
     student, teacher = functional.normalize(student, dim=-1), functional.normalize(teacher, dim=-1)
-    found = []
-    for first in range(0, len(student), block_rows):
+
+    def of_block(first: int) -> Tensor:
         similarities = student[first : first + block_rows] @ teacher.mT
         if equal is not None:
             here = (equal[:, 0] >= first) & (equal[:, 0] < first + block_rows)
             similarities[equal[here, 0] - first, equal[here, 1]] = -math.inf
         rows = torch.arange(len(similarities), device=similarities.device)
         own = similarities[rows, first + rows]
-        found.append((similarities >= own[:, None] - TIE).sum(dim=1))
-    return torch.cat(found)
+        return (similarities >= own[:, None] - TIE).sum(dim=1)
+
+    return torch.cat(map_in_team(of_block, range(0, len(student), block_rows)))
 
 
 def find_equal(
@@ -87,14 +90,15 @@ def find_equal(
     They occur where one sentence was read more than once. Both (i, j) and (j, i) are there.
     """
     teacher = functional.normalize(teacher, dim=-1)
-    found = []
-    for first in range(0, len(teacher), block_rows):
+
+    def of_block(first: int) -> Tensor:
         similarities = teacher[first : first + block_rows] @ teacher.mT
         similarities.diagonal(first).fill_(-math.inf)
         pairs = (similarities >= _EQUAL_COSINE).nonzero()
         pairs[:, 0] += first
-        found.append(pairs)
-    return torch.cat(found)
+        return pairs
+
+    return torch.cat(map_in_team(of_block, range(0, len(teacher), block_rows)))
 
 
 def retrieve(

@@ -10,6 +10,7 @@ from tokser.config import Settings
 from tokser.errors import SettingsError
 from tokser.pretrain.aligner import Aligner
 from tokser.pretrain.attention import attention_weights, plain_attention, reassociated_attention
+from tokser.pretrain.dropout import ChunkDropout
 
 __all__ = ["SunderAligner", "SunderOptions"]
 
@@ -60,7 +61,7 @@ class SunderAligner(Aligner):
         self.feed_forward = nn.Sequential(
             nn.Linear(dim, options.ffn), nn.ReLU(), nn.Linear(options.ffn, dim)
         )
-        self.dropout = nn.Dropout(options.dropout)
+        self.dropout = ChunkDropout(options.dropout)
 
     @property
     def scale(self) -> float:

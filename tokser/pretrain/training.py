@@ -5,7 +5,7 @@ import os
 import signal
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.module import AlignerModule
 from tokser.progress import has_bars, notebook_bar
 from tokser.temporary_changes import environment_restored, log_level
+from tokser.thread_team import thread_team
 
 __all__ = ["launched_rank", "require_launcher", "train"]
 
@@ -56,7 +57,9 @@ def train(
         RunError: The loss is not finite, or memory ran out.
         KeyboardInterrupt: Stopped, by Ctrl-C or SIGTERM.
     """
-    with _quiet(), _interrupts_as_python_does(), _explains_out_of_memory(settings):
+    is_tuned = bool(settings.tune_speech or settings.tune_text)
+    team = nullcontext() if is_tuned else thread_team(device)  # blocks have dropout of their own
+    with team, _quiet(), _interrupts_as_python_does(), _explains_out_of_memory(settings):
         trainer = _trainer(history, settings, device, loggers or [])
         checkpoint = history.checkpoint() if settings.resume else None
         if checkpoint is None:

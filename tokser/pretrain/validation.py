@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tokser.pretrain.aligner import Aligner
+from tokser.pretrain.aligner import Aligner, AlignerInput
 from tokser.pretrain.attention_metrics import entropy, monotonicity
 from tokser.pretrain.batches import Batch, DevBatch
+from tokser.pretrain.chunks import align_in_chunks, in_chunks
 from tokser.pretrain.distributed_loss import gather_rows
 from tokser.pretrain.metrics import HEADLINE
 from tokser.pretrain.rates import DevUnits, UnitMatches, count_matches
@@ -72,15 +74,14 @@ class Validation:
         """Align a batch with matched and with mismatched speech."""
         collected = self._collected
         for name, part in (("matched", batch.matched), ("mismatched", batch.mismatched)):
-            student = aligner(part.inputs).float()
+            student = align_in_chunks(aligner, part.inputs).float()
             if name == "matched" and not bool(student.isfinite().all()):
                 self._require_finite(batch.matched)
             collected.add(name, student)
             if collected.num_maps < _MOST_MAPS:
-                maps = aligner.attention_map(part.inputs)
-                lengths = part.inputs.num_tokens, part.inputs.num_frames
-                collected.add(f"entropy_{name}", entropy(maps, *lengths))
-                collected.add(f"diagonality_{name}", monotonicity(maps, *lengths))
+                measured = in_chunks(aligner, partial(_of_maps, aligner), part.inputs)
+                for measure, values in zip(("entropy", "diagonality"), measured, strict=True):
+                    collected.add(f"{measure}_{name}", values)
         collected.num_maps += len(batch.matched.ids)
         if text_only is not None:
             collected.add("text_only", text_only(batch.matched.inputs.queries).float())
@@ -150,6 +151,12 @@ def _rates_and_gains(by_unit: UnitMatches, of: str) -> dict[str, float]:
         scores |= by_unit.rate(f"{column}_text_only", f"text_only{of}")
         scores |= by_unit.gain(f"speech_gain_text_only{of}", f"matched{of}", f"text_only{of}")
     return scores | by_unit.rate(f"{column}_back", f"back{of}")
+
+
+def _of_maps(aligner: Aligner, inputs: AlignerInput) -> tuple[Tensor, Tensor]:
+    """Return entropy and monotonicity of each utterance's attention weights."""
+    maps, lengths = aligner.attention_map(inputs), (inputs.num_tokens, inputs.num_frames)
+    return entropy(maps, *lengths), monotonicity(maps, *lengths)
 
 
 def _mean(values: Tensor) -> float:
