@@ -134,7 +134,8 @@ $(BENCH_VENV)/.installed: requirements.txt requirements-bench.txt pyproject.toml
 	touch $@
 
 docs: install ## Build the documentation site in build/site, without a network
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env --builder html docs build/site
+	rm -rf build/site
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees --fresh-env --builder html docs build/site
 	@echo "build/site/index.html"
 
 images: install ## Draw the pictures of README.md and docs/ from real EmoDB; needs Chromium and TOKSER_TEST_DATA
