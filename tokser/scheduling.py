@@ -303,6 +303,7 @@ def _require_programs(kind: str, path: Path) -> None:
 @contextmanager
 def _started(settings: ClusterSettings, path: Path) -> Iterator[Any]:
     import dask
+    import distributed  # noqa: F401  first: its settings would be undone with those below
 
     try:
         # No task is sent before a thread is free for it: it would wait there for a long one.
