@@ -21,7 +21,7 @@ from pathlib import Path
 
 from tokser.encoders import SpeechEncoder, TextEncoder
 from tokser.errors import StoreMismatchError
-from tokser.extraction.cost import longest_first
+from tokser.extraction.cost import longest_first, utterance_costs
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
@@ -95,7 +95,7 @@ def run_on_workers(
     )
     model = digest_of(plan.encoder.provenance())
     task = partial(ShardTask, plan.encoder_spec, model, plan.extractor.specs, address)
-    shards = longest_first(plan, group, pending)
+    shards = longest_first(utterance_costs(plan), group.layout, pending)
     tasks = (task(shard, utterances_of(shard)) for shard in shards)
     for done, progress in workers.map(compute_shard, tasks):
         if progress.shard is None:
