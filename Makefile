@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -83,6 +83,9 @@ bench: install ## Measure against peers
 
 bench-grid: install ## Measure grids of classifiers against one model at a time, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_grid.py docs/benchmarks.md
+
+bench-scale: install ## Measure a million utterances and 10,000 simulated hours, write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_scale.py docs/benchmarks.md
 
 bench-trainers: install ## Measure the grid's compiled trainer against the batched one, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_trainers.py docs/benchmarks.md

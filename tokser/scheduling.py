@@ -43,6 +43,10 @@ RETRIES = 2
 MIN_WAITING = 64
 """Tasks submitted before they can run, at least: workers that join find some."""
 
+WAITING_A_THREAD = 3
+"""Tasks that Dask has for each thread. If they are more than two it keeps those that do not run yet
+for whoever is free first; fewer it hands to workers, where they wait for what runs there."""
+
 SUBMIT_S = 120.0
 """How long a batch system may take to queue a job."""
 
@@ -218,7 +222,7 @@ class _Run(Generic[Item, Result]):
         self._under_way.clear()
 
     def _submit(self) -> None:
-        most = max(MIN_WAITING, 2 * sum(self._client.nthreads().values()))
+        most = max(MIN_WAITING, WAITING_A_THREAD * sum(self._client.nthreads().values()))
         while len(self._under_way) < most:
             try:
                 item = next(self._items)
@@ -298,8 +302,13 @@ def _require_programs(kind: str, path: Path) -> None:
 
 @contextmanager
 def _started(settings: ClusterSettings, path: Path) -> Iterator[Any]:
+    import dask
+    import distributed  # noqa: F401  first: its settings would be undone with those below
+
     try:
-        cluster = _local(settings) if settings.kind == "local" else _queued(settings)
+        # No task is sent before a thread is free for it: it would wait there for a long one.
+        with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
+            cluster = _local(settings) if settings.kind == "local" else _queued(settings)
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, OSError) as error:
         if isinstance(error, TokserError):
             raise
@@ -316,8 +325,8 @@ def _started(settings: ClusterSettings, path: Path) -> Iterator[Any]:
 def _local(settings: ClusterSettings) -> Any:
     from distributed import LocalCluster
 
-    defaults = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    return LocalCluster(n_workers=settings.jobs, processes=True, **defaults | settings.options)
+    defaults = {"threads_per_worker": 1, "dashboard_address": "127.0.0.1:0", "processes": True}
+    return LocalCluster(n_workers=settings.jobs, **defaults | settings.options)
 
 
 def _queued(settings: ClusterSettings) -> Any:

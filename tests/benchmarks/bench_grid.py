@@ -6,13 +6,15 @@ measured at every batch size, and scaled by counts of steps. `make bench-grid` w
 `docs/benchmarks.md`.
 """
 
+import argparse
+import itertools
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ from rich.markdown import Markdown
 from tokser.config import GridSettings
 from tokser.experiments.classification import Classification
 from tokser.experiments.grid import Point
+from tokser.experiments.heads.fold_threads import num_blas_threads
 from tokser.experiments.heads.mlp.fold import fold_of
 from tokser.experiments.heads.mlp.per_model import workspace_bytes
 from tokser.experiments.heads.registry import HEADS
@@ -244,8 +247,90 @@ def measure() -> tuple[Figures, str]:
         parts.append(text)
     for name in TARGETS:
         figures[name] = min(figures[f"{name}_{size.name}"] for size in SIZES)
-    parts = [_preamble(), *parts[1:], parts[0], told]
+    limit, limits = measure_limit(SIZES[0], figures[f"grid_s_{SIZES[0].name}"])
+    figures |= limit
+    parts = [_preamble(), *parts[1:], parts[0], limits, told]
     return figures | compiled, "\n\n".join(parts)
+
+
+def measure_limit(size: Size, seconds: float) -> tuple[Figures, str]:
+    """Compute what the processor needs at least: the products, and Adam's way through the cache.
+
+    Args:
+        size: The corpus, whose grid took
+        seconds: on all threads.
+    """
+    _, utterances = corpus(size._replace(features=1, timed_layers=1))
+    widths = (size.features, *HIDDEN, size.classes)
+    weights = [wide * narrow for wide, narrow in itertools.pairwise(widths)]
+    num_steps = num_flop = 0
+    for split in make_splits("speaker", utterances, seed=0):
+        for batch_size in GRID.batch_sizes:
+            num_steps += -(-len(split.train) // batch_size)
+        rows = len(split.train) * len(GRID.batch_sizes)
+        # Forward, gradients of all weights, and errors of all inputs but the first layer's.
+        num_flop += rows * 2 * (3 * sum(weights) - weights[0])
+        num_flop += len(split.dev) * len(GRID.batch_sizes) * 2 * sum(weights)
+    times = GRID.epochs * len(GRID.learning_rates) * size.layers
+    threads = num_blas_threads()
+    num_bytes = 24 * sum(weights) * num_steps * times  # weight and two moments, read and written
+    flop_s, byte_s = _product_rate(), threads * _cache_rate(sum(weights))
+    arithmetic, traffic = num_flop * times / flop_s, num_bytes / byte_s
+    found = {
+        f"limit_arithmetic_s_{size.name}": arithmetic,
+        f"limit_traffic_s_{size.name}": traffic,
+        f"of_limit_{size.name}": (arithmetic + traffic) / seconds,
+    }
+    rows_of_page = [
+        [
+            "products, at the speed of a large one",
+            f"{arithmetic:.1f}",
+            f"{flop_s / 1e9:.0f} GFLOP/s",
+        ],
+        ["weights and moments through the cache", f"{traffic:.1f}", f"{byte_s / 1e9:.0f} GB/s"],
+        ["both, one after the other", f"{arithmetic + traffic:.1f}", ""],
+        ["tokser", f"{seconds:.1f}", f"{seconds / (arithmetic + traffic):.2f} x the limit"],
+    ]
+    told = (
+        "Both rates are of this run, on all threads: a product of 2,048 x 2,048 float32, and an "
+        "array as large as weights and moments, added to in place. What is left is LayerNorm, the "
+        "roots and divisions of Adam, products of few rows, and the search around training."
+    )
+    header = [f"The least time of {size.name}'s grid", "s", "rate"]
+    return found, f"{markdown_table(header, rows_of_page)}\n\n{told}"
+
+
+def _product_rate() -> float:
+    """Return floating-point operations a second of a large product, on all threads."""
+    large = np.ones((2_048, 2_048), dtype=np.float32)
+    out = np.empty_like(large)
+    return 2 * len(large) ** 3 / _fastest(lambda: np.matmul(large, large, out=out), 8)
+
+
+def _cache_rate(num_weights: int) -> float:
+    """Return bytes a second that a thread reads and writes of a model's weights and moments."""
+    state = np.ones(3 * num_weights, dtype=np.float32)
+    return 2 * state.nbytes / _fastest(lambda: np.add(state, 1.0, out=state), 200)
+
+
+def _fastest(call: Callable[[], object], rounds: int) -> float:
+    found = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - begin)
+    return min(found)
+
+
+def measure_one(name: str) -> tuple[Figures, str]:
+    """Measure one size alone, with its limit: a few minutes instead of many."""
+    (size,) = (one for one in SIZES if one.name == name)
+    tables, utterances = corpus(size._replace(timed_layers=1))
+    splits = make_splits("speaker", utterances, seed=0)[:1]
+    ours(tables, utterances["label"], splits)  # loads what was compiled
+    figures, page = measure_size(size)
+    limit, text = measure_limit(size, figures[f"grid_s_{name}"])
+    return figures | limit, "\n\n".join([_preamble(), page, text])
 
 
 def _preamble() -> str:
@@ -260,11 +345,11 @@ def _preamble() -> str:
     )
 
 
-def run() -> tuple[Figures, str]:
-    """Measure, print, and write `build/bench/grid.json`."""
+def run(only: str | None = None) -> tuple[Figures, str]:
+    """Measure, print, and write `build/bench/grid.json`, or `grid-NAME.json` of one size."""
     begin = time.perf_counter()
-    figures, text = measure()
-    write_figures("grid", figures)
+    figures, text = measure_one(only) if only else measure()
+    write_figures(f"grid-{only}" if only else "grid", figures)
     Console().print(Markdown(text))
     Console().print(figures, f"{time.perf_counter() - begin:.0f} s in all")
     return figures, text
@@ -276,6 +361,11 @@ def test_the_grid_against_its_peers():
 
 
 if __name__ == "__main__":
-    found, section = run()
-    replace_section(Path(sys.argv[1]), "The classifier grid", section)
-    sys.exit("\n".join(missed(found, TARGETS)) or None)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--only", choices=[size.name for size in SIZES])
+    given = parser.parse_args()
+    found, section = run(given.only)
+    title = f"The classifier grid of {given.only} alone" if given.only else "The classifier grid"
+    replace_section(given.page, title, section)
+    sys.exit("\n".join(missed(found, {} if given.only else TARGETS)) or None)

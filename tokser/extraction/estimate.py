@@ -9,16 +9,15 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tokser.config import ExtractSettings
-from tokser.corpora.waveform import SAMPLING_RATE_HZ
 from tokser.errors import (
     CorruptStoreError,
     InputError,
     MissingInputError,
     StoreMismatchError,
 )
+from tokser.extraction.cost import utterance_costs
 from tokser.extraction.plan import ExtractionPlan, plan_extraction
 from tokser.progress import say
 from tokser.store import GroupPlan, is_remote, open_store, pack_plan
@@ -171,7 +170,7 @@ def _expected_seconds(plan: ExtractionPlan, features: Sequence[FeatureEstimate])
     share_left = max(1 - f.num_shards_done / f.num_shards for f in own)
     if share_left == 0:
         return 0.0
-    cost = _cost(plan)
+    cost = utterance_costs(plan)
     usable = np.flatnonzero(plan.rows.lengths)
     by_cost = usable[np.argsort(cost[usable], kind="stable")]
     say(f"{plan.encoder.name}: measuring its speed for {MEASURE_S:.0f} s")
@@ -187,12 +186,3 @@ def _expected_seconds(plan: ExtractionPlan, features: Sequence[FeatureEstimate])
         plan.extractor.encode(plan.utterances(sample), layers)
         speeds.append(float(cost[sample].sum()) / (time.perf_counter() - began))
     return share_left * float(cost[usable].sum()) / median(speeds)
-
-
-def _cost(plan: ExtractionPlan) -> NDArray[np.float64]:
-    """Cost of each utterance: padded seconds of audio, or tokens."""
-    if plan.encoder.kind == "text":
-        return plan.rows.lengths.astype(np.float64)
-    seconds = plan.num_samples / SAMPLING_RATE_HZ
-    window_s = plan.encoder.provenance().get("window_s")
-    return np.ceil(seconds / window_s) * window_s if window_s else seconds

@@ -1,10 +1,10 @@
 """Shards as tasks of a Dask cluster: what travels to a worker, and what it does there.
 
 How it works: the calling process lays the group down in the store, and hands out one task for
-each pending shard. A task names the encoder, the group and the utterances by paths that every
-machine sees; no audio and no activations travel. A worker loads the encoder and opens the group
-once, keeps both for the tasks to come, and commits the shard itself, under the same locks as any
-other process. What comes back are counts.
+each pending shard, the longest first. A task names the encoder, the group and the utterances by
+paths that every machine sees; no audio and no activations travel. A worker loads the encoder and
+opens the group once, keeps both for the tasks to come, and commits the shard itself, under the same
+locks as any other process. What comes back are counts.
 
 What must never happen: a worker with other weights than the caller's (its digest is compared), or
 a kept encoder or group that belongs to an earlier call (both are looked up by digest); two tasks
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tokser.encoders import SpeechEncoder, TextEncoder
 from tokser.errors import StoreMismatchError
+from tokser.extraction.cost import longest_first, utterance_costs
 from tokser.extraction.encoder_spec import EncoderSpec
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.feature_specs import FeatureSpecs
@@ -95,7 +96,8 @@ def run_on_workers(
     )
     model = digest_of(plan.encoder.provenance())
     task = partial(ShardTask, plan.encoder_spec, model, plan.extractor.specs, address)
-    tasks = (task(shard, utterances_of(shard)) for shard in pending)
+    shards = longest_first(utterance_costs(plan), group.layout, pending)
+    tasks = (task(shard, utterances_of(shard)) for shard in shards)
     for done, progress in workers.map(compute_shard, tasks):
         if progress.shard is None:
             reporter.done_elsewhere(len(done.utterances.ids))

@@ -13,7 +13,15 @@ from tokser.store.schema import GroupAttributes
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["cells", "changed_rows", "columns_read", "parse_manifest", "same_cells", "table_text"]
+__all__ = [
+    "cells",
+    "changed_rows",
+    "columns_read",
+    "ids_of",
+    "parse_manifest",
+    "same_cells",
+    "table_text",
+]
 
 _COUNTS = ("num_samples", "sampling_rate_hz")
 _NUMBERS = {
@@ -35,6 +43,15 @@ def parse_manifest(text: str, dataset: str = "") -> "pd.DataFrame":
         if column in table:
             table[column] = pd.to_numeric(table[column])
     return table.set_index("id")
+
+
+def ids_of(text: str) -> list[str]:
+    """Read the ids of a manifest's CSV text alone; the rest of a large one would fill memory."""
+    import pandas as pd
+
+    return list(
+        pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False, usecols=["id"])["id"]
+    )
 
 
 def cells(text: str) -> "pd.DataFrame":

@@ -37,7 +37,7 @@ from tokser.store.schema import (
     not_a_store,
     require_names,
 )
-from tokser.store.table import parse_manifest
+from tokser.store.table import ids_of
 from tokser.store.versions import compare_tables, write_version
 from tokser.store.write_documents import write_root
 
@@ -73,7 +73,7 @@ class StoreWriter:
     ) -> None:
         self.path = str(path)
         self._manifest_text, self._may_grow = manifest_text, may_grow
-        self._ids = [str(name) for name in parse_manifest(manifest_text).index]
+        self._ids = ids_of(manifest_text)
         self._wanted = RootAttributes(
             dataset=dataset,
             root=root,

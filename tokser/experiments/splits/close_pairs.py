@@ -90,10 +90,11 @@ def find_close_pairs(
             floor, lefts = nearest - _ROUNDING, range(top, len(units), block)
             compare = partial(_compare, units, bounding, floor, block, top)
             for left, pairs in zip(lefts, pool.map(compare, lefts), strict=True):
-                is_found = pairs[2] >= least
-                nearest = max(nearest, float(pairs[2][~is_found].max(initial=-1.0)))
+                first, second, cosines = pairs
+                found = cosines >= least
+                nearest = max(nearest, float(cosines[~found].max(initial=-1.0)))
                 num_rows = min(block, len(units) - top) if left == lefts[-1] else 0
-                yield ClosePairs(*(values[is_found] for values in pairs), nearest, num_rows)
+                yield ClosePairs(first[found], second[found], cosines[found], nearest, num_rows)
 
 
 def _compare(
