@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-labels bench-learn bench-heads bench-heads-scores bench-logreg bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-gpu bench-store bench-pretrain bench-labels bench-learn bench-heads bench-heads-scores bench-logreg bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -89,6 +89,9 @@ bench-trainers: install ## Measure the grid's compiled trainer against the batch
 
 bench-extract: install ## Measure extraction against the bare encoder and usual scripts, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_extract.py docs/benchmarks.md
+
+bench-gpu: install ## Measure everything on one GPU within eight minutes, write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_gpu.py docs/benchmarks.md
 
 bench-store: $(BENCH_VENV)/.installed ## Measure the store against every peer, write docs/benchmarks.md
 	$(BENCH_VENV)/bin/python tests/benchmarks/bench_store.py docs/benchmarks.md
