@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-gpu bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -93,6 +93,9 @@ bench-trainers: install ## Measure the grid's compiled trainer against the batch
 bench-extract: install ## Measure extraction against the bare encoder and usual scripts, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_extract.py docs/benchmarks.md
 
+bench-gpu: install ## Measure everything on one GPU within eight minutes, write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_gpu.py docs/benchmarks.md
+
 bench-store: $(BENCH_VENV)/.installed ## Measure the store against every peer, write docs/benchmarks.md
 	$(BENCH_VENV)/bin/python tests/benchmarks/bench_store.py docs/benchmarks.md
 
@@ -123,8 +126,8 @@ bench-load: install ## Measure work beside busy processes against quiet, write d
 bench-labels: install ## Plant label errors in real EmoDB, look for them, write docs/doubtful-labels.md
 	$(BIN)/python tests/benchmarks/bench_labels.py docs/doubtful-labels.md
 
-bench-learn: install ## Measure which aligners listen, on real activations, write docs/listening.md
-	$(BIN)/python tests/benchmarks/bench_learn.py docs/listening.md
+bench-learn: install ## Measure which aligners listen, on real activations, write docs/attention-metrics.md
+	$(BIN)/python tests/benchmarks/bench_learn.py docs/attention-metrics.md
 
 bench-audit: install ## Measure which planted copies and speakers the audit finds, write docs/statistics.md
 	$(BIN)/python tests/benchmarks/bench_audit.py docs/statistics.md

@@ -15,7 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import extract_gpu
 import extract_predict
 import extract_probe
 import numpy as np
@@ -83,7 +82,6 @@ def measure(folder: Path) -> tuple[Figures, str]:
         _memory(folder / "memory", wavs, whisper),
         _dask(folder / "dask", wavs, whisper),
         extract_predict.measure(folder / "predict", wavs, MIXED, ROUNDS),
-        *extract_gpu.measure(folder / "gpu", wavs),
     ]
     figures = {name: value for found, _ in parts for name, value in found.items()}
     return figures, "\n\n".join([_preamble(), *(text for _, text in parts)])

@@ -86,9 +86,9 @@ class Bench:
         mismatched = dict(zip(self.dev, np.roll(self.dev, 1).tolist(), strict=True))
         return Batches(self.pairs, self.train, mismatched, self.settings(**changes))
 
-    def mean_batch(self) -> list[str]:
+    def mean_batch(self, **changes: object) -> list[str]:
         """Return the utterances of the batch whose step multiplies and adds as much as the mean."""
-        plan = self.batches().plan(0)
+        plan = self.batches(**changes).plan(0)
         work = np.array(
             [
                 step_gflop(
@@ -176,7 +176,8 @@ def train_once(bench: Bench, data: Batches, settings: PretrainSettings, watch: C
         made = training._trainer
         training._trainer = partial(_with, made, watch)
         try:
-            training.train(module, data, history, settings, device=torch.device("cpu"))
+            device = torch.device(settings.device)
+            training.train(module, data, history, settings, device=device)
         finally:
             training._trainer = made
 
@@ -187,7 +188,7 @@ def _with(made: Callable, watch: Callback, *args: object) -> object:
     return trainer
 
 
-class _Held(Batches):
+class Held(Batches):
     """The same steps, on one batch that lies in memory."""
 
     held: Batch
@@ -205,7 +206,7 @@ def store_and_memory(bench: Bench, precision: str, **changes: object) -> tuple[f
     """Return seconds of a step from the store, and of one on a batch in memory: medians."""
     settings = bench.settings(precision=precision, **changes)
     mismatched = dict(zip(bench.dev, bench.dev[::-1], strict=True))
-    held = _Held(bench.pairs, bench.train, mismatched, settings)
+    held = Held(bench.pairs, bench.train, mismatched, settings)
     held.held = bench.pairs.gather(bench.mean_batch())
     seconds: dict[str, list[float]] = {"store": [], "memory": []}
     for turn in range(1 + ROUNDS):

@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -15,7 +16,14 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-__all__ = ["mixed_lengths", "recordings", "wavlm_base", "whisper_of_size", "whole_windows"]
+__all__ = [
+    "mixed_lengths",
+    "noise_windows",
+    "recordings",
+    "wavlm_base",
+    "wavlm_of_size",
+    "whisper_of_size",
+]
 
 RATE_HZ = 16_000
 _VERSIONS = "abcdefghijklmnopqrstuvwxyz"
@@ -43,9 +51,17 @@ def mixed_lengths(wavs: Path, folder: Path, number: int) -> Path:
     return _in_a_row(wavs, folder, rng.uniform(1, 15, number).tolist())
 
 
-def whole_windows(wavs: Path, folder: Path, number: int) -> Path:
-    """Lay out an EmoDB whose recordings, real ones in a row, last 30 s."""
-    return _in_a_row(wavs, folder, [30.0] * number)
+def noise_windows(folder: Path, number: int, seconds: float = 30.0) -> Path:
+    """Lay out an EmoDB of so many recordings of noise, all of one length."""
+    (folder / "wav").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    speakers, texts = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16"), ("a01", "b02")
+    names = itertools.product(speakers, texts, "FWNTALE", _VERSIONS)
+    for speaker, text, emotion, version in itertools.islice(names, number):
+        samples = rng.normal(0, 0.1, int(seconds * RATE_HZ)).astype(np.float32)
+        target = folder / "wav" / f"{speaker}{text}{emotion}{version}.wav"
+        soundfile.write(target, samples, RATE_HZ)
+    return folder
 
 
 def _in_a_row(wavs: Path, folder: Path, seconds: list[float]) -> Path:
@@ -61,8 +77,13 @@ def _in_a_row(wavs: Path, folder: Path, seconds: list[float]) -> Path:
 
 def wavlm_base(folder: Path) -> Path:
     """Save a WavLM-base of full size with random weights."""
+    return wavlm_of_size(folder)
+
+
+def wavlm_of_size(folder: Path, **config: Any) -> Path:
+    """Save a WavLM of some size, base by default, with random weights."""
     torch.manual_seed(0)
-    WavLMModel(WavLMConfig()).save_pretrained(folder)
+    WavLMModel(WavLMConfig(**config)).save_pretrained(folder)
     Wav2Vec2FeatureExtractor(do_normalize=False, return_attention_mask=False).save_pretrained(
         folder
     )

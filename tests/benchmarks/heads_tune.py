@@ -36,7 +36,8 @@ class Rows:
     """A stored layer in memory, fp16 as a store has it."""
 
     def __init__(self, name: str, rows: dict[str, np.ndarray]) -> None:
-        self.name, self.rows, self.ids, self.dim = name, rows, list(rows), 768
+        self.name, self.rows, self.ids = name, rows, list(rows)
+        self.dim = next(iter(rows.values())).shape[1]
         self.lengths = pd.Series({one: len(own) for one, own in rows.items()})
 
     def __getitem__(self, utterance: str) -> np.ndarray:
@@ -60,8 +61,8 @@ def tune_vs_audio(rounds: int = 3) -> dict[str, float]:
         torch.manual_seed(0)
         WavLMModel(WavLMConfig()).save_pretrained(folder)
         Wav2Vec2FeatureExtractor().save_pretrained(folder)
-        stored = _stored_epoch(folder, waveforms)
-        audio = _audio_epoch(folder, waveforms)
+        stored = stored_epoch(folder, waveforms)
+        audio = audio_epoch(folder, waveforms)
         seconds: dict[str, list[float]] = {"tune_s": [], "audio_s": []}
         for _ in range(rounds):
             for name, epoch in (("tune_s", stored), ("audio_s", audio)):
@@ -72,20 +73,33 @@ def tune_vs_audio(rounds: int = 3) -> dict[str, float]:
     return {"tune_vs_audio": best["audio_s"] / best["tune_s"], **best}
 
 
-def _stored_epoch(folder: Path, waveforms: list[np.ndarray]) -> Any:
-    encoder: Any = load_encoder(str(folder), revision=None, device=torch.device("cpu"))
-    rows = [encoder.encode([one], [FIRST])[0][FIRST].astype(np.float16) for one in waveforms]
-    ids = [f"u{number}" for number in range(NUM)]
-    source = f"wavlm-base/layer-{FIRST}"
-    told = {"dataset": "d", "store": "", "source": source, "out": folder, "batch_size": BATCH}
+def stored_epoch(
+    folder: Path,
+    waveforms: list[np.ndarray],
+    *,
+    first: int = FIRST,
+    batch: int = BATCH,
+    device: str = "cpu",
+    precision: str = "fp32",
+) -> Any:
+    """Return what trains an epoch of the blocks above a layer, from rows that are ready."""
+    where = torch.device(device)
+    encoder: Any = load_encoder(str(folder), revision=None, device=where)
+    rows = [encoder.encode([one], [first])[0][first].astype(np.float16) for one in waveforms]
+    ids = [f"u{number}" for number in range(len(waveforms))]
+    source = f"{folder.name}/layer-{first}"
+    told = {"dataset": "d", "store": "", "source": source, "out": folder, "batch_size": batch}
+    told |= {"device": device, "precision": precision}
     settings = TuneSettings.parse({**told, "heads": ("mean-std",), "epochs": 100}, where="bench")
-    module = encoder.upper_blocks(FIRST)
+    module = encoder.upper_blocks(first)
     blocks = EncoderBlocks(module, source, {n: f"layer-{n}" for n in module.layers}, "")
-    target = pd.Series([f"c{number % CLASSES}" for number in range(NUM)], index=ids)
+    target = pd.Series([f"c{number % CLASSES}" for number in range(len(ids))], index=ids)
+    stored = Rows(source, dict(zip(ids, rows, strict=True)))
     data = TrainingData(
         *(Classification(), pd.DataFrame(index=ids), target),
         *((Split("all", tuple(ids), tuple(ids[:1]), tuple(ids[:1]), ""),), settings.grid, 0),
-        frames=(TermFrames((Rows(source, dict(zip(ids, rows, strict=True))),)),),
+        frames=(TermFrames((stored,), device=device),),
+        device=device,
     )
     head = TunedHead("mean-std", blocks, settings, "", {})
     fold = frame_fold(data, 0)
@@ -93,19 +107,28 @@ def _stored_epoch(folder: Path, waveforms: list[np.ndarray]) -> Any:
     return lambda: run.train_epoch(1)
 
 
-def _audio_epoch(folder: Path, waveforms: list[np.ndarray]) -> Any:
-    model: Any = WavLMModel.from_pretrained(folder).requires_grad_(False).eval()
-    model.encoder.layers[FIRST:].requires_grad_(True)
-    output = nn.Linear(2 * 768, CLASSES)
-    trained = [*model.encoder.layers[FIRST:].parameters(), *output.parameters()]
+def audio_epoch(
+    folder: Path,
+    waveforms: list[np.ndarray],
+    *,
+    first: int = FIRST,
+    batch: int = BATCH,
+    device: str = "cpu",
+) -> Any:
+    """Return what trains an epoch of the same blocks in transformers' model, from waveforms."""
+    model: Any = WavLMModel.from_pretrained(folder).requires_grad_(False).eval().to(device)
+    model.encoder.layers[first:].requires_grad_(True)
+    output = nn.Linear(2 * model.config.hidden_size, CLASSES, device=device)
+    trained = [*model.encoder.layers[first:].parameters(), *output.parameters()]
     optimiser = torch.optim.AdamW(trained, lr=1e-4)
-    audio, target = torch.from_numpy(np.stack(waveforms)), torch.arange(NUM) % CLASSES
+    audio = torch.from_numpy(np.stack(waveforms)).to(device)
+    target = torch.arange(len(waveforms), device=device) % CLASSES
 
     def epoch() -> None:
-        for first in range(0, NUM, BATCH):
-            states = model(audio[first : first + BATCH]).last_hidden_state
+        for begin in range(0, len(waveforms), batch):
+            states = model(audio[begin : begin + batch]).last_hidden_state
             pooled = torch.cat([states.mean(dim=1), states.std(dim=1)], dim=-1)
-            loss = functional.cross_entropy(output(pooled), target[first : first + BATCH])
+            loss = functional.cross_entropy(output(pooled), target[begin : begin + batch])
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             optimiser.step()
