@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-labels bench-learn bench-heads bench-heads-scores bench-logreg bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-trainers bench-extract bench-store bench-pretrain bench-labels bench-learn bench-heads bench-heads-scores bench-logreg bench-journey bench-audit bench-coverage bench-emodb demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -110,6 +110,9 @@ bench-heads-scores: install ## Score real EmoDB with every head over frames, wri
 
 bench-logreg: install ## Measure logistic regression beside scikit-learn, and one more experiment, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_logreg.py docs/benchmarks.md
+
+bench-journey: install ## Measure whole journeys by the clock: wavs to page, one more experiment, start-up, demo; write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_journey.py docs/benchmarks.md
 
 bench-labels: install ## Plant label errors in real EmoDB, look for them, write docs/doubtful-labels.md
 	$(BIN)/python tests/benchmarks/bench_labels.py docs/doubtful-labels.md
