@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-gpu bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-gpu bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-journey bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -122,6 +122,8 @@ bench-logreg: install ## Measure logistic regression beside scikit-learn, and on
 
 bench-load: install ## Measure work beside busy processes against quiet, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_load.py docs/benchmarks.md
+bench-journey: install ## Measure whole journeys by the clock: wavs to page, one more experiment, start-up, demo; write docs/benchmarks.md
+	$(BIN)/python tests/benchmarks/bench_journey.py docs/benchmarks.md
 
 bench-labels: install ## Plant label errors in real EmoDB, look for them, write docs/doubtful-labels.md
 	$(BIN)/python tests/benchmarks/bench_labels.py docs/doubtful-labels.md

@@ -1,5 +1,8 @@
+import gc
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -18,11 +21,26 @@ def test_few_kernels_are_kept_unless_the_user_says_otherwise(monkeypatch):
 
 
 def test_the_process_is_left_as_it_was_also_after_an_error():
-    before = dict(os.environ), signal.getsignal(signal.SIGTERM), LOGGER.level, LOGGER.handlers
+    before = state()
     with pytest.raises(ZeroDivisionError), own_process():
         _ = 1 / 0
-    after = dict(os.environ), signal.getsignal(signal.SIGTERM), LOGGER.level, LOGGER.handlers
-    assert after == before
+    assert state() == before
+
+
+def state():
+    mine = dict(os.environ), signal.getsignal(signal.SIGTERM), gc.get_threshold()
+    return *mine, LOGGER.level, LOGGER.handlers
+
+
+def test_a_command_collects_garbage_less_often_and_not_at_its_end():
+    code = (
+        "import atexit, gc, sys\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 0))\n"
+        "from tokser.cli.process import own_process\n"
+        "with own_process(): print(gc.get_threshold()[0] > 700)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_bars_need_a_terminal():

@@ -51,6 +51,30 @@ def test_no_module_imports_itself_by_way_of_others():
     TopologicalSorter(imports).prepare()  # raises CycleError, which names the cycle
 
 
+def imported_by(command: str) -> tuple[int, set[str]]:
+    code = (
+        "import atexit, sys; from tokser.cli import main; "
+        "atexit.register(lambda: print(*sys.modules)); main(sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", code, *command.split()]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return done.returncode, set(done.stdout.splitlines()[-1].split())
+
+
+def test_a_command_loads_its_own_settings_alone():
+    code, found = imported_by("pool --help")
+    assert code == 0
+    assert "tokser.config.pool" in found
+    assert not found & {"tokser.config.tune", "tokser.config.grid", "yaml"}
+
+
+@pytest.mark.parametrize("command", ["classify --dataset x --protocol y", "regress --dataset x"])
+def test_a_wrong_call_is_refused_before_a_stage_is_loaded(command: str):
+    code, found = imported_by(f"{command} --seeds 0")
+    assert code == 2
+    assert not {name.partition(".")[0] for name in found} & set(HEAVY)
+
+
 def test_help_loads_no_command_and_no_settings():
     found = loaded_after("from tokser.cli import main; main(['--help'], standalone_mode=False)")
     assert not found & {"pydantic", "rich", "yaml"}

@@ -72,8 +72,8 @@ def pretrain(
 
     name = Path(str(given["store"]).rstrip("/")).stem
     given.setdefault("out", workspace_or_default(workspace) / "runs" / name)
-    settings = PretrainSettings.parse(given, where="tokser pretrain")
+    wanted = PretrainSettings.parse(given, where="tokser pretrain")
     from tokser.stages.pretrain import pretrain as run
 
-    out = run(settings)
+    out = run(wanted)
     tell(f"aligner -> {out}")

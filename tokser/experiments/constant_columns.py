@@ -1,12 +1,12 @@
 """Columns that a training part leaves constant, said once for each feature and protocol."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tokser.experiments.dataset import Functionals
 from tokser.experiments.splits.protocols import Split
-from tokser.functionals.standardise import fit_by_id
+from tokser.functionals.standardise import Standardiser
 from tokser.progress import say
 
 __all__ = ["ConstantColumns"]
@@ -18,22 +18,24 @@ class ConstantColumns:
     def __init__(self) -> None:
         self._said: set[tuple[str, str]] = set()
 
-    def say(self, functionals: Functionals, protocol: str, folds: Sequence[Split]) -> None:
+    def say(
+        self,
+        functionals: Functionals,
+        protocol: str,
+        folds: Sequence[Split],
+        scaling: Callable[[Sequence[str]], Standardiser],
+    ) -> None:
         """Say how many columns of each term are constant, unless it has been said.
 
         Args:
             functionals: What is trained on.
             protocol: Name of the splits.
             folds: The splits.
+            scaling: Learns means and scales of functionals from some utterances.
         """
         if all((name, protocol) in self._said for name in functionals.widths):
             return
-        constant = np.stack(
-            [
-                fit_by_id(functionals.values, functionals.rounding, split.train).is_constant
-                for split in folds
-            ]
-        )
+        constant = np.stack([scaling(split.train).is_constant for split in folds])
         first = 0
         for name, width in functionals.widths.items():
             counts = constant[:, first : first + width].sum(axis=1)

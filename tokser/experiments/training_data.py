@@ -83,8 +83,11 @@ class TrainingData:
         return self._values.of(ids)
 
     def targets(self, ids: Sequence[str]) -> Known:
-        """Return targets by id."""
-        return self.target.loc[list(ids)]
+        """Return targets by id, not to be changed; each part is looked up once."""
+        key = tuple(ids)
+        if key not in self._known:
+            self._known[key] = self.target.loc[list(key)]
+        return self._known[key]
 
     @functools.cached_property
     def _values(self) -> RowsById:
@@ -93,6 +96,10 @@ class TrainingData:
     @functools.cached_property
     def _errors(self) -> RowsById | None:
         return None if self.rounding is None else RowsById(self.rounding)
+
+    @functools.cached_property
+    def _known(self) -> dict[tuple[str, ...], Known]:
+        return {}
 
     @functools.cached_property
     def _scalings(self) -> dict[tuple[str, ...], Standardiser]:

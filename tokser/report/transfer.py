@@ -2,13 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from tokser.report.svg import Drawing
 from tokser.report.table import Cell, Column, ColumnGroup, Number, Table
 from tokser.report.tasks import Metric
-from tokser.report.transfer_figure import heat_map
+
+if TYPE_CHECKING:
+    from tokser.report.svg import Drawing
+else:
+    Drawing = Any  # matplotlib is imported where a matrix is drawn
 
 __all__ = [
     "Matrix",
@@ -102,6 +106,8 @@ def matrix_table(matrix: Matrix, name: str, title: str) -> Table:
 
 def matrix_figure(matrix: Matrix, title: str) -> Drawing:
     """Draw a matrix as a heat map."""
+    from tokser.report.transfer_figure import heat_map
+
     numbers = [[matrix.number(row, column) for column in matrix.columns] for row in matrix.rows]
     return heat_map(
         f"{title}: {matrix.label}", matrix.rows, matrix.columns, numbers, chance=matrix.chance

@@ -2,7 +2,7 @@
 
 import io
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -86,7 +86,7 @@ def write_recordings(recordings: Sequence[Recording], *, description: str) -> No
                 bar.advance()
 
 
-def _spoken(recordings: Sequence[Recording]) -> Iterator[_Sound]:
+def _spoken(recordings: Sequence[Recording]) -> Generator[_Sound, None, None]:
     """Speak in a thread of its own, some utterances ahead of what resamples and writes them."""
     waiting: deque[Future[_Sound]] = deque()
     with ThreadPoolExecutor(1, thread_name_prefix="tokser-speak") as speaker:
