@@ -20,6 +20,7 @@ from tokser.config.probe import ProbeSettings
 from tokser.config.report import ReportSettings
 from tokser.config.scaling import ScalingSettings
 from tokser.config.segment import SegmentSettings
+from tokser.config.sharing import PullSettings, PushSettings
 from tokser.config.similarity import SimilaritySettings
 from tokser.config.transcribe import TranscribeSettings
 from tokser.config.transfer import TransferSettings
@@ -45,6 +46,8 @@ __all__ = [
     "PredictSettings",
     "PretrainSettings",
     "ProbeSettings",
+    "PullSettings",
+    "PushSettings",
     "QueriesName",
     "Rate",
     "RegressSettings",
