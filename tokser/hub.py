@@ -249,7 +249,7 @@ def _upload_failures() -> Iterator[None]:
 @contextmanager
 def _silent() -> Iterator[None]:
     """Hide the hub's own bars: the caller has one."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,

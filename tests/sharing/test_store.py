@@ -26,7 +26,6 @@ from tokser.store.lookup_layer import LookupLayer
 from tokser.store.remote_objects import RemoteObjects
 
 pytestmark = [
-    pytest.mark.slow,
     # huggingface_hub uploads in a way that its HTTP library calls outdated
     pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
 ]

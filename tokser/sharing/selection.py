@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tokser.errors import SettingsError, list_some
 from tokser.store.backend import Backend
@@ -45,7 +45,7 @@ class StorePart:
             without_places: Leave out folders of this machine: where recordings and models were.
         """
         written = _Written()
-        backend: Any = ZarrBackend(written)
+        backend = ZarrBackend(cast(Any, written))  # it writes two documents, and nothing else
         root = self.root.model_copy(update={"root": ""}) if without_places else self.root
         write_root(backend, root)
         for place, group in self.groups.items():
