@@ -36,7 +36,7 @@ _MARKERS = {
         *("report/test_doubtful_browser.py", "consistency/test_site_browser.py"),
     ),
     "slow": (
-        *("stages", "regressions", "testing", "corpora/download", "experiments/heads"),
+        *("stages", "regressions", "testing", "corpora/download", "experiments/heads", "sharing"),
         *("corpora/test_completeness.py", "encoders/test_conformance.py"),
         *("encoders/test_published.py", "extraction/test_functionals_only.py"),
         *("encoders/test_generic.py", "encoders/test_opensmile.py"),

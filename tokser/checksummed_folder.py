@@ -1,8 +1,7 @@
 """Checksummed folders: `SHA256SUMS` has the digest of every file, and is checked when it is read.
 
-The index has the form of `sha256sum`, so `sha256sum --check SHA256SUMS` checks a folder without
-tokser; its first line, a comment, holds the digest of the rest. Names are relative: a folder may be
-copied and moved. Files that are not in the index (the user's own, logs) are no concern of it.
+Names in the index are relative: a folder may be copied and moved. Files that are not in the index
+(the user's own, logs) are no concern of it.
 
 A file is written before the index says so. Where one takes the place of another, the index names
 both digests meanwhile: a process may be killed at any time, and what is there is whole.
@@ -10,28 +9,17 @@ both digests meanwhile: a process may be killed at any time, and what is there i
 
 import errno
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
+from tokser.checksum_index import INDEX, ChecksumIndex
 from tokser.durable import sha256_of_file, sync_to_disk, write_atomically
 from tokser.errors import DamagedFileError, InputError
 
 __all__ = ["INDEX", "ChecksummedFolder"]
 
-INDEX = "SHA256SUMS"
 _WITNESS = "begun.json"
 """File that mentions the index from the beginning, so that a lost index is noticed."""
-_HEADER = re.compile(r"# tokser, made of (\w*), sha256 of the lines below: (\w{64})")
-_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
-
-
-class _Index(NamedTuple):
-    """What the index says: what the folder is made of, and digests by name, several meanwhile."""
-
-    made_of: str
-    digests: dict[str, tuple[str, ...]]
 
 
 class ChecksummedFolder:
@@ -64,7 +52,7 @@ class ChecksummedFolder:
 
     def begin(self, made_of: str) -> None:
         """Begin an index without files, in place of another one."""
-        self._write(_Index(made_of, {}))
+        self._write(ChecksumIndex(made_of, {}))
 
     def put(self, files: Mapping[str, bytes]) -> None:
         """Write files, by name, and their digests.
@@ -164,32 +152,22 @@ class ChecksummedFolder:
         after = {name: (digest,) for name, digest in digests.items()}
         self._write(index._replace(digests=index.digests | after))
 
-    def _current(self) -> _Index:
+    def _current(self) -> ChecksumIndex:
         """Return the index; an empty one where there is none yet."""
-        return self._read() if (self.folder / INDEX).exists() else _Index("", {})
+        return self._read() if (self.folder / INDEX).exists() else ChecksumIndex("", {})
 
-    def _write(self, index: _Index) -> None:
-        lines = [f"{d}  {name}\n" for name in sorted(index.digests) for d in index.digests[name]]
-        rest = "".join(lines).encode()
-        digest = hashlib.sha256(index.made_of.encode() + rest).hexdigest()
-        header = f"# tokser, made of {index.made_of}, sha256 of the lines below: {digest}\n"
+    def _write(self, index: ChecksumIndex) -> None:
         _make_way(self.folder / INDEX)
-        write_atomically(self.folder / INDEX, header.encode() + rest)
+        write_atomically(self.folder / INDEX, index.to_bytes())
 
-    def _read(self) -> _Index:
+    def _read(self) -> ChecksumIndex:
         path = self.folder / INDEX
         try:
-            header, _, rest = path.read_bytes().partition(b"\n")
+            return ChecksumIndex.from_bytes(path.read_bytes())
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise _damaged_index(path, error.strerror or str(error)) from error
-        found = _HEADER.fullmatch(header.decode(errors="replace"))
-        if not found or hashlib.sha256(found[1].encode() + rest).hexdigest() != found[2]:
-            raise _damaged_index(path, "another text")
-        digests: dict[str, tuple[str, ...]] = {}
-        for line in rest.decode().splitlines():
-            if parts := _LINE.fullmatch(line):
-                digests[parts[2]] = (*digests.get(parts[2], ()), parts[1])
-        return _Index(found[1], digests)
+        except ValueError as error:
+            raise _damaged_index(path, str(error)) from error
 
 
 def _fault(path: Path, wanted: tuple[str, ...]) -> str:

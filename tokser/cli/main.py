@@ -50,6 +50,8 @@ _COMMANDS = {
     "compare-results": "Show what results folders differ in, and whether their scores do.",
     "run": "Run a declared pipeline, skipping what is done.",
     "store": "Look into a store, check it, repair it, change it, copy it.",
+    "push": "Share a store or a model: on the hub, in a bucket, or in a folder.",
+    "pull": "Fetch a shared store or model, or some of its features.",
     "compare": "Show how much features of STORE_A and STORE_B differ.",
 }
 """Commands in the order in which data flows, each in the file of its name, with the first sentence

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tokser.config.report import ReportSettings
     from tokser.config.scaling import ScalingSettings
     from tokser.config.segment import SegmentSettings
+    from tokser.config.sharing import PullSettings, PushSettings
     from tokser.config.similarity import SimilaritySettings
     from tokser.config.transcribe import TranscribeSettings
     from tokser.config.transfer import TransferSettings
@@ -50,6 +51,8 @@ __all__ = [
     "PredictSettings",
     "PretrainSettings",
     "ProbeSettings",
+    "PullSettings",
+    "PushSettings",
     "QueriesName",
     "Rate",
     "RegressSettings",
@@ -84,6 +87,8 @@ _HOMES = {
     "PredictSettings": "predict",
     "PretrainSettings": "pretrain",
     "ProbeSettings": "probe",
+    "PullSettings": "sharing",
+    "PushSettings": "sharing",
     "QueriesName": "values",
     "Rate": "values",
     "RegressSettings": "experiments",

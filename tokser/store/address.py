@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tokser.errors import MissingInputError, SettingsError
+from tokser.hub import SCHEME as HUB_SCHEME
 from tokser.store.backend import Backend
 from tokser.store.objects import LocalObjects
 from tokser.store.schema import not_a_store
@@ -44,6 +45,10 @@ def backend_at(address: str) -> Backend:
             got="the suffix of HDF5",
             remedy="HDF5 stores are local folders: use a name that ends in .zarr.",
         )
+    if address.startswith(HUB_SCHEME):
+        from tokser.store.hub_objects import HubObjects
+
+        return ZarrBackend(HubObjects(address))
     from tokser.store.remote_objects import RemoteObjects
 
     return ZarrBackend(RemoteObjects(address))
@@ -77,7 +82,7 @@ def existing_backend(address: str) -> Backend:
 def _refuse_lost_slash(address: str) -> None:
     """Refuse `s3:/bucket/x`, which is what `Path` makes of a URL."""
     scheme, found, rest = address.partition(":/")
-    if found and scheme.lower() in ("s3", "s3a", "gs", "az", "abfs", "http", "https"):
+    if found and scheme.lower() in ("s3", "s3a", "gs", "az", "abfs", "http", "https", "hf"):
         raise SettingsError(
             address,
             expected=f"a URL with two slashes, {scheme}://{rest}",

@@ -11,6 +11,7 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 
 from tokser.errors import CorruptStoreError, RunError
+from tokser.store.hub_objects import HubObjects
 from tokser.store.layout import Layout
 from tokser.store.objects import LocalObjects, Objects, regular_size
 from tokser.store.remote_objects import RemoteObjects
@@ -55,6 +56,8 @@ def _zarr_store(objects: Objects) -> ZarrStore:
         return _RemoteStore(objects)
     if isinstance(objects, LocalObjects):
         return _LocalStore(objects.folder)
+    if isinstance(objects, HubObjects):
+        return _HubStore(objects)
     raise TypeError(f"no Zarr store over {type(objects).__name__}")
 
 
@@ -69,6 +72,28 @@ class _LocalStore(zarr.storage.LocalStore):
     ) -> Buffer | None:
         """Read a file, or some bytes of it; `CorruptStoreError` if it is something else."""
         regular_size(str(self.root / key))
+        return await super().get(key, prototype, byte_range)
+
+
+class _HubStore(_LocalStore):
+    """What zarr-python reads in a repository of the hub: files of its cache, fetched first."""
+
+    def __init__(self, objects: HubObjects) -> None:
+        root = objects.local_path("zarr.json")
+        if root is None:
+            raise FileNotFoundError(objects.address)
+        super().__init__(root.parent, read_only=True)
+        self._objects = objects
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Read a file, or some bytes of it; None if there is none."""
+        if self._objects.local_path(key) is None:
+            return None
         return await super().get(key, prototype, byte_range)
 
 

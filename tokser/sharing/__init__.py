@@ -1,0 +1,1 @@
+"""Stores and models shared: pushed to the hub, a bucket or a folder, and pulled from there."""
