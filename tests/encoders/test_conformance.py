@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from transformers import AutoFeatureExtractor, AutoModel, AutoTokenizer, WhisperModel
 
 from tokser.corpora.manifest import Manifest
+from tokser.device import keep_to_one_thread, one_thread
 from tokser.encoders import SpeechEncoder, TextEncoder, bert, load_encoder, wav2vec2
 from tokser.encoders.base import precision_of
 from tokser.encoders.batch_shapes import fixed_shape_batches
@@ -230,6 +232,28 @@ def test_all_layers_come_out_of_one_forward(tiny, name):
     assert len(batches) == 1
     if name in TEXT:
         assert encoder._model.get_input_embeddings().weight.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", [*SPEECH, *TEXT])
+def test_encoders_that_take_threads_compute_the_same_in_them(tiny, name):
+    encoder = load(tiny, name)
+    takes_threads = getattr(encoder, "takes_threads", lambda: False)()
+    assert takes_threads == (name in WHISPER)  # others keep state of a forward in their modules
+    if not takes_threads:
+        return
+    given = [encoder.prepare([noise(4_000 + 900 * place, place)]) for place in range(24)]
+    layers = parse_layers(encoder, "all")
+
+    def compute(prepared):
+        return encoder.forward(prepared, layers).fetch()[0]
+
+    with one_thread():
+        alone = [compute(one) for one in given]
+    with ThreadPoolExecutor(4, initializer=keep_to_one_thread) as pool:
+        together = list(pool.map(compute, given))
+    for one, other in zip(alone, together, strict=True):
+        for layer in layers:
+            np.testing.assert_array_equal(one[layer], other[layer])
 
 
 @pytest.mark.parametrize("name", [*SPEECH, *TEXT])

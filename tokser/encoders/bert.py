@@ -69,10 +69,6 @@ class BertTextEncoder:
         if self._family in _COUNT_FROM_PADDING:
             self.max_tokens -= int(config.pad_token_id) + 1
 
-    def takes_threads(self) -> bool:
-        """Load the weights, and return whether threads may compute a batch each at a time."""
-        return self._model is not None and self._arithmetic.device.type == "cpu"
-
     @functools.cached_property
     def _model(self) -> Any:
         model_class, options = _CLASSES[self._family]

@@ -73,10 +73,6 @@ class Wav2Vec2SpeechEncoder:
         self._hop = math.prod(self._strides)
         self._normaliser = load_normaliser(checkpoint)
 
-    def takes_threads(self) -> bool:
-        """Load the weights, and return whether threads may compute a batch each at a time."""
-        return self._model is not None and self._arithmetic.device.type == "cpu"
-
     @functools.cached_property
     def _model(self) -> Any:
         # Masks serve training alone; not every checkpoint has the weights for them.
