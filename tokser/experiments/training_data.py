@@ -84,7 +84,11 @@ class TrainingData:
 
     def targets(self, ids: Sequence[str]) -> Known:
         """Return targets by id."""
-        return self.target.loc[list(ids)]
+        return self.target.take([self._places[name] for name in ids])
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return {str(name): place for place, name in enumerate(self.target.index)}
 
     @functools.cached_property
     def _values(self) -> RowsById:

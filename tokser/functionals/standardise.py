@@ -1,6 +1,5 @@
 """Scaling of functionals to mean 0 and standard deviation 1, learnt from training data only."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Num
 
-__all__ = ["Standardiser", "fit_by_id", "standardise_by_speaker"]
+__all__ = ["Standardiser", "standardise_by_speaker"]
 
 _FLOAT32 = 2.0**-24
 """Unit roundoff of float32, in which functionals are held."""
@@ -66,21 +65,6 @@ class Standardiser:
         scaled: np.ndarray = values - self.mean
         scaled /= self.scale
         return scaled.astype(np.float32)
-
-
-def fit_by_id(
-    table: pd.DataFrame, rounding: pd.DataFrame | None, ids: Sequence[str]
-) -> Standardiser:
-    """Learn means and scales from some utterances of a table.
-
-    Args:
-        table: Functionals, [utterances, features], index = id.
-        rounding: Of the table, the same index and columns; see `Standardiser.fit`.
-        ids: The training part.
-    """
-    train_ids = list(ids)
-    errors = None if rounding is None else rounding.loc[train_ids].to_numpy()
-    return Standardiser.fit(table.loc[train_ids].to_numpy(), errors)
 
 
 def standardise_by_speaker(
