@@ -24,7 +24,7 @@ from rich.markdown import Markdown
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from tokser.experiments.logistic_regression import fit_estimator
+from tokser.experiments.heads.logistic_fit import fit_labels
 from tokser.functionals.standardise import Standardiser
 from tokser.store import open_store
 
@@ -81,7 +81,7 @@ def main() -> int:
             ours, default, equal = _compared(problem)
             shape = " x ".join(f"{number:,}" for number in problem.train.shape)
             size = f"{name}, {shape}, {len(set(problem.labels))} classes"
-            rows += [[f"{size}: the solver of probes", *_cells(ours)]]
+            rows += [[f"{size}: logreg", *_cells(ours)]]
             rows += [[f"{size}: scikit-learn, its default", *_cells(default)]]
             rows += [[f"{size}: scikit-learn, as accurate", *_cells(equal)]]
             key = name.split("'")[0].lower()
@@ -150,7 +150,7 @@ def _compared(problem: Problem) -> tuple[Measured, Measured, Measured]:
         found = model.predict_proba(problem.test.astype(np.float64))
         return Measured(float(np.median(seconds)), float(np.abs(found - wanted).max()))
 
-    ours = measured(lambda: fit_estimator(LogisticRegression(), problem.train, problem.labels))
+    ours = measured(lambda: fit_labels(problem.train, problem.labels))
     default = measured(
         lambda: LogisticRegression(max_iter=50_000).fit(problem.train, problem.labels)
     )

@@ -69,15 +69,16 @@ def test_rows_weighted_by_shares_are_as_good_as_repeated_ones(planted):
     votes = table[[f"label_{c}" for c in CLASSES]].astype(int).to_numpy()
     values = functionals.to_numpy()
     part = Part(values, votes / 5.0, CLASSES)
-    model = LogisticRegression(C=1.0, max_iter=5_000, tol=1e-8)
-    (found,) = fit_shares(model, is_balanced=False, train=part)
+    (found,) = fit_shares(part, penalty=1.0, is_balanced=False)
     rows, labels = [], []
     for own, row in zip(votes, values, strict=True):
         for count, name in zip(own, CLASSES, strict=True):
             rows += [row] * count
             labels += [name] * count
     # Five rows for each utterance: a fifth of C keeps the same weight of the penalty.
-    peer = LogisticRegression(C=1.0 / 5, max_iter=5_000, tol=1e-8).fit(np.stack(rows), labels)
+    peer = LogisticRegression(C=1.0 / 5, max_iter=5_000, tol=1e-8).fit(
+        np.stack(rows).astype(float), labels
+    )
     np.testing.assert_allclose(found.coef_, peer.coef_, atol=1e-4)
 
 

@@ -6,7 +6,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from tokser.experiments import logistic_regression
-from tokser.experiments.logistic_regression import LogisticRows, fit_estimator
+from tokser.experiments.heads.logistic_fit import fit_labels
+from tokser.experiments.logistic_regression import LogisticRows
 
 
 def made(num=60, dim=20, num_classes=3, seed=0):
@@ -33,9 +34,9 @@ def reference(values, labels, **options):
 def test_probabilities_are_those_of_scikit_learn(shape, num_classes, weight):
     values, labels = made(*shape, num_classes)
     others = np.random.default_rng(1).normal(size=(50, shape[1])).astype(np.float32)
-    for penalty in (1e-3, 1.0, 10.0):
+    for penalty in (1e-3, 1.0, 100.0):
         expected = reference(values, labels, C=penalty, class_weight=weight)
-        found = fit_estimator(LogisticRegression(C=penalty, class_weight=weight), values, labels)
+        found = fit_labels(values, labels, penalty=penalty, is_balanced=weight is not None)
         assert found.classes_.tolist() == expected.classes_.tolist()
         assert found.coef_.shape == expected.coef_.shape
         assert found.intercept_.shape == expected.intercept_.shape
@@ -52,7 +53,7 @@ def test_values_far_from_zero_and_large_do():
     values = 1_000 + 50 * values
     others = 1_000 + 50 * np.random.default_rng(1).normal(size=(50, 20))
     expected = reference((values - 1_000) / 50, labels)
-    found = fit_estimator(LogisticRegression(C=1 / 2_500), values.astype(np.float64), labels)
+    found = fit_labels(values.astype(np.float64), labels, penalty=1 / 2_500)
     np.testing.assert_allclose(
         found.predict_proba(others), expected.predict_proba((others - 1_000) / 50), atol=1e-4
     )
@@ -64,7 +65,7 @@ def test_few_rows_and_few_columns_do(shape):
     values = rng.normal(size=shape)
     labels = np.arange(shape[0]) % 2
     expected = reference(values, labels)
-    found = fit_estimator(LogisticRegression(), values, labels)
+    found = fit_labels(values, labels)
     np.testing.assert_allclose(
         found.predict_proba(values), expected.predict_proba(values), atol=1e-5
     )
@@ -72,7 +73,7 @@ def test_few_rows_and_few_columns_do(shape):
 
 def test_columns_that_say_nothing_leave_the_frequencies():
     labels = np.array(list("aaab"))
-    found = fit_estimator(LogisticRegression(), np.zeros((4, 3), np.float32), labels)
+    found = fit_labels(np.zeros((4, 3), np.float32), labels)
     np.testing.assert_allclose(found.predict_proba(np.ones((1, 3))), [[0.75, 0.25]], atol=1e-5)
     assert not found.coef_.any()
 
@@ -91,18 +92,60 @@ def test_one_class_alone_has_no_coefficients():
     assert not found.weights.any()
 
 
+@pytest.mark.parametrize("shape", [(60, 200), (300, 20)], ids=["wide", "tall"])
+def test_rows_that_a_plane_separates_do(shape):
+    values, labels = made(*shape)
+    values[:, 2] = 8 * (labels == "c2") + values[:, 2]
+    values[:, 3] = 8 * (labels == "c1") + values[:, 3]
+    others = np.random.default_rng(1).normal(size=(50, shape[1]))
+    for penalty in (1.0, 1_000.0):
+        found = fit_labels(values.astype(np.float64), labels, penalty=penalty)
+        assert (found.predict(values) == labels).all()
+        expected = reference(values, labels, C=penalty)
+        np.testing.assert_allclose(
+            found.predict_proba(others), expected.predict_proba(others), atol=1e-4
+        )
+
+
+def test_products_without_the_whole_matrix_are_the_same(monkeypatch):
+    values, labels = made(90, 60)
+    numbers = np.unique(labels, return_inverse=True)[1]
+    expected = LogisticRows(values).fit(numbers, 3, penalty=1.0)
+    whole = logistic_regression._Gram.__init__
+
+    def without(self, rows):
+        whole(self, rows)
+        self._whole = None
+
+    monkeypatch.setattr(logistic_regression._Gram, "__init__", without)
+    found = LogisticRows(values).fit(numbers, 3, penalty=1.0)
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-5)
+
+
+def test_shares_count_as_rows_of_each_class_do():
+    values, labels = made()
+    numbers = np.unique(labels, return_inverse=True)[1]
+    shares = np.random.default_rng(0).dirichlet(np.ones(3), 60).T
+    shares[numbers, np.arange(60)] += 1
+    found = LogisticRows(values).fit_shares(shares, penalty=1.0)
+    expected = LogisticRows(np.repeat(values, 3, axis=0)).fit(
+        np.tile(np.arange(3), 60), 3, penalty=1.0, importance=shares.T.ravel()
+    )
+    np.testing.assert_allclose(found.weights, expected.weights, atol=1e-4)
+
+
 def test_faulty_input_is_refused():
     values, labels = made()
     with pytest.raises(ValueError, match="two classes or more are needed"):
-        fit_estimator(LogisticRegression(), values, ["a"] * 60)
+        fit_labels(values, ["a"] * 60)
     values[3, 3] = np.nan
     with pytest.raises(ValueError, match="finite values are needed"):
-        fit_estimator(LogisticRegression(), values, labels)
+        fit_labels(values, labels)
 
 
 def test_a_solver_that_runs_out_of_steps_says_so(monkeypatch, caplog):
     monkeypatch.setattr(logistic_regression, "_MOST_STEPS", 2)
     values, labels = made()
     with caplog.at_level(logging.WARNING, "tokser"):
-        fit_estimator(LogisticRegression(), values, labels)
+        fit_labels(values, labels)
     assert "a step still changes logits by" in caplog.text

@@ -1,12 +1,10 @@
 """Columns that a training part leaves constant, said once for each feature and protocol."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tokser.experiments.dataset import Functionals
-from tokser.experiments.splits.protocols import Split
-from tokser.functionals.standardise import Standardiser
+from tokser.experiments.training_data import TrainingData
 from tokser.progress import say
 
 __all__ = ["ConstantColumns"]
@@ -18,26 +16,19 @@ class ConstantColumns:
     def __init__(self) -> None:
         self._said: set[tuple[str, str]] = set()
 
-    def say(
-        self,
-        functionals: Functionals,
-        protocol: str,
-        folds: Sequence[Split],
-        scaling: Callable[[Sequence[str]], Standardiser],
-    ) -> None:
+    def say(self, data: TrainingData, widths: Mapping[str, int], protocol: str) -> None:
         """Say how many columns of each term are constant, unless it has been said.
 
         Args:
-            functionals: What is trained on.
+            data: What is trained on; its scalings are measured here, and used again by heads.
+            widths: Columns of each term, in order.
             protocol: Name of the splits.
-            folds: The splits.
-            scaling: Learns means and scales of functionals from some utterances.
         """
-        if all((name, protocol) in self._said for name in functionals.widths):
+        if all((name, protocol) in self._said for name in widths):
             return
-        constant = np.stack([scaling(split.train).is_constant for split in folds])
+        constant = np.stack([data.scaling(split.train).is_constant for split in data.splits])
         first = 0
-        for name, width in functionals.widths.items():
+        for name, width in widths.items():
             counts = constant[:, first : first + width].sum(axis=1)
             first += width
             if counts.any() and (name, protocol) not in self._said:

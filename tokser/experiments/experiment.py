@@ -233,12 +233,11 @@ class _Runner:
 
         head = self._heads[unit.head]
         functionals, frames, *_ = self._read(self._early[unit.features], head)
-        splits = self._splits(unit)
         data = TrainingData(
             task=self._dataset.task,
             functionals=functionals.values,
             target=self._dataset.target(unit.target),
-            splits=splits,
+            splits=self._splits(unit),
             grid=settings.grid,
             seed=unit.seed,
             device=self._device,
@@ -247,7 +246,7 @@ class _Runner:
             frame_heads=settings.frame_heads,
             name=f"{unit.protocol}-seed-{unit.seed}",
         )
-        self._constant.say(functionals, unit.protocol, splits, data.scaling)
+        self._constant.say(data, functionals.widths, unit.protocol)
         how: dict[str, Any] = {"refit": settings.refit, "on_models": on_models}
         how |= {"workers": self._workers, "predicts_dev": self._with_dev}
         if len(units) > 1:

@@ -86,8 +86,12 @@ class TrainingData:
         """Return targets by id, not to be changed; each part is looked up once."""
         key = tuple(ids)
         if key not in self._known:
-            self._known[key] = self.target.loc[list(key)]
+            self._known[key] = self.target.take([self._places[name] for name in key])
         return self._known[key]
+
+    @functools.cached_property
+    def _places(self) -> dict[str, int]:
+        return {str(name): place for place, name in enumerate(self.target.index)}
 
     @functools.cached_property
     def _values(self) -> RowsById:

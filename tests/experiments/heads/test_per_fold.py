@@ -68,8 +68,9 @@ def test_logistic_regression_is_that_of_scikit_learn(corpus):
     ).predictions.set_index("id")
     for split in corpus.splits:
         values, labels = corpus.part([*split.train, *split.dev])
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5_000))
-        expected = model.fit(values, labels).predict_proba(corpus.part(split.test)[0])
+        model = make_pipeline(StandardScaler(), LogisticRegression(tol=1e-8, max_iter=5_000))
+        wide = values.astype(np.float64)
+        expected = model.fit(wide, labels).predict_proba(corpus.part(split.test)[0])
         mine = found.loc[list(split.test)].filter(like="probability_")
         np.testing.assert_allclose(mine, expected, atol=1e-4)
     assert evaluated == [(split.fold, {"C": 1.0}) for split in corpus.splits]

@@ -5,34 +5,33 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
+from tokser.experiments.heads.logistic_fit import fit_rows
 from tokser.experiments.heads.per_fold import Part
 from tokser.experiments.heads.trained_coefficients import TrainedCoefficients
+from tokser.experiments.logistic_regression import LogisticRows
 
 __all__ = ["PerClassLogistic", "TrainedPerClassLogistic", "fit_per_class", "fit_shares"]
 
 
-def fit_shares(model: LogisticRegression, *, is_balanced: bool, train: Part) -> Iterator[Any]:
-    """Fit shares: a row for each utterance and class that was chosen, weighted by its share.
-
-    sum_ic s_ic (-log p_ic) is the loss of these rows, and the cross-entropy of the shares: the same
-    function of the coefficients. So this is cross-entropy on shares, and nothing near it.
+def fit_shares(train: Part, *, penalty: float, is_balanced: bool) -> Iterator[Any]:
+    """Fit shares: cross-entropy on them is what the solver minimises.
 
     Args:
-        model: Not fitted yet.
-        is_balanced: Whether a class weighs n / (classes * sum of its shares).
         train: What it is fitted on.
+        penalty: C.
+        is_balanced: Whether a class weighs n / (classes * sum of its shares).
     """
     from tokser.experiments.heads.losses import LOSSES  # imports torch
 
     shares = train.target.astype(np.float64)
-    rows, columns = np.nonzero(shares > 0)
     loss = LOSSES["cross-entropy on shares"]
-    importance = loss.importance(shares, shares.shape[1], is_balanced=is_balanced)
-    weights = shares[rows, columns] * importance[columns]
-    names = np.asarray(train.classes, dtype=object)[columns]
-    yield model.fit(train.values[rows], names, sample_weight=weights)
+    weights = loss.importance(shares, shares.shape[1], is_balanced=is_balanced)
+    counted = (shares * weights).T
+    occurs = counted.any(axis=1)
+    names = np.asarray(train.classes, dtype=object)[occurs]
+    rows = LogisticRows(train.values)
+    yield fit_rows(rows, train.values.dtype, names, counted[occurs], penalty)
 
 
 class PerClassLogistic:
@@ -59,25 +58,27 @@ class PerClassLogistic:
         return np.asarray(expit(values @ self.coef_.T + self.intercept_))
 
 
-def fit_per_class(
-    model: LogisticRegression, *, is_balanced: bool, train: Part
-) -> Iterator[PerClassLogistic]:
+def fit_per_class(train: Part, *, penalty: float, is_balanced: bool) -> Iterator[PerClassLogistic]:
     """Fit one model for each class.
 
     Args:
-        model: Not fitted yet.
-        is_balanced: Whether presence and absence of a class weigh the same.
         train: What it is fitted on.
+        penalty: C.
+        is_balanced: Whether presence and absence of a class weigh the same.
     """
-    options = model.get_params() | {"class_weight": "balanced" if is_balanced else None}
+    rows = LogisticRows(train.values)
     present = train.target > 0
     coefficients = np.zeros((present.shape[1], train.values.shape[1]))
     intercepts = np.zeros(present.shape[1])
     for place, own in enumerate(present.T):
         count = float(own.sum())
         if 0 < count < len(own):
-            fitted = LogisticRegression(**options).fit(train.values, own)
-            coefficients[place], intercepts[place] = fitted.coef_[0], fitted.intercept_[0]
+            shares = np.stack([~own, own]).astype(np.float64)
+            if is_balanced:
+                shares *= len(own) / (2 * shares.sum(axis=1, keepdims=True))
+            found = rows.fit_shares(shares, penalty=penalty)
+            coefficients[place] = found.weights[1] - found.weights[0]
+            intercepts[place] = found.intercepts[1] - found.intercepts[0]
         else:
             intercepts[place] = np.log((count + 0.5) / (len(own) - count + 0.5))
     yield PerClassLogistic(train.classes, coefficients, intercepts)

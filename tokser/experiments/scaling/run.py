@@ -20,11 +20,9 @@ from tokser.experiments.dataset import (
 )
 from tokser.experiments.evaluations import open_ledger, restore_ledger
 from tokser.experiments.feature_expressions import Early, Late, parse
-from tokser.experiments.heads.logreg import LogisticHead
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.regression import Regression
-from tokser.experiments.scaling.logistic import SpannedLogistic
 from tokser.experiments.scaling.sizes import find_sizes
 from tokser.experiments.scaling.subsets import Subset, draw_subsets, require_two_classes
 from tokser.experiments.scaling.train import SubsetTrainer
@@ -74,8 +72,6 @@ def run_scaling(settings: ScalingSettings, out: Path) -> Trained:
     expressions = _sums_of_features(store, task, settings, experiment)
     name = experiment.heads[0]
     head = find_head(name, task, settings.head_grid)
-    if isinstance(head, LogisticHead) and task.loss == "cross-entropy":
-        head = SpannedLogistic()
     head.require_settings(settings.grid)
     reads_frames = require_suited(store, expressions, {name: head}, task.loss)
     inputs = identities(store, expressions, experiment, reads_frames=reads_frames)
