@@ -5,8 +5,9 @@ command; a line and a unit stand under each field, and are what `--help` shows. 
 when it is asked for: a command needs its own settings alone.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tokser.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tokser.config.align import AlignSettings
@@ -105,14 +106,4 @@ _HOMES = {
 }
 """Where a name is defined."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,9 @@ reads one; `StoreWriter` plans, resumes and commits. A name is imported when it 
 reading a store loads neither pandas nor the libraries of its format before it needs them.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tokser.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tokser.store.address import is_remote, store_name
@@ -91,14 +92,4 @@ _HOMES = {
 }
 """Where a name is defined."""
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

@@ -4,8 +4,9 @@ Everything is small, is made without a download, and has the same bytes on every
 `tokser demo` and tests use it.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tokser.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from tokser.testing.corpora.emodb import write_emodb
@@ -40,20 +41,20 @@ __all__ = [
     "write_reproduction_material",
 ]
 
-_MODULES = {
+_HOMES = {
     "build_demo_encoders": "demo_material",
+    "build_tiny_bert": "encoders",
+    "build_tiny_text": "encoders",
+    "build_tiny_transcriber": "encoders",
+    "build_tiny_wav2vec2": "encoders",
+    "build_tiny_wavlm": "encoders",
+    "build_tiny_whisper": "encoders",
     "write_demo_corpora": "demo_material",
     "write_emodb": "corpora.emodb",
     "write_iemocap": "corpora.iemocap",
     "write_librispeech": "corpora.librispeech",
     "write_reproduction_material": "demo_material",
 }
-"""Where each name is defined, unless it is in `encoders`."""
+"""Where a name is defined; transformers, which encoders need, takes seconds to import."""
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is used: transformers takes seconds."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_MODULES.get(name, 'encoders')}")
-    return getattr(module, name)
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)
