@@ -5,6 +5,7 @@ import sys
 from importlib.util import find_spec
 
 import numpy as np
+
 import tokser
 from tokser.errors import MissingPackageError
 from tokser.store import FeatureSpec, GroupPlan, StoreWriter
@@ -44,7 +45,7 @@ def main(path: str) -> None:
     try:
         tokser.classify(store)
     except MissingPackageError as error:
-        print(error)
+        sys.stdout.write(f"{error}\n")
     else:
         sys.exit("tokser.classify: expected a word about the extra that it needs, got none.")
 
