@@ -24,7 +24,7 @@ LARGE_SPEECH ?= whisper-large/layer-32
 SYNTHETIC ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-gpu bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-journey bench-labels bench-learn bench-audit docs images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
+.PHONY: help install requirements corpora-page test-corpora format lint types layers test test-fast test-faults bench bench-grid bench-scale bench-trainers bench-extract bench-gpu bench-store bench-reads bench-pretrain bench-coverage bench-emodb bench-heads bench-heads-scores bench-logreg bench-load bench-journey bench-labels bench-learn bench-audit docs dist images demo extract-librispeech reproduce-emodb reproduce-iemocap reproduce-table3 synthetic-material clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-20s %s\n", $$1, $$2}'
@@ -145,6 +145,10 @@ docs: install ## Build the documentation site in build/site, without a network
 	rm -rf build/site
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees --fresh-env --builder html docs build/site
 	@echo "build/site/index.html"
+
+dist: install ## Build the source distribution and the wheel in dist/, without a network
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
 
 images: install ## Draw the pictures of README.md and docs/ from real EmoDB; needs Chromium and TOKSER_TEST_DATA
 	$(BIN)/python docs/_site/pictures.py

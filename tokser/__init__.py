@@ -130,12 +130,19 @@ def open_store(path: str | Path) -> "Store":
 
 def __getattr__(name: str) -> Any:
     if name in _PACKAGES:
-        return import_module(f"{__name__}.{name}")
+        return _imported(name, name)
     if name in _HOMES:
-        found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        found = getattr(_imported(_HOMES[name], name), name)
         globals()[name] = found
         return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _imported(home: str, name: str) -> Any:
+    from tokser.missing_packages import missing_packages_named  # not by `import tokser`
+
+    with missing_packages_named(name):
+        return import_module(f"{__name__}.{home}")
 
 
 def __dir__() -> list[str]:

@@ -21,9 +21,12 @@ class _CallablePackage(ModuleType):
 
     @property
     def _function(self) -> Callable[..., Any]:
-        function: Callable[..., Any] = getattr(
-            import_module(self.__function_home__), self.__name__.rpartition(".")[2]
-        )
+        from tokser.missing_packages import missing_packages_named  # only a call needs it
+
+        name = self.__name__.rpartition(".")[2]
+        with missing_packages_named(name):
+            home = import_module(self.__function_home__)
+        function: Callable[..., Any] = getattr(home, name)
         return function
 
     @property

@@ -91,6 +91,8 @@ def test_the_source_distribution_holds_what_the_wheel_is_made_of(built):
         names = {name.partition("/")[2] for name in file.getnames()}
     assert {"pyproject.toml", "README.md", "LICENSE", "Makefile", "requirements.txt"} <= names
     assert {f"pipelines/{name}" for name in PIPELINES} <= names
+    assert {f"data_manifests/{name}" for name in KNOWN} <= names
+    assert not [name for name in names if name.startswith(("tests/", ".ci/", ".github/"))]
 
 
 def test_the_installed_command_helps_and_the_module_too(installed, tmp_path):

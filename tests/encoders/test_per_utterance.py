@@ -1,3 +1,6 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 import torch
 from hypothesis import given
@@ -37,3 +40,17 @@ def test_time_may_be_the_last_axis_and_sums_stay_fp32(lengths):
     assert found.shape == (2, 4, 3)
     assert found.dtype == torch.float32
     assert bool(found[1, :, 2].any()) == (lengths[1] == 8)
+
+
+def test_threads_share_a_module_but_not_their_lengths():
+    part = PerUtterance(MeanOverTime(), time=1)
+    both_have_said_it = Barrier(2, timeout=60)
+
+    def batch(lengths):
+        part.lengths = lengths
+        both_have_said_it.wait()
+        return part(torch.ones(len(lengths), max(lengths), 3)).shape
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(batch, ([9, 7], [4, 3, 2]))
+    assert (first, second) == ((2, 9, 3), (3, 4, 3))

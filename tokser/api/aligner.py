@@ -12,6 +12,7 @@ from tokser.api.stores import AnyStore, address_of, folder_beside, opened
 from tokser.config import AlignSettings, PretrainSettings
 from tokser.config.keywords import settings_from
 from tokser.errors import MissingInputError
+from tokser.missing_packages import names_missing_packages
 from tokser.notebook import table_html, without_widgets
 from tokser.progress import say
 from tokser.provenance import STAMP_NAME
@@ -83,6 +84,7 @@ class Run:
         return table_html(caption, headings, rows, right=range(1, len(headings)))
 
 
+@names_missing_packages
 def pretrain(
     store: AnyStore,
     *,
@@ -128,6 +130,7 @@ def pretrain(
     return Run(run(settings))
 
 
+@names_missing_packages
 def align(store: AnyStore, checkpoint: Run | str | Path, **options: Unpack[AlignOptions]) -> str:
     """Apply a trained aligner to a store that has the features which it was trained on.
 

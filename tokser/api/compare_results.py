@@ -5,11 +5,13 @@ from typing import Any
 
 from tokser.config import CompareResultsSettings
 from tokser.config.keywords import settings_from
+from tokser.missing_packages import names_missing_packages
 from tokser.report.compare_results.compare import CompareResults
 
 __all__ = ["compare_results"]
 
 
+@names_missing_packages
 def compare_results(*results: Any, out: str | Path | None = None, **options: Any) -> CompareResults:
     """Compare the settings and scores of several results of one corpus.
 

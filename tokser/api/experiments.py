@@ -12,6 +12,7 @@ from tokser.config.keywords import settings_from
 from tokser.experiments.dataset import ExperimentSettings, identities, read_expressions
 from tokser.experiments.experiment import stamp_of
 from tokser.experiments.task import Task
+from tokser.missing_packages import names_missing_packages
 from tokser.progress import say
 from tokser.stages.classify import classify as run_classify
 from tokser.stages.classify import task_of as classify_task
@@ -24,6 +25,7 @@ __all__ = ["classify", "regress"]
 _UNNAMED = "unnamed"
 
 
+@names_missing_packages
 def classify(
     store: AnyStore | Sequence[AnyStore],
     *,
@@ -65,6 +67,7 @@ def classify(
     return Results(run_classify(_placed(classify_task(settings), settings, there)))
 
 
+@names_missing_packages
 def regress(
     store: AnyStore | Sequence[AnyStore],
     *,

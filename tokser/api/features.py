@@ -9,6 +9,7 @@ from tokser.api.stores import AnyStore, address_of, opened
 from tokser.config import ExtractSettings, PoolSettings
 from tokser.config.keywords import settings_from
 from tokser.errors import list_some
+from tokser.missing_packages import names_missing_packages
 from tokser.notebook import without_widgets
 from tokser.progress import warn
 from tokser.store import Store, open_store
@@ -16,6 +17,7 @@ from tokser.store import Store, open_store
 __all__ = ["extract", "pool"]
 
 
+@names_missing_packages
 def extract(
     dataset: str,
     *,
@@ -69,6 +71,7 @@ def extract(
     return opened(store) if isinstance(store, Store) else open_store(done.store)
 
 
+@names_missing_packages
 def pool(
     store: AnyStore, *, features: str | Sequence[str] | None = None, **options: Unpack[PoolOptions]
 ) -> Store:

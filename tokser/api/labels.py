@@ -8,12 +8,14 @@ from tokser.api.stores import AnyStore, address_of
 from tokser.config import LabelsSettings, RelabelSettings
 from tokser.config.keywords import settings_from
 from tokser.experiments.doubtful_labels.audit import LabelAudit
+from tokser.missing_packages import names_missing_packages
 from tokser.stages.labels import labels as run_labels
 from tokser.stages.relabel import relabel as run_relabel
 
 __all__ = ["labels", "relabel"]
 
 
+@names_missing_packages
 def labels(
     store: AnyStore | None = None,
     *,
@@ -58,6 +60,7 @@ def labels(
     return run_labels(settings_from(LabelsSettings, keywords, where="tokser.labels"))
 
 
+@names_missing_packages
 def relabel(
     decisions: str | Path,
     *,

@@ -20,6 +20,7 @@ from tokser.experiments.models.calibration import Calibration
 from tokser.experiments.models.folder import load_model as read_model
 from tokser.experiments.models.folder import save_model, types_within
 from tokser.experiments.models.model import Estimate, Model
+from tokser.missing_packages import names_missing_packages
 from tokser.notebook import table_html, without_widgets
 from tokser.progress import say, warn
 from tokser.provenance import Stamp, digest_of
@@ -89,6 +90,7 @@ class TrainedModel:
         folder = self._model.estimate.results if self._model.estimate else ""
         return Results(folder) if folder and Path(folder).is_dir() else None
 
+    @names_missing_packages
     def predict(
         self, inputs: AnyStore | Sequence[str | Path], **options: Unpack[PredictOptions]
     ) -> pd.DataFrame:
@@ -125,6 +127,7 @@ class TrainedModel:
         found.table.attrs["quarantined"] = found.quarantined
         return found.table
 
+    @names_missing_packages
     def timeline(
         self, recording: str | Path, *, window: float, hop: float | None = None, **options: Any
     ) -> "Timeline":
@@ -233,6 +236,7 @@ class Timeline:
         return f"{self._model.dataset}, {self._model.features}"
 
 
+@names_missing_packages
 def fit(
     store: AnyStore,
     *,
@@ -279,6 +283,7 @@ def fit(
     return load_model(made, trusted=types_within(made))
 
 
+@names_missing_packages
 def load_model(folder: str | Path, *, trusted: Sequence[str] = ()) -> TrainedModel:
     """Open a model folder that `tokser.fit`, `tokser fit` or `classify --save-models` wrote.
 

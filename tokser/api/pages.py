@@ -7,10 +7,12 @@ from typing import Any, Unpack
 from tokser.api.options import ReportOptions
 from tokser.config import ReportSettings
 from tokser.config.keywords import settings_from
+from tokser.missing_packages import names_missing_packages
 
 __all__ = ["report"]
 
 
+@names_missing_packages
 def report(
     *results: Any,
     out: str | Path | None = None,

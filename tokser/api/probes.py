@@ -10,12 +10,14 @@ from tokser.api.options import ProbeOptions, SimilarityOptions
 from tokser.api.stores import AnyStore, address_of
 from tokser.config import ProbeSettings, SimilaritySettings
 from tokser.config.keywords import settings_from
+from tokser.missing_packages import names_missing_packages
 from tokser.stages.probe import probe as run_probe
 from tokser.stages.similarity import similarity as run_similarity
 
 __all__ = ["probe", "similarity"]
 
 
+@names_missing_packages
 def probe(
     store: AnyStore,
     *,
@@ -58,6 +60,7 @@ def probe(
     return run_probe(settings_from(ProbeSettings, keywords, where="tokser.probe"))
 
 
+@names_missing_packages
 def similarity(
     store: AnyStore,
     *,

@@ -15,6 +15,7 @@ from tokser.errors import MissingInputError, SettingsError, list_some
 from tokser.experiments.calibration.tables import CALIBRATION, COVERAGE, RELIABILITY, RISK
 from tokser.experiments.fairness.tables import gaps_table, groups_table
 from tokser.experiments.results import LABELS, TRANSFER, Table, TaskTables, tables_in
+from tokser.missing_packages import names_missing_packages
 from tokser.provenance import STAMP_NAME
 from tokser.report.inputs import uniform
 from tokser.report.layers import LayerCurve, find_layer_curves
@@ -29,6 +30,7 @@ __all__ = ["Results", "load_results"]
 _PARTS = ("train", "dev", "test")
 
 
+@names_missing_packages
 def load_results(folder: str | Path) -> "Results":
     """Open a folder that `tokser.classify`, `tokser.regress` or their commands wrote.
 

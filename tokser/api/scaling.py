@@ -9,11 +9,13 @@ from tokser.api.stores import AnyStore, address_of
 from tokser.config import ScalingSettings
 from tokser.config.keywords import settings_from
 from tokser.experiments.scaling.score import ScalingTables
+from tokser.missing_packages import names_missing_packages
 from tokser.stages.scaling import scaling as run_scaling
 
 __all__ = ["scaling"]
 
 
+@names_missing_packages
 def scaling(
     store: AnyStore,
     *,

@@ -6,12 +6,14 @@ from typing import Any, Unpack
 from tokser.api.options import TranscribeOptions
 from tokser.config import TranscribeSettings
 from tokser.config.keywords import settings_from
+from tokser.missing_packages import names_missing_packages
 from tokser.stages.transcribe import Transcription
 from tokser.stages.transcribe import transcribe as run_transcribe
 
 __all__ = ["transcribe"]
 
 
+@names_missing_packages
 def transcribe(
     manifest: str | Path,
     *,

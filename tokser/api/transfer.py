@@ -10,6 +10,7 @@ from tokser.api.stores import AnyStore, addresses_of, folder_beside, joined
 from tokser.config import TransferSettings
 from tokser.config.keywords import settings_from
 from tokser.experiments.joined_store import require_several
+from tokser.missing_packages import names_missing_packages
 from tokser.progress import say
 from tokser.provenance import Stamp
 from tokser.stages.transfer import transfer as run_transfer
@@ -17,6 +18,7 @@ from tokser.stages.transfer import transfer as run_transfer
 __all__ = ["transfer"]
 
 
+@names_missing_packages
 def transfer(
     stores: Sequence[AnyStore],
     *,

@@ -79,6 +79,11 @@ def reports_errors(command: Command) -> Command:
         except ImportError as error:
             if (error.name or "").startswith("tokser"):  # a bug of our own
                 raise
+            from tokser.missing_packages import missing_package  # slow to import
+
+            missing = missing_package(error, command.__name__)
+            if missing is not None:
+                _exit(missing.exit_code, str(missing))
             _exit(2, _broken_installation(error))
         except OSError as error:
             if error.errno is None and _is_of_loader(error):

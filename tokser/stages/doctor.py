@@ -14,6 +14,7 @@ from tokser.corpora.completeness import completeness
 from tokser.corpora.declared.registered import registered_corpora
 from tokser.corpora.registry import declaration_of, find_corpora
 from tokser.errors import CorpusError
+from tokser.missing_packages import extra_of, extras, is_installed
 from tokser.provenance import versions
 from tokser.stages.encoders import registered_encoders
 from tokser.threads import num_threads
@@ -56,6 +57,7 @@ def doctor(workspace: Path, corpora: Sequence[Path] = ()) -> list[Finding]:
     return [
         Finding("Python", "ok", sys.version.split()[0]),
         *_packages(),
+        _extras(),
         _torchaudio(),
         _synthesiser(),
         *_registered(),
@@ -70,10 +72,26 @@ def _packages() -> Iterator[Finding]:
     for package, version in versions().items():
         if package == "python":
             continue
-        if version == "not installed":
+        extra = extra_of(package, "train")
+        if version == "not installed" and extra:
+            yield Finding(package, "note", version, f"pip install 'tokser[{extra}]'")
+        elif version == "not installed":
             yield Finding(package, "error", version, f"pip install {package}")
         else:
             yield Finding(package, "ok", version)
+
+
+def _extras() -> Finding:
+    """Extras of tokser of which a package is not installed."""
+    lacking = {
+        extra: sorted(p for p in all_of if not is_installed(p))
+        for extra, all_of in extras().items()
+    }
+    lacks_some = [extra for extra, lacks in lacking.items() if lacks and extra != "all"]
+    if not lacks_some:
+        return Finding("extras", "ok", "all are installed")
+    detail = f"not installed: {', '.join(lacks_some)}"
+    return Finding("extras", "note", detail, "pip install 'tokser[all]', or those that you need")
 
 
 def _torchaudio() -> Finding:
@@ -81,8 +99,9 @@ def _torchaudio() -> Finding:
     what = "torch and torchaudio"
     try:
         torch, torchaudio = metadata.version("torch"), metadata.version("torchaudio")
-    except metadata.PackageNotFoundError as error:
-        return Finding(what, "error", str(error), "pip install torch torchaudio")
+    except metadata.PackageNotFoundError:
+        got = "not both there; extraction needs them"
+        return Finding(what, "note", got, "pip install 'tokser[features]'")
     for package in ("torch", "torchaudio"):
         try:
             importlib.import_module(package)
