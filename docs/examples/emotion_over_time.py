@@ -37,7 +37,7 @@ def model_without(store: tokser.Store, given: argparse.Namespace) -> tokser.Trai
     )
     kept = pd.read_csv(results.folder / "models" / "models.csv", dtype=str)
     (folder,) = kept.loc[kept["fold"] == given.speaker, "folder"]
-    return tokser.load_model(results.folder / "models" / folder)
+    return tokser.load_model(results.folder / folder)
 
 
 def join(utterances: pd.DataFrame, root: Path, out: Path) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 Shows: the same utterances, the same head, and up to five ways to cut them into folds, each of
     which tests every utterance once: at random (parts share speakers and sentences), with
     near-duplicates kept together, sentences out (speakers are shared), one speaker out (sentences
-    are shared), and both out. All train on equally many. What a leak is worth is the paired
+    are shared), and both out. All train on equally many,
+    drawn anew for each seed. What a leak is worth is the paired
     difference from the folds without it, with its 95 % interval and test over speakers. Beside
     each score stands what the audit says is shared.
 Needs: a pooled store of an acted corpus: speakers, and sentences that several of them say.
@@ -49,18 +50,18 @@ def dealt(groups: pd.Series, number: int, seed: int) -> pd.Series:
 def designs(utterances: pd.DataFrame, alike: pd.Series, num_groups: int, seed: int) -> dict:
     """Return folds by design, all with equally many to train on; dev is drawn from these."""
     each = pd.Series(range(len(utterances)), index=utterances.index)
-    speaker, sentence = utterances["speaker"], sentences_of(utterances)
-    group = dealt(sentence, num_groups, seed)
+    speaker, sentence = utterances["speaker"], dealt(sentences_of(utterances), num_groups, seed)
     by = {"random": [dealt(each, NUM_FOLDS, seed)]}
     if alike.nunique() < len(alike):
-        by["random, duplicates together"] = [dealt(alike, NUM_FOLDS, seed)]
-    by |= {"sentences out": [group], "speaker out": [speaker], "both out": [speaker, group]}
+        by["duplicates together"] = [dealt(alike, NUM_FOLDS, seed)]
+    by |= {"sentences out": [sentence], "speaker out": [speaker], "both out": [speaker, sentence]}
     found = {name: list(folds_by(keys)) for name, keys in by.items()}
     smallest = min(len(fold["train"]) for folds in found.values() for fold in folds)
     for folds in found.values():
         for place, fold in enumerate(folds):
             draw = np.random.default_rng([seed, place])
             fold["train"] = sorted(draw.choice(fold["train"], smallest, replace=False).tolist())
+            fold["seed"] = seed
     return found
 
 
@@ -81,27 +82,23 @@ def score(store: tokser.Store, given: argparse.Namespace) -> tuple[pd.DataFrame,
     """Score every design; return scores with what is shared, and paired differences."""
     utterances = store.utterances[store.utterances["label"] != ""]
     alike = near_duplicates(store, given.duplicate_threshold)[utterances.index]
-    folders, shared = {}, {}
-    for name, folds in designs(utterances, alike, given.sentence_groups, given.seed).items():
-        file = given.out / f"{name}.json"
-        file.write_text(json.dumps({"folds": folds}))  # one name, so that designs are compared
-        results = tokser.classify(
-            store,
-            features=given.feature,
-            heads=given.head,
-            splits=file,
-            out=given.out / "results" / name.replace(", ", "-").replace(" ", "-"),
-        )
-        folders[name] = results.folder
-        shared[name] = results.audit.iloc[0]
-    compared = tokser.compare_results(*folders.values())
-    called = dict(zip((one.name for one in folders.values()), folders, strict=True))
-    one = compared.scores.assign(design=compared.scores["folder"].map(called))
-    one = one.drop_duplicates("design").set_index("design")
+    drawn = [designs(utterances, alike, given.sentence_groups, seed) for seed in range(given.seeds)]
+    found = {}
+    for name in drawn[0]:
+        file = given.out / f"{name.replace(' ', '-')}.json"
+        # One name of the protocol in all files, so that designs are compared.
+        file.write_text(json.dumps({"folds": [fold for one in drawn for fold in one[name]]}))
+        how = {"features": given.feature, "heads": given.head, "num_seeds": given.seeds}
+        out = given.out / "results" / file.stem
+        found[name] = tokser.classify(store, splits=file, out=out, **how)
+    compared = tokser.compare_results(*found.values())
+    called = dict(zip(compared.folders, found, strict=True))
+    scores = compared.scores.assign(design=compared.scores["folder"].map(called))
+    scores = scores.drop_duplicates("design").set_index("design")
     tests = compared.tests.drop_duplicates(["first", "second"])
     tests = tests.assign(first=tests["first"].map(called), second=tests["second"].map(called))
-    audit = pd.DataFrame(shared).T
-    return one[["uar", "low", "high", "n"]].join(audit), tests
+    audit = pd.DataFrame({name: one.audit.iloc[0] for name, one in found.items()}).T
+    return scores[["uar", "low", "high", "n", "num_seeds"]].join(audit), tests
 
 
 def draw(scores: pd.DataFrame, title: str) -> Figure:
@@ -130,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--head", default="logreg", help="classifier")
     parser.add_argument("--sentence-groups", type=int, default=5, help="folds over sentences")
     parser.add_argument("--duplicate-threshold", type=float, help="cosine; default: the audit's")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, default=3, help="draws of folds and training parts")
     parser.add_argument("--note", default="", help="added to the title")
     parser.add_argument("--out", type=Path, required=True, help="folder of tables and picture")
     given = parser.parse_args(arguments)
