@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tokser.api.probes import probe, similarity
     from tokser.api.results import Results, load_results
     from tokser.api.scaling import scaling
+    from tokser.api.sharing import pull, push
     from tokser.api.showing import show_progress
     from tokser.api.transcripts import transcribe
     from tokser.api.transfer import transfer
@@ -59,6 +60,8 @@ __all__ = [
     "pool",
     "pretrain",
     "probe",
+    "pull",
+    "push",
     "regress",
     "relabel",
     "report",
@@ -87,6 +90,8 @@ _HOMES = {
     "load_results": "api.results",
     "pool": "api.features",
     "probe": "api.probes",
+    "pull": "api.sharing",
+    "push": "api.sharing",
     "regress": "api.experiments",
     "relabel": "api.labels",
     "scaling": "api.scaling",

@@ -54,6 +54,13 @@ def use_threads(number: int) -> Iterator[None]:
 
     Raises:
         SettingsError: It is less than 1.
+
+    Example:
+        >>> import tokser
+        >>> from tokser.threads import num_threads
+        >>> with tokser.use_threads(1):
+        ...     num_threads()
+        1
     """
     _require_positive(number, "use_threads")
     from threadpoolctl import threadpool_limits

@@ -18,6 +18,8 @@ from tokser.config import (
     PoolSettings,
     PretrainSettings,
     ProbeSettings,
+    PullSettings,
+    PushSettings,
     RegressSettings,
     ReportSettings,
     ScalingSettings,
@@ -41,6 +43,14 @@ CALLS = {
     "similarity": (SimilaritySettings, options.SimilarityOptions),
     "scaling": (ScalingSettings, options.ScalingOptions),
 }
+
+WITH_KEYWORDS_OF_THEIR_OWN = {"push": PushSettings, "pull": PullSettings}
+
+
+@pytest.mark.parametrize("name", WITH_KEYWORDS_OF_THEIR_OWN)
+def test_few_keywords_stand_in_the_signature(name):
+    parameters = set(inspect.signature(getattr(tokser, name)).parameters)
+    assert parameters == set(WITH_KEYWORDS_OF_THEIR_OWN[name].model_fields)
 
 
 @pytest.mark.parametrize("name", tokser.__all__)

@@ -139,16 +139,17 @@ def _readme(scores: Scores, folder: Path) -> str:
 The real Whisper-base over the 535 real EmoDB recordings, in a copy that is **cut at two seconds**,
 so these are not EmoDB scores. Unweighted average recall (UAR) of all folds together, in percent, on
 mean and standard deviation of each layer's frames, with 95 % intervals over the ten speakers; the
-best constant guess scores {100 * speaker["uar_chance"]:.1f}. What dev chooses in each fold among
-layers and classifiers, the only number here that test had no say in: **{_cell(speaker)}** for
-speakers never heard (n = {speaker["n_test"]}), {_cell(leak)} on the random split, which leaks them
+best constant guess scores {100 * speaker["uar_chance"]:.1f}. What is selected on dev in each
+fold among layers and classifiers, the only number here that is not selected on test:
+**{_cell(speaker)}** for unseen speakers (n = {speaker["n_test"]}), {_cell(leak)} on the random split, which leaks them
 (n = {leak["n_test"]}).
 
 {markdown_table(_header(), _rows(scores))}
 
 {_differences(folder)} `make bench-emodb` writes this table.
 [How scores are made](docs/classification.md): protocols, fusion, intervals, paired tests, the
-ledger; [what they hold](docs/statistics.md): coverage, errors and power of tests, permuted labels.
+ledger; [how reliable they are](docs/statistics.md): coverage, errors and power of tests, permuted
+labels.
 """
 
 

@@ -40,6 +40,7 @@ def test_the_commands_are_those_that_are_promised():
         *("attention", "audit", "classify", "compare", "fit", "regress"),
         *("predict", "export-model", "transfer", "tune", "apply", "transcribe", "encoders"),
         *("probe", "similarity", "scaling", "labels", "relabel", "compare-results"),
+        *("push", "pull"),
         *(
             "store info",
             "store verify",
