@@ -72,9 +72,13 @@ def draw(windows: pd.DataFrame, classes: Sequence[str], title: str) -> Figure:
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small")
     step = middle.diff().median() if len(middle) > 1 else 1.0
     for strip, column in zip(below, strips, strict=True):
-        strip.bar(middle, 1, width=step, color=windows[column].map(colours).fillna("white"))
+        run_of = (windows[column] != windows[column].shift()).cumsum()
+        for _, run in middle.groupby(run_of):
+            colour = colours.get(windows.loc[run.index[0], column], "white")
+            strip.axvspan(run.iloc[0] - step / 2, run.iloc[-1] + step / 2, color=colour)
         strip.set(ylim=(0, 1), yticks=[])
         strip.set_ylabel({"label": "model", "truth": "truth"}[column], rotation=0, ha="right")
+    axes.set_xlim(0, windows["end_s"].max())
     (below or [axes])[-1].set_xlabel("seconds")
     return figure
 

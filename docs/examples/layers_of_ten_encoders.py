@@ -56,16 +56,18 @@ def draw(layers: pd.DataFrame, expected: pd.DataFrame, title: str) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     best = expected.set_index("encoder")
-    for encoder, rows in layers.groupby("encoder", sort=False):
+    for number, (encoder, rows) in enumerate(layers.groupby("encoder", sort=False)):
+        colour = f"C{number}"
         value, low, high = 100 * best.loc[encoder, ["uar", "uar_low", "uar_high"]].astype(float)
         label = f"{encoder}: {value:.1f} [{low:.1f}, {high:.1f}]"
         percent = 100 * rows[["uar", "uar_low", "uar_high"]].astype(float)
         if rows["layer"].notna().all():
-            (line,) = axes.plot(rows["depth"], percent["uar"], marker="o", label=label)
+            axes.plot(rows["depth"], percent["uar"], marker="o", color=colour, label=label)
             ends = (rows["depth"], percent["uar_low"], percent["uar_high"])
-            axes.fill_between(*ends, color=line.get_color(), alpha=0.12, linewidth=0)
+            axes.fill_between(*ends, color=colour, alpha=0.12, linewidth=0)
         else:
-            axes.axhline(value, linestyle="--", color=f"C{len(axes.lines)}", label=label)
+            axes.axhline(value, linestyle="--", color=colour, label=label)
+            axes.axhspan(low, high, color=colour, alpha=0.06, linewidth=0)
     axes.axhline(100 * layers["uar_chance"].iloc[0], color="grey", linestyle=":", label="chance")
     axes.set_xlabel("depth (0: input of the first block, 1: last layer)")
     axes.set_ylabel("UAR [%]")
