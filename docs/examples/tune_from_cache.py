@@ -7,7 +7,8 @@ Shows: `tokser tune` from a stored layer twice, with the same head, folds and ep
     called.
 Needs: a pooled store with the frames of the layer and of all layers above it; Whisper extracted
     with `--context fit`; the encoder where the store says it was, or `--encoder FOLDER`.
-Takes: half an hour for the last block of Whisper-base on EmoDB and two cores, minutes on a GPU.
+Takes: long: for each speaker left out, every epoch runs the blocks over the corpus, forward and
+    backward. Try it with `--epochs 1` first.
     A call that is stopped goes on at the fold where it was.
 
     python tune_from_cache.py --store feats-fit.zarr --from whisper-base/layer-4 --out tuned
