@@ -1,3 +1,5 @@
+import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -166,6 +168,13 @@ for command in (["store", "info", {path!r}], ["store", "verify", {path!r}], ["co
         assert done.code == 0, command
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        [sys.executable, "-c", script],
+        env=os.environ | {"COLUMNS": "400"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
+    (lacking,) = re.findall(r"not installed: ([^\u2502]+)", done.stdout)
+    assert {"features", "train", "predict"} <= set(lacking.strip().split(", "))
+    assert "cloud" not in lacking
