@@ -141,8 +141,8 @@ so these are not EmoDB scores. Unweighted average recall (UAR) of all folds toge
 mean and standard deviation of each layer's frames, with 95 % intervals over the ten speakers; the
 best constant guess scores {100 * speaker["uar_chance"]:.1f}. What is selected on dev in each
 fold among layers and classifiers, the only number here that is not selected on test:
-**{_cell(speaker)}** for unseen speakers (n = {speaker["n_test"]}), {_cell(leak)} on the random split, which leaks them
-(n = {leak["n_test"]}).
+**{_cell(speaker)}** for unseen speakers (n = {speaker["n_test"]}), {_cell(leak)} on the random
+split, which leaks them (n = {leak["n_test"]}).
 
 {markdown_table(_header(), _rows(scores))}
 
