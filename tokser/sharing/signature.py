@@ -87,8 +87,9 @@ def check_signature(where: str, index: bytes, signature: bytes | None, keys: Pat
     if signature is not None:
         with tempfile.TemporaryDirectory() as folder:
             allowed, path = Path(folder) / "allowed", Path(folder) / SIGNATURE
-            lines = [line for line in keys.read_text().splitlines() if line.strip()]
-            allowed.write_text("".join(f"sender {line}\n" for line in lines))
+            lines = [line for line in keys.read_text(encoding="utf-8").splitlines() if line.strip()]
+            content = "".join(f"sender {line}\n" for line in lines)
+            allowed.write_text(content, encoding="utf-8")
             path.write_bytes(signature)
             done = _ssh_keygen(
                 *("-Y", "verify", "-f", str(allowed), "-I", "sender"),

@@ -135,5 +135,6 @@ class RemoteLayer(StoredLayer):
 
 def stored_layer(store: Catalogue, name: FeatureName, part: Part | None = None) -> StoredLayer:
     """Return a feature that is one flat array, or one part of one, wherever it lies."""
-    is_remote = store.backend.objects.local_path("") is None
-    return (RemoteLayer if is_remote else StoredLayer)(store, name, part)
+    objects = store.backend.objects
+    reads_ranges = objects.local_path("") is None and hasattr(objects, "get_ranges")
+    return (RemoteLayer if reads_ranges else StoredLayer)(store, name, part)
