@@ -79,6 +79,16 @@ def messages_as_on_the_command_line():
         yield
 
 
+@pytest.fixture(autouse=True)
+def threads_of_this_thread_are_its_own():
+    """A test may call in this thread what is for a thread of a pool, which computes alone."""
+    from tokser import threads
+
+    before = threads._chosen.get()
+    yield
+    threads._chosen.set(before)
+
+
 @pytest.fixture(scope="session")
 def write_noise_emodb():
     """Return what writes 24 recordings of noise in EmoDB's layout, one of them broken."""
