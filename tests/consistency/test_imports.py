@@ -41,6 +41,11 @@ def test_experiments_load_torch_only_for_heads_that_use_it():
     assert "torch" not in loaded_after("import tokser.stages.classify")
 
 
+def test_sharing_loads_nothing_that_computes():
+    found = loaded_after("import tokser.stages.push, tokser.stages.pull")
+    assert not found & {"torch", "safetensors", "scipy", "sklearn", "huggingface_hub", "obstore"}
+
+
 def test_extraction_loads_no_dask_by_itself():
     assert not loaded_after("import tokser.stages.extract") & {"dask", "distributed"}
 

@@ -244,6 +244,7 @@ def test_the_card_says_what_it_is_and_under_what_licence(store, tmp_path):
     assert f"| `{FEATURE}` | speech |" in card
     assert "Burkhardt" in card
     assert "tokser pull shared emodb.zarr" in card
+    assert "pip install 'tokser[train]'" in card
 
 
 @pytest.mark.parametrize("dataset", ["iemocap", "msp-podcast", "ravdess-nd", "tess"])

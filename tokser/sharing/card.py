@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from tokser.experiments.models.markdown import markdown_table, plain
+from tokser.hub import SCHEME
+from tokser.markdown import markdown_table, plain
 from tokser.provenance import versions
 from tokser.sharing.licence import CorpusLicence
 from tokser.sharing.selection import StorePart
@@ -77,7 +78,7 @@ def _usage(part: StorePart, address: str) -> str:
     dataset = part.root.dataset
     store = f"{dataset}.zarr"
     some = next((f for f in part.features if not f.startswith(f"{FUNCTIONALS}/")), "")
-    lines = ["```bash", "pip install tokser", f"tokser pull {address} {store}"]
+    lines = ["```bash", _installing(address), f"tokser pull {address} {store}"]
     if any(name.startswith(f"{FUNCTIONALS}/") for name in part.features):
         lines.append(f"tokser classify --dataset {dataset} --store {store}")
     lines.append("```")
@@ -95,6 +96,12 @@ def _usage(part: StorePart, address: str) -> str:
             "```",
         ]
     return "\n".join(lines)
+
+
+def _installing(address: str) -> str:
+    """Return the command that installs what fetches from an address, and what trains."""
+    source = "hub," if address.startswith(SCHEME) else "cloud," if is_remote(address) else ""
+    return f"pip install 'tokser[{source}train]'"
 
 
 def _features(part: StorePart) -> str:

@@ -7,8 +7,8 @@ import yaml
 
 from tokser.experiments.models.card_calibration import calibration_sections
 from tokser.experiments.models.card_scores import score_line, score_sections
-from tokser.experiments.models.markdown import markdown_table, plain
 from tokser.experiments.models.model import Estimate, Model
+from tokser.markdown import markdown_table, plain
 from tokser.provenance import versions
 
 __all__ = ["CARD", "model_card", "score_line"]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tokser.experiments.models.calibration import Calibration
-from tokser.experiments.models.markdown import markdown_table, plain
 from tokser.experiments.models.model import Model
+from tokser.markdown import markdown_table, plain
 
 __all__ = ["calibration_line", "calibration_sections"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tokser.experiments.models.markdown import markdown_table, plain
 from tokser.experiments.models.model import Estimate, Model
+from tokser.markdown import markdown_table, plain
 
 __all__ = ["score_line", "score_sections"]
 
