@@ -25,6 +25,8 @@ import torch
 from torch.nn.functional import linear, scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 
+from tokser import onednn
+
 __all__ = ["FastProducts", "attend", "suits"]
 
 FEWEST_SCORES = 2**17
@@ -104,7 +106,7 @@ def attend(
 
 def _product(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
     """Return left @ right.T of contiguous matrices."""
-    found: torch.Tensor = _ONEDNN_LINEAR(left, right, None, "none", [], "")
+    found: torch.Tensor = onednn.LINEAR(left, right, None, "none", [], "")
     return found
 
 
@@ -120,7 +122,7 @@ def _linear(
 ) -> torch.Tensor:
     if not (given.dtype == weight.dtype == torch.float32 and given.numel() and given.dim() > 1):
         return linear(given, weight, bias)
-    found: torch.Tensor = _ONEDNN_LINEAR(given.contiguous(), weight, bias, "none", [], "")
+    found: torch.Tensor = onednn.LINEAR(given.contiguous(), weight, bias, "none", [], "")
     return found
 
 
@@ -147,21 +149,10 @@ def _attend(
     )
 
 
-def _find_onednn_linear() -> Any:
-    """Return torch's entry to oneDNN's linear map; None: this release has none.
-
-    `torch.compile` calls it, too; nothing public reaches oneDNN in fp32 from every thread.
-    """
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-
-
-_ONEDNN_LINEAR = _find_onednn_linear()
-
-
 @functools.cache
 def _suited_types() -> frozenset[torch.dtype]:
     """Types whose products are faster by oneDNN on this processor."""
-    if not torch.backends.mkldnn.is_available() or _ONEDNN_LINEAR is None:
+    if onednn.LINEAR is None:
         return frozenset()
     capabilities = getattr(torch.cpu, "get_capabilities", dict)  # older releases have none
     has: dict[str, Any] = capabilities()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from filelock import FileLock, Timeout
 
@@ -91,7 +91,7 @@ def pull_package(
     keys = list(digests)
     if kind == "store":
         part = part_of_store(
-            ZarrBackend(_Documents(place, digests)),
+            ZarrBackend(cast(Any, _Documents(place, digests))),
             features,
             functionals_only=functionals_only,
         )
@@ -150,9 +150,6 @@ class _Documents:
         if content is not None and sha256(content).hexdigest() != self._digests[key]:
             raise _other_content(f"{self.address}/{key}")
         return content
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"documents are read, and nothing else: {name}")
 
 
 def _fetch(place: Place, folder: Path, digests: dict[str, str]) -> None:

@@ -136,5 +136,9 @@ class RemoteLayer(StoredLayer):
 def stored_layer(store: Catalogue, name: FeatureName, part: Part | None = None) -> StoredLayer:
     """Return a feature that is one flat array, or one part of one, wherever it lies."""
     objects = store.backend.objects
-    reads_ranges = objects.local_path("") is None and hasattr(objects, "get_ranges")
-    return (RemoteLayer if reads_ranges else StoredLayer)(store, name, part)
+    if objects.local_path("") is None:
+        from tokser.store.remote_objects import RemoteObjects
+
+        if isinstance(objects, RemoteObjects):
+            return RemoteLayer(store, name, part)
+    return StoredLayer(store, name, part)

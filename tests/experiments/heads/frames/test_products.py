@@ -13,7 +13,7 @@ def drawn(*shape, seed=0):
 @pytest.fixture(params=["with-onednn", "without-onednn"], autouse=True)
 def with_and_without_onednn(request, monkeypatch):
     if request.param == "without-onednn":
-        monkeypatch.setattr(products, "_BY_ONEDNN", None)
+        monkeypatch.setattr(products.onednn, "LINEAR", None)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -1,10 +1,10 @@
 """Matrix products in the library that is fastest for them."""
 
-from typing import Any
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from tokser import onednn
 
 __all__ = ["product", "products"]
 
@@ -24,7 +24,7 @@ def product(
     """
     if not _suits_onednn(left):
         return left @ right if bias is None else torch.addmm(bias, left, right)
-    found: Tensor = _BY_ONEDNN(left.contiguous(), right.T, None, "none", [], "")
+    found: Tensor = onednn.LINEAR(left.contiguous(), right.T, None, "none", [], "")
     return found if bias is None else found.add_(bias)
 
 
@@ -48,15 +48,5 @@ def products(
 
 
 def _suits_onednn(values: Tensor) -> bool:
-    is_here = _BY_ONEDNN is not None and values.device.type == "cpu"
+    is_here = onednn.LINEAR is not None and values.device.type == "cpu"
     return is_here and values.dtype == torch.float32
-
-
-def _by_onednn() -> Any:
-    """Return what `torch.compile` calls for a linear layer on a CPU; None: it is not there."""
-    if not torch.backends.mkldnn.is_available():
-        return None
-    return getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-
-
-_BY_ONEDNN = _by_onednn()
