@@ -414,8 +414,32 @@ def remote_stores(s3_bucket, tmp_path: Path) -> RemoteStoreFactory:
     return RemoteStoreFactory(s3_bucket, tmp_path)
 
 
-class Loopback:
-    """An HTTP server on this machine that misbehaves as it is told.
+class LoopbackServer:
+    """An HTTP server on this machine, while its block runs.
+
+    Attributes:
+        url: Its address.
+    """
+
+    def __init__(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        raise NotImplementedError
+
+
+class Loopback(LoopbackServer):
+    """A server that misbehaves as it is told.
 
     Attributes:
         files: Content by name.
@@ -431,17 +455,7 @@ class Loopback:
         self.always = ""
         self.requests: list[tuple[str, str]] = []
         self.stop_after = 1_000
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__()
 
     def _handler(self):
         loopback = self

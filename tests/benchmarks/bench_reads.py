@@ -3,9 +3,7 @@
 `make bench-reads` runs it with the project's own environment and writes `docs/benchmarks.md`.
 """
 
-import shutil
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,17 +16,14 @@ import store_peers
 import store_probe
 import torch
 from ratios import (
-    BUILD,
     machine,
     markdown_table,
+    measured_on_disk,
     medians,
     missed,
     replace_section,
     versions,
-    write_figures,
 )
-from rich.console import Console
-from rich.markdown import Markdown
 from store_data import DIM, FEATURE, Corpus, emodb_like, librispeech_like, write_store
 from store_server import Server, serving
 from torch.nn.utils.rnn import pad_sequence
@@ -285,16 +280,8 @@ def _exhaust(read: store_peers.Read, order: list[int]) -> None:
 
 
 def run() -> tuple[Figures, str]:
-    """Measure on the disk that holds this checkout; leaves nothing behind."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    free_gb = shutil.disk_usage(BUILD).free / 1e9
-    if free_gb < DISK_GB:
-        raise SystemExit(f"{BUILD}: expected {DISK_GB} GB of free disk, got {free_gb:.1f}.")
-    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        figures, text = measure(Path(folder))
-    write_figures("store_reads", figures)
-    Console().print(Markdown(text))
-    return figures, text
+    """Measure on the disk that holds this checkout."""
+    return measured_on_disk("store_reads", measure, DISK_GB)
 
 
 def test_reads_reach_their_limits():

@@ -7,7 +7,6 @@
 import shutil
 import statistics
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterable
 from functools import partial
@@ -17,17 +16,14 @@ import numpy as np
 import store_peers
 import store_probe
 from ratios import (
-    BUILD,
     machine,
     markdown_table,
+    measured_on_disk,
     medians,
     missed,
     replace_section,
     versions,
-    write_figures,
 )
-from rich.console import Console
-from rich.markdown import Markdown
 from store_data import (
     FEATURE,
     Corpus,
@@ -228,16 +224,8 @@ def _preamble(corpus: Corpus) -> str:
 
 
 def run() -> tuple[Figures, str]:
-    """Measure on the disk that holds this checkout; leaves nothing behind."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    free_gb = shutil.disk_usage(BUILD).free / 1e9
-    if free_gb < DISK_GB:
-        raise SystemExit(f"{BUILD}: expected {DISK_GB} GB of free disk, got {free_gb:.1f}.")
-    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        figures, text = measure(Path(folder))
-    write_figures("store", figures)
-    Console().print(Markdown(text))
-    return figures, text
+    """Measure on the disk that holds this checkout."""
+    return measured_on_disk("store", measure, DISK_GB)
 
 
 def test_the_store_against_its_peers():

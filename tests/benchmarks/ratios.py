@@ -4,13 +4,16 @@ import json
 import os
 import platform
 import random
+import shutil
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.table import Table
 
 BUILD = Path(__file__).resolve().parents[2] / "build" / "bench"
@@ -71,6 +74,27 @@ def write_figures(name: str, figures: Mapping[str, float]) -> None:
     """Write `build/bench/NAME.json`, one flat object."""
     BUILD.mkdir(parents=True, exist_ok=True)
     (BUILD / f"{name}.json").write_text(json.dumps(dict(figures), indent=1) + "\n")
+
+
+def measured_on_disk(
+    name: str, measure: Callable[[Path], tuple[dict[str, float], str]], disk_gb: float
+) -> tuple[dict[str, float], str]:
+    """Measure on the disk that holds this checkout; leaves nothing behind but the figures.
+
+    Args:
+        name: Of the file of figures.
+        measure: Called with an empty folder; returns figures and the section's text.
+        disk_gb: Free space that it takes.
+    """
+    BUILD.mkdir(parents=True, exist_ok=True)
+    free_gb = shutil.disk_usage(BUILD).free / 1e9
+    if free_gb < disk_gb:
+        raise SystemExit(f"{BUILD}: expected {disk_gb} GB of free disk, got {free_gb:.1f}.")
+    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
+        figures, text = measure(Path(folder))
+    write_figures(name, figures)
+    Console().print(Markdown(text))
+    return figures, text
 
 
 def missed(figures: Mapping[str, float], targets: Mapping[str, tuple[float, float]]) -> list[str]:

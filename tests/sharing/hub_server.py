@@ -3,15 +3,16 @@
 import base64
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
+
+from tests.conftest import LoopbackServer
 
 LFS_FROM_BYTES = 2_000
 """Files of this size and above are uploaded before the commit."""
 
 
-class HubServer:
+class HubServer(LoopbackServer):
     """What the hub answers to `huggingface_hub`; repositories live in memory.
 
     Attributes:
@@ -27,17 +28,7 @@ class HubServer:
         self.blobs: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
         self.refuse_uploads_after: int | None = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self):
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__()
 
     def files(self, repo: str) -> dict[str, bytes]:
         """Files of `datasets/USER/NAME` or `models/USER/NAME` as they are now."""
