@@ -9,6 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from tokser.experiments.heads.frames.grouped_products import (
+    frames_times_vectors,
+    weights_times_frames,
+)
 from tokser.experiments.heads.frames.products import products
 
 __all__ = ["linear", "segment_means", "segment_softmax", "spans", "weighted_sums"]
@@ -159,24 +163,20 @@ class _WeightedSums(torch.autograd.Function):
         ctx.save_for_backward(weights, rows)
         ctx.lengths = lengths
         models, num, _ = weights.shape
+        if len(rows) == 1:
+            found = weights_times_frames(weights.flatten(0, 1), rows[0], lengths)
+            return found.view(len(lengths), models, num, -1).transpose(0, 1)
         sums = rows.new_empty(len(lengths), models, num, rows.shape[-1])
-        if len(rows) == models:
-            for place, (first, last) in enumerate(spans(lengths)):
-                torch.bmm(weights[..., first:last], rows[:, first:last], out=sums[place])
-        else:
-            used = weights.flatten(0, 1).split(list(lengths), dim=1)
-            parts = zip(sums.flatten(1, 2), used, rows[0].split(list(lengths)), strict=True)
-            for out, own, frames in parts:
-                torch.mm(own, frames, out=out)
+        for place, (first, last) in enumerate(spans(lengths)):
+            torch.bmm(weights[..., first:last], rows[:, first:last], out=sums[place])
         return sums.transpose(0, 1)
 
     @staticmethod
     def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor, Tensor | None, None]:
         weights, rows = ctx.saved_tensors
-        models, num, _ = weights.shape
         error = errors[0].transpose(0, 1).contiguous()
         to_rows = torch.empty_like(rows) if ctx.needs_input_grad[1] else None
-        if len(rows) == models:
+        if len(rows) > 1:
             to_weights = torch.empty_like(weights)
             for own, (first, last) in zip(error, spans(ctx.lengths), strict=True):
                 to_weights[..., first:last] = own @ rows[:, first:last].transpose(1, 2)
@@ -184,10 +184,7 @@ class _WeightedSums(torch.autograd.Function):
                     to_rows[:, first:last] = weights[..., first:last].transpose(1, 2) @ own
             return to_weights, to_rows, None
         flat, lengths = error.flatten(1, 2), list(ctx.lengths)
-        found = rows.new_empty(models * num, rows.shape[1])
-        parts = zip(flat, rows[0].split(lengths), found.split(lengths, dim=1), strict=True)
-        for own, frames, out in parts:
-            torch.mm(own, frames.T, out=out)
+        found = frames_times_vectors(flat, rows[0], lengths)
         if to_rows is not None:
             used = weights.flatten(0, 1).split(lengths, dim=1)
             for own, weight, out in zip(flat, used, to_rows[0].split(lengths), strict=True):
