@@ -11,7 +11,6 @@ import pytest
 from click.testing import CliRunner
 from rich.text import Text
 
-from tokser import terminal
 from tokser.cli import main
 from tokser.cli.output import show, tell
 from tokser.console import PlainConsole
@@ -23,6 +22,8 @@ from tokser.report.confusion_figure import confusion_matrix
 from tokser.report.renderers import render_table
 from tokser.report.renderers.html import render_html
 from tokser.report.table import Column, ColumnGroup, Number, Table
+from tokser.terminal.manifests import counts_table, faults_table
+from tokser.terminal.stores import provenance_table, store_table
 
 HOSTILE = (
     "[/x]",
@@ -77,10 +78,10 @@ def info():
 @pytest.mark.parametrize(
     "table",
     [
-        lambda: terminal.counts_table(manifest()),
-        lambda: terminal.faults_table(dict(zip(HOSTILE, HOSTILE, strict=True))),
-        lambda: terminal.store_table(info()),
-        lambda: terminal.provenance_table(info()),
+        lambda: counts_table(manifest()),
+        lambda: faults_table(dict(zip(HOSTILE, HOSTILE, strict=True))),
+        lambda: store_table(info()),
+        lambda: provenance_table(info()),
     ],
     ids=["counts", "faults", "store", "provenance"],
 )

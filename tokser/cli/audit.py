@@ -24,7 +24,7 @@ def audit(given: dict[str, Any], *, as_json: bool) -> None:
     """
     settings = AuditSettings.parse(given, where="tokser audit")
     from tokser.stages.audit import audit as run
-    from tokser.terminal import audit_tables, shared_tables
+    from tokser.terminal.results import audit_tables, shared_tables
 
     found = run(settings)
     if as_json:

@@ -28,7 +28,7 @@ def compare(store_a: str, store_b: str, features: str, *, as_json: bool) -> None
     standardised features has it.
     """
     from tokser.stages.compare import compare as run
-    from tokser.terminal import differences_table
+    from tokser.terminal.stores import differences_table
 
     found = run(store_a, store_b, () if features == "all" else features.split(","))
     if as_json:

@@ -31,6 +31,6 @@ def corpora(workspace: Path | None, places: tuple[Path, ...], *, as_json: bool) 
     if as_json:
         print_json({"corpora": known})
     else:
-        from tokser.terminal import corpora_table
+        from tokser.terminal.installation import corpora_table
 
         show(corpora_table(known))

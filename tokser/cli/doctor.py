@@ -32,7 +32,7 @@ def doctor(workspace: Path | None, places: tuple[Path, ...], *, as_json: bool) -
     if as_json:
         print_json({"is_healthy": is_healthy, "findings": found})
     else:
-        from tokser.terminal import findings_table
+        from tokser.terminal.installation import findings_table
 
         show(findings_table(found))
     sys.exit(0 if is_healthy else 1)

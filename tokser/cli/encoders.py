@@ -20,6 +20,6 @@ def encoders(*, as_json: bool) -> None:
     if as_json:
         print_json({"encoders": known})
     else:
-        from tokser.terminal import encoders_table
+        from tokser.terminal.installation import encoders_table
 
         show(encoders_table(known))

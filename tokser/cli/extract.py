@@ -50,7 +50,8 @@ def extract(given: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
         print_json(done)
         sys.exit(QUARANTINED_EXIT if done.quarantined else 0)
-    from tokser.terminal import faults_table, summary_table
+    from tokser.terminal.extraction import summary_table
+    from tokser.terminal.manifests import faults_table
 
     show(summary_table(done.summaries))
     tell(f"{done.store}: {done.num_utterances} utterances, {', '.join(done.features)}")
@@ -60,7 +61,7 @@ def extract(given: dict[str, Any], *, dry_run: bool, as_json: bool) -> None:
 
 
 def _show_estimate(store: str, found: "Estimate") -> None:
-    from tokser.terminal import estimate_table
+    from tokser.terminal.extraction import estimate_table
 
     show(estimate_table(found))
     free = "unknown" if found.free_bytes is None else f"{found.free_bytes / 1e9:.1f} GB free"

@@ -192,7 +192,7 @@ def manifest(
     from tokser.corpora.tables.records import Naming
     from tokser.stages.manifest import manifest as scan
     from tokser.stages.manifest import manifest_of_table
-    from tokser.terminal import counts_of, counts_table, faults_table
+    from tokser.terminal.manifests import counts_of, counts_table, faults_table
 
     renamed = _pairs("--rename-label", labels, may_be_empty=annotations is not None)
     chosen = LabelRule(rule, min_agreement, renamed)  # type: ignore[arg-type]  # click checked it

@@ -52,7 +52,7 @@ def show(table: "Table") -> None:
 
 def show_results(folders: Sequence[Path], regressions: Sequence[Path] = ()) -> None:
     """Print the scores of results folders, and of those of `tokser regress`."""
-    from tokser.terminal import results_tables
+    from tokser.terminal.results import results_tables
 
     for table in results_tables([*folders, *regressions]):
         show(table)
@@ -70,7 +70,7 @@ def results_json(folder: Path) -> dict[str, Any]:
 
 def exit_if_quarantined(quarantined: Mapping[str, Mapping[str, str]]) -> None:
     """Print the reasons of each store, and exit with 3, if an utterance was quarantined."""
-    from tokser.terminal import faults_table
+    from tokser.terminal.manifests import faults_table
 
     for path, reasons in quarantined.items():
         if reasons:

@@ -41,7 +41,8 @@ def predict(given: dict[str, Any], *, as_json: bool) -> None:
             }
         )
         sys.exit(QUARANTINED_EXIT if found.quarantined else 0)
-    from tokser.terminal import faults_table, predictions_table
+    from tokser.terminal.manifests import faults_table
+    from tokser.terminal.predictions import predictions_table
 
     if settings.out is None:
         show(predictions_table(found.table))

@@ -32,7 +32,7 @@ def probe(given: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json({"probes": table.to_dict("records")})
         return
-    from tokser.terminal import probe_tables
+    from tokser.terminal.probes import probe_tables
 
     for one in probe_tables(table):
         show(one)

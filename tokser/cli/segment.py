@@ -26,7 +26,7 @@ def segment(given: dict[str, Any], *, as_json: bool) -> None:
     """
     settings = SegmentSettings.parse(given, where="tokser manifest segment")
     from tokser.stages.segment import segment as run
-    from tokser.terminal import counts_of, counts_table, faults_table
+    from tokser.terminal.manifests import counts_of, counts_table, faults_table
 
     done = run(settings)
     if as_json:

@@ -31,7 +31,7 @@ def similarity(given: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json({"similarity": table.to_dict("records")})
         return
-    from tokser.terminal import similarity_tables
+    from tokser.terminal.probes import similarity_tables
 
     for one in similarity_tables(table):
         show(one)

@@ -48,7 +48,8 @@ def store() -> None:
 def info(path: str, *, as_json: bool) -> None:
     """Show what is in the store at PATH."""
     from tokser.stages.info import info as describe
-    from tokser.terminal import faults_table, provenance_table, store_table
+    from tokser.terminal.manifests import faults_table
+    from tokser.terminal.stores import provenance_table, store_table
 
     content = describe(path)
     if as_json:
@@ -78,7 +79,7 @@ def repair(path: str, root: Path | None, *, as_json: bool) -> None:
     The next run is the extract, align or pool that wrote them.
     """
     from tokser.stages.repair import repair as run
-    from tokser.terminal import damages_table
+    from tokser.terminal.stores import damages_table
 
     done = run(path, root)
     if as_json:
@@ -135,7 +136,7 @@ def verify(
 ) -> None:
     """Read everything in the store at PATH and compare the checksums."""
     from tokser.stages.verify import verify as check
-    from tokser.terminal import recomputed_table
+    from tokser.terminal.stores import recomputed_table
 
     found = check(path)
     if not as_json:
@@ -157,7 +158,7 @@ def verify(
 
 
 def _show_verification(path: str, found: "Verification") -> None:
-    from tokser.terminal import damages_table
+    from tokser.terminal.stores import damages_table
 
     for name, shards in found.missing.items():
         tell(f"{name}: {len(shards)} shards not committed yet (extract again to continue)")

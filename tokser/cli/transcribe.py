@@ -32,7 +32,8 @@ def transcribe(given: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(_content(done))
         sys.exit(QUARANTINED_EXIT if done.quarantined else 0)
-    from tokser.terminal import faults_table, transcripts_table, word_errors_table
+    from tokser.terminal.manifests import faults_table
+    from tokser.terminal.transcripts import transcripts_table, word_errors_table
 
     if done.out is not None:
         show(transcripts_table(done.transcripts))
