@@ -111,13 +111,13 @@ def test_products_without_the_whole_matrix_are_the_same(monkeypatch):
     values, labels = made(90, 60)
     numbers = np.unique(labels, return_inverse=True)[1]
     expected = LogisticRows(values).fit(numbers, 3, penalty=1.0)
-    whole = logistic_regression._Gram.__init__
+    whole = logistic_regression.Gram.__init__
 
     def without(self, rows):
         whole(self, rows)
         self._whole = None
 
-    monkeypatch.setattr(logistic_regression._Gram, "__init__", without)
+    monkeypatch.setattr(logistic_regression.Gram, "__init__", without)
     found = LogisticRows(values).fit(numbers, 3, penalty=1.0)
     np.testing.assert_allclose(found.weights, expected.weights, atol=1e-5)
 
