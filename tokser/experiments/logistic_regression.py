@@ -116,9 +116,10 @@ class LogisticRows:
         """
         # Opposite coefficients of two classes have half the squared norm of their difference.
         ridge = (2 if len(shares) == 2 else 1) / penalty
-        sought = _Descent(self._gram_for(ridge), shares, ridge)
+        gram = self._gram_for(ridge)
+        sought = _Descent(gram, shares, ridge)
         steps = sought.run(tolerance)
-        weights = sought.weights()
+        weights = gram.combined(sought.found)
         return Coefficients(weights, sought.intercepts[:, 0] - weights @ self._mean, steps)
 
     def _gram_for(self, ridge: float) -> Gram:
@@ -138,12 +139,9 @@ class _Descent:
         self._importance = shares.sum(axis=0)
         self._logits = np.zeros_like(shares)
         self._shares = _softmax(self._logits)
-        self._found = np.zeros_like(shares)
+        self.found = np.zeros_like(shares)
         self._products = np.zeros_like(shares)
         self.intercepts = np.zeros((len(shares), 1))
-        self._known = np.zeros_like(shares)
-        self._known_weights: np.ndarray | float = 0.0
-        """Of the coefficients `_known`, in float64."""
         self._kept: Preconditioner | None = None
         self._moved = 0.0
         """By how much logits changed since the preconditioner was made, at most."""
@@ -156,7 +154,7 @@ class _Descent:
             is_near = is_near or change < _NEAR
             step = self._step(accuracy, is_near=is_near)
             length, self._shares = self._length(step)
-            self._found += length * step.rows
+            self.found += length * step.rows
             self._products += length * step.products
             self.intercepts += length * step.intercepts
             self._logits = self._products + self.intercepts
@@ -166,26 +164,14 @@ class _Descent:
             if is_exact and change * max(accuracy, min(change, 1)) <= tolerance:
                 return number + 1
             if change < _EXACT and not is_exact:
-                self._compute_exactly()
-                is_exact = True
+                self._products = self._gram.projected(self._gram.combined(self.found))
+                self._logits = self._products + self.intercepts
+                self._shares, is_exact = _softmax(self._logits), True
         warn(
             f"logistic regression of {self._logits.shape[1]} rows: a step still changes logits by "
             f"{change:.1g} after {_MOST_STEPS} steps"
         )
         return _MOST_STEPS
-
-    def weights(self) -> np.ndarray:
-        """Return w = a X; of what is not known in float64 yet, float32 is enough."""
-        rest = (self._found - self._known).astype(self._gram.dtype)
-        return self._known_weights + self._gram.combined(rest)
-
-    def _compute_exactly(self) -> None:
-        """Compute logits by products in float64."""
-        self._known = self._found.copy()
-        self._known_weights = self._gram.combined_exactly(self._known)
-        self._products = self._gram.projected_exactly(self._known_weights)
-        self._logits = self._products + self.intercepts
-        self._shares = _softmax(self._logits)
 
     def _step(self, accuracy: float, *, is_near: bool) -> Vector:
         """Return the step of Newton's method."""
@@ -195,7 +181,7 @@ class _Descent:
             self._gram,
             curvature,
             residuals,
-            self._found,
+            self.found,
             ridge=self._ridge,
             inverse=self._preconditioner(curvature, is_near=is_near),
             accuracy=accuracy,
@@ -214,7 +200,7 @@ class _Descent:
     def _length(self, step: Vector) -> tuple[float, np.ndarray]:
         """Return how far to go, by Newton's method along the line, and the probabilities there."""
         towards, products = step.logits.astype(np.float64), step.products
-        fixed = self._ridge * float(np.vdot(self._found, products))
+        fixed = self._ridge * float(np.vdot(self.found, products))
         fixed -= float((self._target * towards).sum())
         bend = self._ridge * float(np.vdot(step.rows, products))
         length = 1.0

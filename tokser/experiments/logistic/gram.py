@@ -39,12 +39,6 @@ class Gram:
         return np.asarray(found[: len(vectors)])
 
     def combined(
-        self, vectors: Float[np.ndarray, "classes rows"]
-    ) -> Float[np.ndarray, "classes features"]:
-        """Return vectors X."""
-        return np.asarray((_aligned(vectors) @ self._rows)[: len(vectors)])
-
-    def combined_exactly(
         self, vectors: Float64[np.ndarray, "classes rows"]
     ) -> Float64[np.ndarray, "classes features"]:
         """Return vectors X in float64."""
@@ -53,7 +47,7 @@ class Gram:
             found += vectors[:, part] @ wide
         return found
 
-    def projected_exactly(
+    def projected(
         self, weights: Float64[np.ndarray, "classes features"]
     ) -> Float64[np.ndarray, "classes rows"]:
         """Return weights X' in float64."""
