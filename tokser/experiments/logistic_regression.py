@@ -24,9 +24,9 @@ rows are then within 1e-4 of the optimum (functionals of Whisper, and 162 plante
 _MOST_STEPS = 100
 _ACCURACY = 0.3
 """Of the first steps, relative; later ones are as accurate as their length allows."""
-_SAME = 0.5
+_SAME = 0.2
 """While logits have changed by less in all, a preconditioner is kept."""
-_NEAR = 4.0
+_NEAR = 2.0
 """After a step that changes logits by less, rows in doubt are few enough for a preconditioner."""
 _EXACT = 0.1
 """After a step that changes logits by less, they are computed once again in float64."""
