@@ -107,17 +107,30 @@ def test_rows_that_a_plane_separates_do(shape):
         )
 
 
+def test_a_small_penalty_on_large_rows_is_fitted_in_float64():
+    """Rounding of float32 hides it: probabilities would be 0.1 off."""
+    rng = np.random.default_rng(3)
+    number = np.append(np.arange(2), rng.integers(0, 2, 282))
+    values = 10 * (rng.normal(size=(284, 5)) + 0.3 * rng.normal(size=(2, 5))[number])
+    labels = np.where(rng.random(284) < 0.1, 1 - number, number)
+    expected = reference(values, labels, C=1_000.0)
+    found = fit_labels(values, labels, penalty=1_000.0)
+    np.testing.assert_allclose(
+        found.predict_proba(values), expected.predict_proba(values), atol=1e-5
+    )
+
+
 def test_products_without_the_whole_matrix_are_the_same(monkeypatch):
     values, labels = made(90, 60)
     numbers = np.unique(labels, return_inverse=True)[1]
     expected = LogisticRows(values).fit(numbers, 3, penalty=1.0)
-    whole = logistic_regression._Gram.__init__
+    whole = logistic_regression.Gram.__init__
 
     def without(self, rows):
         whole(self, rows)
         self._whole = None
 
-    monkeypatch.setattr(logistic_regression._Gram, "__init__", without)
+    monkeypatch.setattr(logistic_regression.Gram, "__init__", without)
     found = LogisticRows(values).fit(numbers, 3, penalty=1.0)
     np.testing.assert_allclose(found.weights, expected.weights, atol=1e-5)
 
