@@ -41,6 +41,24 @@ def test_experiments_load_torch_only_for_heads_that_use_it():
     assert "torch" not in loaded_after("import tokser.stages.classify")
 
 
+def test_experiments_define_their_own_settings_alone():
+    code = "import sys, tokser.stages.classify, tokser.report.summary; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "tokser.config.experiments" in found.stdout.split()
+    assert not {"tokser.config.tune", "tokser.config.pretrain"} & set(found.stdout.split())
+
+
+def test_experiments_load_scikit_learn_only_for_heads_that_use_it():
+    found = loaded_after("import tokser.stages.classify, tokser.experiments.heads.logreg")
+    assert not found & {"sklearn", "torch", "zarr", "dask", "safetensors", "yaml"}
+
+
+def test_a_model_of_logistic_regression_is_read_without_scikit_learn():
+    code = "from tokser.experiments.heads.registry import TRAINED_HEADS; TRAINED_HEADS['logreg']"
+    found = loaded_after(f"import tokser.experiments.models.folder; {code}")
+    assert not found & {"sklearn", "torch", "yaml"}
+
+
 def test_sharing_loads_nothing_that_computes():
     found = loaded_after("import tokser.stages.push, tokser.stages.pull")
     assert not found & {"torch", "safetensors", "scipy", "sklearn", "huggingface_hub", "obstore"}
