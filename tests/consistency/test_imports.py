@@ -31,6 +31,14 @@ def test_opening_a_store_loads_only_what_it_needs(stores):
     assert not found & {*HEAVY, "h5py", "requests", "obstore", "scipy"}
 
 
+def test_ids_and_places_are_read_without_zarr_python(stores):
+    store = stores.complete().path
+    found = loaded_after(
+        f"import tokser; s = tokser.open_store({str(store)!r}); s.utterances; s[s.features[0]].ids"
+    )
+    assert not found & {"zarr", "fsspec", "torch", "scipy"}
+
+
 def test_experiments_load_no_encoder():
     # Not pretrain.module: lightning brings torchmetrics, which imports transformers where it is.
     rooms = "tokser.experiments.search, tokser.pretrain.attention, tokser.functionals.moments"

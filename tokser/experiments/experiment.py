@@ -292,7 +292,7 @@ def _write(
     name, seed = settings.dataset, settings.seed
     rows = make_rows(outcomes, dataset, name=name, setup=setup, seed=seed)
     files = {
-        table.file: table.content(table.frame(own))
+        table.file: table.content_of(own)
         for table, own in rows.items()
         if own or table.file != tables.mixes.file
     }
@@ -316,15 +316,15 @@ def _write(
     }
     if isinstance(dataset.store, JoinedStore) and more_files is None:
         by_corpus = corpus_rows(outcomes, dataset, name=name, setup=setup)
-        files[tables.corpora.file] = tables.corpora.content(tables.corpora.frame(by_corpus))
+        files[tables.corpora.file] = tables.corpora.content_of(by_corpus)
     if settings.splits_file is not None:
         folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
         atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
-        files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
+        files[SHARED.file] = SHARED.content_of(atlas)
     files |= fairness_files(outcomes, dataset, groupings, name=name, setup=setup, seed=seed)
     if calibration is not None:
         made = calibration_rows(outcomes, dataset, calibration, name=name, setup=setup)
-        files |= {table.file: table.content(table.frame(own)) for table, own in made.items()}
+        files |= {table.file: table.content_of(own) for table, own in made.items()}
     files |= more_files(rows) if more_files is not None else {}
     checksummed = ChecksummedFolder(settings.out)
     checksummed.put(files)
