@@ -67,6 +67,12 @@ def test_a_model_of_logistic_regression_is_read_without_scikit_learn():
     assert not found & {"sklearn", "torch", "yaml"}
 
 
+def test_predictions_load_no_plots_and_no_scikit_learn():
+    heads = "tokser.experiments.heads.logreg"
+    found = loaded_after(f"import tokser.stages.predict, {heads}")
+    assert not found & {"matplotlib", "sklearn", "lightning", "dask"}
+
+
 def test_sharing_loads_nothing_that_computes():
     found = loaded_after("import tokser.stages.push, tokser.stages.pull")
     assert not found & {"torch", "safetensors", "scipy", "sklearn", "huggingface_hub", "obstore"}
