@@ -33,6 +33,7 @@ def test_probabilities_are_those_of_scikit_learn(num_classes, dtype, spread):
         expected = peer(*found).predict_proba(own)
         np.testing.assert_array_equal(probabilities, expected)
         assert probabilities.dtype == expected.dtype
+        assert list(LogisticEstimator(*found).predict(own)) == list(peer(*found).predict(own))
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

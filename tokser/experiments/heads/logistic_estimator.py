@@ -39,3 +39,7 @@ class LogisticEstimator:
             return np.stack([1 - of_second, of_second], axis=1)
         raised = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+    def predict(self, values: Float[np.ndarray, "utterances features"]) -> np.ndarray:
+        """Return the most probable class of each row, the first of equally probable ones."""
+        return np.asarray(self.classes_[self.predict_proba(values).argmax(axis=1)])
