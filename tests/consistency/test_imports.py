@@ -31,6 +31,14 @@ def test_opening_a_store_loads_only_what_it_needs(stores):
     assert not found & {*HEAVY, "h5py", "requests", "obstore", "scipy"}
 
 
+def test_ids_and_places_are_read_without_zarr_python(stores):
+    store = stores.complete().path
+    found = loaded_after(
+        f"import tokser; s = tokser.open_store({str(store)!r}); s.utterances; s[s.features[0]].ids"
+    )
+    assert not found & {"zarr", "fsspec", "torch", "scipy"}
+
+
 def test_experiments_load_no_encoder():
     # Not pretrain.module: lightning brings torchmetrics, which imports transformers where it is.
     rooms = "tokser.experiments.search, tokser.pretrain.attention, tokser.functionals.moments"
@@ -39,6 +47,30 @@ def test_experiments_load_no_encoder():
 
 def test_experiments_load_torch_only_for_heads_that_use_it():
     assert "torch" not in loaded_after("import tokser.stages.classify")
+
+
+def test_experiments_define_their_own_settings_alone():
+    code = "import sys, tokser.stages.classify, tokser.report.summary; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "tokser.config.experiments" in found.stdout.split()
+    assert not {"tokser.config.tune", "tokser.config.pretrain"} & set(found.stdout.split())
+
+
+def test_experiments_load_scikit_learn_only_for_heads_that_use_it():
+    found = loaded_after("import tokser.stages.classify, tokser.experiments.heads.logreg")
+    assert not found & {"sklearn", "torch", "zarr", "dask", "safetensors", "yaml"}
+
+
+def test_a_model_of_logistic_regression_is_read_without_scikit_learn():
+    code = "from tokser.experiments.heads.registry import TRAINED_HEADS; TRAINED_HEADS['logreg']"
+    found = loaded_after(f"import tokser.experiments.models.folder; {code}")
+    assert not found & {"sklearn", "torch", "yaml"}
+
+
+def test_predictions_load_no_plots_and_no_scikit_learn():
+    heads = "tokser.experiments.heads.logreg"
+    found = loaded_after(f"import tokser.stages.predict, {heads}")
+    assert not found & {"matplotlib", "sklearn", "lightning", "dask"}
 
 
 def test_sharing_loads_nothing_that_computes():

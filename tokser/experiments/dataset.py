@@ -3,12 +3,12 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tokser.config import ClassifySettings, RegressSettings, TuneSettings
+from tokser.config.experiments import ExperimentBase
 from tokser.errors import InputError, StoreMismatchError, list_some
 from tokser.experiments.feature_expressions import (
     Early,
@@ -53,7 +53,12 @@ __all__ = [
     "setup_of",
 ]
 
-ExperimentSettings = ClassifySettings | RegressSettings | TuneSettings
+if TYPE_CHECKING:
+    from tokser.config import ClassifySettings, RegressSettings, TuneSettings
+
+    ExperimentSettings = ClassifySettings | RegressSettings | TuneSettings
+else:  # settings of other commands take time to define
+    ExperimentSettings = ExperimentBase
 
 
 class Functionals(NamedTuple):

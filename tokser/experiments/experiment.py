@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -43,7 +43,7 @@ from tokser.experiments.heads.searched import SearchedHead
 from tokser.experiments.heads.suited import require_suited
 from tokser.experiments.joined_store import JoinedStore, open_stores
 from tokser.experiments.ledger import LEDGER, Ledger
-from tokser.experiments.models.of_folds import FoldModels, holds_models
+from tokser.experiments.models.list_of_folds import holds_models
 from tokser.experiments.results import SHARED, Table
 from tokser.experiments.scoring import corpus_rows, make_rows
 from tokser.experiments.search import SearchResult, search, search_seeds
@@ -56,6 +56,11 @@ from tokser.experiments.training_data import TrainingData
 from tokser.experiments.units import Unit, part_name, plan_units, run_units, seeds_together
 from tokser.progress import say
 from tokser.provenance import Stamp, without_later
+
+if TYPE_CHECKING:
+    from tokser.experiments.models.of_folds import FoldModels
+else:
+    FoldModels = Any
 
 __all__ = ["MoreFiles", "run_experiment", "stamp_of"]
 
@@ -134,7 +139,7 @@ def run_experiment(
         with workers or nullcontext() as entered:
             runner = _Runner(dataset, settings, by_name, ledger, device, entered, with_dev)
             label = f"{command} {settings.dataset}"
-            models = FoldModels(dataset, settings, inputs) if keeps else None
+            models = _fold_models(dataset, settings, inputs) if keeps else None
             count, run = runner.num_models, runner.run
             where = (task.tables, settings.out)
             together = seeds_together(units, runner.share_seeds)
@@ -146,6 +151,14 @@ def run_experiment(
         _write(dataset, settings, [*trained, *combined], groupings, more_files, calibration)
         stamp.write(settings.out)
     return settings.out
+
+
+def _fold_models(
+    dataset: Dataset, settings: ExperimentSettings, inputs: Mapping[str, Any]
+) -> "FoldModels":
+    from tokser.experiments.models.of_folds import FoldModels  # few runs keep models
+
+    return FoldModels(dataset, settings, inputs)
 
 
 def _heads(task: Task, settings: ExperimentSettings, names: Sequence[str]) -> dict[str, Head]:
@@ -279,7 +292,7 @@ def _write(
     name, seed = settings.dataset, settings.seed
     rows = make_rows(outcomes, dataset, name=name, setup=setup, seed=seed)
     files = {
-        table.file: table.content(table.frame(own))
+        table.file: table.content_of(own)
         for table, own in rows.items()
         if own or table.file != tables.mixes.file
     }
@@ -303,15 +316,15 @@ def _write(
     }
     if isinstance(dataset.store, JoinedStore) and more_files is None:
         by_corpus = corpus_rows(outcomes, dataset, name=name, setup=setup)
-        files[tables.corpora.file] = tables.corpora.content(tables.corpora.frame(by_corpus))
+        files[tables.corpora.file] = tables.corpora.content_of(by_corpus)
     if settings.splits_file is not None:
         folds = {protocol: plan.every_fold() for protocol, plan in dataset.plans.items()}
         atlas = leak_atlas(folds, dataset.utterances, recordings(dataset.store))
-        files[SHARED.file] = SHARED.content(SHARED.frame(atlas))
+        files[SHARED.file] = SHARED.content_of(atlas)
     files |= fairness_files(outcomes, dataset, groupings, name=name, setup=setup, seed=seed)
     if calibration is not None:
         made = calibration_rows(outcomes, dataset, calibration, name=name, setup=setup)
-        files |= {table.file: table.content(table.frame(own)) for table, own in made.items()}
+        files |= {table.file: table.content_of(own) for table, own in made.items()}
     files |= more_files(rows) if more_files is not None else {}
     checksummed = ChecksummedFolder(settings.out)
     checksummed.put(files)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+import numpy as np
 import pandas as pd
 
 from tokser.config.base import FORMER_PROTOCOLS
@@ -49,7 +50,10 @@ class Column:
             ValueError: A value has another type, lies out of bounds, or is missing.
         """
         if self.kind == "text":
-            return values.astype(object).where(values.notna(), "").map(str).astype(object)
+            cells = values.to_numpy(dtype=object, copy=True)
+            cells[values.isna().to_numpy()] = ""
+            texts = np.array([*map(str, cells), None], dtype=object)[:-1]  # never an array of "U"
+            return pd.Series(texts, index=values.index, name=values.name, dtype=object)
         if self.required and values.isna().any():
             raise ValueError(f"a blank in column {self.name}")
         if self.kind == "flag":
@@ -119,7 +123,13 @@ class Table:
 
     def content(self, table: pd.DataFrame) -> bytes:
         """Return a table as the bytes of its file."""
-        ordered = self.ordered(table)
+        return self._written(self.ordered(table))
+
+    def content_of(self, rows: Iterable[Mapping[str, Any]]) -> bytes:
+        """Return rows as the bytes of the table's file."""
+        return self._written(self.frame(rows))
+
+    def _written(self, ordered: pd.DataFrame) -> bytes:
         blank = [c.name for c in self.columns if c.is_sparse and _is_blank(ordered[c.name])]
         ordered = ordered.drop(columns=blank)
         if self.is_parquet:
@@ -189,6 +199,8 @@ def _read_csv(table: Table, path: Path) -> pd.DataFrame:
 
 def _numbers(name: str, values: pd.Series) -> pd.Series:
     """Return values as numbers."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        return values.astype("float64")
     blank = values.isna()
     found = pd.to_numeric(values.where(~blank, None), errors="coerce").astype("float64")
     if (found.isna() & ~blank).any():

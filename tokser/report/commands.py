@@ -2,21 +2,10 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tokser.config import (
-    ClassifySettings,
-    LabelsSettings,
-    PretrainSettings,
-    ProbeSettings,
-    RegressSettings,
-    ScalingSettings,
-    Settings,
-    SimilaritySettings,
-    TransferSettings,
-    TuneSettings,
-)
+from tokser import config
 from tokser.config.option import command_words
 from tokser.errors import SettingsError
 from tokser.experiments.results import TaskTables
@@ -25,17 +14,18 @@ from tokser.report.scores import Configuration
 
 __all__ = ["command_of", "row_command", "stage_of"]
 
-_SETTINGS: Mapping[str, type[Settings]] = {
-    "classify": ClassifySettings,
-    "regress": RegressSettings,
-    "pretrain": PretrainSettings,
-    "transfer": TransferSettings,
-    "tune": TuneSettings,
-    "probe": ProbeSettings,
-    "similarity": SimilaritySettings,
-    "labels": LabelsSettings,
-    "scaling": ScalingSettings,
+_SETTINGS: Mapping[str, Callable[[], type[config.Settings]]] = {
+    "classify": lambda: config.ClassifySettings,
+    "regress": lambda: config.RegressSettings,
+    "pretrain": lambda: config.PretrainSettings,
+    "transfer": lambda: config.TransferSettings,
+    "tune": lambda: config.TuneSettings,
+    "probe": lambda: config.ProbeSettings,
+    "similarity": lambda: config.SimilaritySettings,
+    "labels": lambda: config.LabelsSettings,
+    "scaling": lambda: config.ScalingSettings,
 }
+"""Settings of a command, defined when they are asked for: scores on a terminal need none."""
 TUNED = "tuned-"
 """How heads are called in tables that were tuned with an encoder's blocks."""
 _NOT_WRITTEN = tuple(sorted(Stamp.PLACES - {"store", "out", "by", "age_bands"}))
@@ -54,7 +44,7 @@ def command_of(name: str, settings: Mapping[str, Any]) -> str | None:
         command line has no option for (a choice among widths).
     """
     try:
-        parsed = _SETTINGS[name].parse(settings, where="provenance")
+        parsed = _SETTINGS[name]().parse(settings, where="provenance")
         words = command_words(parsed, without=_NOT_WRITTEN)
     except SettingsError:
         return None

@@ -12,7 +12,6 @@ from tokser.experiments.heads.head import Workers
 from tokser.experiments.multilabel import MultiLabel
 from tokser.experiments.task import Task
 from tokser.experiments.tracked import track_results
-from tokser.scheduling import workers
 from tokser.trackers import require_trackers
 
 __all__ = ["classify", "task_of", "workers_of"]
@@ -53,4 +52,6 @@ def workers_of(settings: ClassifySettings) -> AbstractContextManager[Workers | N
     """Return the workers that settings name; without, everything is trained here."""
     if settings.scheduler is None and settings.cluster is None:
         return nullcontext()
+    from tokser.scheduling import workers
+
     return workers(settings.scheduler, settings.cluster)

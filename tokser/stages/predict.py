@@ -6,7 +6,6 @@ from pathlib import Path
 from tokser.config import PredictSettings
 from tokser.experiments.models import load_model
 from tokser.prediction.run import Predictions, predict_by_settings
-from tokser.prediction.timeline import draw_timeline, require_drawable
 
 __all__ = ["predict"]
 
@@ -25,11 +24,13 @@ def predict(
         DamagedFileError: The model's folder is damaged.
         RunError: Another process writes the same output.
     """
-    if settings.plot is not None:
-        require_drawable(settings.plot, settings.inputs, settings.window)
+    if settings.plot is None:
+        return predict_by_settings(load_model(settings.model), settings, read_lines)
+    from tokser.prediction.timeline import draw_timeline, require_drawable  # imports matplotlib
+
+    require_drawable(settings.plot, settings.inputs, settings.window)
     model = load_model(settings.model)
     found = predict_by_settings(model, settings, read_lines)
-    if settings.plot is not None:
-        name = f"{settings.model.resolve().name} ({model.dataset}, {model.features})"
-        draw_timeline(Path(settings.inputs[0]), found.table, model, settings.plot, name=name)
+    name = f"{settings.model.resolve().name} ({model.dataset}, {model.features})"
+    draw_timeline(Path(settings.inputs[0]), found.table, model, settings.plot, name=name)
     return found

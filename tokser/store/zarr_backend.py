@@ -14,6 +14,7 @@ from tokser.errors import CorruptStoreError, StoreMismatchError
 from tokser.store.backend import Digests, RawShard, WrittenShard
 from tokser.store.layout import Layout
 from tokser.store.objects import Objects
+from tokser.store.plain_arrays import read_plain_array
 from tokser.store.schema import FUNCTIONALS, PARTS, Compression, FeatureSpec, not_a_store
 from tokser.store.zarr_shard import digest_of_parts, index_bytes, raw_shard_parts
 
@@ -90,11 +91,11 @@ class ZarrBackend:
 
     def manifest_text(self, version: int = 1) -> str:
         """Read the manifest's CSV text."""
-        return str(self._arrays.read(f"{_table_place(version)}manifest", slice(None))[0])
+        return str(self._whole(f"{_table_place(version)}manifest")[0])
 
     def ids(self, version: int = 1) -> list[str]:
         """Read the ids of the utterances, in store order."""
-        found: list[str] = self._arrays.read(f"{_table_place(version)}ids", slice(None)).tolist()
+        found: list[str] = self._whole(f"{_table_place(version)}ids").tolist()
         return found
 
     def write_layout(
@@ -114,11 +115,11 @@ class ZarrBackend:
 
     def read_numbers(self, group: str) -> NDArray[np.int64]:
         """Read the number of each utterance of a layout, int64 [utterances]."""
-        return self._arrays.read(f"{group}/numbers", slice(None)).astype(np.int64)
+        return self._whole(f"{group}/numbers").astype(np.int64)
 
     def read_layout(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Read first row and number of rows of each utterance, int64 [utterances]."""
-        starts, lengths = (self._arrays.read(f"{group}/{name}", slice(None)) for name in _LAYOUT)
+        starts, lengths = (self._whole(f"{group}/{name}") for name in _LAYOUT)
         return starts.astype(np.int64), lengths.astype(np.int64)
 
     def describe_feature(self, feature: str, spec: FeatureSpec, layout: Layout) -> Digests:
@@ -211,9 +212,7 @@ class ZarrBackend:
 
     def read_lookup(self, feature: str, place: int = 0) -> tuple[NDArray[Any], NDArray[Any]]:
         """Read the keys, int32 [keys], and the table, [keys, dim], of a lookup feature."""
-        keys, table = (
-            self._arrays.read(f"{feature}/{name}{_suffix(place)}", slice(None)) for name in _LOOKUP
-        )
+        keys, table = (self._whole(f"{feature}/{name}{_suffix(place)}") for name in _LOOKUP)
         return keys, table
 
     def delete_lookup(self, feature: str, place: int) -> None:
@@ -224,10 +223,15 @@ class ZarrBackend:
 
     @cached_property
     def _arrays(self) -> "ZarrArrays":
-        # zarr-python takes a third of a second to import: what is mapped does without.
+        # Imported here: what is mapped, and plain arrays, do without.
         from tokser.store.zarr_arrays import ZarrArrays
 
         return ZarrArrays(self.objects)
+
+    def _whole(self, key: str) -> NDArray[Any]:
+        """Read an array whole."""
+        found = read_plain_array(self.objects, key)
+        return self._arrays.read(key, slice(None)) if found is None else found
 
     def _put_array(self, key: str, values: NDArray[Any]) -> Digests:
         """Write an array as one uncompressed chunk; its metadata comes last."""

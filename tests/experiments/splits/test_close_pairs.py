@@ -33,9 +33,11 @@ def in_full(units, least):
     return pairs, float(cosines[~is_found].max())
 
 
+@pytest.mark.parametrize("fewest", [0, 2_048], ids=["bound", "few"])
 @pytest.mark.parametrize("block", [7, 64, 1_024])
 @pytest.mark.parametrize("least", [0.3, 0.7, 0.9])
-def test_the_bound_misses_no_pair(block, least):
+def test_the_bound_misses_no_pair(block, least, fewest, monkeypatch):
+    monkeypatch.setattr(close_pairs, "_FEWEST", fewest)
     units = vectors()
     pairs, nearest, num_rows = collect(units, least, block=block)
     expected, below = in_full(units, least)
@@ -45,14 +47,18 @@ def test_the_bound_misses_no_pair(block, least):
     assert num_rows == len(units)
 
 
-def test_few_axes_bound_vectors_that_lie_on_few():
+def test_few_axes_bound_vectors_that_lie_on_few(monkeypatch):
+    monkeypatch.setattr(close_pairs, "_FEWEST", 300)
     units = vectors()
     bounding = close_pairs._bounding(units, 0.8, 0.05)
     assert bounding.shape[1] < 40
     assert (bounding @ bounding.T >= units @ units.T - 1e-5).all()
+    monkeypatch.setattr(close_pairs, "_FEWEST", 301)
+    assert close_pairs._bounding(units, 0.8, 0.05) is units
 
 
-def test_vectors_in_all_directions_are_compared_in_full():
+def test_vectors_in_all_directions_are_compared_in_full(monkeypatch):
+    monkeypatch.setattr(close_pairs, "_FEWEST", 0)
     rng = np.random.default_rng(0)
     units = rng.normal(size=(400, 200)).astype(np.float32)
     units /= np.linalg.norm(units, axis=1, keepdims=True)

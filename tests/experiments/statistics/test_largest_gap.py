@@ -35,7 +35,7 @@ def one_stratum(group):
 def test_two_groups_get_scipys_exact_permutation_test():
     grouped = accuracies([*WOMEN, *MEN], [0] * 5 + [1] * 5)
     arrangements = arrange(grouped.group, one_stratum(grouped.group), seed=0)
-    gaps = gaps_of(grouped, arrangements, accuracy_from_confusion)
+    [gaps] = gaps_of([grouped], arrangements, accuracy_from_confusion)
     expected = permutation_test(
         (WOMEN, MEN),
         lambda a, b, axis: np.abs(np.mean(a, axis=axis) - np.mean(b, axis=axis)),
@@ -126,7 +126,7 @@ def test_the_largest_of_many_gaps_is_not_significant_by_chance():
         hits, group = rng.normal(0.7, 0.1, 24), np.arange(24) % 6
         grouped = accuracies(hits, group)
         arrangements = arrange(group, one_stratum(group), seed=trial, size=500_000)
-        gaps = gaps_of(grouped, arrangements, accuracy_from_confusion)
+        [gaps] = gaps_of([grouped], arrangements, accuracy_from_confusion)
         rejected += bool(np.mean(gaps >= gaps[0] - 1e-9) <= 0.05)
         gaps_by_chance.append((gaps[0], gaps.mean()))
     assert rejected <= 14  # 7.5 are expected

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int64
-from scipy.optimize import brentq
 from scipy.special import logsumexp, softmax
 
 __all__ = ["MOST", "Temperature", "fit_temperature", "scale_probabilities"]
@@ -56,6 +55,8 @@ def fit_temperature(
 
     Source: Guo et al. 2017, section 4.2.
     """
+    from scipy.optimize import brentq  # takes as long to import as pandas
+
     known = probabilities[np.arange(len(truth)), truth] > 0
     truth = truth[known]
     if not len(truth):

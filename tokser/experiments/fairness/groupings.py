@@ -1,8 +1,9 @@
 """What utterances are grouped by: columns of the manifest, age in bands."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,14 @@ class Grouping:
     of: "pd.Series[str]"
     units: SamplingUnits
     order: tuple[str, ...]
+
+    def names(self, ids: Iterable[str]) -> list[str]:
+        """Return the groups of utterances, in order."""
+        return [self._names[one] for one in ids]
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return dict(zip(self.of.index, self.of, strict=True))
 
 
 def find_groupings(

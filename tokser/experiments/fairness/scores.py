@@ -1,11 +1,14 @@
 """The rows of `groups.csv` and `gaps.csv`: scores by group, and the largest gap of each column."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from tokser.experiments.fairness.groupings import UNKNOWN, Grouping
 from tokser.experiments.fairness.tables import RECALL
@@ -50,6 +53,14 @@ class Predicted:
     predictions: Sequence[pd.DataFrame]
     utterances: pd.DataFrame
 
+    def speakers(self, ids: Sequence[str]) -> set[str]:
+        """Return the known speakers of some utterances."""
+        return {self._speakers[one] for one in ids} - {""}
+
+    @cached_property
+    def _speakers(self) -> dict[str, str]:
+        return dict(zip(self.utterances.index, self.utterances["speaker"], strict=True))
+
 
 def group_rows(tested: Predicted, grouping: Grouping) -> Iterator[Row]:
     """Yield the scores of each group that was tested; those whose group is unknown come last.
@@ -63,8 +74,6 @@ def group_rows(tested: Predicted, grouping: Grouping) -> Iterator[Row]:
             continue
         sums = task.unit_sums(own, grouping.units, tested.classes)
         scores = task.test_scores(sums, own)
-        ids = list(dict.fromkeys(one for table in own for one in table["id"]))
-        speakers = set(tested.utterances.loc[ids, "speaker"]) - {""}
         by_class = task.class_rows(sums, tested.classes, own)[0]
         recalls = {
             f"{RECALL}{row['label']}{end}": row[f"recall{end}"] if row["support"] else None
@@ -75,7 +84,7 @@ def group_rows(tested: Predicted, grouping: Grouping) -> Iterator[Row]:
             "column": grouping.column,
             "group": name or UNKNOWN,
             "n_test": round(sums.num_test),
-            "num_speakers": len(speakers),
+            "num_speakers": len(tested.speakers(_ids(own))),
             "num_classes": sum(row["support"] > 0 for row in by_class) if by_class else None,
             **scores.columns,
             "unit": sums.kind,
@@ -109,36 +118,46 @@ def gap_rows(
     found: dict[str, list[Row]] = {name: [] for name in systems}
     for grouping in groupings:
         rows: dict[str, Row] = {}
-        statistics: dict[str, np.ndarray] = {}
+        together: dict[str, GroupedSums] = {}
         plan: tuple[Arrangements, str] | None = None
         for name, tested in systems.items():
             compared = _Compared.of(tested, grouping)
-            row, sums = compared.row(), None
-            if len(compared.names) > 1 and not compared.missing:
-                sums = compared.sums_of_test()
-                if plan is None:
-                    plan = _plan(*sums, grouping, seed)
-            rows[name] = row
-            if sums is None or plan is None:
-                row["no_test"] = compared.missing
+            rows[name] = compared.row() | {"no_test": compared.missing}
+            if len(compared.names) < 2 or compared.missing:
                 continue
-            arrangements, row["no_test"] = plan
-            if row["no_test"] or arrangements.groups.shape[1] != len(sums[0].group):
-                row["no_test"] = row["no_test"] or "tested on other utterances"
-                continue
-            gaps = gaps_of(sums[0], arrangements, tested.task.score)
-            row["gap_by_chance"] = float(gaps.mean())
-            row["p"] = float((gaps >= gaps[0] - _ROUNDING).mean())
-            row["num_arrangements"] = len(gaps)
-            size = float(np.sqrt((gaps**2).mean()))
-            statistics[name] = gaps / size if size > _ROUNDING else np.zeros_like(gaps)
-        if statistics:
-            adjusted = step_down(np.stack(list(statistics.values())))
-            for name, p in zip(statistics, adjusted, strict=True):
-                rows[name]["p_adjusted"] = min(1.0, p * len(groupings))
+            sums, strata = compared.sums_of_test()
+            if plan is None:
+                plan = _plan(sums, strata, grouping, seed)
+            is_same = np.array_equal(plan[0].groups[0], sums.group)
+            rows[name]["no_test"] = plan[1] or ("" if is_same else "tested on other utterances")
+            if not rows[name]["no_test"]:
+                together[name] = sums
+        if plan is not None and together:
+            score = next(iter(systems.values())).task.score
+            gaps = gaps_of(list(together.values()), plan[0], score)
+            for name, row in zip(together, _test_rows(gaps, len(groupings)), strict=True):
+                rows[name] |= row
         for name, row in rows.items():
             found[name].append(row)
     return found
+
+
+def _test_rows(gaps: Float[np.ndarray, "systems arrangements"], num_columns: int) -> list[Row]:
+    """Return the columns that a test by permutations gives, the first of which is observed."""
+    sizes = [float(np.sqrt((own**2).mean())) for own in gaps]
+    statistics = [
+        own / size if size > _ROUNDING else np.zeros_like(own)
+        for own, size in zip(gaps, sizes, strict=True)
+    ]
+    return [
+        {
+            "gap_by_chance": float(own.mean()),
+            "p": float((own >= own[0] - _ROUNDING).mean()),
+            "num_arrangements": len(own),
+            "p_adjusted": min(1.0, p * num_columns),
+        }
+        for own, p in zip(gaps, step_down(np.stack(statistics)), strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -169,9 +188,8 @@ class _Compared:
     def of(cls, tested: Predicted, grouping: Grouping) -> "_Compared":
         """Leave small groups out, then classes that some group lacks."""
         tables = _of_group(tested.predictions, grouping, grouping.order)
-        ids = list(dict.fromkeys(one for table in tables for one in table["id"]))
-        counts = grouping.of.loc[ids].value_counts()
-        names = tuple(n for n in grouping.order if counts.get(n, 0) >= FEWEST_TESTED)
+        counts = Counter(grouping.names(_ids(tables)))
+        names = tuple(n for n in grouping.order if counts[n] >= FEWEST_TESTED)
         small = tuple(n for n in grouping.order if n not in names and n in counts)
         tables = _of_group(tested.predictions, grouping, names)
         missing = "" if len(names) > 1 else f"fewer than two groups of {FEWEST_TESTED} utterances"
@@ -216,7 +234,7 @@ class _Compared:
             "low": interval.low,
             "high": interval.high,
             "no_interval": interval.missing,
-            "num_units": None if unknown else len(set(self.grouping.units.of(self._ids))),
+            "num_units": None if unknown else len(set(self.grouping.units.names(self._ids))),
         }
 
     def sums_of_test(self) -> tuple[GroupedSums, np.ndarray]:
@@ -239,17 +257,18 @@ class _Compared:
             kinds = both
         return sums, pd.factorize(kinds)[0][sums.unit]
 
-    @property
+    @cached_property
     def _ids(self) -> list[str]:
-        return list(dict.fromkeys(one for table in self.predictions for one in table["id"]))
+        return _ids(self.predictions)
 
     def _sums(self, units: SamplingUnits) -> GroupedSums:
         """Sum by group and unit."""
-        group, unit = self.grouping.of.loc[self._ids], units.of(self._ids)
-        cell = group + _MARK + unit
+        group, unit = self.grouping.names(self._ids), units.names(self._ids)
+        cell = [of + _MARK + own for of, own in zip(group, unit, strict=True)]
         names = sorted(set(cell))
         task, classes = self.tested.task, self.tested.classes
-        sums = task.unit_sums(self.predictions, SamplingUnits(units.kind, cell), classes)
+        cells = SamplingUnits(units.kind, pd.Series(cell, index=self._ids, dtype=object))
+        sums = task.unit_sums(self.predictions, cells, classes)
         place = {name: number for number, name in enumerate(self.names)}
         units_of = sorted(set(unit))
         number = {name: place for place, name in enumerate(units_of)}
@@ -283,15 +302,32 @@ def _of_group(
     predictions: Sequence[pd.DataFrame], grouping: Grouping, names: Sequence[str]
 ) -> list[pd.DataFrame]:
     """Return the rows of some groups, of the seeds that tested them."""
-    kept = (table[grouping.of.loc[table["id"]].isin(names).to_numpy()] for table in predictions)
-    return [table for table in kept if len(table)]
+    wanted = set(names)
+    kept = [
+        np.array([one in wanted for one in grouping.names(_ids_of(table))], dtype=bool)
+        for table in predictions
+    ]
+    return [table[own] for table, own in zip(predictions, kept, strict=True) if own.any()]
+
+
+def _ids(tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Return the utterances of some tables, each once."""
+    return list(dict.fromkeys(one for table in tables for one in _ids_of(table)))
+
+
+def _ids_of(table: pd.DataFrame) -> list[str]:
+    return list(table["id"].to_numpy(dtype=object))
 
 
 def _lacking(
     tables: Sequence[pd.DataFrame], grouping: Grouping, names: Sequence[str]
 ) -> tuple[str, ...]:
     """Return the classes that some group lacks."""
-    table = pd.concat([table[["id", "label"]] for table in tables])
-    counts = pd.crosstab(grouping.of.loc[table["id"]].to_numpy(), table["label"].to_numpy())
-    counts = counts.reindex(list(names), fill_value=0)
-    return tuple(str(label) for label in counts if (counts[label] == 0).any())
+    labels = [table["label"].to_numpy(dtype=object) for table in tables]
+    present = {
+        pair
+        for table, own in zip(tables, labels, strict=True)
+        for pair in zip(grouping.names(_ids_of(table)), own, strict=True)
+    }
+    known = sorted({str(label) for own in labels for label in own})
+    return tuple(one for one in known if any((name, one) not in present for name in names))

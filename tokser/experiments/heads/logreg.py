@@ -5,10 +5,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.logistic_fit import estimator_of, fit_labels
+from tokser.experiments.heads.logistic_estimator import LogisticEstimator
 from tokser.experiments.heads.logreg_targets import (
     PerClassLogistic,
     TrainedPerClassLogistic,
@@ -32,7 +31,7 @@ class TrainedLogistic(TrainedCoefficients):
         learnt: Mapping[str, np.ndarray],
         classes: np.ndarray | None,
         trusted: Sequence[str] = (),
-    ) -> LogisticRegression:
+    ) -> LogisticEstimator:
         """Return an estimator with these coefficients."""
         coefficients, intercepts = learnt["coefficients"], learnt["intercepts"]
         if classes is None or coefficients.ndim != 2:
@@ -40,7 +39,7 @@ class TrainedLogistic(TrainedCoefficients):
         rows = len(classes) if len(classes) > 2 else 1
         if len(coefficients) != rows or intercepts.shape != (rows,):
             raise ValueError(f"not {rows} rows of coefficients and intercepts")
-        return estimator_of(classes, coefficients, intercepts)
+        return LogisticEstimator(classes, coefficients, intercepts)
 
 
 _Fit = Callable[..., Iterator[Any]]
@@ -48,6 +47,8 @@ _Fit = Callable[..., Iterator[Any]]
 
 def fit_single(train: Part, *, penalty: float, is_balanced: bool) -> Iterator[Any]:
     """Fit one label of each utterance."""
+    from tokser.experiments.heads.logistic_fit import fit_labels  # imports scikit-learn
+
     yield fit_labels(train.values, train.target, penalty=penalty, is_balanced=is_balanced)
 
 

@@ -8,7 +8,7 @@ from sklearn.svm import SVC
 
 from tokser.config import GridSettings
 from tokser.experiments.heads.per_fold import SweptHead, class_weight
-from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_estimator import TrainedEstimator, softmax_of_decisions
 from tokser.experiments.task import Loss
 
 __all__ = ["SVMHead", "TrainedSVM"]
@@ -25,11 +25,7 @@ class TrainedSVM(TrainedEstimator):
     @staticmethod
     def raw_outputs(estimator: Any, values: np.ndarray) -> np.ndarray:
         """Return a softmax of the decision values: an SVM has no probabilities."""
-        decided = np.asarray(estimator.decision_function(values))
-        if decided.ndim == 1:  # two classes
-            decided = np.stack([-decided, decided], axis=1) / 2
-        raised = np.exp(decided - decided.max(axis=1, keepdims=True))
-        return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+        return softmax_of_decisions(np.asarray(estimator.decision_function(values)))
 
     @staticmethod
     def learnt(estimator: Any) -> dict[str, np.ndarray]:

@@ -5,14 +5,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from tokser.experiments.heads.trained_head import TrainedHead, in_order_of
 
-__all__ = ["TrainedEstimator"]
+__all__ = ["TrainedEstimator", "softmax_of_decisions"]
 
 _COLUMN_MAJOR = "column_major"
 """Key of a description: arrays whose columns lay one after the other in memory. Products sum in
 another order otherwise, and the last bit differs."""
+
+
+def softmax_of_decisions(
+    decided: Float[np.ndarray, "utterances ..."],
+) -> Float[np.ndarray, "utterances classes"]:
+    """Return a softmax of decision values, for estimators that have no probabilities.
+
+    Args:
+        decided: [utterances, classes]; of two classes [utterances], above 0 for the second one.
+    """
+    if decided.ndim == 1:
+        decided = np.stack([-decided, decided], axis=1) / 2
+    raised = np.exp(decided - decided.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 class TrainedEstimator(TrainedHead):

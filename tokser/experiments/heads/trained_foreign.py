@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from tokser.errors import CheckpointError, MissingPackageError, list_some
-from tokser.experiments.heads.svm import TrainedSVM
-from tokser.experiments.heads.trained_estimator import TrainedEstimator
+from tokser.experiments.heads.trained_estimator import TrainedEstimator, softmax_of_decisions
 
 __all__ = ["FOREIGN_BYTES", "TRUSTED", "TrainedForeign", "foreign_types"]
 
@@ -49,7 +48,7 @@ class TrainedForeign(TrainedEstimator):
             return np.asarray(estimator.predict(values), dtype=np.float64).reshape(-1)
         if hasattr(estimator, "predict_proba"):
             return np.asarray(estimator.predict_proba(values))
-        return TrainedSVM.raw_outputs(estimator, values)
+        return softmax_of_decisions(np.asarray(estimator.decision_function(values)))
 
     @staticmethod
     def learnt(estimator: Any) -> dict[str, np.ndarray]:

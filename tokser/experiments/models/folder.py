@@ -31,7 +31,6 @@ from tokser.experiments.heads.registry import TRAINED_HEADS, restore_head
 from tokser.experiments.heads.trained_foreign import FOREIGN_BYTES, foreign_types
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.models.calibration import Calibration, KeptThreshold
-from tokser.experiments.models.card import CARD, model_card
 from tokser.experiments.models.document import FORMAT, MemberDocument, ModelDocument, describe
 from tokser.experiments.models.member import Member
 from tokser.experiments.models.model import Estimate, Model
@@ -95,6 +94,8 @@ def write_model(
     Returns:
         Names of the files.
     """
+    from tokser.experiments.models.card import CARD, model_card  # who reads a model needs none
+
     write_atomically(folder / CARD, model_card(model, name or folder.resolve().name).encode())
     checksummed = ChecksummedFolder(folder)
     copied = []

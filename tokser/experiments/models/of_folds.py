@@ -9,11 +9,9 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from tokser.checksummed_folder import INDEX, ChecksummedFolder
-from tokser.errors import DamagedFileError
 from tokser.experiments.classification import late_weights
 from tokser.experiments.combinations import Outcome
 from tokser.experiments.dataset import Dataset, ExperimentSettings
@@ -24,6 +22,7 @@ from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.models.aligners import find_aligners, places_of_runs
 from tokser.experiments.models.document import describe
 from tokser.experiments.models.folder import DESCRIPTION, WEIGHTS, load_model, write_model
+from tokser.experiments.models.list_of_folds import LIST, MODELS
 from tokser.experiments.models.member import Member
 from tokser.experiments.models.model import Averaging, Model, kind_of
 from tokser.experiments.models.recipe import FeatureRecipe
@@ -31,19 +30,9 @@ from tokser.experiments.models.tuned import find_tuned, places_of_folds
 from tokser.experiments.units import Unit, part_name
 from tokser.provenance import digest_of
 
-__all__ = ["MODELS", "FoldModels", "holds_models"]
+__all__ = ["FoldModels"]
 
-MODELS = "models"
-LIST = f"{MODELS}/models.csv"
 _HOWS: dict[str, Averaging] = {"mean": "mean", "weighted": "weighted"}
-
-
-def holds_models(out: Path) -> bool:
-    """Tell whether a finished folder of results has the models of its folds."""
-    try:
-        return LIST in ChecksummedFolder(out).listed()
-    except DamagedFileError:
-        return False
 
 
 class FoldModels:

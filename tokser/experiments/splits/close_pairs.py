@@ -26,6 +26,8 @@ _SAMPLE = 4_096
 """Vectors by which axes are found; any axes give the same pairs, good ones sooner."""
 _LEAST_WIDTH = 128
 """Vectors that are narrower are compared in full: the bound would save nothing."""
+_FEWEST = 2_048
+"""Fewer vectors are compared in full: that takes less time than to find axes."""
 _SHARE = 0.6
 """Largest share of the axes that the bound may take, or it saves nothing either."""
 _SPREADS_ABOVE = 3.0
@@ -128,7 +130,7 @@ def _bounding(
 ) -> Float32[np.ndarray, "vectors columns"]:
     """Return vectors whose products are at least the cosines: few columns, or the vectors."""
     width = units.shape[1]
-    if width < _LEAST_WIDTH:
+    if width < _LEAST_WIDTH or len(units) < _FEWEST:
         return units
     some = units[:: max(1, len(units) // _SAMPLE)].astype(np.float64)
     energy, axes = np.linalg.eigh(some.T @ some / len(some))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from tokser.checksummed_folder import ChecksummedFolder
-from tokser.config import AuditSettings, ClassifySettings, RegressSettings, TuneSettings
+from tokser.config.experiments import AuditSettings, ExperimentBase
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.experiments.splits.audit import MANY_FOLDS, Audit, audit_splits
 from tokser.experiments.splits.dev_part import draw_dev
@@ -38,7 +38,7 @@ DEFAULT_PROTOCOLS = ("random", "speaker")
 def plan_splits(
     utterances: pd.DataFrame,
     task: Task,
-    settings: ClassifySettings | RegressSettings | TuneSettings | AuditSettings,
+    settings: ExperimentBase | AuditSettings,
     every: pd.DataFrame,
 ) -> dict[str, SplitPlan]:
     """Make the folds of every protocol and seed, or read them from a file.

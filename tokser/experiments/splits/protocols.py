@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from tokser.errors import InputError, SettingsError, list_some
 from tokser.experiments.classification import Classification
@@ -148,6 +147,8 @@ def _random_split(table: pd.DataFrame, seed: int, labels: "pd.Series[str] | None
 def _draw(
     ids: Sequence[str], labels: "pd.Series[str] | None", count: int, seed: int
 ) -> tuple[list[str], list[str]]:
+    from sklearn.model_selection import train_test_split  # imports all of scipy
+
     strata = None if labels is None else labels.loc[list(ids)]
     rest, drawn = train_test_split(list(ids), test_size=count, stratify=strata, random_state=seed)
     return rest, drawn

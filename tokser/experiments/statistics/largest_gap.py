@@ -103,15 +103,21 @@ def arrange(
 
 def scores_of(grouped: GroupedSums, score: Score) -> Float[np.ndarray, " groups"]:
     """Return the score of each group, averaged over seeds."""
-    return np.asarray(next(_scores(grouped, grouped.group[None], score))[0])
+    return np.asarray(next(_scores([grouped], grouped.group[None], score))[0, 0])
 
 
 def gaps_of(
-    grouped: GroupedSums, arrangements: Arrangements, score: Score
-) -> Float[np.ndarray, " arrangements"]:
-    """Return the highest score of a group minus the lowest, for each arrangement."""
-    found = _scores(grouped, arrangements.groups, score)
-    return np.concatenate([scores.max(axis=1) - scores.min(axis=1) for scores in found])
+    systems: Sequence[GroupedSums], arrangements: Arrangements, score: Score
+) -> Float[np.ndarray, "systems arrangements"]:
+    """Return the highest score of a group minus the lowest, for each system and arrangement.
+
+    Args:
+        systems: Sums of each over the same cells.
+        arrangements: Groups of these cells.
+        score: Of the sums.
+    """
+    found = _scores(systems, arrangements.groups, score)
+    return np.concatenate([one.max(axis=-1) - one.min(axis=-1) for one in found], axis=1)
 
 
 def gap_interval(
@@ -185,25 +191,38 @@ def _of_shared_units(
 
 
 def _scores(
-    grouped: GroupedSums, rows: Int64[np.ndarray, "arrangements cells"], score: Score
+    systems: Sequence[GroupedSums], rows: Int64[np.ndarray, "arrangements cells"], score: Score
 ) -> Iterator[np.ndarray]:
-    """Yield the scores, [arrangements, groups], of some rows after the other."""
+    """Yield the scores, [systems, arrangements, groups], of some rows after the other."""
+    num_groups, num_cells = systems[0].num_groups, rows.shape[1]
+    widest = max(math.prod(one.sums.shape[1:]) for one in systems)
+    most = max(1, _CHUNK // max(num_cells, num_groups * widest))
+    for start in range(0, len(rows), most):
+        belongs = _members(rows[start : start + most], num_groups)
+        yield np.stack([_scores_of_members(one, belongs, score) for one in systems])
+
+
+def _scores_of_members(grouped: GroupedSums, belongs: csr_array, score: Score) -> np.ndarray:
+    """Return the scores, [arrangements, groups], of the cells that belong to each group."""
     num_cells, *rest = grouped.sums.shape
     flat = grouped.sums.reshape(num_cells, -1)
     is_used = flat.any(axis=0)
-    most = max(1, _CHUNK // max(num_cells, grouped.num_groups * flat.shape[1]))
-    for start in range(0, len(rows), most):
-        own = rows[start : start + most]
-        places = own + grouped.num_groups * np.arange(len(own))[:, None]
-        columns = np.broadcast_to(np.arange(num_cells), own.shape)
-        belongs = csr_array(
-            (np.ones(own.size), (places.ravel(), columns.ravel())),
-            shape=(len(own) * grouped.num_groups, num_cells),
-        )
-        totals = np.zeros((belongs.shape[0], flat.shape[1]))
-        totals[:, is_used] = belongs @ flat[:, is_used]
-        scores = score(totals.reshape(len(own), grouped.num_groups, *rest))
-        yield np.asarray(scores.mean(axis=-1))
+    totals = np.zeros((belongs.shape[0], flat.shape[1]))
+    totals[:, is_used] = belongs @ flat[:, is_used]
+    scores = score(totals.reshape(-1, grouped.num_groups, *rest))
+    return np.asarray(scores.mean(axis=-1))
+
+
+def _members(rows: Int64[np.ndarray, "arrangements cells"], num_groups: int) -> csr_array:
+    """Return which cells belong to each group, [arrangements * groups, cells], those in order."""
+    # Of 16 bits numpy sorts by counting, in a quarter of the time.
+    dtype = np.int16 if num_groups <= np.iinfo(np.int16).max else np.int64
+    cells = np.argsort(rows.astype(dtype), axis=1, kind="stable")
+    places = rows + num_groups * np.arange(len(rows))[:, None]
+    counts = np.bincount(places.ravel(), minlength=len(rows) * num_groups)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    shape = (len(counts), rows.shape[1])
+    return csr_array((np.ones(rows.size), cells.ravel(), ends), shape=shape)
 
 
 def _num_orders(labels: Int64[np.ndarray, " cells"]) -> int:

@@ -1,5 +1,6 @@
 """Predictions summed by sampling unit: all that scores, their intervals and tests need of them."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -70,14 +71,18 @@ def sum_classes(
         units: Whom to sum over.
         classes: All classes, in the order of the counts.
     """
-    size = len(classes)
-    cells = []
-    for table in predictions:
+    place_of = {name: place for place, name in enumerate(classes)}
+    names, places = unit_places(predictions, units)
+    shape = (len(names), len(classes), len(classes))
+    sums = np.empty((len(names), len(predictions), *shape[1:]))
+    for seed, (table, rows) in enumerate(zip(predictions, places, strict=True)):
         truth, guess = (
-            pd.Index(classes).get_indexer(table[column]) for column in ("label", "prediction")
+            [place_of[name] for name in table[column].to_numpy(dtype=object)]
+            for column in ("label", "prediction")
         )
-        cells.append(np.eye(size * size)[truth * size + guess].reshape(-1, size, size))
-    return sum_cells(predictions, units, cells)
+        cells = np.ravel_multi_index((rows, np.array(truth), np.array(guess)), shape)
+        sums[:, seed] = np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
+    return _unit_sums(sums, predictions, units)
 
 
 def sum_numbers(predictions: Sequence[pd.DataFrame], units: SamplingUnits) -> UnitSums:
@@ -145,20 +150,26 @@ def unit_places(
     predictions: Sequence[pd.DataFrame], units: SamplingUnits
 ) -> tuple[list[str], list[Int64[np.ndarray, " utterances"]]]:
     """Return the names of all units, sorted, and the position of each utterance's, by seed."""
-    found = [units.of(table["id"]) for table in predictions]
+    found = [units.names(table["id"].to_numpy(dtype=object)) for table in predictions]
     names = sorted(set().union(*found))
-    index = pd.Index(names)
-    return names, [np.asarray(index.get_indexer(own), dtype=np.int64) for own in found]
+    place_of = {name: place for place, name in enumerate(names)}
+    return names, [np.array([place_of[one] for one in own], dtype=np.int64) for own in found]
 
 
 def sum_cells(
     predictions: Sequence[pd.DataFrame], units: SamplingUnits, cells: Sequence[np.ndarray]
 ) -> UnitSums:
     """Sum the cells of each utterance, [utterances, *cells] for each seed, by unit."""
-    tested = [name for table in predictions for name in table["id"]]
     names, places = unit_places(predictions, units)
     sums = np.zeros((len(names), len(predictions), *cells[0].shape[1:]))
     for seed, rows in enumerate(places):
         np.add.at(sums[:, seed], rows, cells[seed])
-    num_test = len(tested) / len(predictions)
+    return _unit_sums(sums, predictions, units)
+
+
+def _unit_sums(
+    sums: np.ndarray, predictions: Sequence[pd.DataFrame], units: SamplingUnits
+) -> UnitSums:
+    num_test = sum(map(len, predictions)) / len(predictions)
+    tested = (name for table in predictions for name in table["id"].to_numpy(dtype=object))
     return UnitSums(sums, num_test, units.kind, units.missing(tested))

@@ -53,8 +53,8 @@ def run_transfer(
         assert CLASSIFICATION.summary is not None
         matrix = matrix_rows(rows[CLASSIFICATION.summary], cells, dataset)
         return {
-            TRANSFER.file: TRANSFER.content(TRANSFER.frame(matrix)),
-            LABELS.file: LABELS.content(LABELS.frame(classes)),
+            TRANSFER.file: TRANSFER.content_of(matrix),
+            LABELS.file: LABELS.content_of(classes),
         }
 
     return run_experiment(
