@@ -1,32 +1,15 @@
-"""Logistic regression of one training part, as an estimator of scikit-learn that predicts."""
+"""Logistic regression of one training part, as an estimator that predicts."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64
-from sklearn.linear_model import LogisticRegression
 
+from tokser.experiments.heads.logistic_estimator import LogisticEstimator
 from tokser.experiments.logistic_regression import LogisticRows
 
-__all__ = ["estimator_of", "fit_labels", "fit_rows"]
-
-
-def estimator_of(
-    classes: np.ndarray, coefficients: np.ndarray, intercepts: np.ndarray, penalty: float = 1.0
-) -> LogisticRegression:
-    """Return an estimator with these coefficients.
-
-    Args:
-        classes: Names.
-        coefficients: [classes, features]; of two classes, one row.
-        intercepts: Of each row.
-        penalty: C.
-    """
-    estimator = LogisticRegression(C=penalty)
-    estimator.classes_, estimator.n_features_in_ = classes, coefficients.shape[1]
-    estimator.coef_, estimator.intercept_ = coefficients, intercepts
-    return estimator
+__all__ = ["fit_labels", "fit_rows"]
 
 
 def fit_labels(
@@ -35,7 +18,7 @@ def fit_labels(
     *,
     penalty: float = 1.0,
     is_balanced: bool = False,
-) -> LogisticRegression:
+) -> LogisticEstimator:
     """Fit rows of one class each.
 
     Args:
@@ -61,7 +44,7 @@ def fit_rows(
     names: np.ndarray,
     shares: Float64[np.ndarray, "classes rows"],
     penalty: float = 1.0,
-) -> LogisticRegression:
+) -> LogisticEstimator:
     """Fit shares of classes, of which each occurs.
 
     Args:
@@ -80,11 +63,6 @@ def fit_rows(
     coefficients, intercepts = found.weights, found.intercepts
     if len(names) == 2:
         coefficients, intercepts = np.diff(coefficients, axis=0), np.diff(intercepts)
-    estimator = estimator_of(
-        names,
-        np.ascontiguousarray(coefficients, dtype=dtype),
-        intercepts.astype(dtype),
-        penalty,
+    return LogisticEstimator(
+        names, np.ascontiguousarray(coefficients, dtype=dtype), intercepts.astype(dtype)
     )
-    estimator.n_iter_ = np.array([found.num_steps], dtype=np.int32)
-    return estimator

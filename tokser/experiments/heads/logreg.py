@@ -8,6 +8,7 @@ import numpy as np
 
 from tokser.config import GridSettings
 from tokser.experiments.heads.logistic_estimator import LogisticEstimator
+from tokser.experiments.heads.logistic_fit import fit_labels
 from tokser.experiments.heads.logreg_targets import (
     PerClassLogistic,
     TrainedPerClassLogistic,
@@ -47,8 +48,6 @@ _Fit = Callable[..., Iterator[Any]]
 
 def fit_single(train: Part, *, penalty: float, is_balanced: bool) -> Iterator[Any]:
     """Fit one label of each utterance."""
-    from tokser.experiments.heads.logistic_fit import fit_labels  # imports scikit-learn
-
     yield fit_labels(train.values, train.target, penalty=penalty, is_balanced=is_balanced)
 
 

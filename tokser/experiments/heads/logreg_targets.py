@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from tokser.experiments.heads.logistic_fit import fit_rows
 from tokser.experiments.heads.per_fold import Part
 from tokser.experiments.heads.trained_coefficients import TrainedCoefficients
 from tokser.experiments.logistic_regression import LogisticRows
@@ -21,7 +22,6 @@ def fit_shares(train: Part, *, penalty: float, is_balanced: bool) -> Iterator[An
         penalty: C.
         is_balanced: Whether a class weighs n / (classes * sum of its shares).
     """
-    from tokser.experiments.heads.logistic_fit import fit_rows  # imports scikit-learn
     from tokser.experiments.heads.losses import LOSSES  # imports torch
 
     shares = train.target.astype(np.float64)
