@@ -1,6 +1,6 @@
 """One step over a large corpus in a process of its own: `scale_probe.py OUT STEP ARGUMENT...`.
 
-Writes seconds and the peak of its memory as JSON to OUT. STEP `tokser` runs a command.
+Writes seconds, processor time and the peak of memory as JSON to OUT. STEP `tokser` runs a command.
 """
 
 import json
@@ -99,5 +99,6 @@ STEPS: dict[str, Callable[..., Any]] = {
 if __name__ == "__main__":
     start = time.perf_counter()
     figures = STEPS[sys.argv[2]](*sys.argv[3:])
-    figures |= {"s": time.perf_counter() - start, "mb": peak_mb()}
+    processor_s = time.process_time()
+    figures |= {"s": time.perf_counter() - start, "processor_s": processor_s, "mb": peak_mb()}
     Path(sys.argv[1]).write_text(json.dumps(figures))
