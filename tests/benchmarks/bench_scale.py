@@ -69,7 +69,7 @@ def measure_steps(folder: Path, number: int, steps: Sequence[str]) -> Figures:
     prepare(folder, number)
     figures: Figures = {}
     for step in steps:
-        for left in ("planned.zarr", "logreg", "mlp"):
+        for left in ("planned.zarr", "logreg", "mlp", *(["cache"] if step == "audit" else [])):
             shutil.rmtree(folder / left, ignore_errors=True)
         if step not in ("manifest", "plan") and not (folder / "store.zarr").is_dir():
             write_store(folder / "store.zarr", folder / "manifest.csv")
@@ -88,15 +88,25 @@ def page_of_steps(figures: Mapping[str, float], number: int) -> str:
         "batches": "200,000 utterances read in random order",
         "pool": "`tokser pool`, one feature",
         "audit": "`tokser audit`, all pairs of recordings compared",
-        "logreg": "`tokser classify --head logreg`",
-        "mlp": "`tokser classify --head mlp`, 2 points, 3 epochs",
+        "logreg": "`tokser classify --head logreg`, pairs kept by the audit",
+        "mlp": "`tokser classify --head mlp`, 2 points, 3 epochs, pairs kept",
     }
     rows = [
-        [text, f"{figures[f'{step}_s']:.1f}", f"{figures[f'{step}_mb']:,.0f}"]
+        [
+            text,
+            f"{figures[f'{step}_s']:.1f}",
+            f"{figures[f'{step}_processor_s']:.1f}",
+            f"{figures[f'{step}_mb']:,.0f}",
+        ]
         for step, text in told.items()
         if f"{step}_s" in figures
     ]
-    header = [f"{number:,} utterances, 64 functionals, a process each", "s", "MB at most"]
+    header = [
+        f"{number:,} utterances, 64 functionals, a process each",
+        "s",
+        "processor s",
+        "MB at most",
+    ]
     return markdown_table(header, rows)
 
 

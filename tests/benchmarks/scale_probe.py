@@ -4,6 +4,7 @@ Writes seconds, processor time and the peak of memory as JSON to OUT. STEP `toks
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ Figures = dict[str, float]
 def run(out: Path, step: str, *arguments: object, quiet: bool = True) -> Figures:
     """Run this file in a fresh process."""
     command = [sys.executable, __file__, str(out), step, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=quiet, text=True, check=False)
+    cache = os.environ | {"XDG_CACHE_HOME": str(out.parent.absolute() / "cache")}
+    result = subprocess.run(command, capture_output=quiet, text=True, check=False, env=cache)
     if result.returncode:
         raise RuntimeError(f"{step}: {result.stdout}{result.stderr}")
     return json.loads(out.read_text())
