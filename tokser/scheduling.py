@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -23,11 +23,12 @@ from tokser.errors import (
     TokserError,
     shortened,
 )
-from tokser.progress import say, warn
+from tokser.progress import say
+from tokser.task_run import TaskRun
 from tokser.yaml_file import read_yaml
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 __all__ = ["ClusterSettings", "Workers", "load_cluster", "this_worker", "workers"]
 
@@ -39,13 +40,6 @@ CONNECT_S = 30.0
 
 RETRIES = 2
 """How often a task that failed is tried again; what is wrong with the input is not."""
-
-MIN_WAITING = 64
-"""Tasks submitted before they can run, at least: workers that join find some."""
-
-WAITING_A_THREAD = 3
-"""Tasks that Dask has for each thread. If they are more than two it keeps those that do not run yet
-for whoever is free first; fewer it hands to workers, where they wait for what runs there."""
 
 SUBMIT_S = 120.0
 """How long a batch system may take to queue a job."""
@@ -149,22 +143,25 @@ class Workers:
         items: Iterable[Item],
         *,
         retries: int = RETRIES,
+        whole_workers: bool = False,
     ) -> Iterator[tuple[Item, Result]]:
         """Run a task on every item, and yield each with its result as it gets done.
 
         What a lost worker was doing is done again by another, so a task must be safe to run
-        twice. A few more items are taken than there are threads; the rest wait here.
+        twice. An item is taken, and sent, when a worker is free for it; workers may join and leave.
 
         Args:
             task: A function at the top of a module that workers can import.
             items: What it is called with; small, since each travels to a worker.
             retries: How often an item is tried again after an error that is no `TokserError`.
+            whole_workers: Give a worker one item at a time, not one a thread: the task uses all
+                its threads, or its GPU.
 
         Raises:
             TokserError: As the task raised it; nothing that is under way is waited for.
             RunError: A task kept failing, or lost every worker that ran it.
         """
-        run = _Run(self._client, task, iter(items), retries)
+        run = TaskRun(self._client, task, iter(items), retries=retries, whole_workers=whole_workers)
         try:
             yield from run.results()
         finally:
@@ -189,85 +186,6 @@ class Workers:
             say(f"Dask: {len(found)} workers, {self.num_threads} threads")
         else:
             say("Dask: no worker yet, waiting for the first")
-
-
-class _Run(Generic[Item, Result]):
-    """One call of `Workers.map`: what is under way, and how often it was tried again."""
-
-    def __init__(
-        self,
-        client: "Client",
-        task: Callable[[Item], Result],
-        items: Iterator[Item],
-        retries: int,
-    ) -> None:
-        from distributed import as_completed
-
-        self._client, self._task, self._items, self._retries = client, task, items, retries
-        self._done: Any = as_completed(loop=client.loop)
-        self._under_way: dict[Future[Result], Item] = {}
-        self._tries: dict[Future[Result], int] = {}
-
-    def results(self) -> Iterator[tuple[Item, Result]]:
-        self._submit()
-        while self._under_way:
-            future = next(self._done)
-            if self._is_done(future):
-                yield self._under_way.pop(future), future.result()
-                self._tries.pop(future)
-                self._submit()
-
-    def cancel(self) -> None:
-        self._client.cancel(list(self._under_way), force=True)
-        self._under_way.clear()
-
-    def _submit(self) -> None:
-        most = max(MIN_WAITING, WAITING_A_THREAD * sum(self._client.nthreads().values()))
-        while len(self._under_way) < most:
-            try:
-                item = next(self._items)
-            except StopIteration:
-                return
-            future = self._client.submit(self._task, item, pure=False)
-            self._under_way[future], self._tries[future] = item, 0
-            self._done.add(future)
-
-    def _is_done(self, future: "Future[Result]") -> bool:
-        """Return whether there is a result; what failed is tried again, or raised."""
-        from distributed import CancelledError, KilledWorker
-
-        try:
-            error = future.exception()
-        except CancelledError as lost:
-            raise RunError(
-                "Dask",
-                expected="a scheduler that stays",
-                got=f"one that was lost or stopped ({lost})",
-                remedy="Start it, and run the same command again: what is done is kept.",
-            ) from lost
-        if error is None:
-            return True
-        if isinstance(error, TokserError):
-            raise error
-        if isinstance(error, KilledWorker):
-            raise RunError(
-                f"Dask task {self._under_way[future]}",
-                expected="a worker that lives until it is done",
-                got=str(error),
-                remedy="See the workers' logs; most often they need more memory or time.",
-            ) from error
-        if self._tries[future] == self._retries:
-            raise RunError(
-                f"Dask task {self._under_way[future]}",
-                expected=f"success within {self._retries + 1} tries",
-                got=f"{type(error).__name__}: {error}",
-                remedy="See the workers' logs.",
-            ) from error
-        self._tries[future] += 1
-        warn(f"Dask: a task is tried again after {type(error).__name__}: {error}")
-        future.retry()
-        self._done.add(future)
-        return False
 
 
 @contextmanager
@@ -302,13 +220,8 @@ def _require_programs(kind: str, path: Path) -> None:
 
 @contextmanager
 def _started(settings: ClusterSettings, path: Path) -> Iterator[Any]:
-    import dask
-    import distributed  # noqa: F401  first: its settings would be undone with those below
-
     try:
-        # No task is sent before a thread is free for it: it would wait there for a long one.
-        with dask.config.set({"distributed.scheduler.worker-saturation": 1.0}):
-            cluster = _local(settings) if settings.kind == "local" else _queued(settings)
+        cluster = _local(settings) if settings.kind == "local" else _queued(settings)
     except (TypeError, ValueError, RuntimeError, AttributeError, LookupError, OSError) as error:
         if isinstance(error, TokserError):
             raise

@@ -1,9 +1,10 @@
 """One step over a large corpus in a process of its own: `scale_probe.py OUT STEP ARGUMENT...`.
 
-Writes seconds and the peak of its memory as JSON to OUT. STEP `tokser` runs a command.
+Writes seconds, processor time and the peak of memory as JSON to OUT. STEP `tokser` runs a command.
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,7 +18,8 @@ Figures = dict[str, float]
 def run(out: Path, step: str, *arguments: object, quiet: bool = True) -> Figures:
     """Run this file in a fresh process."""
     command = [sys.executable, __file__, str(out), step, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=quiet, text=True, check=False)
+    cache = os.environ | {"XDG_CACHE_HOME": str(out.parent.absolute() / "cache")}
+    result = subprocess.run(command, capture_output=quiet, text=True, check=False, env=cache)
     if result.returncode:
         raise RuntimeError(f"{step}: {result.stdout}{result.stderr}")
     return json.loads(out.read_text())
@@ -99,5 +101,6 @@ STEPS: dict[str, Callable[..., Any]] = {
 if __name__ == "__main__":
     start = time.perf_counter()
     figures = STEPS[sys.argv[2]](*sys.argv[3:])
-    figures |= {"s": time.perf_counter() - start, "mb": peak_mb()}
+    processor_s = time.process_time()
+    figures |= {"s": time.perf_counter() - start, "processor_s": processor_s, "mb": peak_mb()}
     Path(sys.argv[1]).write_text(json.dumps(figures))

@@ -2,10 +2,11 @@
 
 import hashlib
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -206,9 +207,9 @@ def _headers(
     root: Path, rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[tuple[int, int] | AudioError]:
     """Yield length and rate of each utterance; a recording of several is opened once."""
-    named = [(root / row["path"], channel_of(row)) for row in rows]
+    named = [(row["path"], channel_of(row)) for row in rows]
     recordings = list(dict.fromkeys(named))
-    known = dict(zip(recordings, _probe_all(recordings), strict=True))
+    known = dict(zip(recordings, _probe_all(root, recordings), strict=True))
     for row, recording in zip(rows, named, strict=True):
         header = known[recording]
         part = part_of(row)
@@ -221,7 +222,9 @@ def _headers(
             yield error
 
 
-def _probe_all(recordings: Sequence[tuple[Path, int | None]]) -> list[tuple[int, int] | AudioError]:
+def _probe_all(
+    root: Path, recordings: Sequence[tuple[str, int | None]]
+) -> list[tuple[int, int] | AudioError]:
     starts = range(0, len(recordings), _BATCH)
     batches = [recordings[start : start + _BATCH] for start in starts]
     headers: list[tuple[int, int] | AudioError] = []
@@ -229,19 +232,19 @@ def _probe_all(recordings: Sequence[tuple[Path, int | None]]) -> list[tuple[int,
         progress_bar("Reading audio headers", total=len(recordings), unit="recordings") as task,
         ThreadPoolExecutor(num_threads() + 4) as pool,
     ):
-        for batch in pool.map(_probe_batch, batches):
+        for batch in pool.map(partial(_probe_batch, root), batches):
             headers.extend(batch)
             task.advance(len(batch))
     return headers
 
 
 def _probe_batch(
-    recordings: Sequence[tuple[Path, int | None]],
+    root: Path, recordings: Sequence[tuple[str, int | None]]
 ) -> list[tuple[int, int] | AudioError]:
     headers: list[tuple[int, int] | AudioError] = []
     for path, channel in recordings:
         try:
-            headers.append(probe(path, channel))
+            headers.append(probe(root / path, channel))
         except AudioError as error:
             headers.append(error)
     return headers
@@ -323,15 +326,16 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _duplicates(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def _duplicates(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Describe the ids that several rows share."""
-    paths: defaultdict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        paths[row.get("id", "")].append(row.get("path", ""))
+    counts = Counter(row.get("id", "") for row in rows)
+    paths: dict[str, list[str]] = {name: [] for name, n in counts.items() if name and n > 1}
+    for row in rows if paths else ():
+        if row.get("id") in paths:
+            paths[row["id"]].append(row.get("path", ""))
     return [
         f"id {utterance} {len(found)} times ({', '.join(found)})"
         for utterance, found in paths.items()
-        if utterance and len(found) > 1
     ]
 
 

@@ -1,5 +1,6 @@
 """The extraction plan: what one encoder will write of one corpus, known before it runs."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -269,6 +270,7 @@ def utterances_at(
     table, is_text = manifest.table, bool(rows.token_ids)
     positions = list(positions)
     paths = [] if is_text else table["path"].iloc[positions]
+    root = str(manifest.root.absolute())
     return Utterances(
         ids=[str(name) for name in table.index[positions]],
         num_samples=num_samples[positions].tolist(),
@@ -277,7 +279,7 @@ def utterances_at(
             for place, position in enumerate(positions)
             if position in rows.quarantined
         },
-        paths=[manifest.root.absolute() / str(path) for path in paths],
+        paths=[os.path.join(root, path) for path in paths],  # noqa: PTH118  a million of them
         channels=[] if is_text else _channels(table, positions),
         first_samples=[] if is_text else first_samples_of(table, positions),
         token_ids=[rows.token_ids[i] for i in positions] if is_text else [],

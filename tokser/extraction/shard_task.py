@@ -98,7 +98,7 @@ def run_on_workers(
     task = partial(ShardTask, plan.encoder_spec, model, plan.extractor.specs, address)
     shards = longest_first(utterance_costs(plan), group.layout, pending)
     tasks = (task(shard, utterances_of(shard)) for shard in shards)
-    for done, progress in workers.map(compute_shard, tasks):
+    for done, progress in workers.map(compute_shard, tasks, whole_workers=True):
         if progress.shard is None:
             reporter.done_elsewhere(len(done.utterances.ids))
             continue

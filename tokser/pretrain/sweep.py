@@ -135,7 +135,7 @@ def _mapping(scheduler: str | None, cluster: Path | None) -> Iterator[Any]:
         yield lambda texts: map(run_one, texts)
         return
     with workers(scheduler, cluster) as pool:
-        yield lambda texts: pool.map(run_one, texts)
+        yield lambda texts: pool.map(run_one, texts, whole_workers=True)
 
 
 def write_table(settings: SweepSettings, runs: list[PretrainSettings]) -> None:

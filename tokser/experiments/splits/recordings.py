@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tokser.experiments.splits.content import Content
+from tokser.experiments.splits.kept_comparison import find_or_recall
 from tokser.experiments.splits.near_duplicates import (
     MOST_PER_RECORDING,
     WIDEST_SPREAD,
@@ -124,7 +125,7 @@ def _duplicates(table: pd.DataFrame, threshold: float | None) -> NearDuplicates:
     if len(ids) < _LONG:
         return find_near_duplicates(ids, units, threshold=threshold)
     with progress_bar("Comparing recordings", total=len(ids), unit="recordings") as bar:
-        return find_near_duplicates(ids, units, threshold=threshold, on_rows=bar.advance)
+        return find_or_recall(ids, units, threshold=threshold, on_rows=bar.advance)
 
 
 def _speakers(store: Store, table: pd.DataFrame) -> SimilarSpeakers:
