@@ -44,7 +44,7 @@ def leaves(path: str = "") -> Iterator[str]:
 
 
 def _has_more(command: Any) -> bool:
-    """Tell whether words may follow: of a group, and of `tokser manifest`, which also runs alone."""
+    """Tell whether words may follow: of a group and of `tokser manifest`, which runs alone, too."""
     return hasattr(command, "list_commands")
 
 
