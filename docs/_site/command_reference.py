@@ -24,10 +24,10 @@ def command_at(path: str) -> tuple[click.Command, click.Context]:
     Args:
         path: Its words without `tokser`, `store info`.
     """
-    command: click.Command = main
+    command: Any = main
     context = click.Context(main, info_name="tokser")
     for word in path.split():
-        found = command.get_command(context, word) if isinstance(command, click.Group) else None
+        found = command.get_command(context, word) if _has_more(command) else None
         if found is None:
             raise KeyError(f"there is no command `tokser {path}`")
         command, context = found, click.Context(found, info_name=word, parent=context)
@@ -39,9 +39,13 @@ def leaves(path: str = "") -> Iterator[str]:
     command, context = command_at(path)
     if not isinstance(command, click.Group):
         yield path
-        return
-    for name in command.list_commands(context):
+    for name in command.list_commands(context) if _has_more(command) else ():
         yield from leaves(f"{path} {name}".strip())
+
+
+def _has_more(command: Any) -> bool:
+    """Tell whether words may follow: of a group and of `tokser manifest`, which runs alone, too."""
+    return hasattr(command, "list_commands")
 
 
 class CommandReference(SphinxDirective):

@@ -33,12 +33,23 @@ class _Manifest(TopicCommand):
         self, info_name: str | None, args: list[str], *rest: Any, **extra: Any
     ) -> click.Context:
         """Return the context of the command that the first argument names."""
-        if args[:1] != [_SEGMENT]:
+        found = self.get_command(None, args[0]) if args else None
+        if found is None:
             return super().make_context(info_name, args, *rest, **extra)
+        extra.setdefault("auto_envvar_prefix", "TOKSER_MANIFEST_SEGMENT")
+        return found.make_context(f"{info_name} {_SEGMENT}", args[1:], *rest, **extra)
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Name the commands that stand behind this one, as a group of click does."""
+        return [_SEGMENT]
+
+    def get_command(self, _context: click.Context | None, name: str) -> click.Command | None:
+        """Return the command of that name; None for a corpus or a table."""
+        if name != _SEGMENT:
+            return None
         from tokser.cli.segment import segment
 
-        extra.setdefault("auto_envvar_prefix", "TOKSER_MANIFEST_SEGMENT")
-        return segment.make_context(f"{info_name} {_SEGMENT}", args[1:], *rest, **extra)
+        return segment
 
 
 @command(

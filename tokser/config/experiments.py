@@ -225,10 +225,11 @@ class ClassifySettings(ExperimentBase):
             metavar="NAME,...",
         ),
     ] = ("mlp",)
-    """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg, svm,
-    mlp-sklearn: those of scikit-learn; on frames, not functionals: attentive (attentive statistics
-    pooling), emobox, transformer; cross-attention, of speech + text; superb: SUPERB's, computed
-    from means. Or package.module:Class, any classifier of scikit-learn's contract."""
+    """Classifiers. mlp: the paper's; linear: the same without hidden layers; logreg: logistic
+    regression; svm, mlp-sklearn: those of scikit-learn; on frames, not functionals: attentive
+    (attentive statistics pooling), emobox, transformer; cross-attention, of speech + text; superb:
+    SUPERB's, computed from means. Or package.module:Class, any classifier of scikit-learn's
+    contract."""
     head_grid: HeadGrid = Field(default_factory=dict)
     """Grid of a head that is package.module:Class, searched like every other: a file, or such as
     n_estimators=[100,300]; a list is tried, anything else is fixed."""
