@@ -11,10 +11,10 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.svm import SVC
 
 from tokser.errors import RunError, SettingsError
 from tokser.experiments.feature_expressions import Early, Term
+from tokser.experiments.heads.gaussian_svm import TrainingKernel
 from tokser.experiments.heads.logreg import TrainedLogistic
 from tokser.experiments.heads.mlp.model import initialise
 from tokser.experiments.heads.mlp.trained import TrainedMLP
@@ -53,7 +53,7 @@ def trained(kind, values, labels):
         return TrainedMLP(initialise([WIDTH, len(CLASSES)], [[1]]))
     made = {
         "logreg": lambda: TrainedLogistic(LogisticRegression().fit(values, labels), CLASSES),
-        "svm": lambda: TrainedSVM(SVC(C=10).fit(values, labels), CLASSES),
+        "svm": lambda: TrainedSVM(TrainingKernel(values).fit(labels, 10.0, None), CLASSES),
         "mlp-sklearn": lambda: TrainedSklearnMLP(
             MLPClassifier((7, 5), max_iter=20).fit(values, labels), CLASSES
         ),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from tokser.errors import SettingsError
+from tokser.experiments.heads.gaussian_svm import coefficients_of_pairs
 from tokser.experiments.heads.mlp.model import LAYER_NORM_EPSILON
 from tokser.experiments.heads.trained_head import TrainedHead
 from tokser.experiments.models import Member, Model
@@ -203,7 +204,7 @@ def _svm(graph: _Graph, values: str, head: TrainedHead) -> str:
     crossed = graph.linear(wide, -2 * vectors.T, (vectors**2).sum(axis=1), np.float64)
     distance = graph.add("Add", own, crossed)
     kernel = graph.add("Exp", graph.add("Mul", distance, graph.constant(-gamma)))
-    coefficients, pairs = _of_pairs(arrays["num_support"], arrays["coefficients"])
+    coefficients, pairs = coefficients_of_pairs(arrays["num_support"], arrays["coefficients"])
     decided = graph.linear(kernel, coefficients, arrays["intercepts"], np.float64)
     if len(pairs) == 1:  # sklearn's sign of two classes: positive for the second
         half = graph.add("Mul", decided, graph.constant(0.5))
@@ -211,20 +212,6 @@ def _svm(graph: _Graph, values: str, head: TrainedHead) -> str:
     else:
         scores = _by_class(graph, decided, pairs, len(arrays["num_support"]))
     return _in_order(graph, graph.add("Softmax", scores, axis=-1), head)
-
-
-def _of_pairs(
-    counts: NDArray[Any], coefficients: NDArray[Any]
-) -> tuple[NDArray[np.float64], list[tuple[int, int]]]:
-    """Write libsvm's coefficients [classes - 1, vectors] out as [vectors, pairs of classes]."""
-    ends = np.cumsum(counts)
-    of = [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
-    pairs = [(i, j) for i in range(len(counts)) for j in range(i + 1, len(counts))]
-    found = np.zeros((int(ends[-1]), len(pairs)))
-    for number, (i, j) in enumerate(pairs):
-        found[of[i], number] = coefficients[j - 1, of[i]]
-        found[of[j], number] = coefficients[i, of[j]]
-    return found, pairs
 
 
 def _by_class(

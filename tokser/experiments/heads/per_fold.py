@@ -3,7 +3,7 @@
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from typing import Any, ClassVar, NamedTuple
@@ -42,11 +42,13 @@ class Part:
         target: Labels, or numbers on train's scale, [utterances]; or a column for each class,
             [utterances, classes].
         classes: Names of all classes; none for numbers.
+        shared: What candidates that are fitted on it compute of it once, by name.
     """
 
     values: Float32[np.ndarray, "utterances features"]
     target: Shaped[np.ndarray, "utterances ..."]
     classes: tuple[str, ...] = ()
+    shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -171,8 +173,8 @@ class SweptHead(PerFoldHead):
     fits_side_by_side = True
 
     @abstractmethod
-    def model(self, value: float, grid: GridSettings) -> Any:
-        """Return a model that is not fitted yet."""
+    def candidate(self, value: float, grid: GridSettings) -> Candidate:
+        """Return a model of one value."""
 
     def num_points(self, grid: GridSettings) -> int:
         """Count the values."""
@@ -180,7 +182,7 @@ class SweptHead(PerFoldHead):
 
     def candidates(self, task: Task, grid: GridSettings, seed: int) -> list[Candidate]:
         """Return a model of each value."""
-        return [Candidate.of({self.param: one}, self.model(one, grid)) for one in self.values]
+        return [self.candidate(value, grid) for value in self.values]
 
 
 def class_weight(grid: GridSettings) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from tokser.config import GridSettings
-from tokser.experiments.heads.per_fold import SweptHead
+from tokser.experiments.heads.per_fold import Candidate, SweptHead
 from tokser.experiments.heads.trained_estimator import TrainedEstimator
 from tokser.experiments.task import Loss
 
@@ -52,6 +52,6 @@ class RidgeHead(SweptHead):
     trained_as = TrainedRidge
     param, values = "penalty", tuple(float(10**power) for power in range(6))
 
-    def model(self, value: float, grid: GridSettings) -> Ridge:
+    def candidate(self, value: float, grid: GridSettings) -> Candidate:
         """Return a model of one penalty."""
-        return Ridge(alpha=value)
+        return Candidate.of({self.param: value}, Ridge(alpha=value))

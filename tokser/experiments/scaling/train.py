@@ -13,7 +13,7 @@ from tokser.device import resolve_device
 from tokser.experiments.dataset import Dataset, ExperimentSettings
 from tokser.experiments.head_inputs import HeadInputs, read_inputs
 from tokser.experiments.heads.head import Choice, Head
-from tokser.experiments.heads.per_fold import SweptHead
+from tokser.experiments.heads.per_fold import PerFoldHead
 from tokser.experiments.ledger import Ledger
 from tokser.experiments.scaling.subsets import Subset, require_two_classes
 from tokser.experiments.search import SearchResult, search
@@ -59,11 +59,12 @@ class SubsetTrainer:
         self._num_subsets: int | None = None
 
     @property
-    def _plain_head(self) -> SweptHead | None:
+    def _plain_head(self) -> PerFoldHead | None:
         """The head, if there is nothing to select: one candidate, without epochs."""
         head = self._head
-        is_plain = isinstance(head, SweptHead) and head.num_points(self._settings.grid) == 1
-        return head if isinstance(head, SweptHead) and is_plain else None
+        if not isinstance(head, PerFoldHead) or not head.fits_side_by_side:
+            return None
+        return head if head.num_points(self._settings.grid) == 1 else None
 
     def num_models(self, unit: Unit) -> int:
         """Count the models of a unit."""
@@ -161,7 +162,7 @@ class SubsetTrainer:
 
     def _fit_once(
         self,
-        head: SweptHead,
+        head: PerFoldHead,
         unit: Unit,
         data: TrainingData,
         subsets: Sequence[Subset],
@@ -189,7 +190,7 @@ class SubsetTrainer:
         on_models(len(subsets) - len(todo))
         return (found[place] for place in places)
 
-    def _predicted(self, head: SweptHead, data: TrainingData, subset: Subset) -> np.ndarray:
+    def _predicted(self, head: PerFoldHead, data: TrainingData, subset: Subset) -> np.ndarray:
         ids = list(subset.train)
         rounding = None if data.rounding is None else data.rounding.loc[ids]
         own = replace(data, functionals=data.functionals.loc[ids], rounding=rounding)
