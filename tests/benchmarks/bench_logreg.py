@@ -1,4 +1,4 @@
-"""Logistic regression beside scikit-learn: single models, a search, and one more experiment.
+"""Logistic regression and SVM beside scikit-learn; and the time of one more experiment.
 
 `make bench-logreg` writes a section of docs/benchmarks.md. Models are timed in processor time on
 one thread, which other work changes less than wall time; searches by the clock, on all cores. It
@@ -23,12 +23,15 @@ from ratios import BUILD, machine, markdown_table, medians, replace_section, wri
 from rich.console import Console
 from rich.markdown import Markdown
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from tokser.config import GridSettings
 from tokser.experiments.classification import PROBABILITY, Classification
+from tokser.experiments.heads.gaussian_svm import TrainingKernel
 from tokser.experiments.heads.logistic_fit import fit_labels
 from tokser.experiments.heads.registry import HEADS
+from tokser.experiments.heads.svm import SVMHead
 from tokser.experiments.search import search
 from tokser.experiments.splits.protocols import make_splits
 from tokser.experiments.training_data import TrainingData
@@ -39,6 +42,8 @@ from tokser.threads import num_threads
 FEATURE = "whisper-base/layer-3"
 ACCURATE = 1e-4
 """Largest distance of a probability of a test row from the optimum, at equal accuracy."""
+LIBSVM = 1e-2
+"""Largest distance of decisions: libsvm stops 1e-3 from its optimum."""
 TOLERANCES = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 REPEATS = 5
 _STAGES = """
@@ -95,6 +100,10 @@ def main() -> int:
             key = name.split("'")[0].lower()
             figures[f"logreg_vs_sklearn_{key}"] = equal.seconds / ours.seconds
             figures[f"logreg_vs_sklearn_default_{key}"] = default.seconds / ours.seconds
+            own, peer = _svm(problem)
+            rows += [[f"{size}: svm, four costs", f"{1e3 * own.seconds:.0f}", ""]]
+            rows += [[f"{size}: scikit-learn's SVC", f"{1e3 * peer.seconds:.0f}", ""]]
+            figures[f"svm_vs_sklearn_{key}"] = peer.seconds / own.seconds
     searched, ratios = _searches(path)
     figures |= ratios
     stages = _one_more_experiment(path)
@@ -170,6 +179,26 @@ def _compared(problem: Problem) -> tuple[Measured, Measured, Measured]:
         if equal.distance <= ACCURATE:
             break
     return ours, default, equal
+
+
+def _svm(problem: Problem) -> tuple[Measured, Measured]:
+    """Fit every cost and decide the test rows; how far decisions are from scikit-learn's."""
+    costs = SVMHead.values
+
+    def ours() -> list[np.ndarray]:
+        kernel = TrainingKernel(problem.train)
+        fitted = [kernel.fit(problem.labels, cost, None) for cost in costs]
+        return [own.decision_function(problem.test) for own in fitted]
+
+    def theirs() -> list[np.ndarray]:
+        fitted = [SVC(C=cost).fit(problem.train, problem.labels) for cost in costs]
+        return [own.decision_function(problem.test) for own in fitted]
+
+    distance = _distance(ours(), theirs())
+    if distance > LIBSVM:
+        raise SystemExit(f"decisions are {distance:g} apart: that is no rounding")
+    seconds = medians({"ours": ours, "theirs": theirs})
+    return Measured(seconds["ours"], distance), Measured(seconds["theirs"], 0.0)
 
 
 def _searches(path: str) -> tuple[list[list[str]], dict[str, float]]:
@@ -249,7 +278,8 @@ def _section(rows: list[list[str]], searched: list[list[str]], stages: dict[str,
         "row is from the optimum at most. scikit-learn is as accurate at the first of the "
         f"tolerances {', '.join(f'{t:g}' for t in TOLERANCES)} that leaves it within {ACCURATE:g}, "
         "in float64. RAVDESS' size: mixtures of two recordings of EmoDB and noise, which are "
-        f"harder than recordings.\n\n{models}\n\n"
+        "harder than recordings. svm: every cost fitted, test rows decided; decisions are "
+        f"scikit-learn's within {LIBSVM:g}.\n\n{models}\n\n"
         "One layer of EmoDB, each of ten speakers left out once: fit on train, score dev, fit on "
         "train and dev, predict test, 20 models; by the clock, on all cores. logreg: `search`, as "
         "experiments call it. scikit-learn: a loop over the folds by joblib, a process for each "

@@ -204,6 +204,20 @@ def test_a_head_that_selects_takes_dev_from_the_subset(store):
     assert found.scores["head"].tolist() == ["svm"] * 3
 
 
+def test_a_head_with_nothing_to_select_is_fitted_once(store, monkeypatch):
+    def refuse(*args, **options):
+        raise AssertionError("a dev part was drawn")
+
+    monkeypatch.setattr("tokser.experiments.scaling.train.search", refuse)
+    found = scaling(
+        ScalingSettings(
+            store=store, features=(FEATURE,), num_draws=2, num_speakers=(2, 5),
+            num_utterances=(6,), protocol="kfold", num_folds=3,
+        )
+    )  # fmt: skip
+    assert found.scores["head"].tolist() == ["logreg"] * 3
+
+
 def test_bad_input_is_named(store, stores):
     with pytest.raises(SettingsError, match="Name their members"):
         tokser.scaling(store, features=f"mean({FEATURE}, {NOISE})")
