@@ -1,13 +1,14 @@
 """Run a command of tokser in this process, and say where its time went, as JSON on the last line.
 
-`python journey_runner.py WORK... -- ARGUMENT...`: each WORK is `NAME=module:function`, and what is
-spent in it, imports left out, is counted under NAME.
+`python journey_runner.py WORK... -- ARGUMENT...`: each WORK is `NAME=module:function`; the time in
+which any thread is in it, imports left out, is counted under NAME.
 """
 
 import _frozen_importlib
 import importlib
 import json
 import sys
+import threading
 import time
 from typing import Any
 
@@ -37,14 +38,21 @@ def _count(name: str, place: str) -> None:
         owner = getattr(owner, parent)
     inner = getattr(owner, last)
     spent[name] = 0.0
+    lock, entered = threading.Lock(), [0, 0.0, 0.0]  # threads in it, when the first came, imports
 
     def outer(*arguments: Any, **options: Any) -> Any:
-        begun, imported = time.perf_counter(), spent["imports"]
+        with lock:
+            if not entered[0]:
+                entered[1:] = [time.perf_counter(), spent["imports"]]
+            entered[0] += 1
         try:
             return inner(*arguments, **options)
         finally:
-            within = spent["imports"] - imported
-            spent[name] += time.perf_counter() - begun - within
+            with lock:
+                entered[0] -= 1
+                if not entered[0]:
+                    within = spent["imports"] - entered[2]
+                    spent[name] += time.perf_counter() - entered[1] - within
 
     setattr(owner, last, outer)
 
