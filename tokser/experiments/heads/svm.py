@@ -44,7 +44,9 @@ class TrainedSVM(TrainedEstimator):
         """Return an estimator with these support vectors."""
         vectors, counts = learnt["support_vectors"], learnt["num_support"]
         coefficients, intercepts = learnt["coefficients"], learnt["intercepts"]
-        num_classes = 0 if classes is None else len(classes)
+        if classes is None:
+            raise ValueError("support vectors of no classes")
+        num_classes = len(classes)
         wanted = {
             "counts of support vectors": (counts.shape, (num_classes,)),
             "coefficients": (coefficients.shape, (num_classes - 1, len(vectors))),
