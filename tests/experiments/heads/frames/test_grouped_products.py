@@ -32,6 +32,7 @@ def test_products_are_those_of_each_utterance(form, lengths, dim, dtype):
     expected = [own @ rows.T for own, (_, rows) in zip(vectors, pieces, strict=True)]
     back = frames_times_vectors(vectors, frames, lengths)
     torch.testing.assert_close(back, torch.cat(expected, dim=1))
+    assert found.is_contiguous() and back.is_contiguous()
 
 
 def test_rows_of_a_view_are_multiplied_too(form):

@@ -54,7 +54,7 @@ def frames_times_vectors(
     """
     if _GROUPED is not None and _suits(frames):
         together: Tensor = _GROUPED(vectors, frames.T, offs=_ends(lengths))
-        return together
+        return together.contiguous()  # its rows are apart as it wants them: oneDNN is slow on such
     found = frames.new_empty(vectors.shape[1], len(frames))
     parts = zip(
         vectors, frames.split(list(lengths)), found.split(list(lengths), dim=1), strict=True
