@@ -8,7 +8,6 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.frames.attention_scores import attention_scores
-from tokser.experiments.heads.frames.attentive_statistics import attentive_statistics
 from tokser.experiments.heads.frames.pooling import (
     Dropout,
     Parameters,
@@ -16,12 +15,15 @@ from tokser.experiments.heads.frames.pooling import (
     draw_linear,
     products_of,
 )
+from tokser.experiments.heads.frames.ragged import segment_softmax, weighted_sums
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
 __all__ = ["AttentivePooling", "TrainedAttentive"]
 
 HIDDEN = 64
 """Units of the attention."""
+LEAST_VARIANCE = 1e-5
+"""Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
 
 
 class AttentivePooling(Pooling):
@@ -64,7 +66,11 @@ class AttentivePooling(Pooling):
         weight, bias = parameters["attention.weight"], parameters["attention.bias"]
         score = parameters["score"]
         scores = attention_scores(rows, weight, bias, score, products_of(options))
-        return attentive_statistics(scores, rows, lengths)
+        weights = segment_softmax(scores, lengths)
+        mean = weighted_sums(weights, rows, lengths)
+        square = weighted_sums(weights, rows.square(), lengths)
+        deviation = (square - mean.square()).clamp(min=LEAST_VARIANCE).sqrt()
+        return torch.cat([mean.flatten(2), deviation.flatten(2)], dim=-1)
 
 
 class TrainedAttentive(TrainedFrameHead):

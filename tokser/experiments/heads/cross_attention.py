@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
-from tokser.experiments.heads.frames.attentive_statistics import LEAST_VARIANCE
+from tokser.experiments.heads.attentive import LEAST_VARIANCE
 from tokser.experiments.heads.frames.pooling import (
     Dropout,
     Parameters,
