@@ -25,14 +25,13 @@ from ratios import (
     BUILD,
     machine,
     markdown_table,
+    measured_on_disk,
     medians,
     missed,
     replace_section,
     versions,
-    write_figures,
 )
 from rich.console import Console
-from rich.markdown import Markdown
 
 from tokser.config import PretrainSettings
 from tokser.memory import release_freed_memory
@@ -347,14 +346,7 @@ def _preamble(batch: Batch) -> str:
 
 def run() -> tuple[str, list[str]]:
     """Measure on the disk that holds this checkout; leaves nothing behind but the figures."""
-    BUILD.mkdir(parents=True, exist_ok=True)
-    free_gb = shutil.disk_usage(BUILD).free / 1e9
-    if free_gb < DISK_GB:
-        raise SystemExit(f"{BUILD}: expected {DISK_GB} GB of free disk, got {free_gb:.1f}.")
-    with tempfile.TemporaryDirectory(dir=BUILD) as folder:
-        figures, text = measure(Path(folder))
-    write_figures("pretrain", figures)
-    Console().print(Markdown(text))
+    figures, text = measured_on_disk("pretrain", measure, DISK_GB)
     Console().print(_figures(figures))
     return text, missed(figures, TARGETS)
 

@@ -13,6 +13,9 @@ from tokser.experiments.task import Loss
 
 __all__ = ["SVMHead", "TrainedSVM"]
 
+_KERNEL = "kernel"
+"""Name of what the costs that are fitted on a part share."""
+
 
 class TrainedSVM(TrainedEstimator):
     """Support vectors, their coefficients, intercepts of each pair of classes, and gamma."""
@@ -82,6 +85,3 @@ class SVMHead(SweptHead):
             yield train.shared[_KERNEL].fit(train.target, value, weight)
 
         return Candidate({self.param: value}, fit)
-
-
-_KERNEL = "kernel"
