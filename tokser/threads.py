@@ -1,8 +1,8 @@
 """How many threads this process may use: one answer, which everything that computes asks for.
 
 A machine's number of cores is the wrong one in a container, on a Slurm node, and beside other work.
-joblib knows the limits that the system sets (affinity, the quota of cgroups v1 and v2); what the
-user or the calling program set comes first.
+joblib knows the limits that the system sets (affinity, the quota of cgroups v1 and v2), and is asked
+where there may be others than affinity; what the user or the calling program set comes first.
 """
 
 import os
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 from tokser.errors import SettingsError
 from tokser.temporary_changes import environment_restored
@@ -19,6 +20,9 @@ __all__ = ["VARIABLE", "num_threads", "this_thread_alone", "use_threads"]
 VARIABLE = "TOKSER_THREADS"
 """Environment variable with a number of threads."""
 _OPENMP = "OMP_NUM_THREADS"
+_QUOTAS = ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+"""Where cgroups v2 and v1 say how much processor time there is; `joblib` reads them."""
+_NO_QUOTA = (["max"], ["-1"])
 
 _chosen: ContextVar[int | None] = ContextVar("tokser_threads", default=None)
 
@@ -97,9 +101,20 @@ def this_thread_alone() -> Callable[[], None]:
 
 def _usable_cores() -> int:
     """Return the cores that the system leaves to this process."""
-    import joblib  # imports numpy, and `tokser --help` must not
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have none
+    if affinity is not None and not _may_have_quota():
+        return len(affinity(0))
+    import joblib  # takes a fifth of a second
 
     return int(joblib.cpu_count())
+
+
+def _may_have_quota() -> bool:
+    """Tell whether something beside affinity limits the cores."""
+    if "LOKY_MAX_CPU_COUNT" in os.environ:  # joblib's variable
+        return True
+    quotas = (Path(name) for name in _QUOTAS)
+    return any(one.is_file() and one.read_text().split()[:1] not in _NO_QUOTA for one in quotas)
 
 
 def _openmp_threads() -> int:

@@ -161,7 +161,7 @@ def test_dev_is_predicted_by_what_was_not_trained_on_it(case, result):
 
 def test_each_test_part_is_evaluated_once(case, result):
     evaluated = []
-    case.search(before_test=lambda split, params: evaluated.append((split.fold, params)))
+    case.search(before_test=lambda told: evaluated.extend((s.fold, params) for s, params in told))
     selected = result.trials[result.trials["selected"]].set_index("fold")
     assert [fold for fold, _ in evaluated] == ["s0", "s1", "s2", "s3"]
     for fold, params in evaluated:
@@ -172,7 +172,7 @@ def test_a_test_part_is_not_read_before_it_is_announced(case):
     class StopHereError(Exception):
         pass
 
-    def stop(split, params):
+    def stop(selected):
         raise StopHereError
 
     (split,) = case.splits[:1]

@@ -162,7 +162,8 @@ def _combined(
     ledger: Ledger,
     name: str,
 ) -> Outcome:
-    tables, of_dev, dev_score, selected = [], [], {}, {}
+    tables, of_dev, dev_score, selected, evaluated = [], [], {}, {}, []
+    of_unit = unit.named(task.tables)
     dev = [member.dev for member in members if member.dev is not None]
     for split in folds:
         on_dev = [member.dev_score[split.fold] for member in members]
@@ -179,8 +180,9 @@ def _combined(
                 "chosen": selected[split.fold].features,
                 f"chosen_{task.tables.head}": selected[split.fold].head,
             }
-        ledger.record(split, dataset=name, **unit.named(task.tables), configuration=params)
+        evaluated.append((split, {"dataset": name, **of_unit, "configuration": params}))
         tables.append(table)
+    ledger.record_all(evaluated)
     predictions = pd.concat(tables, ignore_index=True)
     num_candidates = len(members) if how == "best" else 1
     names = [member.unit for member in members]

@@ -35,7 +35,7 @@ from tokser.experiments.splits.sharing import used_ids
 from tokser.experiments.statistics.sampling_units import SamplingUnits, find_sampling_units
 from tokser.experiments.task import Known, Task
 from tokser.functionals.moments import MOMENTS, check_functionals
-from tokser.functionals.rounding import read_rounding
+from tokser.functionals.rounding import read_with_rounding
 from tokser.functionals.standardise import standardise_by_speaker
 from tokser.functionals.tables import read_functionals, stored_name
 from tokser.progress import warn
@@ -104,11 +104,12 @@ class Dataset:
     def functionals(self, early: Early) -> Functionals:
         """Return the functionals of a sum side by side, float32 [utterances, features]."""
         ids = self.utterances.index
-        read = [(self.store, term.feature, term.functionals) for term in early.terms]
-        tables = [read_functionals(*term).loc[ids] for term in read]
-        widths = {str(t): table.shape[1] for t, table in zip(early.terms, tables, strict=True)}
-        values = _side_by_side(tables)
-        rounding = _side_by_side([read_rounding(*term).loc[ids] for term in read])
+        read = [read_with_rounding(self.store, t.feature, t.functionals) for t in early.terms]
+        values, rounding = (
+            _side_by_side([_rows(table, ids) for table in tables])
+            for tables in zip(*read, strict=True)
+        )
+        widths = {str(t): own.shape[1] for t, (own, _) in zip(early.terms, read, strict=True)}
         if self.scaled_within is not None:
             scaled = standardise_by_speaker(values, self.scaled_within, rounding)
             return Functionals(*scaled, widths)
@@ -268,6 +269,11 @@ def setup_of(task: Task, settings: ExperimentSettings) -> str:
 def _draws_unstratified(settings: ExperimentSettings) -> bool:
     drawn = settings.protocols or (() if settings.splits_file else DEFAULT_PROTOCOLS)
     return not settings.stratify and "random" in drawn
+
+
+def _rows(table: pd.DataFrame, ids: "pd.Index[str]") -> pd.DataFrame:
+    """Return the rows of some ids; the table itself where these are all, in order."""
+    return table if table.index.equals(ids) else table.loc[ids]
 
 
 def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

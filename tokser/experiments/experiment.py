@@ -46,7 +46,7 @@ from tokser.experiments.ledger import LEDGER, Ledger
 from tokser.experiments.models.list_of_folds import holds_models
 from tokser.experiments.results import SHARED, Table
 from tokser.experiments.scoring import corpus_rows, make_rows
-from tokser.experiments.search import SearchResult, search, search_seeds
+from tokser.experiments.search import SearchResult, Selected, search, search_seeds
 from tokser.experiments.splits.atlas import leak_atlas
 from tokser.experiments.splits.files import format_splits
 from tokser.experiments.splits.protocols import Split
@@ -240,9 +240,10 @@ class _Runner:
         unit, settings = units[0], self._settings
         tables = self._dataset.task.tables
 
-        def before_test(seed: int, split: Split, params: dict[str, Any]) -> None:
-            key = by_seed[seed].named(tables)
-            self._ledger.record(split, dataset=settings.dataset, **key, configuration=params)
+        def before_test(seed: int, selected: Selected) -> None:
+            what = {"dataset": settings.dataset, **by_seed[seed].named(tables)}
+            told = [(split, {**what, "configuration": params}) for split, params in selected]
+            self._ledger.record_all(told)
 
         head = self._heads[unit.head]
         functionals, frames, *_ = self._read(self._early[unit.features], head)

@@ -1,6 +1,6 @@
 """The ledger of runs on several corpora: each corpus's test utterances under their own names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,16 @@ class JoinedLedger(Ledger):
         super().__init__(path, **kept)
         self._corpora = tuple(corpora)
 
-    def record(self, split: Split, **what: Any) -> None:
-        """Write down one evaluation of the test part of `split`: a line for each of its corpora."""
-        for corpus in self._corpora:
-            mark = f"{corpus}/"
-            own = tuple(name.removeprefix(mark) for name in split.test if name.startswith(mark))
-            if own:
-                super().record(replace(split, test=own), **what | {"dataset": corpus})
+    def record_all(self, evaluations: Sequence[tuple[Split, Mapping[str, Any]]]) -> None:
+        """Write down evaluations of test parts: a line for each of their corpora."""
+        super().record_all(list(self._by_corpus(evaluations)))
+
+    def _by_corpus(
+        self, evaluations: Sequence[tuple[Split, Mapping[str, Any]]]
+    ) -> Iterator[tuple[Split, dict[str, Any]]]:
+        for split, what in evaluations:
+            for corpus in self._corpora:
+                mark = f"{corpus}/"
+                own = tuple(name.removeprefix(mark) for name in split.test if name.startswith(mark))
+                if own:
+                    yield replace(split, test=own), {**what, "dataset": corpus}

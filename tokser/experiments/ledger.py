@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,27 +85,38 @@ class Ledger:
                 self._catch_up(self._shared, file)
 
     def record(self, split: Split, **what: Any) -> None:
-        """Write down one evaluation of the test part of `split`, down to the disk.
+        """Write down one evaluation of the test part of `split`, down to the disk."""
+        self.record_all([(split, what)])
 
-        With a shared file the line also tells what other runs had evaluated before, see
+    def record_all(self, evaluations: Sequence[tuple[Split, Mapping[str, Any]]]) -> None:
+        """Write down evaluations of test parts, and what each is of, down to the disk.
+
+        With a shared file a line also tells what other runs had evaluated before, see
         `EvaluatedSets.others`.
         """
-        digest = digest_of(sorted(split.test))
-        entry: dict[str, Any] = {
-            "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "fold": split.fold,
-            "test_digest": digest,
-        }
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        entries = [
+            {"when": when, "fold": split.fold, "test_digest": digest_of(sorted(split.test))}
+            for split, _ in evaluations
+        ]
         if self._shared is None:
-            _append(self._path, _line(entry | what))
+            told = zip(entries, evaluations, strict=True)
+            _append(self._path, b"".join(_line(entry | dict(what)) for entry, (_, what) in told))
             return
+        own, shared = b"", b""
         with _opened(self._shared) as file:
             self._catch_up(self._shared, file)
-            others = self._known.others(str(what.get("dataset", "")), digest, split.test)
-            line = _line(entry | {"run": self._run} | others._asdict() | what)
-            ids = {"test_digest": digest, "test_ids": sorted(split.test)}
-            _write(file, line if digest in self._with_ids else _line(ids) + line)
-        _append(self._path, line)
+            with_ids = set(self._with_ids)
+            for entry, (split, what) in zip(entries, evaluations, strict=True):
+                digest = entry["test_digest"]
+                others = self._known.others(str(what.get("dataset", "")), digest, split.test)
+                line = _line(entry | {"run": self._run} | others._asdict() | dict(what))
+                if digest not in with_ids:
+                    shared += _line({"test_digest": digest, "test_ids": sorted(split.test)})
+                with_ids.add(digest)
+                own, shared = own + line, shared + line
+            _write(file, shared)
+        _append(self._path, own)
 
     def lines(self) -> bytes:
         """Return this run's evaluations, as its own file should hold them, though it be damaged.

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tokser.experiments.heads.head import FittedFold, Fitting, Head, Workers
@@ -13,7 +14,11 @@ from tokser.experiments.results import MIX
 from tokser.experiments.splits.protocols import Split
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["SearchResult", "search", "search_seeds"]
+__all__ = ["SearchResult", "Selected", "search", "search_seeds"]
+
+Selected = Sequence[tuple[Split, dict[str, Any]]]
+"""The folds, and the parameters that each selected."""
+_Fold = tuple[Split, FittedFold]
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def search(
     *,
     refit: bool = True,
     on_models: Callable[[int], None] = lambda count: None,
-    before_test: Callable[[Split, dict[str, Any]], None] = lambda split, params: None,
+    before_test: Callable[[Selected], None] = lambda selected: None,
     workers: Workers | None = None,
     study: str = "",
     predicts_dev: bool = False,
@@ -64,19 +69,16 @@ def search(
         refit: Whether what a fold selected is trained again, on train and dev together: a network
             for as many epochs as it had at its best.
         on_models: Called with the number of models trained since the last call.
-        before_test: Called with the split and the selected parameters before its test part is
-            touched.
+        before_test: Called with what all folds selected, before a test part is touched.
         workers: Processes that networks are trained by; none: this one.
         study: Name under which the head keeps trials, where it draws them.
         predicts_dev: Whether the dev parts are predicted, too.
     """
-    gathered = _Gathered(head, data, predicts_dev=predicts_dev)
     how = Fitting(refit, on_models, workers, study, predicts_dev)
     with closing(head.fit(data, how)) as folds:
-        for split, fitted in zip(data.splits, folds, strict=True):
-            before_test(split, fitted.params)
-            gathered.add(split, fitted)
-    return gathered.result()
+        fitted = list(zip(data.splits, folds, strict=True))
+    before_test([(split, own.params) for split, own in fitted])
+    return _result(head, data, fitted, predicts_dev=predicts_dev)
 
 
 def search_seeds(
@@ -86,7 +88,7 @@ def search_seeds(
     *,
     refit: bool = True,
     on_models: Callable[[int], None] = lambda count: None,
-    before_test: Callable[[int, Split, dict[str, Any]], None] = lambda seed, split, params: None,
+    before_test: Callable[[int, Selected], None] = lambda seed, selected: None,
     workers: Workers | None = None,
     predicts_dev: bool = False,
 ) -> list[SearchResult]:
@@ -102,59 +104,49 @@ def search_seeds(
         workers: As in `search`.
         predicts_dev: As in `search`.
     """
-    gathered = [_Gathered(head, data, predicts_dev=predicts_dev) for _ in seeds]
     how = Fitting(refit, on_models, workers, keeps_selected=predicts_dev)
     with closing(head.fit_seeds(data, seeds, how)) as folds:
-        for split, of_seeds in zip(data.splits, folds, strict=True):
-            for seed, own, fitted in zip(seeds, gathered, of_seeds, strict=True):
-                before_test(seed, split, fitted.params)
-                own.add(split, fitted)
-    return [own.result() for own in gathered]
+        by_fold = list(folds)
+    of_seeds = [list(zip(data.splits, own, strict=True)) for own in zip(*by_fold, strict=True)]
+    for seed, fitted in zip(seeds, of_seeds, strict=True):
+        before_test(seed, [(split, own.params) for split, own in fitted])
+    return [_result(head, data, fitted, predicts_dev=predicts_dev) for fitted in of_seeds]
 
 
-class _Gathered:
-    """What folds leave, one after the other."""
-
-    def __init__(self, head: Head, data: TrainingData, *, predicts_dev: bool) -> None:
-        self._head, self._data, self._predicts_dev = head, data, predicts_dev
-        self._predictions: list[pd.DataFrame] = []
-        self._on_dev: list[pd.DataFrame] = []
-        self._trials: list[tuple[int, dict[str, Any]]] = []
-        self._models: dict[str, FittedHead] = {}
-
-    def add(self, split: Split, fitted: FittedFold) -> None:
-        """Predict a fold's test part, and keep what came of it."""
-        data = self._data
-        self._predictions.append(_predictions(fitted.fitted, data, split.fold, split.test))
-        self._models[split.fold] = fitted.fitted
-        if self._predicts_dev and split.dev:
-            selected = fitted.before_refit or fitted.fitted
-            self._on_dev.append(_predictions(selected, data, split.fold, split.dev))
-        rows = enumerate(fitted.trials)
-        self._trials += [(point, {"fold": split.fold} | row) for point, row in rows]
-
-    def result(self) -> SearchResult:
-        """Return predictions, trials and models of all folds."""
-        trials = list(self._trials)
-        if self._head.lists_points_first:
-            trials.sort(key=lambda trial: trial[0])
-        table = self._data.task.tables.grid
-        names = [name for name in table.names if any(name in row for _, row in trials)]
-        columns = {c.name: c for c in table.columns}
-        rows_by_name = pd.DataFrame([row for _, row in trials])
-        typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
-        typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
-        together, dev = pd.concat(self._predictions, ignore_index=True), None
-        if self._predicts_dev:
-            dev = pd.concat([*self._on_dev, together.iloc[:0]], ignore_index=True)
-        return SearchResult(together, pd.DataFrame(typed), self._models, dev)
+def _result(
+    head: Head, data: TrainingData, fitted: Sequence[_Fold], *, predicts_dev: bool
+) -> SearchResult:
+    """Predict the test part of each fold, and return what all leave."""
+    trials = [
+        (point, {"fold": split.fold} | row)
+        for split, own in fitted
+        for point, row in enumerate(own.trials)
+    ]
+    if head.lists_points_first:
+        trials.sort(key=lambda trial: trial[0])
+    table = data.task.tables.grid
+    names = [name for name in table.names if any(name in row for _, row in trials)]
+    columns = {c.name: c for c in table.columns}
+    rows_by_name = pd.DataFrame([row for _, row in trials])
+    typed = {name: columns[name].typed(rows_by_name[name]) for name in names}
+    typed |= {name: rows_by_name[name] for name in rows_by_name if name.startswith(MIX)}
+    tested = [(split, own.fitted, split.test) for split, own in fitted]
+    predictions, dev = _predictions(data, tested), None
+    if predicts_dev:
+        on_dev = [(s, own.before_refit or own.fitted, s.dev) for s, own in fitted if s.dev]
+        dev = _predictions(data, on_dev) if on_dev else predictions.iloc[:0]
+    models = {split.fold: own.fitted for split, own in fitted}
+    return SearchResult(predictions, pd.DataFrame(typed), models, dev)
 
 
 def _predictions(
-    fitted: FittedHead, data: TrainingData, fold: str, ids: Sequence[str]
+    data: TrainingData, parts: Sequence[tuple[Split, FittedHead, Sequence[str]]]
 ) -> pd.DataFrame:
-    outputs = fitted.predict(data, ids)
-    columns = data.task.prediction_table(data.targets(ids), outputs, data.classes)
-    columns.insert(0, "fold", fold)
-    columns.insert(1, "id", list(ids))
+    """Predict a part of each fold by the fold's own head."""
+    ids = [name for _, _, own in parts for name in own]
+    outputs = [fitted.predict(data, own) for _, fitted, own in parts]
+    together = np.concatenate(outputs)
+    columns = data.task.prediction_table(data.targets(ids), together, data.classes)
+    columns.insert(0, "fold", np.repeat([s.fold for s, _, _ in parts], [len(o) for o in outputs]))
+    columns.insert(1, "id", ids)
     return columns

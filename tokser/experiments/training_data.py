@@ -14,6 +14,7 @@ from tokser.experiments.splits.protocols import Split
 from tokser.experiments.task import Known, Task
 from tokser.functionals.rows_by_id import RowsById
 from tokser.functionals.standardise import Standardiser
+from tokser.functionals.sums import SumsOfParts
 
 if TYPE_CHECKING:
     from tokser.experiments.frames import TermFrames
@@ -74,8 +75,13 @@ class TrainingData:
         """Return what a training part standardises functionals by; each part is measured once."""
         key = tuple(ids)
         if key not in self._scalings:
-            errors = None if self._errors is None else self._errors.of(key)
-            self._scalings[key] = Standardiser.fit(self._values.of(key), errors)
+            number = self._fitted_parts.get(key)
+            if number is None:
+                errors = None if self._errors is None else self._errors.of(key)
+                found = Standardiser.fit(self._values.of(key), errors)
+            else:
+                found = Standardiser.of(self._sums.of(number))
+            self._scalings[key] = found
         return self._scalings[key]
 
     def rows(self, ids: Sequence[str]) -> np.ndarray:
@@ -100,6 +106,19 @@ class TrainingData:
     @functools.cached_property
     def _errors(self) -> RowsById | None:
         return None if self.rounding is None else RowsById(self.rounding)
+
+    @functools.cached_property
+    def _fitted_parts(self) -> dict[tuple[str, ...], int]:
+        """Numbers of the parts that folds are fitted on, by their ids."""
+        folds = range(len(self.splits))
+        parts = [tuple(self.fitted_ids(f, with_dev=more)) for f in folds for more in (False, True)]
+        return {ids: number for number, ids in enumerate(dict.fromkeys(parts))}
+
+    @functools.cached_property
+    def _sums(self) -> SumsOfParts:
+        places = [self._values.places(ids) for ids in self._fitted_parts]
+        errors = None if self._errors is None else self._errors.table
+        return SumsOfParts(self._values.table, errors, places)
 
     @functools.cached_property
     def _known(self) -> dict[tuple[str, ...], Known]:

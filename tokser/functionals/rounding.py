@@ -14,6 +14,7 @@ __all__ = [
     "COMPUTED",
     "STORED",
     "read_rounding",
+    "read_with_rounding",
     "rounding_bound",
     "rounding_of",
     "rounding_of_vectors",
@@ -40,12 +41,22 @@ def read_rounding(store: Store, feature: str, functionals: Sequence[str] = MOMEN
     Returns:
         float32 [utterances, functionals * dim], with the same ids and columns.
     """
+    return read_with_rounding(store, feature, functionals)[1]
+
+
+def read_with_rounding(
+    store: Store, feature: str, functionals: Sequence[str] = MOMENTS
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what `read_functionals` and `read_rounding` do; each is read once."""
     values = read_functionals(store, feature, functionals)
     if store.is_utterance_level(feature):
-        return rounding_of_vectors(values)
-    moments = store.functionals(feature).loc[values.index].to_numpy()
+        return values, rounding_of_vectors(values)
+    moments = values
+    if tuple(functionals) != MOMENTS:
+        moments = store.functionals(feature).loc[values.index]
     dtype, precision = _made_as(store, feature)
-    return rounding_of(values, moments, functionals, dtype=dtype, precision=precision)
+    made_as = {"dtype": dtype, "precision": precision}
+    return values, rounding_of(values, moments.to_numpy(), functionals, **made_as)
 
 
 def rounding_of_vectors(values: pd.DataFrame) -> pd.DataFrame:
@@ -103,6 +114,7 @@ def rounding_of(
         np.concatenate(bounds, axis=1).astype(np.float32),
         index=values.index,
         columns=values.columns,
+        copy=False,
     )
 
 

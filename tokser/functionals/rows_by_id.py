@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int64
 
 __all__ = ["RowsById"]
 
@@ -16,12 +17,15 @@ class RowsById:
 
     Args:
         table: [utterances, features], index = id; no id twice.
+
+    Attributes:
+        table: [utterances, features], the rows in order.
     """
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._places = {str(name): place for place, name in enumerate(table.index)}
-        self._values: np.ndarray = np.asarray(table.to_numpy())
-        self._is_by_row = self._values.flags.c_contiguous
+        self.table: np.ndarray = np.asarray(table.to_numpy())
+        self._is_by_row = self.table.flags.c_contiguous
 
     def of(self, ids: Sequence[str]) -> np.ndarray:
         """Return the rows of some ids, in their order.
@@ -29,7 +33,15 @@ class RowsById:
         Raises:
             KeyError: One of them is not in the table.
         """
-        places = np.fromiter((self._places[name] for name in ids), dtype=np.intp, count=len(ids))
+        places = self.places(ids)
         if self._is_by_row:
-            return np.asarray(self._values.take(places, axis=0))
-        return np.asarray(self._values.T.take(places, axis=1).T)
+            return np.asarray(self.table.take(places, axis=0))
+        return np.asarray(self.table.T.take(places, axis=1).T)
+
+    def places(self, ids: Sequence[str]) -> Int64[np.ndarray, " ids"]:
+        """Return the positions of some ids.
+
+        Raises:
+            KeyError: One of them is not in the table.
+        """
+        return np.fromiter((self._places[name] for name in ids), dtype=np.int64, count=len(ids))

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Float64, Num
 
+from tokser.functionals.sums import Sums, blocks
+
 __all__ = ["Standardiser", "standardise_by_speaker"]
 
 _FLOAT32 = 2.0**-24
@@ -44,13 +46,16 @@ class Standardiser:
             rounding: How far rounding may have moved each of them before they were made, see
                 `rounding.read_rounding`; none: only their own float32 counts.
         """
-        wide = train.astype(np.float64)
-        mean = wide.mean(axis=0)
-        scale = wide.std(axis=0, mean=mean[None])
-        explained = _FLOAT32 * _root_mean_square(wide)
-        if rounding is not None:
-            explained += _root_mean_square(rounding.astype(np.float64))
-        return cls(mean, np.where(scale <= explained, np.inf, scale))
+        return cls.of(Sums.over(train, rounding))
+
+    @classmethod
+    def of(cls, sums: Sums) -> "Standardiser":
+        """Return what `fit` learns from a part with these sums."""
+        variance = sums.squares / sums.num_rows
+        scale = np.sqrt(variance)
+        explained = _FLOAT32 * np.sqrt(variance + np.square(sums.mean))
+        explained += np.sqrt(sums.rounding / sums.num_rows)
+        return cls(sums.mean, np.where(scale <= explained, np.inf, scale))
 
     @property
     def is_constant(self) -> Bool[np.ndarray, " features"]:
@@ -62,9 +67,12 @@ class Standardiser:
         self, values: Num[np.ndarray, "utterances features"]
     ) -> Float32[np.ndarray, "utterances features"]:
         """Scale values by what was learnt; a column constant in training is 0 everywhere."""
-        scaled: np.ndarray = values - self.mean
-        scaled /= self.scale
-        return scaled.astype(np.float32)
+        scaled = np.empty_like(values, dtype=np.float32)
+        for part in blocks(len(values)):
+            wide = values[part] - self.mean
+            wide /= self.scale
+            scaled[part] = wide
+        return scaled
 
 
 def standardise_by_speaker(

@@ -166,7 +166,8 @@ class Store(Catalogue):
         pooled = self[name]
         columns = self.functional_columns(feature)
         values = pooled.ragged(pooled.ids).rows
-        return pd.DataFrame(values, index=pd.Index(pooled.ids, name="id"), columns=columns)
+        index = pd.Index(pooled.ids, name="id")
+        return pd.DataFrame(values, index=index, columns=columns, copy=False)  # stays by rows
 
     def functional_columns(self, feature: str) -> list[str]:
         """Name the columns of `functionals`: mean_0, ..., std_0, ..., or what a vector holds."""

@@ -114,9 +114,8 @@ class SubsetTrainer:
             for varied in ("speakers", "utterances")
         }
         named = unit.named(self._dataset.task.tables)
-        for fold in self._folds:
-            dataset = self._settings.dataset
-            self._ledger.record(fold, dataset=dataset, **named, configuration={"scaling": sizes})
+        what = {"dataset": self._settings.dataset, **named, "configuration": {"scaling": sizes}}
+        self._ledger.record_all([(fold, what) for fold in self._folds])
 
     def _data(self, unit: Unit) -> TrainingData:
         if self._held is None or self._held[0] != unit.features:

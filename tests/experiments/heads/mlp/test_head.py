@@ -269,7 +269,7 @@ def test_all_models_are_counted(corpus):
 
 def test_each_test_part_is_evaluated_with_the_selected_point(corpus, found):
     evaluated = []
-    corpus.search(before_test=lambda split, chosen: evaluated.append((split.fold, chosen)))
+    corpus.search(before_test=lambda told: evaluated.extend((s.fold, chosen) for s, chosen in told))
     points = selected(found)
     assert evaluated == [
         (split.fold, dict(zip(("batch_size", "learning_rate"), points[split.fold], strict=True)))
@@ -281,7 +281,9 @@ def test_each_test_part_is_evaluated_with_the_selected_point(corpus, found):
 def test_widths_are_an_axis_and_a_selected_one_is_told(corpus):
     grid = GRID.model_copy(update={"hidden": ((8, 6), (), (12,))})
     evaluated = []
-    found = corpus.search(grid=grid, before_test=lambda split, chosen: evaluated.append(chosen))
+    found = corpus.search(
+        grid=grid, before_test=lambda told: evaluated.extend(chosen for _, chosen in told)
+    )
     assert set(found.trials["hidden"]) == {"8-6", "linear", "12"}
     assert len(found.trials) == num_models(corpus.splits, grid, refit=False) == 48
     told = found.trials[found.trials["selected"]]
