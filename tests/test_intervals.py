@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tokser.intervals import jackknife, jackknife_sums
+from tokser.intervals import jackknife, jackknife_each, jackknife_sums
 
 
 def shares(sums: np.ndarray) -> np.ndarray:
@@ -93,3 +93,28 @@ def test_units_without_observations_do_not_count() -> None:
     _, without = jackknife_sums(sums[[0, 1, 3, 4]], shares, scale="share", num_observations=35)
     assert found == without
     assert found.num_units == 4
+
+
+def test_several_scores_at_once_are_those_one_by_one() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.integers(0, 6, size=(9, 5)).astype(float)
+    sums = np.stack([right, right + rng.integers(0, 4, size=right.shape)], axis=-1)
+    sums[:6, 1] = 0  # few units have any observation of this one
+    sums[3, 2] = 0
+    sums[:, 3, 0] = sums[:, 3, 1]  # all units agree
+    number = np.array([30.0, 2.0, 12.0, 40.0, 7.0])
+
+    def ratio(sums: np.ndarray) -> np.ndarray:
+        return np.asarray(sums[..., 0] / np.maximum(sums[..., 1], 1))
+
+    found = jackknife_each(sums, ratio, scale="share", num_observations=number)
+    for place, (value, interval) in enumerate(found):
+        one, expected = jackknife_sums(
+            sums[:, place], ratio, scale="share", num_observations=float(number[place])
+        )
+        assert value == pytest.approx(one)
+        assert (interval.num_units, interval.missing) == (expected.num_units, expected.missing)
+        np.testing.assert_allclose(
+            [interval.low, interval.high], [expected.low, expected.high], rtol=1e-12
+        )
+    assert found[1][1].missing

@@ -9,6 +9,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import tokser
+from tokser import threads
 from tokser.device import keep_to_one_thread, one_thread
 from tokser.errors import SettingsError
 from tokser.threads import num_threads, use_threads
@@ -17,15 +18,51 @@ from tokser.threads import num_threads, use_threads
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch):
     monkeypatch.delenv("TOKSER_THREADS", raising=False)
+    monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
     before = torch.get_num_threads()
     torch.set_num_threads(64)
     yield
     torch.set_num_threads(before)
 
 
-def test_it_is_what_the_system_leaves_to_the_process(monkeypatch):
+@pytest.fixture
+def five_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(5)))
+    monkeypatch.setattr(threads, "_QUOTAS", ())
+
+
+@pytest.mark.parametrize("text", ["max 100000\n", "-1\n", "", None])
+def test_affinity_counts_where_there_is_no_quota(monkeypatch, tmp_path, five_cores, text):
+    file = tmp_path / "quota"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr(threads, "_QUOTAS", (str(file),))
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 3)
+    assert num_threads() == (3 if text == "" else 5)
+
+
+@pytest.mark.parametrize("text", ["150000 100000\n", "150000\n"])
+def test_joblib_is_asked_about_a_quota(monkeypatch, tmp_path, five_cores, text):
+    file = tmp_path / "quota"
+    file.write_text(text)
+    monkeypatch.setattr(threads, "_QUOTAS", (str(tmp_path / "none"), str(file)))
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
+    assert num_threads() == 2
+
+
+def test_joblibs_own_variable_counts(monkeypatch, five_cores):
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+    assert num_threads() == 2
+
+
+def test_a_system_without_affinity_is_joblibs(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(joblib, "cpu_count", lambda: 5)
     assert num_threads() == 5
+
+
+def test_it_is_joblibs_count_here():
+    assert num_threads() == joblib.cpu_count()
 
 
 def test_affinity_counts_in_a_new_process():
@@ -37,15 +74,13 @@ def test_affinity_counts_in_a_new_process():
     assert subprocess.check_output([sys.executable, "-c", script], text=True) == "1\n"
 
 
-def test_the_calling_program_may_have_set_fewer(monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 5)
+def test_the_calling_program_may_have_set_fewer(five_cores):
     torch.set_num_threads(3)
     assert num_threads() == 3
 
 
 @pytest.mark.parametrize(("text", "number"), [("4,2", 4), ("9", 5), ("", 5), ("all", 5)])
-def test_openmp_counts_before_torch_is_loaded(monkeypatch, text, number):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 5)
+def test_openmp_counts_before_torch_is_loaded(monkeypatch, five_cores, text, number):
     monkeypatch.delitem(sys.modules, "torch")
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert num_threads() == number

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
-from scipy.special import stdtrit
+from jaxtyping import Bool, Float
 
-__all__ = ["LEVEL", "MIN_UNITS", "Interval", "Scale", "jackknife", "jackknife_sums"]
+from tokser.student_t import reach_of_t
+
+__all__ = [
+    "LEVEL",
+    "MIN_UNITS",
+    "Interval",
+    "Scale",
+    "jackknife",
+    "jackknife_each",
+    "jackknife_sums",
+]
 
 LEVEL = 0.95
 MIN_UNITS = 4
@@ -76,23 +85,49 @@ def jackknife(
     Departs: t on the transformed scale, and skewness only widens; both keep the coverage with few
     units (docs/statistics.md).
     """
-    num_units = len(without)
-    if num_units < MIN_UNITS:
-        return Interval.none(f"fewer than {MIN_UNITS} units", num_units)
+    (interval,) = _jackknives(
+        np.array([estimate], dtype=np.float64),
+        without[:, None],
+        np.ones((len(without), 1), dtype=bool),
+        scale,
+        np.array([num_observations], dtype=np.float64),
+    )
+    return interval
+
+
+def _jackknives(
+    estimates: Float[np.ndarray, " scores"],
+    without: Float[np.ndarray, "units scores"],
+    is_present: Bool[np.ndarray, "units scores"],
+    scale: Scale,
+    num_observations: Float[np.ndarray, " scores"],
+) -> list[Interval]:
+    """Return the interval of each score, over the units that are present in it."""
+    counts = is_present.sum(axis=0)
+    num = np.maximum(counts, MIN_UNITS)  # fewer have no interval
     to_line, back = _transforms(scale, num_observations)
-    centre, moved = to_line(np.asarray(estimate)), to_line(without)
-    influence = (num_units - 1) * (moved.mean() - moved)
-    variance = float((influence**2).mean())
-    error = np.sqrt(variance / (num_units - 1))
-    if scale == "share" and estimate in (0.0, 1.0):
-        one_off = to_line(np.asarray(abs(estimate - _UNSEEN / num_observations)))
-        error = max(error, (num_units - 1) / num_units * abs(centre - one_off))
-    quantile = stdtrit(num_units - 1, (1 + LEVEL) / 2)
-    skewness = float((influence**3).mean()) / variance**1.5 if variance > _ROUNDING else 0.0
-    pull = skewness * (1 + 2 * quantile**2) / (6 * np.sqrt(num_units)) * error
-    low = back(centre - quantile * error + min(pull, 0.0))
-    high = back(centre + quantile * error + max(pull, 0.0))
-    return Interval(float(low), float(high), num_units)
+    centre, moved = to_line(estimates), to_line(without)
+    mean = (moved * is_present).sum(axis=0) / num
+    influence = (num - 1) * (mean - moved) * is_present
+    variance = (influence**2).sum(axis=0) / num
+    error = np.sqrt(variance / (num - 1))
+    if scale == "share":
+        one_off = to_line(np.abs(estimates - _UNSEEN / num_observations))
+        least = (num - 1) / num * np.abs(centre - one_off)
+        all_agree = (estimates == 0) | (estimates == 1)
+        error = np.where(all_agree, np.maximum(error, least), error)
+    quantile = np.array([reach_of_t(one - 1, LEVEL) for one in num.tolist()])
+    varies = variance > _ROUNDING
+    skewness = (influence**3).sum(axis=0) / num / np.where(varies, variance, 1.0) ** 1.5
+    pull = np.where(varies, skewness, 0.0) * (1 + 2 * quantile**2) / (6 * np.sqrt(num)) * error
+    low = back(centre - quantile * error + np.minimum(pull, 0.0)).tolist()
+    high = back(centre + quantile * error + np.maximum(pull, 0.0)).tolist()
+    return [
+        Interval(lower, upper, count)
+        if count >= MIN_UNITS
+        else Interval.none(f"fewer than {MIN_UNITS} units", count)
+        for lower, upper, count in zip(low, high, counts.tolist(), strict=True)
+    ]
 
 
 def jackknife_sums(
@@ -118,8 +153,30 @@ def jackknife_sums(
     )
 
 
+def jackknife_each(
+    sums: Float[np.ndarray, "units scores *rest"],
+    score: Callable[[np.ndarray], np.ndarray],
+    *,
+    scale: Scale,
+    num_observations: Float[np.ndarray, " scores"],
+) -> list[tuple[float, Interval]]:
+    """Do what `jackknife_sums` does for several scores of the same units, faster than one by one.
+
+    Args:
+        sums: What each score is made of; units without any observation for it are left out.
+        score: Takes sums, [..., *rest], gives the score of each, [...].
+        scale: See `jackknife`.
+        num_observations: See `jackknife`, of each score.
+    """
+    totals = sums.sum(axis=0)
+    is_present = np.abs(sums).reshape(*sums.shape[:2], -1).sum(axis=-1) > 0
+    estimates, without = score(totals), score(totals - sums)
+    intervals = _jackknives(estimates, without, is_present, scale, num_observations)
+    return list(zip(estimates.tolist(), intervals, strict=True))
+
+
 def _transforms(
-    scale: Scale, num_observations: float
+    scale: Scale, num_observations: Float[np.ndarray, " scores"]
 ) -> tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]:
     """Return the transformation to the whole line, and its inverse."""
     if scale == "difference":

@@ -1,8 +1,8 @@
 """How many threads this process may use: one answer, which everything that computes asks for.
 
 A machine's number of cores is the wrong one in a container, on a Slurm node, and beside other work.
-joblib knows the limits that the system sets (affinity, the quota of cgroups v1 and v2), and is asked
-where there may be others than affinity; what the user or the calling program set comes first.
+joblib knows the limits that the system sets (affinity, the quota of cgroups v1 and v2): it is asked
+where there may be others than affinity. What the user or the calling program set comes first.
 """
 
 import os

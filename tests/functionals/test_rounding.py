@@ -30,7 +30,7 @@ def test_functionals_of_float16_rows_are_within_the_bound(seed, rows, name, size
     stored = exact.astype(np.float16).astype(np.float64)
     mean, std = (pool_rows(stored, moment).astype(np.float64)[None] for moment in ("mean", "std"))
     found = pool_rows(stored, name).astype(np.float64)
-    bound = rounding_bound(name, found[None], mean, std, STORED["float16"])[0]
+    bound = rounding_bound(name, found[None], np.hypot(mean, std), STORED["float16"])[0]
     exactly = pool_rows(exact, name).astype(np.float64)
     # Sizes are those of the rounded rows, and functionals float32: a thousandth more.
     assert (np.abs(found - exactly) <= 1.001 * bound + 1e-6 * np.abs(found)).all()
@@ -45,7 +45,7 @@ def test_a_deviation_is_blurred_by_the_size_of_the_values():
         np.array([pool_rows(rows, moment) for rows in stored], dtype=np.float64)
         for moment in ("mean", "std")
     )
-    bound = rounding_bound("std", std, mean, std, STORED["float16"])
+    bound = rounding_bound("std", std, np.hypot(mean, std), STORED["float16"])
     np.testing.assert_allclose(bound, 10 * 2**-11, rtol=1e-3)
     assert Standardiser.fit(std, bound).is_constant.all()
     assert not Standardiser.fit(std, STORED["float16"] * std).is_constant.any()

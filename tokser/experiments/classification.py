@@ -1,7 +1,6 @@
 """The task of telling emotions apart: classes, scored by unweighted average recall (UAR)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,12 @@ from tokser.experiments.statistics.metrics import (
     weighted_f1_from_confusion,
 )
 from tokser.experiments.statistics.sampling_units import SamplingUnits
-from tokser.experiments.statistics.unit_sums import UnitSums, estimate, sum_classes
+from tokser.experiments.statistics.unit_sums import (
+    UnitSums,
+    estimate,
+    estimate_each,
+    sum_classes,
+)
 from tokser.experiments.task import Known, PooledScores, TargetScale, Task
 from tokser.progress import warn
 
@@ -135,19 +139,24 @@ class Classification(Task):
         """Score classes, and count confusions, over all folds and seeds together."""
         counts = np.rint(sums.sums.sum(axis=(0, 1))).astype(int)
         num_seeds = sums.sums.shape[1]
+        supports = counts.sum(axis=1)
+        num_test = np.maximum(supports / num_seeds, 1.0)
+        by_score = [
+            estimate_each(sums, parts, _ratio, "share", num_test)
+            for parts in _parts_by_class(sums.sums)
+        ]
         scored: list[dict[str, Any]] = []
-        confused: list[dict[str, Any]] = []
         for i, label in enumerate(classes):
-            row: dict[str, Any] = {"label": label, "support": int(counts[i].sum())}
-            for name, parts in zip(_BY_CLASS, _parts_of_class(sums.sums, i), strict=True):
-                one = replace(sums, sums=parts, num_test=max(row["support"] / num_seeds, 1.0))
-                value, interval = estimate(one, _ratio, "share")
+            row: dict[str, Any] = {"label": label, "support": int(supports[i])}
+            for name, by_class in zip(_BY_CLASS, by_score, strict=True):
+                value, interval = by_class[i]
                 row |= {name: value, f"{name}_low": interval.low, f"{name}_high": interval.high}
             scored.append(row)
-            confused += [
-                {"label": label, "prediction": prediction, "count": int(counts[i, j])}
-                for j, prediction in enumerate(classes)
-            ]
+        confused = [
+            {"label": label, "prediction": prediction, "count": int(counts[i, j])}
+            for i, label in enumerate(classes)
+            for j, prediction in enumerate(classes)
+        ]
         return scored, confused
 
     def setup(self, settings: Mapping[str, Any]) -> list[str]:
@@ -193,16 +202,14 @@ def averaged(members: Sequence[pd.DataFrame], weights: np.ndarray) -> pd.DataFra
     return combined
 
 
-def _parts_of_class(
-    counts: Float[np.ndarray, "units seeds truth prediction"], i: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return what recall, precision and F1 of a class are the ratio of, [units, seeds, 2] each."""
-    hits, truth, guessed = counts[..., i, i], counts[..., i, :].sum(-1), counts[..., i].sum(-1)
-    return (
-        np.stack([hits, truth], axis=-1),
-        np.stack([hits, guessed], axis=-1),
-        np.stack([2 * hits, truth + guessed], axis=-1),
-    )
+def _parts_by_class(
+    counts: Float[np.ndarray, "units seeds truth prediction"],
+) -> tuple[np.ndarray, ...]:
+    """Return what recall, precision and F1 are the ratio of, [units, classes, seeds, 2] each."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    truth, guessed = counts.sum(axis=-1), counts.sum(axis=-2)
+    ratios = ((hits, truth), (hits, guessed), (2 * hits, truth + guessed))
+    return tuple(np.stack(ratio, axis=-1).swapaxes(1, 2) for ratio in ratios)
 
 
 def _ratio(sums: Float[np.ndarray, "*sets 2"]) -> np.ndarray:

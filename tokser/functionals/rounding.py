@@ -106,10 +106,10 @@ def rounding_of(
     """
     mean, std = np.hsplit(moments.astype(np.float64), 2)
     roundoff = STORED[dtype] + COMPUTED.get(precision, COMPUTED["float32"])
-    dim, bounds = mean.shape[1], []
+    size, dim, bounds = np.hypot(mean, std), mean.shape[1], []
     for number, name in enumerate(check_functionals(functionals)):
         own = values.iloc[:, number * dim : (number + 1) * dim].to_numpy(dtype=np.float64)
-        bounds.append(rounding_bound(name, own, mean, std, roundoff) + _SMALLEST[dtype])
+        bounds.append(rounding_bound(name, own, size, roundoff) + _SMALLEST[dtype])
     return pd.DataFrame(
         np.concatenate(bounds, axis=1).astype(np.float32),
         index=values.index,
@@ -121,8 +121,7 @@ def rounding_of(
 def rounding_bound(
     functional: str,
     values: Float64[np.ndarray, "utterances dim"],
-    mean: Float64[np.ndarray, "utterances dim"],
-    std: Float64[np.ndarray, "utterances dim"],
+    size: Float64[np.ndarray, "utterances dim"],
     roundoff: float,
 ) -> Float64[np.ndarray, "utterances dim"]:
     """Return how far a functional may be from that of the exact rows.
@@ -136,11 +135,9 @@ def rounding_bound(
     Args:
         functional: `mean`, `std`, `min`, `max`, or a quantile.
         values: Of that functional.
-        mean: Over rows.
-        std: Over rows.
+        size: rms(x), over rows.
         roundoff: u, relative.
     """
     if functional in ("min", "max"):
         return np.asarray(roundoff * np.abs(values))
-    size = np.hypot(mean, std)
     return np.asarray(roundoff * (size if functional in MOMENTS else np.fmax(size, np.abs(values))))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int64
-from scipy.special import logsumexp, softmax
 
 __all__ = ["MOST", "Temperature", "fit_temperature", "scale_probabilities"]
 
@@ -35,6 +34,8 @@ def scale_probabilities(
 
     Source: Guo et al. 2017, section 4.2.
     """
+    from scipy.special import softmax  # takes an eighth of a second to import
+
     with np.errstate(divide="ignore"):
         logs = np.log(np.asarray(probabilities, dtype=np.float64))
     return np.asarray(softmax(logs / temperature, axis=1))
@@ -56,6 +57,7 @@ def fit_temperature(
     Source: Guo et al. 2017, section 4.2.
     """
     from scipy.optimize import brentq  # takes as long to import as pandas
+    from scipy.special import logsumexp
 
     known = probabilities[np.arange(len(truth)), truth] > 0
     truth = truth[known]

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from tokser.experiments.heads.logistic_fit import fit_rows
 from tokser.experiments.heads.per_fold import Part
@@ -55,6 +54,8 @@ class PerClassLogistic:
 
     def predict_proba(self, values: np.ndarray) -> np.ndarray:
         """Return the probability of each class, [utterances, classes]."""
+        from scipy.special import expit  # takes an eighth of a second to import
+
         return np.asarray(expit(values @ self.coef_.T + self.intercept_))
 
 

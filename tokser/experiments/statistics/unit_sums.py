@@ -10,13 +10,14 @@ from jaxtyping import Float, Int64
 
 from tokser.experiments.statistics.metrics import chance_from_confusion
 from tokser.experiments.statistics.sampling_units import SamplingUnits
-from tokser.intervals import MIN_UNITS, Interval, Scale, jackknife, jackknife_sums
+from tokser.intervals import MIN_UNITS, Interval, Scale, jackknife, jackknife_each, jackknife_sums
 
 __all__ = [
     "Score",
     "UnitSums",
     "estimate",
     "estimate_difference",
+    "estimate_each",
     "interval_around",
     "sum_cells",
     "sum_classes",
@@ -105,6 +106,26 @@ def estimate(sums: UnitSums, score: Score, scale: Scale) -> tuple[float, Interva
         sums.sums, _over_seeds(score), scale=scale, num_observations=sums.num_test
     )
     return value, _told(interval, sums)
+
+
+def estimate_each(
+    sums: UnitSums,
+    parts: Float[np.ndarray, "units scores seeds *cells"],
+    score: Score,
+    scale: Scale,
+    num_test: Float[np.ndarray, " scores"],
+) -> list[tuple[float, Interval]]:
+    """Return pooled scores, averaged over seeds, and their 95 % intervals, as `estimate` does.
+
+    Args:
+        sums: Whose units they are of.
+        parts: What each score is made of.
+        score: Of the last axes.
+        scale: What the scores are.
+        num_test: Observations behind each.
+    """
+    found = jackknife_each(parts, _over_seeds(score), scale=scale, num_observations=num_test)
+    return [(value, _told(interval, sums)) for value, interval in found]
 
 
 def estimate_difference(first: UnitSums, second: UnitSums, score: Score) -> tuple[float, Interval]:
