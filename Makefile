@@ -117,7 +117,7 @@ bench-heads: install ## Measure heads over frames against the usual loops and th
 bench-heads-scores: install ## Score real EmoDB with every head over frames, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_heads_scores.py docs/benchmarks.md
 
-bench-logreg: install ## Measure logistic regression beside scikit-learn, and one more experiment, write docs/benchmarks.md
+bench-logreg: install ## Measure logistic regression and SVM beside scikit-learn, write docs/benchmarks.md
 	$(BIN)/python tests/benchmarks/bench_logreg.py docs/benchmarks.md
 
 bench-load: install ## Measure work beside busy processes against quiet, write docs/benchmarks.md

@@ -1,4 +1,4 @@
-"""Logistic regression and SVM beside scikit-learn; and the time of one more experiment.
+"""Logistic regression and SVM beside scikit-learn.
 
 `make bench-logreg` writes a section of docs/benchmarks.md. Models are timed in processor time on
 one thread, which other work changes less than wall time; searches by the clock, on all cores. It
@@ -7,8 +7,6 @@ TOKSER_BENCH_STORE names a pooled store of EmoDB instead.
 """
 
 import os
-import shutil
-import subprocess
 import sys
 import time
 import warnings
@@ -19,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from bench_emodb import _extract
 from logreg_peers import fit_folds
-from ratios import BUILD, machine, markdown_table, medians, replace_section, write_figures
+from ratios import machine, markdown_table, medians, replace_section, write_figures
 from rich.console import Console
 from rich.markdown import Markdown
 from sklearn.linear_model import LogisticRegression
@@ -46,32 +44,6 @@ LIBSVM = 1e-2
 """Largest distance of decisions: libsvm stops 1e-3 from its optimum."""
 TOLERANCES = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9)
 REPEATS = 5
-_STAGES = """
-import sys, time
-started = time.perf_counter()
-import tokser.stages.classify
-from tokser.experiments import experiment, search
-from tokser.experiments.heads.per_fold import PerFoldHead
-from tokser.cli.main import main
-imported = time.perf_counter()
-spent = {"training": 0.0, "tables": 0.0}
-def timed(owner, name, stage):
-    inner = getattr(owner, name)
-    def outer(*args, **options):
-        begun = time.perf_counter()
-        try:
-            return inner(*args, **options)
-        finally:
-            spent[stage] += time.perf_counter() - begun
-    setattr(owner, name, outer)
-timed(experiment, "search", "training")
-timed(experiment, "_write", "tables")
-try:
-    main(sys.argv[1:], standalone_mode=False)
-finally:
-    ended = time.perf_counter()
-    print("STAGES", imported - started, spent["training"], spent["tables"], ended - started)
-"""
 
 
 class Problem(NamedTuple):
@@ -106,10 +78,8 @@ def main() -> int:
             figures[f"svm_vs_sklearn_{key}"] = peer.seconds / own.seconds
     searched, ratios = _searches(path)
     figures |= ratios
-    stages = _one_more_experiment(path)
-    figures |= {f"one_more_experiment_{stage}_s": value for stage, value in stages.items()}
     write_figures("logreg", figures)
-    replace_section(page, "Logistic regression", _section(rows, searched, stages))
+    replace_section(page, "Logistic regression", _section(rows, searched))
     Console().print(Markdown(page.read_text(encoding="utf-8")))
     return 0
 
@@ -242,37 +212,13 @@ def _distance(found: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> floa
     return max(float(np.abs(one - other).max()) for one, other in pairs)
 
 
-def _one_more_experiment(path: str) -> dict[str, float]:
-    """Return seconds of a grid on a pooled store, command to table: the run of median time."""
-    out, found = BUILD / "one-more-experiment", []
-    for _ in range(3):
-        shutil.rmtree(out, ignore_errors=True)
-        command = ["classify", "--dataset", "emodb", "--store", path, "--protocol", "speaker"]
-        command += ["--head", "logreg", "--out", str(out), "--ledger", str(BUILD / "ledger.jsonl")]
-        begun = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", _STAGES, *command], check=True, capture_output=True, text=True
-        )
-        wall = time.perf_counter() - begun
-        line = next(line for line in done.stdout.splitlines() if line.startswith("STAGES"))
-        imports, training, tables, inside = map(float, line.split()[1:])
-        rest = inside - imports - training - tables
-        start = wall - inside
-        found.append((wall, start, imports, training, tables, rest))
-    names = ("all", "start", "imports", "training", "tables", "rest")
-    return dict(zip(names, sorted(found)[1], strict=True))
-
-
 def _cells(one: Measured) -> list[str]:
     return [f"{1e3 * one.seconds:.0f}", f"{one.distance:.0e}"]
 
 
-def _section(rows: list[list[str]], searched: list[list[str]], stages: dict[str, float]) -> str:
+def _section(rows: list[list[str]], searched: list[list[str]]) -> str:
     models = markdown_table(["", "ms of processor", "off the optimum"], rows)
     searches = markdown_table(["", "seconds", "off the optimum"], searched)
-    shares = markdown_table(
-        ["seconds", *stages], [["wall time", *(f"{value:.1f}" for value in stages.values())]]
-    )
     return (
         "One model, C = 1, on one thread, with processor time; how far the probability of a test "
         "row is from the optimum at most. scikit-learn is as accurate at the first of the "
@@ -284,10 +230,7 @@ def _section(rows: list[list[str]], searched: list[list[str]], stages: dict[str,
         "train and dev, predict test, 20 models; by the clock, on all cores. logreg: `search`, as "
         "experiments call it. scikit-learn: a loop over the folds by joblib, a process for each "
         f"core, already started, at the first tolerance that is as accurate.\n\n{searches}\n\n"
-        "One more experiment: `tokser classify --head logreg` on seven pooled layers, ten "
-        "speakers, 140 models, from the command to its table; start: the interpreter; rest: "
-        "reading, splits, audits, "
-        f"ledger.\n\n{shares}\n\nOn {machine()}."
+        f"On {machine()}."
     )
 
 
