@@ -106,12 +106,26 @@ class Trainer:
         shares_rows = all(len(term.layers) == 1 or term.are_means for term in self.data.frames)
         return MOST_TOGETHER if shares_rows and self.pooling.shares_products else 1
 
+    @property
+    def _fastest(self) -> Pooling:
+        """The pooling in the form that suits all the work there is on a CPU, refits and all."""
+        data = self.data
+        if torch.device(data.device).type != "cpu":
+            return self.pooling
+        frames = sum(
+            int(term.num_frames(data.fitted_ids(fold)).sum())
+            for term in data.frames
+            for fold in range(len(data.splits))
+        )
+        models = len(frame_points(data)) * data.frame_heads.ensemble
+        return self.pooling.for_work(float(frames * models * data.grid.epochs))
+
     def search(self, group: FrameGroup) -> list[TrainedPoint]:
         """Train points of a search."""
         keep_to_one_thread()
         data = self.data
         return train_points(
-            model_of(self.pooling, data),
+            model_of(self._fastest, data),
             frame_fold(data, group.fold),
             [own.rates[0] for own in group.members],
             seeds=group.seeds,
@@ -127,7 +141,7 @@ class Trainer:
         keep_to_one_thread()
         data = self.data
         return refit_points(
-            model_of(self.pooling, data),
+            model_of(self._fastest, data),
             frame_fold(data, group.fold, with_dev=True),
             [own.rates for own in group.members],
             seeds=group.seeds,

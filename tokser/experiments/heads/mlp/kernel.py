@@ -20,7 +20,7 @@ must stay exactly 0: inputs and errors there are 0, so are the gradients, and Ad
 gradients were all 0 where it is; any other number would leak into every product. Threads share
 nothing but inputs, labels and orders, which nobody writes: a result does not depend on how many
 they are. And nothing that is compiled may lie outside this file, `tiles` and `workspace`: the
-compiled code on disk is renewed when one of these changes, see `per_model.compile_apart`.
+compiled code on disk is renewed when one of these changes, see `compile_apart`.
 """
 
 import inspect
