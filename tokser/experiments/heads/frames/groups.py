@@ -1,5 +1,6 @@
 """Groups of models that are trained on the same batches: what a core trains at a time."""
 
+import functools
 import itertools
 import math
 from collections import deque
@@ -106,19 +107,23 @@ class Trainer:
         shares_rows = all(len(term.layers) == 1 or term.are_means for term in self.data.frames)
         return MOST_TOGETHER if shares_rows and self.pooling.shares_products else 1
 
-    @property
-    def _fastest(self) -> Pooling:
-        """The pooling in the form that suits all the work there is on a CPU, refits and all."""
+    @functools.cached_property
+    def _work(self) -> float:
+        """Frames trained on, times models of a seed and epochs, in all folds."""
         data = self.data
-        if torch.device(data.device).type != "cpu":
-            return self.pooling
         frames = sum(
             int(term.num_frames(data.fitted_ids(fold)).sum())
             for term in data.frames
             for fold in range(len(data.splits))
         )
         models = len(frame_points(data)) * data.frame_heads.ensemble
-        return self.pooling.for_work(float(frames * models * data.grid.epochs))
+        return float(frames * models * data.grid.epochs)
+
+    @property
+    def _fastest(self) -> Pooling:
+        """The pooling in the form that suits all the work there is on a CPU, refits and all."""
+        is_here = torch.device(self.data.device).type == "cpu"
+        return self.pooling.for_work(self._work) if is_here else self.pooling
 
     def search(self, group: FrameGroup) -> list[TrainedPoint]:
         """Train points of a search."""
