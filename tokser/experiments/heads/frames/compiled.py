@@ -10,14 +10,11 @@ Arrays of hidden units are float32, or bfloat16 as integers of 16 bits. Nothing 
 lie outside this file and its two `tiles`: see `compile_apart`.
 """
 
-import inspect
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 
+from tokser.experiments.heads.compiled_function import compiled_function
 from tokser.experiments.heads.frames.tiles import (
     FRAMES,
     STRIP,
@@ -52,26 +49,8 @@ LEAST = np.float32(LEAST_VARIANCE)
 # 2^f on [-1/2, 1/2]: ln(2)^n / n!
 C1, C2, C3, C4, C5, C6, C7 = (np.float32(math.log(2) ** n / math.factorial(n)) for n in range(1, 8))
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def _compiled(function: Function) -> Function:
-    """Compile for this processor at the first call, and keep the result on disk if one can."""
-    plain = inspect.unwrap(function)  # checks of types do not compile
-    options: Any = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": {"contract", "reassoc", "nsz"},
-    }
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=True, **options)(plain)
-    except RuntimeError:  # neither the package's folder nor the user's can be written
-        compiled = numba.njit(**options)(plain)
-    return cast("Function", compiled)
-
-
-@_compiled
+@compiled_function
 def _power(exponent: np.float32) -> np.float32:
     """Return 2^y for |y| < 126, to float32 rounding."""
     whole = np.int32(exponent + np.float32(128.5)) - np.int32(128)
@@ -87,7 +66,7 @@ def _power(exponent: np.float32) -> np.float32:
     return np.float32(value * scale)
 
 
-@_compiled
+@compiled_function
 def turn_weights(weights: np.ndarray, turned: np.ndarray) -> None:
     """Write weights, [models, dim, hidden], as [models, hidden, dim]."""
     models, dim, num = weights.shape
@@ -102,7 +81,7 @@ def turn_weights(weights: np.ndarray, turned: np.ndarray) -> None:
                 _write(strip[c], turned[model, j + c])
 
 
-@_compiled
+@compiled_function
 def turn_back(turned: np.ndarray, weights: np.ndarray) -> None:
     """Write [models, hidden, dim] as [models, dim, hidden], in float32."""
     models, num, dim = turned.shape
@@ -116,7 +95,7 @@ def turn_back(turned: np.ndarray, weights: np.ndarray) -> None:
                 turn((weights, to, num), (strip, k), (places, 0))
 
 
-@_compiled
+@compiled_function
 def score(hidden: np.ndarray, bias: np.ndarray, vectors: np.ndarray, found: np.ndarray) -> None:
     """Write scores v^T tanh(z + b), and tanh(z + b) where z stood.
 
@@ -139,7 +118,7 @@ def score(hidden: np.ndarray, bias: np.ndarray, vectors: np.ndarray, found: np.n
                     _add(found[model, head, first:last], values, vectors[model, head, j])
 
 
-@_compiled
+@compiled_function
 def _activate(row: np.ndarray, bias: np.float32, values: np.ndarray) -> None:
     """Take z to tanh(z + b) = 1 - 2 / (1 + exp(2 z + 2 b))."""
     for i in range(len(row)):
@@ -151,13 +130,13 @@ def _activate(row: np.ndarray, bias: np.float32, values: np.ndarray) -> None:
         row[i] = narrow(value, row[i])
 
 
-@_compiled
+@compiled_function
 def _add(out: np.ndarray, values: np.ndarray, factor: np.float32) -> None:
     for i in range(len(out)):
         out[i] += factor * values[i]
 
 
-@_compiled
+@compiled_function
 def pass_scores(
     hidden: np.ndarray,
     vectors: np.ndarray,
@@ -192,19 +171,19 @@ def pass_scores(
                 to_bias[model, j] += _slope(row, values, shared)
 
 
-@_compiled
+@compiled_function
 def _read(row: np.ndarray, values: np.ndarray) -> None:
     for i in range(len(row)):
         values[i] = widen(row[i])
 
 
-@_compiled
+@compiled_function
 def _write(values: np.ndarray, row: np.ndarray) -> None:
     for i in range(len(row)):
         row[i] = narrow(values[i], row[i])
 
 
-@_compiled
+@compiled_function
 def _dot(errors: np.ndarray, values: np.ndarray) -> np.float32:
     total = ZERO
     for i in range(len(errors)):
@@ -212,7 +191,7 @@ def _dot(errors: np.ndarray, values: np.ndarray) -> np.float32:
     return total
 
 
-@_compiled
+@compiled_function
 def _slope(row: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.float32:
     """Write dz = dh (1 - h^2), and return its sum."""
     total = ZERO
@@ -223,7 +202,7 @@ def _slope(row: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.float3
     return total
 
 
-@_compiled
+@compiled_function
 def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarray) -> None:
     """Write weighted means and standard deviations, and weights where scores stood.
 
@@ -261,7 +240,7 @@ def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarr
         first = last
 
 
-@_compiled
+@compiled_function
 def _softmax(values: np.ndarray, copy: np.ndarray) -> None:
     highest = values[0]
     for i in range(len(values)):
@@ -278,7 +257,7 @@ def _softmax(values: np.ndarray, copy: np.ndarray) -> None:
         values[i] = copy[i]
 
 
-@_compiled
+@compiled_function
 def _deviate(out: np.ndarray, deviations: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
     for i in range(len(out)):
         out[i] = mean[i]
@@ -286,7 +265,7 @@ def _deviate(out: np.ndarray, deviations: np.ndarray, mean: np.ndarray, square: 
         deviations[i] = np.sqrt(LEAST if variance < LEAST else variance)
 
 
-@_compiled
+@compiled_function
 def pass_pooled(
     weights: np.ndarray,
     rows: np.ndarray,
@@ -325,7 +304,7 @@ def pass_pooled(
         first = last
 
 
-@_compiled
+@compiled_function
 def _pass_weights(
     linear: np.ndarray,
     square: np.ndarray,
@@ -355,7 +334,7 @@ def _pass_weights(
                 found[a // heads, a % heads, begin + t] = tile[a, t]
 
 
-@_compiled
+@compiled_function
 def _undeviate(
     linear: np.ndarray, square: np.ndarray, pooled: np.ndarray, errors: np.ndarray
 ) -> None:
@@ -368,7 +347,7 @@ def _undeviate(
         linear[i] = to_mean[i] - mean[i] * share
 
 
-@_compiled
+@compiled_function
 def _unsoftmax(errors: np.ndarray, weights: np.ndarray) -> None:
     total = _dot(errors, weights)
     for i in range(len(errors)):

@@ -38,11 +38,13 @@ def suits_compiled(rows: Float[Tensor, "shared rows dim"], weight: Tensor) -> bo
 
 def compile_statistics() -> None:
     """Compile, unless that was done on this machine; see `compile_apart`."""
+    from tokser.experiments.heads import compiled_function
     from tokser.experiments.heads.compile_apart import compile_apart
     from tokser.experiments.heads.frames import compiled, tiles
     from tokser.experiments.heads.mlp import tiles as mlp_tiles
 
-    compile_apart(compiled.turn_back, (compiled, tiles, mlp_tiles), warm_up)
+    sources = (compiled, tiles, mlp_tiles, compiled_function)
+    compile_apart(compiled.turn_back, sources, warm_up)
 
 
 def warm_up() -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Int64
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
+from tokser.experiments.heads import compiled_function
 from tokser.experiments.heads.compile_apart import compile_apart
 from tokser.experiments.heads.losses import class_importance
 from tokser.experiments.heads.mlp import kernel, tiles, workspace
@@ -58,7 +59,8 @@ class Prepared:
 
 def compile_kernel() -> None:
     """Compile the kernel, unless that was done on this machine; see `compile_apart`."""
-    compile_apart(kernel.train_epoch, (kernel, tiles, workspace), warm_up)
+    sources = (kernel, tiles, workspace, compiled_function)
+    compile_apart(kernel.train_epoch, sources, warm_up)
 
 
 def warm_up() -> None:
