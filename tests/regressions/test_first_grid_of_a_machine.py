@@ -13,10 +13,10 @@ import hashlib
 import numpy as np
 from tokser.experiments.grid import Point
 from tokser.experiments.heads.mlp.fold import Fold
-from tokser.experiments.heads.mlp.per_model import compile_apart, prepare, train_per_model
+from tokser.experiments.heads.mlp.per_model import compile_kernel, prepare, train_per_model
 from tokser.config import GridSettings
 
-compile_apart()
+compile_kernel()
 rng = np.random.default_rng(0)
 values, labels = rng.normal(size=(200, 300)).astype(np.float32), np.arange(200) % 5
 fold = Fold(0, values[:150], labels[:150], values[150:], labels[150:], np.arange(50) % 2)

@@ -8,6 +8,12 @@ from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.experiments.heads.frames.attention_scores import attention_scores
+from tokser.experiments.heads.frames.compiled_statistics import (
+    compile_statistics,
+    compiled_statistics,
+    has_compiler,
+    suits_compiled,
+)
 from tokser.experiments.heads.frames.pooling import (
     Dropout,
     Parameters,
@@ -22,6 +28,9 @@ __all__ = ["AttentivePooling", "TrainedAttentive"]
 
 HIDDEN = 64
 """Units of the attention."""
+COMPILED_WORK = 2e7
+"""Frames trained on, times models and epochs, from which on they are compiled: ten seconds of
+torch's own work or more, as long as compiling takes, which is done once a machine."""
 LEAST_VARIANCE = 1e-5
 """Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
 
@@ -36,9 +45,23 @@ class AttentivePooling(Pooling):
 
     Source: Okabe, Koshinaka, Shinoda 2018, equations 1 to 5. Departs: no batch normalisation in
     the attention; the vectors are scaled by the training part instead.
+
+    Args:
+        is_compiled: Whether training is, where frames are float32 on a CPU and shared by all
+            models; elsewhere, and without it, torch computes the same up to rounding.
     """
 
     scales_pooled = shares_products = True
+
+    def __init__(self, *, is_compiled: bool = False) -> None:
+        self.is_compiled = is_compiled
+
+    def for_work(self, frames: float) -> "AttentivePooling":
+        """Return one that is compiled where that takes less time than it saves."""
+        if frames < COMPILED_WORK or not has_compiler():
+            return self
+        compile_statistics()
+        return AttentivePooling(is_compiled=True)
 
     def width(self, dim: int, options: FrameHeadSettings) -> int:
         """Return mean and standard deviation for each attention head."""
@@ -65,6 +88,9 @@ class AttentivePooling(Pooling):
         """Return weighted means, then weighted standard deviations."""
         weight, bias = parameters["attention.weight"], parameters["attention.bias"]
         score = parameters["score"]
+        if self.is_compiled and suits_compiled(rows, weight):
+            precision = products_of(options) or rows.dtype
+            return compiled_statistics(rows, weight, bias, score, lengths, precision)
         scores = attention_scores(rows, weight, bias, score, products_of(options))
         weights = segment_softmax(scores, lengths)
         mean = weighted_sums(weights, rows, lengths)

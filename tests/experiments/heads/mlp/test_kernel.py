@@ -56,4 +56,4 @@ def test_turned_weights_are_the_transposed_ones():
 def test_without_a_place_for_the_cache_it_compiles_all_the_same():
     space = {}
     exec("def double(x):\n    return 2 * x", space)  # a function of no file
-    assert kernel._compiled(space["double"])(21) == 42
+    assert kernel.compiled_function(space["double"])(21) == 42

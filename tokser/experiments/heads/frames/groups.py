@@ -1,5 +1,6 @@
 """Groups of models that are trained on the same batches: what a core trains at a time."""
 
+import functools
 import itertools
 import math
 from collections import deque
@@ -106,12 +107,30 @@ class Trainer:
         shares_rows = all(len(term.layers) == 1 or term.are_means for term in self.data.frames)
         return MOST_TOGETHER if shares_rows and self.pooling.shares_products else 1
 
+    @functools.cached_property
+    def _work(self) -> float:
+        """Frames trained on, times models of a seed and epochs, in all folds."""
+        data = self.data
+        frames = sum(
+            int(term.num_frames(data.fitted_ids(fold)).sum())
+            for term in data.frames
+            for fold in range(len(data.splits))
+        )
+        models = len(frame_points(data)) * data.frame_heads.ensemble
+        return float(frames * models * data.grid.epochs)
+
+    @property
+    def _fastest(self) -> Pooling:
+        """The pooling in the form that suits all the work there is on a CPU, refits and all."""
+        is_here = torch.device(self.data.device).type == "cpu"
+        return self.pooling.for_work(self._work) if is_here else self.pooling
+
     def search(self, group: FrameGroup) -> list[TrainedPoint]:
         """Train points of a search."""
         keep_to_one_thread()
         data = self.data
         return train_points(
-            model_of(self.pooling, data),
+            model_of(self._fastest, data),
             frame_fold(data, group.fold),
             [own.rates[0] for own in group.members],
             seeds=group.seeds,
@@ -127,7 +146,7 @@ class Trainer:
         keep_to_one_thread()
         data = self.data
         return refit_points(
-            model_of(self.pooling, data),
+            model_of(self._fastest, data),
             frame_fold(data, group.fold, with_dev=True),
             [own.rates for own in group.members],
             seeds=group.seeds,

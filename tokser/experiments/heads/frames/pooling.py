@@ -54,6 +54,14 @@ class Pooling(ABC):
         """Raise `SettingsError` where options do not fit together; by default any will do."""
         return
 
+    def for_work(self, frames: float) -> "Pooling":
+        """Return the form that trains fastest; by default there is only one.
+
+        Args:
+            frames: Frames trained on, times models and epochs, in all.
+        """
+        return self
+
     @abstractmethod
     def width(self, dim: int, options: FrameHeadSettings) -> int:
         """Return the numbers in a vector."""

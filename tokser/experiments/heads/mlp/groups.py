@@ -255,7 +255,7 @@ def _compiled_tasks(data: TrainingData, group: Group) -> list[Callable[[], Any]]
     """Return what trains each member, all of one fold: a `Trained`; of a refit, `Parameters`."""
     from tokser.experiments.heads.mlp import per_model  # loads the compiler
 
-    per_model.compile_apart()
+    per_model.compile_kernel()
     epochs = len(group.learning_rates[0]) if group.is_refit else data.grid.epochs
     fold = fold_of(data, group.members[0].fold, with_dev=group.is_refit)
     prepared = per_model.prepare(fold, epochs=epochs, seed=data.seed)

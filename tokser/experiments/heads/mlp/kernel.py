@@ -20,17 +20,14 @@ must stay exactly 0: inputs and errors there are 0, so are the gradients, and Ad
 gradients were all 0 where it is; any other number would leak into every product. Threads share
 nothing but inputs, labels and orders, which nobody writes: a result does not depend on how many
 they are. And nothing that is compiled may lie outside this file, `tiles` and `workspace`: the
-compiled code on disk is renewed when one of these changes, see `per_model.compile_apart`.
+compiled code on disk is renewed when one of these changes, see `compile_apart`.
 """
 
-import inspect
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 
+from tokser.experiments.heads.compiled_function import compiled_function
 from tokser.experiments.heads.mlp.tiles import (
     BETA_1,
     BETA_2,
@@ -52,26 +49,8 @@ DEPTH = 64
 ADAM_EPSILON, NORM_EPSILON = 1e-8, 1e-5
 """As torch has them in Adam and LayerNorm."""
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 
-
-def _compiled(function: Function) -> Function:
-    """Compile for this processor at the first call, and keep the result on disk if one can."""
-    plain = inspect.unwrap(function)  # checks of types do not compile
-    options: Any = {
-        "nogil": True,
-        "error_model": "numpy",
-        "fastmath": {"contract", "reassoc", "nsz"},
-    }
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=True, **options)(plain)
-    except RuntimeError:  # neither the package's folder nor the user's can be written
-        compiled = numba.njit(**options)(plain)
-    return cast("Function", compiled)
-
-
-@_compiled
+@compiled_function
 def train_epoch(
     work: Workspace,
     inputs: np.ndarray,
@@ -109,7 +88,7 @@ def train_epoch(
     return num_steps
 
 
-@_compiled
+@compiled_function
 def count_guesses(
     work: Workspace, inputs: np.ndarray, labels: np.ndarray, counts: np.ndarray, most_rows: int
 ) -> None:
@@ -126,7 +105,7 @@ def count_guesses(
             counts[labels[number], guess] += 1
 
 
-@_compiled
+@compiled_function
 def gather(
     gathered: np.ndarray, inputs: np.ndarray, chosen: np.ndarray, rows: int
 ) -> tuple[int, int]:
@@ -151,7 +130,7 @@ def gather(
     return 1, stride
 
 
-@_compiled
+@compiled_function
 def _forward(work: Workspace, rows: int, by_sample: int, by_feature: int) -> None:
     """Compute all layers for the gathered inputs."""
     left = (work.gathered, 0, by_sample, by_feature)
@@ -177,7 +156,7 @@ def _forward(work: Workspace, rows: int, by_sample: int, by_feature: int) -> Non
                 work.outputs[j] = 0
 
 
-@_compiled
+@compiled_function
 def _measure_error(work: Workspace, labels: np.ndarray, chosen: np.ndarray, rows: int) -> None:
     """Write dL/dlogits of the weighted cross-entropy: w_i (softmax(y_i) - onehot_i) / sum w."""
     _, narrow, padded, _, _, before = work.layout[-1]
@@ -200,7 +179,7 @@ def _measure_error(work: Workspace, labels: np.ndarray, chosen: np.ndarray, rows
                 errors[j] = (errors[j] / norm - (j == label)) * share
 
 
-@_compiled
+@compiled_function
 def _backward(work: Workspace, rows: int) -> None:
     """Compute dL/dz of all layers, and the gradients of biases, gains and shifts."""
     work.vectors[:] = 0
@@ -221,7 +200,7 @@ def _backward(work: Workspace, rows: int) -> None:
             _pass_block(work, layer - 1, rows)
 
 
-@_compiled
+@compiled_function
 def _turn_weights(
     turned: np.ndarray, weights: np.ndarray, first: int, wide: int, padded: int
 ) -> None:
@@ -233,7 +212,7 @@ def _turn_weights(
             turn((turned, j * wide + k, wide), (weights, j), (places, 0))
 
 
-@_compiled
+@compiled_function
 def _pass_block(work: Workspace, layer: int, rows: int) -> None:
     """Take the errors of a block from its outputs to those of its Linear."""
     _, narrow, padded, _, vectors, before = work.layout[layer]
@@ -246,7 +225,7 @@ def _pass_block(work: Workspace, layer: int, rows: int) -> None:
         _pass_row(errors, normed, outputs, gain, gains, shifts, work.scales[layer * rows + i])
 
 
-@_compiled
+@compiled_function
 def _update(
     work: Workspace,
     rows: int,
@@ -279,7 +258,7 @@ def _update(
         _adam_row(weights[own], means[own], squares[own], gradients, rate, epsilon)
 
 
-@_compiled
+@compiled_function
 def _multiply(
     out: tuple[np.ndarray, int, int],
     left: tuple[np.ndarray, int, int, int],
@@ -305,19 +284,19 @@ def _multiply(
 # Loops over one row, on slices: so they become vectors.
 
 
-@_compiled
+@compiled_function
 def _copy(out: np.ndarray, values: np.ndarray) -> None:
     for j in range(len(out)):
         out[j] = values[j]
 
 
-@_compiled
+@compiled_function
 def _add(out: np.ndarray, values: np.ndarray) -> None:
     for j in range(len(out)):
         out[j] += values[j]
 
 
-@_compiled
+@compiled_function
 def _normalise(values: np.ndarray) -> np.float32:
     """Bring values to mean 0 and deviation 1; return 1 / deviation."""
     count = np.float32(len(values))
@@ -334,13 +313,13 @@ def _normalise(values: np.ndarray) -> np.float32:
     return scale
 
 
-@_compiled
+@compiled_function
 def _rectify(out: np.ndarray, normed: np.ndarray, gain: np.ndarray, shift: np.ndarray) -> None:
     for j in range(len(out)):
         out[j] = max(normed[j] * gain[j] + shift[j], np.float32(0))
 
 
-@_compiled
+@compiled_function
 def _pass_row(
     errors: np.ndarray,
     normed: np.ndarray,
@@ -369,7 +348,7 @@ def _pass_row(
         errors[j] = (errors[j] - mean - normed[j] * shared) * scale
 
 
-@_compiled
+@compiled_function
 def _adam_row(
     weights: np.ndarray,
     means: np.ndarray,

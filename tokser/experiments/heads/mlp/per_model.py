@@ -4,18 +4,16 @@ Point for point the training of `batched.train_batched`; several threads each tr
 own, so what comes out does not depend on how many they are.
 """
 
-import functools
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
+from tokser.experiments.heads import compiled_function
+from tokser.experiments.heads.compile_apart import compile_apart
 from tokser.experiments.heads.losses import class_importance
 from tokser.experiments.heads.mlp import kernel, tiles, workspace
 from tokser.experiments.heads.mlp.fold import Fold, Trained, sample_order
@@ -33,7 +31,7 @@ from tokser.experiments.statistics.metrics import uar_from_confusion
 
 __all__ = [
     "Prepared",
-    "compile_apart",
+    "compile_kernel",
     "prepare",
     "refit_per_model",
     "train_per_model",
@@ -59,25 +57,10 @@ class Prepared:
     orders: Int64[np.ndarray, "epochs train"]
 
 
-@functools.cache
-def compile_apart() -> None:
-    """Compile the kernel in a process of its own, where that was not done on this machine.
-
-    A process that compiles links its functions otherwise than one that loads them from the cache,
-    and sums in another order: the first grid on a machine would differ from all later ones. Where
-    the cache cannot be written, every process compiles, and all of them agree.
-    """
-    folder = Path(kernel.train_epoch.stats.cache_path or "")  # type: ignore[attr-defined]
-    sources = [Path(str(module.__file__)) for module in (kernel, tiles, workspace)]
-    changed = max(path.stat().st_mtime for path in sources)
-    if not folder.is_dir() and not _can_make(folder):
-        return
-    compiled = [path.stat().st_mtime for path in folder.glob("kernel.train_epoch-*.nbi")]
-    if max(compiled, default=0.0) < changed:
-        for index in folder.glob("kernel.*.nbi"):  # numba minds the time of kernel.py alone
-            index.unlink(missing_ok=True)
-        command = f"from {__name__} import warm_up; warm_up()"
-        subprocess.run([sys.executable, "-c", command], check=True)
+def compile_kernel() -> None:
+    """Compile the kernel, unless that was done on this machine; see `compile_apart`."""
+    sources = (kernel, tiles, workspace, compiled_function)
+    compile_apart(kernel.train_epoch, sources, warm_up)
 
 
 def warm_up() -> None:
@@ -88,14 +71,6 @@ def warm_up() -> None:
     settings = GridSettings(batch_sizes=(4,), learning_rates=(1e-3,), hidden=(3,), epochs=1)
     prepared = prepare(fold, epochs=1, seed=0)
     train_per_model(prepared, Point(4, 1e-3, (3,)), num_classes=2, settings=settings, seed=0)
-
-
-def _can_make(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return True
 
 
 def prepare(fold: Fold, *, epochs: int, seed: int) -> Prepared:

@@ -22,6 +22,7 @@ __all__ = [
     "LANES",
     "MOST_VECTORS",
     "ROWS",
+    "Emitter",
     "adam_narrow",
     "adam_wide",
     "product_narrow",
@@ -44,8 +45,13 @@ _VECTOR = ir.VectorType(_FLOAT, LANES)
 intrinsic: Any = _intrinsic
 
 
-class _Emitter:
-    """Writes LLVM instructions on vectors; what numba makes of loops leaves tiles in memory."""
+class Emitter:
+    """Writes LLVM instructions on vectors; what numba makes of loops leaves tiles in memory.
+
+    Args:
+        context: Of the code generation.
+        builder: Writes instructions.
+    """
 
     def __init__(self, context: Any, builder: Any) -> None:
         self.context, self.builder = context, builder
@@ -56,17 +62,21 @@ class _Emitter:
         return [self.address(kind[0], array, first), *strides]
 
     def address(self, kind: Any, array: Any, first: Any) -> Any:
+        """Return the address of an element of an array."""
         data = self.context.make_array(kind)(self.context, self.builder, array).data
         return self.builder.gep(data, [first])
 
     def shift(self, pointer: Any, stride: Any, times: Any) -> Any:
+        """Return the address so many strides further."""
         times = ir.Constant(_INT, times) if isinstance(times, int) else times
         return self.builder.gep(pointer, [self.builder.mul(stride, times)])
 
     def load(self, pointer: Any, number: int) -> Any:
+        """Return the vector of this number behind an address."""
         return self.builder.load(self._at(pointer, number), align=4)
 
     def store(self, value: Any, pointer: Any, number: int) -> None:
+        """Write a vector there."""
         self.builder.store(value, self._at(pointer, number), align=4)
 
     def _at(self, pointer: Any, number: int) -> Any:
@@ -74,6 +84,7 @@ class _Emitter:
         return self.builder.bitcast(pointer, _VECTOR.as_pointer())
 
     def constant(self, value: float) -> Any:
+        """Return a vector of this value."""
         return ir.Constant(_VECTOR, [float(np.float32(value))] * LANES)
 
     def spread(self, value: Any) -> Any:
@@ -146,7 +157,7 @@ def _product_tile(num_vectors: int) -> Any:
     @intrinsic
     def product(typing: Any, out: Any, left: Any, right: Any, count: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            emit = _Emitter(context, builder)
+            emit = Emitter(context, builder)
             to, *factors = (
                 emit.unpack(kind, value)
                 for kind, value in zip(signature.args[:3], arguments[:3], strict=True)
@@ -180,7 +191,7 @@ def _adam_tile(num_vectors: int) -> Any:
         count: Any, rate: Any, epsilon: Any,
     ) -> Any:  # fmt: skip
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            emit = _Emitter(context, builder)
+            emit = Emitter(context, builder)
             *state, first, left, right, count, rate, epsilon = arguments
             factor = emit.unpack(signature.args[4], left)
             other = emit.unpack(signature.args[5], right)
@@ -208,7 +219,7 @@ def turn(typing: Any, out: Any, rows: Any, places: Any) -> Any:
     """Transpose 16 x 16 values: out[c, r] = rows[places[r] + c], out is (array, first, stride)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        emit = _Emitter(context, builder)
+        emit = Emitter(context, builder)
         to, source, where = (
             emit.unpack(kind, value) for kind, value in zip(signature.args, arguments, strict=True)
         )
