@@ -3,10 +3,12 @@
 Layer 6, the best layer by dev, and the mix of all; leave one speaker out, and the random split.
 `make bench-heads-scores` writes a section of a page. It extracts EmoDB as `bench_emodb` does, into
 `build/bench/emodb.zarr`, and needs TOKSER_TEST_DATA. TOKSER_BENCH_STORE names a pooled store of any
-corpus instead; HEADS=superb,attentive scores a few.
+corpus instead. HEADS=superb,attentive scores a few of the heads, COLUMNS=last (or last,best,mix) a
+few of the columns; what the page says of the others stays.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -25,40 +27,87 @@ MIX, BEST, LAST = (
     "best(whisper-base/layer-0..6)",
     "whisper-base/layer-6",
 )
-HEADS = tuple(os.environ.get("HEADS", "superb,emobox,attentive,transformer").split(","))
+ALL_HEADS = ("superb", "emobox", "attentive", "transformer")
+HEADS = tuple(os.environ.get("HEADS", ",".join(ALL_HEADS)).split(","))
+FEATURES = {"last": LAST, "best": BEST, "mix": MIX}
+COLUMNS = tuple(os.environ.get("COLUMNS", ",".join(FEATURES)).split(","))
 NAMES = {"emodb": "EmoDB", "nemo": "nEMO"}
 CUT = {"emodb": ", in a copy cut at two seconds", "nemo": ""}
 TITLES = {"speaker": "leave one speaker out", "random": "random 70:20:10, **LEAKS SPEAKERS**"}
+CHOICE = "selected on dev among"
+Rows = dict[str, list[str]]
 GRID = GridSettings(batch_sizes=(32,), learning_rates=(1e-3,), epochs=15)
 OPTIONS = FrameHeadSettings(dropout=0.5, weight_decay=0.1, training_precision="bf16")
 
 
 def main() -> int:
-    """Score everything, and write the section."""
+    """Score what is asked for, and write it into the section, beside what is there."""
     page = Path(sys.argv[1])
     store = os.environ.get("TOKSER_BENCH_STORE") or _extract(Path(os.environ["TOKSER_TEST_DATA"]))
-    baseline = _scores(store, "heads-logreg", ("logreg",), (BEST,), FrameHeadSettings())
-    heads = _scores(store, "heads-frames", HEADS, (BEST, MIX), OPTIONS)
     corpus = open_store(store)
-    figures, rows = {}, []
-    for protocol, title in TITLES.items():
-        for table, names in ((baseline, ("logreg",)), (heads, HEADS)):
+    heading = f"Heads over frames, {NAMES[corpus.dataset]}"
+    rows = _rows_of(page, heading)
+    baseline = _scores(store, "heads-logreg", ("logreg",), (BEST,), FrameHeadSettings())
+    features = tuple(FEATURES[name] for name in COLUMNS)
+    heads = _scores(store, f"heads-{'-'.join(HEADS)}-{'-'.join(COLUMNS)}", HEADS, features, OPTIONS)
+    for table, names in ((baseline, ("logreg",)), (heads, HEADS)):
+        for protocol in TITLES:
             for name in names:
-                cells = [_cell(table, protocol, name, f) for f in (LAST, BEST, MIX)]
-                rows.append([f"{name}, {title}", *cells])
-        choice = f"best({', '.join(HEADS)})" if len(HEADS) > 1 else HEADS[0]
-        everything = _cell(heads, protocol, choice, f"best({MIX}, whisper-base/layer-0..6)")
-        rows.append([f"selected on dev among all of these heads, {title}", "", everything, ""])
-    speaker = heads[heads["protocol"] == "speaker"]
-    for name in HEADS:
-        own = speaker[speaker["classifier"] == name].set_index("features")["uar"]
-        figures[f"{name}_mix_speaker"] = 100 * own[MIX]
-        figures[f"{name}_best_speaker"] = 100 * own[BEST]
+                found = [_cell(table, protocol, name, own) for own in FEATURES.values()]
+                _put(rows, f"{name}, {TITLES[protocol]}", found)
+    if len(HEADS) > 1 and {"best", "mix"} <= {*COLUMNS}:
+        _put_choices(rows, heads)
+    speaker = heads[heads["protocol"] == "speaker"].set_index(["classifier", "features"])["uar"]
+    figures = {
+        f"{name}_{column}_speaker": 100 * speaker[name, FEATURES[column]]
+        for name in HEADS
+        for column in COLUMNS
+    }
     write_figures(f"heads-scores-{corpus.dataset}", figures)
-    text = _page(rows, corpus)
-    replace_section(page, f"Heads over frames, {NAMES[corpus.dataset]}", text)
+    text = _page(_in_order(rows), corpus)
+    replace_section(page, heading, text)
     Console().print(Markdown(text))
     return 0
+
+
+def _rows_of(page: Path, heading: str) -> Rows:
+    """Return the cells of each row that the section has; without a section, none."""
+    _, _, section = page.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    lines = [line for line in section.partition("\n## ")[0].split("\n") if line.startswith("| ")]
+    cells = [re.split(r"\s*\|\s*", line.strip("| ") + " |")[:4] for line in lines[2:]]
+    scored = [head for head in ALL_HEADS if any(name.startswith(f"{head},") for name, *_ in cells)]
+    named = ", ".join(scored)  # another head may join the section: a choice names those it had
+    return {
+        name.replace("all of these heads", named): [*own, "", "", ""][:3] for name, *own in cells
+    }
+
+
+def _put(rows: Rows, name: str, found: list[str]) -> None:
+    """Write cells into a row; those that were not measured stay as they are."""
+    before = rows.get(name, [""] * len(found))
+    rows[name] = [new or old for new, old in zip(found, before, strict=True)]
+
+
+def _put_choices(rows: Rows, heads: pd.DataFrame) -> None:
+    """Write what dev chooses among all heads of this run, in place of earlier choices."""
+    for name in [name for name in rows if name.startswith(CHOICE)]:
+        del rows[name]
+    for protocol, title in TITLES.items():
+        choice = f"best({', '.join(HEADS)})"
+        everything = _cell(heads, protocol, choice, f"best({MIX}, whisper-base/layer-0..6)")
+        rows[f"{CHOICE} {', '.join(HEADS)}, {title}"] = ["", everything, ""]
+
+
+def _in_order(rows: Rows) -> list[list[str]]:
+    """Return rows by protocol, then by head; choices come last."""
+    heads = ("logreg", *ALL_HEADS)
+
+    def place(name: str) -> tuple[int, int]:
+        protocol = next(n for n, title in enumerate(TITLES.values()) if name.endswith(title))
+        head = name.partition(",")[0]
+        return protocol, heads.index(head) if head in heads else len(heads)
+
+    return [[name, *rows[name]] for name in sorted(rows, key=place)]
 
 
 def _scores(
