@@ -86,6 +86,28 @@ def contents(folder) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize("how", ["mean", "weighted"])
+def test_averages_are_over_all_heads_too(settings, how):
+    features = f"{how}(whisper-tiny/layer-1..2)"
+    out = classify(settings(features=(features,), protocols=("speaker",), save_models=True))
+    table = pd.read_parquet(out / "predictions.parquet").set_index("id")
+    columns = [name for name in table if name.startswith("probability_")]
+    both = table[table["classifier"] == f"{how}(mlp, logreg)"]
+    assert set(both["features"]) == {features}
+    members = [
+        table.query("features == @f and classifier == @c").loc[both.index, columns]
+        for f, c in itertools.product(FEATURES, ("mlp", "logreg"))
+    ]
+    assert all(len(own) == 60 for own in members)
+    least, most = (np.array(members).min(axis=0), np.array(members).max(axis=0))
+    found = both[columns].to_numpy()
+    assert ((found >= least - 1e-9) & (found <= most + 1e-9)).all()
+    if how == "mean":
+        np.testing.assert_allclose(found, np.mean(members, axis=0), atol=1e-9)
+    kept = pd.read_csv(out / "models" / "models.csv")
+    assert (kept["classifier"] == f"{how}(mlp, logreg)").sum() == 4
+
+
 def test_results_have_their_columns_and_a_row_for_every_unit(settings):
     out = classify(settings())
     lines = (out / "results.csv").read_text().splitlines()

@@ -100,8 +100,9 @@ def test_a_row_of_predicted_numbers_has_its_target():
     assert words[words.index("--out") + 1] == "again/a-x-ridge-valence"
 
 
-def test_a_selection_among_classifiers_names_them():
-    found = row("best(a/layer-0..3)", "best(mlp, svm)")
+@pytest.mark.parametrize("how", ["best", "mean", "weighted"])
+def test_what_is_made_of_several_classifiers_names_them(how):
+    found = row(f"{how}(a/layer-0..3)", f"{how}(mlp, svm)")
     words = shlex.split(row_command(CLASSIFICATION, PLAIN, "", found, ["speaker"]))
     assert words[words.index("--head") + 1] == "mlp,svm"
 

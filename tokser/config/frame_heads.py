@@ -32,9 +32,9 @@ class FrameHeadSettings(Settings):
     ensemble: Annotated[Few, Option(alone=True)] = 1
     """Networks with different first weights whose outputs are averaged."""
     training_precision: Annotated[Literal["fp32", "bf16"], Option(alone=True)] = "fp32"
-    """Precision in which attentive and emobox multiply frames and weights in training. bf16 is
-    faster where the CPU supports it; means and standard deviations, Adam and predictions stay in
-    fp32."""
+    """Precision in which attentive, emobox and transformer multiply frames and weights in training.
+    bf16 is faster where the CPU supports it; means, standard deviations, attention, Adam and
+    predictions stay in fp32."""
 
 
 FRAME_HEADS = tuple(f"frame_heads.{name}" for name in FrameHeadSettings.model_fields)

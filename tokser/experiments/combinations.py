@@ -63,8 +63,8 @@ def combined_outcomes(
 ) -> list[Outcome]:
     """Make the late fusions, and the choices by dev, out of what was trained.
 
-    With several heads, choices are made among them, too: of the same features, of the layers of an
-    encoder, and of everything that was trained.
+    With several heads, averages are over all of them, too, and choices are made among them: of the
+    same features, of the layers of an encoder, and of everything that was trained.
 
     Args:
         dataset: Its expressions, splits and task.
@@ -79,6 +79,7 @@ def combined_outcomes(
         for late in dataset.combined
         for setting in settings
     ]
+    combined += _averages_over_heads(dataset, list(by_unit))
     combined += [("best", *choice) for choice in plan_choices(dataset, list(by_unit))]
     outcomes = []
     for how, unit, members in combined:
@@ -101,15 +102,7 @@ def plan_choices(dataset: Dataset, trained: Sequence[Unit]) -> Iterator[tuple[Un
     heads = list(dict.fromkeys(unit.head for unit in trained))
     expressed = {str(late) for late in dataset.combined}
     candidates = _feature_sets(dataset)
-    runs: dict[tuple[str, str, int], list[Unit]] = {}
-    for target in dict.fromkeys(unit.target for unit in trained):
-        for unit in trained:
-            if unit.target == target:
-                runs.setdefault((target, unit.protocol, unit.seed), []).append(unit)
-    first = min(unit.seed for unit in trained)
-    for (target, protocol, seed), own in runs.items():
-        # What draws nothing was run for the first seed alone, and stands for all of them.
-        known = {(u.features, u.head): u for u in [*runs[target, protocol, first], *own]}
+    for (target, protocol, seed), known in _by_run(trained):
         for features, members in candidates.items():
             if len(heads) > 1:
                 head = f"best({', '.join(heads)})"
@@ -119,6 +112,36 @@ def plan_choices(dataset: Dataset, trained: Sequence[Unit]) -> Iterator[tuple[Un
                 continue
             units = [known[member, name] for member in members for name in heads]
             yield Unit(features, protocol, target, head, seed), units
+
+
+def _averages_over_heads(
+    dataset: Dataset, trained: Sequence[Unit]
+) -> Iterator[tuple[How, Unit, list[Unit]]]:
+    """Yield each average of an expression over all of its members and all heads."""
+    heads = list(dict.fromkeys(unit.head for unit in trained))
+    for late in dataset.combined:
+        if late.how == "best" or len(heads) < 2:
+            continue
+        for (target, protocol, seed), known in _by_run(trained):
+            units = [known[str(member), name] for member in late.members for name in heads]
+            head = f"{late.how}({', '.join(heads)})"
+            yield late.how, Unit(str(late), protocol, target, head, seed), units
+
+
+def _by_run(
+    trained: Sequence[Unit],
+) -> Iterator[tuple[tuple[str, str, int], dict[tuple[str, str], Unit]]]:
+    """Yield target, protocol and seed with what stands for them, by features and head."""
+    runs: dict[tuple[str, str, int], list[Unit]] = {}
+    for target in dict.fromkeys(unit.target for unit in trained):
+        for unit in trained:
+            if unit.target == target:
+                runs.setdefault((target, unit.protocol, unit.seed), []).append(unit)
+    first = min(unit.seed for unit in trained)
+    for (target, protocol, seed), own in runs.items():
+        # What draws nothing was run for the first seed alone, and stands for all of them.
+        known = {(u.features, u.head): u for u in [*runs[target, protocol, first], *own]}
+        yield (target, protocol, seed), known
 
 
 def combine(

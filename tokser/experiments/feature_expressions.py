@@ -8,7 +8,8 @@
 `a + b` trains one classifier on both functionals side by side (early fusion). `mean(a, b)` trains
 one on each and averages their probabilities (late fusion); `weighted(a, b)` averages by how far
 each is above chance on the fold's dev part; `best(a, b)` takes, in each fold, the one that is best
-on its dev part. Both kinds together: `mean(a + b, a, b)`. A name may hold `*` for anything and
+on its dev part. With several heads, each is also made of all of them. Both kinds together:
+`mean(a + b, a, b)`. A name may hold `*` for anything and
 `0..6` for numbers: `best(whisper-base/layer-*)`, `bert/contextual + whisper-base/layer-3..6`.
 `:mean`, `:std`, `:min`, `:max`, `:q25` choose functionals; without, what the call says.
 `mix(whisper-base/layer-*)` is one feature: the weighted sum of layers, whose weights a head learns.

@@ -70,7 +70,7 @@ def row_command(
 ) -> str | None:
     """Write the command that makes one row of a table again, in its own folder."""
     stage = stage_of(tables, settings)
-    heads = row.classifier.removeprefix("best(").removesuffix(")").split(", ")
+    heads = re.sub(r"^(best|mean|weighted)\((.*)\)$", r"\2", row.classifier).split(", ")
     names = {"features": (row.features,), f"{tables.head}s": tuple(heads)}
     if stage == "tune":
         names = {"heads": tuple(name.removeprefix(TUNED) for name in heads)}

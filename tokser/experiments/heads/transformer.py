@@ -9,8 +9,14 @@ from torch.nn import functional
 
 from tokser.config.frame_heads import FrameHeadSettings
 from tokser.errors import SettingsError
-from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling, draw_linear
-from tokser.experiments.heads.frames.ragged import linear, segment_softmax, spans, weighted_sums
+from tokser.experiments.heads.frames.pooling import (
+    Dropout,
+    Parameters,
+    Pooling,
+    draw_linear,
+    products_of,
+)
+from tokser.experiments.heads.frames.ragged import linear, segment_softmax, weighted_sums
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
 __all__ = ["TrainedTransformer", "TransformerPooling"]
@@ -19,6 +25,8 @@ WIDTH = 128
 """Numbers in a frame within the blocks."""
 FEEDFORWARD = 256
 """Units of a block's feedforward layer."""
+ROWS = 256
+"""The blocks take a multiple of so many: oneDNN compiles a product for each number of rows."""
 
 
 class TransformerPooling(Pooling):
@@ -70,16 +78,22 @@ class TransformerPooling(Pooling):
         dropout: Dropout,
     ) -> Float[Tensor, "models batch width"]:
         """Return what the query makes of the blocks' output."""
-        hidden = _linear(parameters, "input", rows)
+        precision = products_of(options)
+        hidden = _linear(parameters, "input", rows, precision)
+        num_rows, left_over = hidden.shape[1], -hidden.shape[1] % ROWS
+        hidden = functional.pad(hidden, (0, 0, 0, left_over))
         for block in range(options.blocks):
             name = f"block-{block}."
             own = {n.removeprefix(name): v for n, v in parameters.items() if n.startswith(name)}
             normed = _norm(own, "norm-1", hidden)
-            attended = _attend(_linear(own, "qkv", normed), lengths, options.attention_heads)
-            hidden = hidden + dropout(_linear(own, "attended", attended))
-            wide = dropout(_linear(own, "wide", _norm(own, "norm-2", hidden)).relu())
-            hidden = hidden + dropout(_linear(own, "narrow", wide))
-        normed = _norm(parameters, "norm", hidden)
+            projected = _linear(own, "qkv", normed, precision)
+            attended = _attend(projected[:, :num_rows], lengths, options.attention_heads)
+            attended = functional.pad(attended, (0, 0, 0, left_over))
+            hidden = hidden + dropout(_linear(own, "attended", attended, precision))
+            normed = _norm(own, "norm-2", hidden)
+            wide = dropout(_linear(own, "wide", normed, precision).relu())
+            hidden = hidden + dropout(_linear(own, "narrow", wide, precision))
+        normed = _norm(parameters, "norm", hidden[:, :num_rows])
         scores = (normed @ parameters["query"]).transpose(1, 2) * WIDTH**-0.5
         return weighted_sums(segment_softmax(scores, lengths), normed, lengths)[:, :, 0]
 
@@ -91,8 +105,10 @@ class TrainedTransformer(TrainedFrameHead):
     pooling = TransformerPooling()
 
 
-def _linear(parameters: Parameters, name: str, rows: Tensor) -> Tensor:
-    return linear(rows, parameters[f"{name}.weight"], parameters[f"{name}.bias"])
+def _linear(
+    parameters: Parameters, name: str, rows: Tensor, precision: torch.dtype | None
+) -> Tensor:
+    return linear(rows, parameters[f"{name}.weight"], parameters[f"{name}.bias"], precision)
 
 
 def _norm(parameters: Parameters, name: str, rows: Tensor) -> Tensor:
@@ -109,9 +125,9 @@ def _attend(
 ) -> Float[Tensor, "models rows width_of_values"]:
     """Let the frames of each utterance attend to each other, an utterance at a time."""
     attended = []
-    for first, last in spans(lengths):
-        heads = projected[:, first:last].unflatten(-1, (3, num_heads, -1))
-        query, key, value = heads.permute(2, 0, 3, 1, 4)
+    # Not slices: the gradient of each would be as large as the whole batch.
+    for own in projected.split(list(lengths), dim=1):
+        query, key, value = own.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)
         found = functional.scaled_dot_product_attention(query, key, value)
         attended.append(found.transpose(1, 2).flatten(2))
     return torch.cat(attended, dim=1)

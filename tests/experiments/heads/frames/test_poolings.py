@@ -1,5 +1,7 @@
 """Each head computes what torch's own modules compute of one utterance, and has their gradient."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -49,6 +51,24 @@ def test_outputs_and_gradients_are_those_of_torch(name):
     for key, values in parameters.items():
         gradient = _turned(key, values.grad[0])
         torch.testing.assert_close(gradient, plain.places[key].grad, rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("layers", [1, 3], ids=["shared-rows", "mixed-rows"])
+def test_bf16_of_transformer_stays_within_its_rounding(layers):
+    model, one, batches, _ = draw("transformer", terms=(TermShape(layers, 5),))
+    parameters = {name: values.float().requires_grad_() for name, values in one.items()}
+    few = SMALL.model_copy(update={"training_precision": "bf16"})
+    rows = [FrameBatch(batch.rows.float(), batch.lengths) for batch in batches]
+    found = replace(model, options=few).forward(parameters, rows, None, no_dropout)
+    expected = model.forward(parameters, rows, None, no_dropout)
+    assert 0 < (found - expected).abs().max() < 0.05
+    towards, values = torch.randn(expected.shape), list(parameters.values())
+    own, right = (
+        torch.cat([g.flatten() for g in torch.autograd.grad((out * towards).sum(), values)])
+        for out in (found, expected)
+    )
+    assert own.dtype == torch.float32
+    assert 0 < (own - right).norm() < 0.05 * right.norm()
 
 
 @pytest.mark.parametrize("name", FRAME_HEADS)

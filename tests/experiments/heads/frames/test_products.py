@@ -39,3 +39,13 @@ def test_gradients_in_float32_are_those_of_the_plain_form(shared):
     expected = torch.autograd.grad(rows @ weight + bias, inputs, error)
     found = torch.autograd.grad(linear(rows, weight, bias), inputs, error)
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("models", [1, 3])
+def test_products_are_those_of_each_model(models, dtype):
+    left, right = drawn(models, 5, 6).to(dtype).mT, drawn(models, 5, 7, seed=1).to(dtype)
+    bias = drawn(models, 1, 7, seed=2).to(dtype)
+    for added in (None, bias):
+        expected = left.double() @ right.double() + (0 if added is None else added.double())
+        torch.testing.assert_close(products.products(left, right, added), expected.to(dtype))

@@ -10,6 +10,8 @@ from tokser.experiments.heads.frames.ragged import (
     weighted_sums,
 )
 
+from .plain import assert_within_bf16
+
 LENGTHS = (3, 1, 4)
 
 
@@ -65,3 +67,11 @@ def test_rows_of_each_model_are_multiplied_with_its_weights(narrow):
     torch.testing.assert_close(linear(rows, weight, bias), rows @ weight + bias)
     inputs = [values.requires_grad_() for values in (rows, weight, bias)]
     assert torch.autograd.gradcheck(linear, inputs)
+
+
+@pytest.mark.parametrize("shared", [1, 3], ids=["shared-rows", "rows-of-each"])
+def test_linear_in_bf16_stays_within_its_rounding(shared):
+    rows, weight, bias = drawn(shared, 8, 5), drawn(3, 5, 20, seed=1), drawn(3, 1, 20, seed=2)
+    inputs = [values.float().requires_grad_() for values in (rows / 3, weight / 3, bias)]
+    expected = inputs[0] @ inputs[1] + inputs[2]
+    assert_within_bf16(linear(*inputs, torch.bfloat16), expected, inputs)

@@ -35,12 +35,14 @@ def products(
 ) -> Float[Tensor, "models m n"]:
     """Return the product of each model, plus its bias; no gradient passes.
 
+    On a CPU, torch copies transposed matrices in bfloat16 if it is given several at a time.
+
     Args:
         left: As for one product.
         right: As for one product.
         bias: Of each model.
     """
-    if not _suits_onednn(left):
+    if not _suits_onednn(left) and (left.device.type != "cpu" or left.dtype != torch.bfloat16):
         return left @ right if bias is None else torch.baddbmm(bias, left, right)
     biases = [None] * len(left) if bias is None else list(bias)
     found = [product(*own) for own in zip(left, right, biases, strict=True)]

@@ -31,6 +31,7 @@ def linear(
     rows: Float[Tensor, "shared rows wide"],
     weight: Float[Tensor, "models wide narrow"],
     bias: Float[Tensor, "models 1 narrow"],
+    precision: torch.dtype | None = None,
 ) -> Float[Tensor, "models rows narrow"]:
     """Return x W + b of each model; rows that all models share are one product.
 
@@ -40,14 +41,20 @@ def linear(
         rows: x, of each model, or [1, rows, wide] for all of them.
         weight: W.
         bias: b.
+        precision: Of the products with 16 outputs or more; what is added, the result and gradients
+            stay as they are. None: that of the rows.
     """
     models, wide, narrow = weight.shape
+    used = precision or rows.dtype
     if len(rows) == models:
-        kind = _Linear if narrow >= FEW else _FewOutputs
-        own: Tensor = kind.apply(rows, weight, bias)
+        own: Tensor = (
+            _Linear.apply(rows, weight, bias, used)
+            if narrow >= FEW
+            else _FewOutputs.apply(rows, weight, bias)
+        )
         return own
     together = weight.transpose(0, 1).reshape(1, wide, models * narrow)
-    found: Tensor = _Linear.apply(rows, together, bias.reshape(1, 1, -1))
+    found: Tensor = _Linear.apply(rows, together, bias.reshape(1, 1, -1), used)
     return found[0].view(-1, models, narrow).transpose(0, 1)
 
 
@@ -106,17 +113,25 @@ class _Linear(torch.autograd.Function):
     """x W + b, a product for each model: they are large, and the library decides their speed."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, precision: torch.dtype
+    ) -> Tensor:
+        rows, weight = rows.to(precision), weight.to(precision)
         ctx.save_for_backward(rows, weight)
-        return products(rows, weight, bias)
+        if precision == bias.dtype:
+            return products(rows, weight, bias)
+        return products(rows, weight).to(bias.dtype).add_(bias)
 
     @staticmethod
-    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, *errors: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         rows, weight = ctx.saved_tensors
-        error = errors[0].contiguous()
-        to_rows = products(error, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        to_weight = products(rows.transpose(1, 2), error)
-        return to_rows, to_weight, error.sum(dim=1, keepdim=True)
+        outer = errors[0].dtype
+        error = errors[0].to(rows.dtype).contiguous()
+        to_rows = None
+        if ctx.needs_input_grad[0]:
+            to_rows = products(error, weight.transpose(1, 2)).to(outer)
+        to_weight = products(rows.transpose(1, 2), error).to(outer)
+        return to_rows, to_weight, errors[0].sum(dim=1, keepdim=True), None
 
 
 class _FewOutputs(torch.autograd.Function):

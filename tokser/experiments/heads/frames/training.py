@@ -251,12 +251,14 @@ class _Run:
             )
             for seed in self._seeds
         ]
+        of_seed = self._of_seed[:count]
 
         def drop(values: Tensor) -> Tensor:
             shape = (self._num_networks, *values.shape[1:])
-            kept = [torch.rand(shape, generator=own) >= share for own in generators]
-            kept_of_all = torch.cat(kept)[self._of_seed[:count]].to(values.device)
-            return values * (kept_of_all / (1 - share))
+            # In place: new memory of this size costs as much as the numbers drawn into it.
+            drawn = [torch.rand(shape, generator=own).ge_(share) for own in generators]
+            kept = drawn[0] if count == len(drawn) == 1 else torch.cat(drawn)[of_seed]
+            return values * kept.div_(1 - share).to(values.device)
 
         return drop
 
