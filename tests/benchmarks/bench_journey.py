@@ -3,7 +3,8 @@
 `make bench-journey` writes a section of docs/benchmarks.md. It needs TOKSER_TEST_DATA, and a pooled
 store of EmoDB: TOKSER_BENCH_STORE names one, otherwise all of EmoDB is extracted first, which takes
 minutes. `--recordings 60` is the subset that goes from wavs to page. `--parts start,demo` measures
-these alone; what earlier runs measured of the others stays.
+these alone; what earlier runs measured of the others stays. TOKSER_BENCH_NKULULEKO names the Python
+of an environment with nkululeko, which is a peer if there is one.
 """
 
 import argparse
@@ -18,6 +19,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import journey_nkululeko
+import pandas as pd
 from bench_emodb import _extract
 from extract_data import recordings
 from ratios import BUILD, machine, markdown_table, replace_section, versions, write_figures
@@ -32,11 +35,12 @@ WORK = {
         "tables=tokser.experiments.experiment:_write",
     ],
     "report": ["tables=tokser.report.page:render"],
+    "predict": ["arithmetic=tokser.extraction.extractor:Extractor.forward"],
 }
 """What of a command is counted apart: arithmetic, and the making of tables, figures and pages."""
 SHARES = ("start", "imports", "arithmetic", "tables", "rest")
 ONE_MORE: dict[str, list[str]] = {"logreg": [], "mlp": ["--grid", "batch_size=32,lr=1e-3,5e-3"]}
-PARTS = ("journey", *ONE_MORE, "start", "demo")
+PARTS = ("journey", *ONE_MORE, "nkululeko", "predict", "start", "demo")
 KEPT = BUILD / "journey-parts.json"
 REPEATS = 5
 
@@ -62,12 +66,16 @@ def main() -> int:
         shutil.rmtree(out / part, ignore_errors=True)
         (out / part).mkdir()
         store = os.environ.get("TOKSER_BENCH_STORE") or str(BUILD / "emodb.zarr")
-        if part in ("start", *ONE_MORE) and not Path(store).exists():
+        if part in ("start", "predict", "nkululeko", *ONE_MORE) and not Path(store).exists():
             _extract(data)
         if part == "journey":
             texts[part] = _journey(data, out / part, options.recordings, figures)
         elif part in ONE_MORE:
             texts[part] = _one_more(store, part, out / part, figures)
+        elif part == "nkululeko":
+            texts[part] = _beside_nkululeko(data, store, out / part, figures)
+        elif part == "predict":
+            texts[part] = _predict(data, store, out / part, figures)
         elif part == "start":
             texts[part] = _start(store, figures)
         else:
@@ -137,6 +145,54 @@ def _one_more(store: str, head: str, out: Path, figures: Seconds) -> str:
     return (
         f"**One more experiment, {head}.** `tokser classify {options}` on EmoDB, 7 pooled layers, "
         f"10 folds, from the command to its table.\n\n{_table([_row('seconds', found)])}"
+    )
+
+
+def _beside_nkululeko(data: Path, store: str, out: Path, figures: Seconds) -> str:
+    """Run one layer with an SVM, and the same by nkululeko, if it is at hand."""
+    if not journey_nkululeko.PYTHON:
+        return "**Beside nkululeko.** Not measured: TOKSER_BENCH_NKULULEKO names no environment."
+    feature, wavs = "whisper-base/layer-3", data / "data" / "emodb" / "wav"
+    words = ["--dataset", "emodb", "--store", store, "--protocol", "speaker", "--head", "svm"]
+    words += ["--features", feature, "--ledger", str(out / "ledger.jsonl"), "--quiet"]
+    ours = [_timed("classify", [*words, "--out", str(out / str(n))])["all"] for n in range(3)]
+    theirs = [journey_nkululeko.run(store, feature, wavs, out / f"peer-{n}") for n in range(3)]
+    mine, peer = statistics.median(ours), statistics.median(seconds for seconds, _ in theirs)
+    scores = pd.read_csv(out / "0" / "results.csv")
+    figures |= {"svm_one_layer_s": mine, "svm_one_layer_nkululeko_s": peer}
+    return (
+        f"**Beside nkululeko {journey_nkululeko.version()}.** One pooled layer of EmoDB, an SVM, "
+        f"leave one speaker out, whole commands, median of 3: tokser {mine:.1f} s (C by dev, "
+        "refitted: 50 models; intervals, audits, groups, tables), nkululeko, which imports the "
+        f"same functionals from CSV, {peer:.1f} s (one C: 10 models; no dev part). UAR pooled over "
+        f"speakers {100 * scores['uar'].iloc[0]:.1f}, its mean over speakers "
+        f"{100 * theirs[0][1]:.1f} there."
+    )
+
+
+def _predict(data: Path, store: str, out: Path, figures: Seconds) -> str:
+    """Predict one recording by a whole command, beside a script."""
+    encoder, model = str(data / "models" / "whisper-base"), str(out / "model")
+    wav = str(sorted((data / "data" / "emodb" / "wav").glob("*.wav"))[0])
+    fit = ["--dataset", "emodb", "--store", store, "--features", "whisper-base/layer-6"]
+    fit += ["--head", "logreg", "--out", model, "--quiet"]
+    fit += ["--ledger", str(out / "ledger.jsonl")]
+    subprocess.run([TOKSER, "fit", *fit], check=True, capture_output=True)
+    runs, scripts = [], []
+    for number in range(3):
+        words = [model, wav, "--encoder", encoder, "--out", str(out / f"{number}.csv"), "--quiet"]
+        runs.append(_timed("predict", words))
+        scripts.append(_process([str(HERE / "journey_predict_peer.py"), wav, encoder]))
+    found = sorted(runs, key=lambda one: one["all"])[1]
+    wall, script = sorted(scripts, key=lambda one: one[0])[1]
+    figures |= {f"predict_one_{key}_s": value for key, value in found.items()}
+    figures["predict_one_script_s"] = wall
+    return (
+        "**Predict one recording.** `tokser predict` with a logistic regression on Whisper-base, a "
+        "recording of EmoDB of two seconds, in the model's window of 30 s; the whole command, "
+        f"median of 3.\n\n{_table([_row('seconds', found)])}\n\n"
+        f"A script with transformers takes {wall:.1f} s: {script['imports']:.1f} s imports, "
+        f"{script['model']:.1f} s loading, {script['arithmetic']:.1f} s encoding."
     )
 
 
