@@ -43,11 +43,11 @@ BLOCK = 512
 """Frames whose scores stay in the first cache while all hidden units of a model pass them."""
 
 ZERO, ONE, TWO, HALF = (np.float32(n) for n in (0, 1, 2, 0.5))
-LOG2_E = np.float32(1.4426950408889634)
+LOG2_E, TWO_LOG2_E = np.float32(1 / math.log(2)), np.float32(2 / math.log(2))
 FARTHEST = np.float32(9.02)  # there tanh is 1 in float32
 LEAST = np.float32(LEAST_VARIANCE)
 # 2^f on [-1/2, 1/2]: ln(2)^n / n!
-C1, C2, C3, C4, C5, C6, C7 = (np.float32(math.log(2) ** n / math.factorial(n)) for n in range(1, 8))
+C1, C2, C3, C4, C5, C6 = (np.float32(math.log(2) ** n / math.factorial(n)) for n in range(1, 7))
 
 
 @compiled_function
@@ -55,8 +55,7 @@ def _power(exponent: np.float32) -> np.float32:
     """Return 2^y for |y| < 126, to float32 rounding."""
     whole = np.int32(exponent + np.float32(128.5)) - np.int32(128)
     part = exponent - np.float32(whole)
-    value = C6 + part * C7
-    value = C5 + part * value
+    value = C5 + part * C6
     value = C4 + part * value
     value = C3 + part * value
     value = C2 + part * value
@@ -107,26 +106,30 @@ def score(hidden: np.ndarray, bias: np.ndarray, vectors: np.ndarray, found: np.n
     """
     models, num, rows = hidden.shape
     values = np.empty(BLOCK, np.float32)
+    found[:] = ZERO
     for model in range(models):
         for first in range(0, rows, BLOCK):
             last = min(first + BLOCK, rows)
-            for head in range(vectors.shape[1]):
-                found[model, head, first:last] = ZERO
             for j in range(num):
-                _activate(hidden[model, j, first:last], bias[model, j], values)
-                for head in range(vectors.shape[1]):
+                row = hidden[model, j, first:last]
+                own, factor = found[model, 0, first:last], vectors[model, 0, j]
+                _activate(row, bias[model, j], own, factor, values)
+                for head in range(1, vectors.shape[1]):
                     _add(found[model, head, first:last], values, vectors[model, head, j])
 
 
 @compiled_function
-def _activate(row: np.ndarray, bias: np.float32, values: np.ndarray) -> None:
-    """Take z to tanh(z + b) = 1 - 2 / (1 + exp(2 z + 2 b))."""
+def _activate(
+    row: np.ndarray, bias: np.float32, found: np.ndarray, factor: np.float32, values: np.ndarray
+) -> None:
+    """Take z to h = tanh(z + b) = 1 - 2 / (1 + exp(2 z + 2 b)), and add v h to scores."""
     for i in range(len(row)):
         z = widen(row[i]) + bias
         z = FARTHEST if z > FARTHEST else z
         z = -FARTHEST if z < -FARTHEST else z
-        value = ONE - TWO / (ONE + _power(TWO * LOG2_E * z))
+        value = ONE - TWO / (ONE + _power(TWO_LOG2_E * z))
         values[i] = value
+        found[i] += factor * value
         row[i] = narrow(value, row[i])
 
 
@@ -154,21 +157,28 @@ def pass_scores(
         to_bias: [models, hidden].
     """
     models, num, rows = hidden.shape
+    heads = vectors.shape[1]
     values, shared = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     to_vectors[:] = ZERO
     to_bias[:] = ZERO
     for model in range(models):
         for first in range(0, rows, BLOCK):
             last = min(first + BLOCK, rows)
+            error = errors[model, 0, first:last]
             for j in range(num):
                 row = hidden[model, j, first:last]
-                _read(row, values)
-                shared[:] = ZERO
-                for head in range(vectors.shape[1]):
-                    error = errors[model, head, first:last]
-                    to_vectors[model, head, j] += _dot(error, values)
-                    _add(shared[: last - first], error, vectors[model, head, j])
-                to_bias[model, j] += _slope(row, values, shared)
+                if heads == 1:
+                    slope, total = _pass_unit(row, error, vectors[model, 0, j])
+                    to_vectors[model, 0, j] += total
+                else:
+                    _read(row, values)
+                    shared[:] = ZERO
+                    for head in range(heads):
+                        error = errors[model, head, first:last]
+                        to_vectors[model, head, j] += _dot(error, values)
+                        _add(shared[: last - first], error, vectors[model, head, j])
+                    slope, _ = _pass_unit(row, shared, ONE)
+                to_bias[model, j] += slope
 
 
 @compiled_function
@@ -192,14 +202,18 @@ def _dot(errors: np.ndarray, values: np.ndarray) -> np.float32:
 
 
 @compiled_function
-def _slope(row: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.float32:
-    """Write dz = dh (1 - h^2), and return its sum."""
-    total = ZERO
+def _pass_unit(
+    row: np.ndarray, errors: np.ndarray, factor: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Write dz = v e (1 - h^2); return its sum, and that of e h."""
+    slope, total = ZERO, ZERO
     for i in range(len(row)):
-        error = errors[i] * (ONE - values[i] * values[i])
-        total += error
+        value = widen(row[i])
+        total += errors[i] * value
+        error = factor * errors[i] * (ONE - value * value)
+        slope += error
         row[i] = narrow(error, row[i])
-    return total
+    return slope, total
 
 
 @compiled_function
@@ -296,7 +310,11 @@ def pass_pooled(
         last = ends[place]
         for a in range(count):
             head, own, error = a % heads, pooled[a // heads, place], errors[a // heads, place]
-            _undeviate(linear[a], square[a], own[:, head], error[:, head])
+            _undeviate(
+                (linear[a], square[a]),
+                (own[0, head], own[1, head]),
+                (error[0, head], error[1, head]),
+            )
         _pass_weights(linear, square, rows, first, last, found)
         for a in range(count):
             model, head = a // heads, a % heads
@@ -336,11 +354,14 @@ def _pass_weights(
 
 @compiled_function
 def _undeviate(
-    linear: np.ndarray, square: np.ndarray, pooled: np.ndarray, errors: np.ndarray
+    found: tuple[np.ndarray, np.ndarray],
+    pooled: tuple[np.ndarray, np.ndarray],
+    errors: tuple[np.ndarray, np.ndarray],
 ) -> None:
     """Write dm' and dq of m and s, and of their gradients."""
-    least, mean, deviation = np.sqrt(LEAST), pooled[0], pooled[1]
-    to_mean, to_deviation = errors[0], errors[1]
+    linear, square = found
+    (mean, deviation), (to_mean, to_deviation) = pooled, errors
+    least = np.sqrt(LEAST)
     for i in range(len(linear)):
         share = to_deviation[i] / deviation[i] if deviation[i] > least else ZERO
         square[i] = HALF * share
