@@ -24,28 +24,26 @@ from tokser.experiments.heads.frames.tiles import (
     narrow,
     scores,
     widen,
+    widen_half,
 )
 from tokser.experiments.heads.mlp.tiles import LANES, turn
 
 __all__ = [
-    "LEAST_VARIANCE",
     "pass_pooled",
     "pass_scores",
     "pool",
     "score",
+    "standardise",
     "turn_back",
     "turn_weights",
 ]
 
-LEAST_VARIANCE = 1e-5
-"""Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
 BLOCK = 512
 """Frames whose scores stay in the first cache while all hidden units of a model pass them."""
 
 ZERO, ONE, TWO, HALF = (np.float32(n) for n in (0, 1, 2, 0.5))
 LOG2_E, TWO_LOG2_E = np.float32(1 / math.log(2)), np.float32(2 / math.log(2))
 FARTHEST = np.float32(9.02)  # there tanh is 1 in float32
-LEAST = np.float32(LEAST_VARIANCE)
 # 2^f on [-1/2, 1/2]: ln(2)^n / n!
 C1, C2, C3, C4, C5, C6 = (np.float32(math.log(2) ** n / math.factorial(n)) for n in range(1, 7))
 
@@ -63,6 +61,26 @@ def _power(exponent: np.float32) -> np.float32:
     value = ONE + part * value
     scale: np.float32 = as_float(np.int32((whole + np.int32(127)) << np.int32(23)))
     return np.float32(value * scale)
+
+
+@compiled_function
+def standardise(
+    stored: np.ndarray, scaling: np.ndarray, rows: np.ndarray, rounded: np.ndarray
+) -> None:
+    """Write (x - mean) / deviation.
+
+    Args:
+        stored: x, [rows, dim], in float32, or float16 as integers of 16 bits.
+        scaling: Means, then 1 / deviation, [2, dim].
+        rows: [rows, dim].
+        rounded: The same for products; or `rows`, if they take those.
+    """
+    mean, inverse = scaling[0], scaling[1]
+    for i in range(len(rows)):
+        own, out = stored[i], rows[i]
+        for k in range(len(out)):
+            out[k] = (widen_half(own[k]) - mean[k]) * inverse[k]
+        _write(out, rounded[i])
 
 
 @compiled_function
@@ -217,7 +235,13 @@ def _pass_unit(
 
 
 @compiled_function
-def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarray) -> None:
+def pool(
+    found: np.ndarray,
+    rows: np.ndarray,
+    ends: np.ndarray,
+    pooled: np.ndarray,
+    least: np.float32,
+) -> None:
     """Write weighted means and standard deviations, and weights where scores stood.
 
     Args:
@@ -225,6 +249,7 @@ def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarr
         rows: Frames, [rows, dim].
         ends: Row after the last one of each utterance, [batch].
         pooled: Means, then deviations, [models, batch, 2, heads, dim].
+        least: Variance that smaller ones count as.
     """
     models, heads, num_rows = found.shape
     dim, count = rows.shape[1], models * heads
@@ -250,7 +275,7 @@ def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarr
         for a in range(count):
             model, head = a // heads, a % heads
             own_pooled = pooled[model, place]
-            _deviate(own_pooled[0, head], own_pooled[1, head], mean[a], square[a])
+            _deviate(own_pooled[0, head], own_pooled[1, head], mean[a], square[a], least)
         first = last
 
 
@@ -272,11 +297,17 @@ def _softmax(values: np.ndarray, copy: np.ndarray) -> None:
 
 
 @compiled_function
-def _deviate(out: np.ndarray, deviations: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+def _deviate(
+    out: np.ndarray,
+    deviations: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    least: np.float32,
+) -> None:
     for i in range(len(out)):
         out[i] = mean[i]
         variance = square[i] - mean[i] * mean[i]
-        deviations[i] = np.sqrt(LEAST if variance < LEAST else variance)
+        deviations[i] = np.sqrt(least if variance < least else variance)
 
 
 @compiled_function
@@ -287,6 +318,7 @@ def pass_pooled(
     pooled: np.ndarray,
     errors: np.ndarray,
     found: np.ndarray,
+    least: np.float32,
 ) -> None:
     """Write gradients of scores.
 
@@ -300,6 +332,7 @@ def pass_pooled(
         pooled: Means m, then deviations s, [models, batch, 2, heads, dim].
         errors: Their gradients, as they are.
         found: Gradients of scores, [models, heads, rows].
+        least: Deviation that passes no gradient.
     """
     models, heads, _ = found.shape
     dim, count = rows.shape[1], models * heads
@@ -314,6 +347,7 @@ def pass_pooled(
                 (linear[a], square[a]),
                 (own[0, head], own[1, head]),
                 (error[0, head], error[1, head]),
+                least,
             )
         _pass_weights(linear, square, rows, first, last, found)
         for a in range(count):
@@ -357,11 +391,11 @@ def _undeviate(
     found: tuple[np.ndarray, np.ndarray],
     pooled: tuple[np.ndarray, np.ndarray],
     errors: tuple[np.ndarray, np.ndarray],
+    least: np.float32,
 ) -> None:
     """Write dm' and dq of m and s, and of their gradients."""
     linear, square = found
     (mean, deviation), (to_mean, to_deviation) = pooled, errors
-    least = np.sqrt(LEAST)
     for i in range(len(linear)):
         share = to_deviation[i] / deviation[i] if deviation[i] > least else ZERO
         square[i] = HALF * share

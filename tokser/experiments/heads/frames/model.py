@@ -126,7 +126,7 @@ class FrameModel:
             rows = batch.rows
             if len(rows) > 1:
                 rows = mix_layers(own["mix"], rows, normed=self.options.layer_norm)
-            terms.append(TermRows(own, rows, batch.lengths))
+            terms.append(TermRows(own, rows, batch.lengths, batch.rounded))
         return self.pooling.pool_terms(_named(parameters, _SHARED), terms, self.options, dropout)
 
     def forward(
