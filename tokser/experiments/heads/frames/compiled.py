@@ -7,19 +7,17 @@ once backward (`score`, `pass_scores`), and the frames of an utterance stay in t
 models sum them (`pool`, `pass_pooled`). The two large products remain the library's.
 
 Arrays of hidden units are float32, or bfloat16 as integers of 16 bits. Nothing that is compiled may
-lie outside this file and its two `tiles`: see `compile_apart`.
+lie outside this file, its two `tiles` and `elementary`: see `compile_apart`.
 """
-
-import math
 
 import numpy as np
 
 from tokser.experiments.heads.compiled_function import compiled_function
+from tokser.experiments.heads.frames.elementary import power, tangent
 from tokser.experiments.heads.frames.tiles import (
     FRAMES,
     STRIP,
     WEIGHTINGS,
-    as_float,
     moments,
     narrow,
     scores,
@@ -41,26 +39,8 @@ __all__ = [
 BLOCK = 512
 """Frames whose scores stay in the first cache while all hidden units of a model pass them."""
 
-ZERO, ONE, TWO, HALF = (np.float32(n) for n in (0, 1, 2, 0.5))
-LOG2_E, TWO_LOG2_E = np.float32(1 / math.log(2)), np.float32(2 / math.log(2))
-FARTHEST = np.float32(9.02)  # there tanh is 1 in float32
-# 2^f on [-1/2, 1/2]: ln(2)^n / n!
-C1, C2, C3, C4, C5, C6 = (np.float32(math.log(2) ** n / math.factorial(n)) for n in range(1, 7))
-
-
-@compiled_function
-def _power(exponent: np.float32) -> np.float32:
-    """Return 2^y for |y| < 126, to float32 rounding."""
-    whole = np.int32(exponent + np.float32(128.5)) - np.int32(128)
-    part = exponent - np.float32(whole)
-    value = C5 + part * C6
-    value = C4 + part * value
-    value = C3 + part * value
-    value = C2 + part * value
-    value = C1 + part * value
-    value = ONE + part * value
-    scale: np.float32 = as_float(np.int32((whole + np.int32(127)) << np.int32(23)))
-    return np.float32(value * scale)
+ZERO, ONE, HALF = (np.float32(n) for n in (0, 1, 0.5))
+LOG2_E = np.float32(1.4426950408889634)
 
 
 @compiled_function
@@ -140,12 +120,9 @@ def score(hidden: np.ndarray, bias: np.ndarray, vectors: np.ndarray, found: np.n
 def _activate(
     row: np.ndarray, bias: np.float32, found: np.ndarray, factor: np.float32, values: np.ndarray
 ) -> None:
-    """Take z to h = tanh(z + b) = 1 - 2 / (1 + exp(2 z + 2 b)), and add v h to scores."""
+    """Take z to h = tanh(z + b), and add v h to scores."""
     for i in range(len(row)):
-        z = widen(row[i]) + bias
-        z = FARTHEST if z > FARTHEST else z
-        z = -FARTHEST if z < -FARTHEST else z
-        value = ONE - TWO / (ONE + _power(TWO_LOG2_E * z))
+        value = tangent(widen(row[i]) + bias)
         values[i] = value
         found[i] += factor * value
         row[i] = narrow(value, row[i])
@@ -288,7 +265,7 @@ def _softmax(values: np.ndarray, copy: np.ndarray) -> None:
     for i in range(len(values)):
         exponent = (values[i] - highest) * LOG2_E
         exponent = np.float32(-125) if exponent < np.float32(-125) else exponent
-        copy[i] = _power(exponent)
+        copy[i] = power(exponent)
         total += copy[i]
     inverse = ONE / total
     for i in range(len(values)):

@@ -47,10 +47,10 @@ def compile_statistics() -> None:
     """Compile, unless that was done on this machine; see `compile_apart`."""
     from tokser.experiments.heads import compiled_function
     from tokser.experiments.heads.compile_apart import compile_apart
-    from tokser.experiments.heads.frames import compiled, tiles
+    from tokser.experiments.heads.frames import compiled, elementary, tiles
     from tokser.experiments.heads.mlp import tiles as mlp_tiles
 
-    sources = (compiled, tiles, mlp_tiles, compiled_function)
+    sources = (compiled, elementary, tiles, mlp_tiles, compiled_function)
     compile_apart(compiled.turn_back, sources, warm_up)
 
 

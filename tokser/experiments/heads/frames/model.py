@@ -146,7 +146,7 @@ class FrameModel:
         """
         pooled = self.pool(parameters, batches, dropout)
         if scaling is not None:
-            pooled = (pooled - scaling.centre) * scaling.inverse
+            pooled = (pooled - scaling.centre).mul_(scaling.inverse)
         weight, bias = parameters["output.weight"], parameters["output.bias"]
         return linear(dropout(pooled), weight, bias)
 
