@@ -32,6 +32,8 @@ def test_batches_are_what_a_loop_gives(stores, places):
         np.testing.assert_array_equal(padded.rows[place, : len(found)], found)
         assert not padded.rows[place, len(found) :].any()
     assert ragged.rows.dtype == padded.rows.dtype == np.float16
+    for own, found in zip(rows, layer.each(ids), strict=True):
+        np.testing.assert_array_equal(own, found)
 
 
 def test_batches_belong_to_the_caller(stores):

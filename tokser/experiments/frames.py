@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float32, Float64, Shaped
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -39,10 +39,12 @@ class FrameBatch(NamedTuple):
     Attributes:
         rows: Of each layer of the term.
         lengths: Frames of each utterance.
+        rounded: Rows of a term of one layer as products take them, where somebody has them.
     """
 
     rows: Float32[Tensor, "layers rows dim"]
     lengths: tuple[int, ...]
+    rounded: Shaped[Tensor, "rows dim"] | None = None
 
     @classmethod
     def of(cls, layers: Sequence[Sequence[NDArray[Any]]]) -> "FrameBatch":
@@ -69,13 +71,14 @@ class FrameScaling:
         return int(np.isinf(self.scale).sum())
 
     @functools.cached_property
-    def _tensors(self) -> tuple[Tensor, Tensor]:
+    def tensors(self) -> tuple[Tensor, Tensor]:
+        """Mean and 1 / scale in float32, each [layers, 1, dim]."""
         mean, inverse = (torch.from_numpy(a).float()[:, None] for a in (self.mean, 1 / self.scale))
         return mean, inverse
 
     def apply(self, batch: FrameBatch) -> FrameBatch:
         """Scale a batch in place."""
-        mean, inverse = (own.to(batch.rows.device) for own in self._tensors)
+        mean, inverse = (own.to(batch.rows.device) for own in self.tensors)
         batch.rows.sub_(mean).mul_(inverse)
         return batch
 
@@ -151,7 +154,7 @@ class TermFrames:
         device = torch.device(self.device)
         rows: Tensor
         if device.type == "cpu":
-            rows = torch.from_numpy(self._kept.buffers.take(shape, np.dtype(np.float32)))
+            rows = self.memory(shape, np.dtype(np.float32))
         else:
             rows = torch.empty(shape, device=device)
         for number, own in enumerate(rows):
@@ -164,10 +167,22 @@ class TermFrames:
         batch = FrameBatch(means, (1,) * len(ids))
         return batch if self.speakers is None else self._scaled_by_speaker(batch, ids)
 
+    def memory(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Tensor:
+        """Return a tensor of any content, in memory that is reused when it is gone."""
+        return torch.from_numpy(self._kept.buffers.take(shape, dtype))
+
     def _rows(self, layer: int, ids: Sequence[str]) -> Tensor:
         source = self._kept.source(layer, self)
         rows = source.ragged(ids, self._kept.buffers.take).rows
         return torch.as_tensor(rows)
+
+    def stored_pieces(self, layer: int, ids: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """Yield frames as they are stored, [frames, dim] of each utterance, uncopied if mapped."""
+        source = self._kept.source(layer, self)
+        if hasattr(source, "each"):
+            yield from source.each(ids)
+        else:
+            yield source.ragged(ids, self._kept.buffers.take).rows
 
     def _moments(self, ids: Sequence[str]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
         """Yield mean and standard deviation of each utterance, float64 [ids, dim], by layer."""

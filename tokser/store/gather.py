@@ -15,6 +15,7 @@ __all__ = [
     "ReaderOf",
     "gather_padded",
     "gather_ragged",
+    "read_each",
 ]
 
 _PART_BYTES = 64 * 2**20
@@ -73,7 +74,7 @@ def gather_padded(
     """
     longest = int(lengths.max(initial=0))
     rows = allocate((len(positions), longest, *empty.shape[1:]), empty.dtype)
-    for place, length, found in _read(reader_of, positions, lengths, empty):
+    for place, length, found in read_each(reader_of, positions, lengths, empty):
         rows[place, :length] = found
         rows[place, length:] = 0
     return PaddedBatch(rows, lengths)
@@ -89,13 +90,13 @@ def gather_ragged(
     """Copy utterances into one array, one after the other; arguments as `gather_padded`."""
     rows = allocate((int(lengths.sum()), *empty.shape[1:]), empty.dtype)
     first = 0
-    for _, length, found in _read(reader_of, positions, lengths, empty):
+    for _, length, found in read_each(reader_of, positions, lengths, empty):
         rows[first : first + length] = found
         first += length
     return RaggedBatch(rows, lengths)
 
 
-def _read(
+def read_each(
     reader_of: ReaderOf,
     positions: Sequence[int],
     lengths: NDArray[np.int64],

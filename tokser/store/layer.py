@@ -1,7 +1,7 @@
 """One feature of a store: what it is, and the rows of each utterance, however they are stored."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from tokser.store.gather import (
     ReaderOf,
     gather_padded,
     gather_ragged,
+    read_each,
 )
 from tokser.store.journal import JournalEntry, Record
 from tokser.store.layout import Layout, PartedLayout
@@ -218,6 +219,11 @@ class Layer(abc.ABC):
             allocate: Makes the array from shape and dtype, as for `batch`.
         """
         return gather_ragged(*self._gather_arguments(utterances), allocate=allocate)
+
+    def each(self, utterances: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """Yield the rows of each utterance as `layer[id]` returns them; together as `ragged`."""
+        for _, _, rows in read_each(*self._gather_arguments(utterances)):
+            yield rows
 
     def functionals(self) -> "pd.DataFrame":
         """Return mean then standard deviation over rows, float32 [utterances, 2*dim].

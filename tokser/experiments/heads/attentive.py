@@ -18,10 +18,11 @@ from tokser.experiments.heads.frames.pooling import (
     Dropout,
     Parameters,
     Pooling,
+    TermRows,
     draw_linear,
     products_of,
 )
-from tokser.experiments.heads.frames.ragged import segment_softmax, weighted_sums
+from tokser.experiments.heads.frames.ragged import LEAST_VARIANCE, segment_softmax, weighted_sums
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
 __all__ = ["AttentivePooling", "TrainedAttentive"]
@@ -31,8 +32,6 @@ HIDDEN = 64
 COMPILED_WORK = 2e7
 """Frames trained on, times models and epochs, from which on they are compiled: ten seconds of
 torch's own work or more, as long as compiling takes, which is done once a machine."""
-LEAST_VARIANCE = 1e-5
-"""Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
 
 
 class AttentivePooling(Pooling):
@@ -77,6 +76,31 @@ class AttentivePooling(Pooling):
             score = 0.01 * torch.randn(score.shape, generator=generator)
         return found | {"score": score}
 
+    def reads_compiled(self, options: FrameHeadSettings) -> torch.dtype | None:
+        """Return the type of the large products."""
+        return products_of(options) or torch.float32 if self.is_compiled else None
+
+    def pool_terms(
+        self,
+        shared: Parameters,
+        terms: Sequence[TermRows],
+        options: FrameHeadSettings,
+        dropout: Dropout,
+    ) -> Float[Tensor, "models batch width"]:
+        """Return the vectors of all terms side by side, each compiled where it can be."""
+        pooled = [self._pool_term(term, options, dropout) for term in terms]
+        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
+
+    def _pool_term(self, term: TermRows, options: FrameHeadSettings, dropout: Dropout) -> Tensor:
+        parameters, rows, lengths, rounded = term
+        weight = parameters["attention.weight"]
+        if not self.is_compiled or not suits_compiled(rows, weight):
+            return self.pool(parameters, rows, lengths, options, dropout)
+        if rounded is None:
+            rounded = rows[0].to(products_of(options) or rows.dtype)
+        bias, score = parameters["attention.bias"], parameters["score"]
+        return compiled_statistics(rows, weight, bias, score, lengths, rounded)
+
     def pool(
         self,
         parameters: Parameters,
@@ -88,9 +112,6 @@ class AttentivePooling(Pooling):
         """Return weighted means, then weighted standard deviations."""
         weight, bias = parameters["attention.weight"], parameters["attention.bias"]
         score = parameters["score"]
-        if self.is_compiled and suits_compiled(rows, weight):
-            precision = products_of(options) or rows.dtype
-            return compiled_statistics(rows, weight, bias, score, lengths, precision)
         scores = attention_scores(rows, weight, bias, score, products_of(options))
         weights = segment_softmax(scores, lengths)
         mean = weighted_sums(weights, rows, lengths)

@@ -7,7 +7,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
-from tokser.experiments.heads.attentive import LEAST_VARIANCE
 from tokser.experiments.heads.frames.pooling import (
     Dropout,
     Parameters,
@@ -15,7 +14,13 @@ from tokser.experiments.heads.frames.pooling import (
     TermRows,
     draw_linear,
 )
-from tokser.experiments.heads.frames.ragged import linear, segment_means, spans, weighted_sums
+from tokser.experiments.heads.frames.ragged import (
+    LEAST_VARIANCE,
+    linear,
+    segment_means,
+    spans,
+    weighted_sums,
+)
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
 __all__ = ["CrossAttentionPooling", "TrainedCrossAttention"]

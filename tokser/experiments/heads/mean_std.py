@@ -7,9 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
-from tokser.experiments.heads.attentive import LEAST_VARIANCE
 from tokser.experiments.heads.frames.pooling import Dropout, Parameters, Pooling
-from tokser.experiments.heads.frames.ragged import segment_means
+from tokser.experiments.heads.frames.ragged import LEAST_VARIANCE, segment_means
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
 
 __all__ = ["MeanStdPooling", "TrainedMeanStd"]

@@ -7,63 +7,60 @@ once backward (`score`, `pass_scores`), and the frames of an utterance stay in t
 models sum them (`pool`, `pass_pooled`). The two large products remain the library's.
 
 Arrays of hidden units are float32, or bfloat16 as integers of 16 bits. Nothing that is compiled may
-lie outside this file and its two `tiles`: see `compile_apart`.
+lie outside this file, its two `tiles` and `elementary`: see `compile_apart`.
 """
-
-import math
 
 import numpy as np
 
 from tokser.experiments.heads.compiled_function import compiled_function
+from tokser.experiments.heads.frames.elementary import power, tangent
 from tokser.experiments.heads.frames.tiles import (
     FRAMES,
     STRIP,
     WEIGHTINGS,
-    as_float,
     moments,
     narrow,
     scores,
     widen,
+    widen_half,
 )
 from tokser.experiments.heads.mlp.tiles import LANES, turn
 
 __all__ = [
-    "LEAST_VARIANCE",
     "pass_pooled",
     "pass_scores",
     "pool",
     "score",
+    "standardise",
     "turn_back",
     "turn_weights",
 ]
 
-LEAST_VARIANCE = 1e-5
-"""Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
 BLOCK = 512
 """Frames whose scores stay in the first cache while all hidden units of a model pass them."""
 
-ZERO, ONE, TWO, HALF = (np.float32(n) for n in (0, 1, 2, 0.5))
+ZERO, ONE, HALF = (np.float32(n) for n in (0, 1, 0.5))
 LOG2_E = np.float32(1.4426950408889634)
-FARTHEST = np.float32(9.02)  # there tanh is 1 in float32
-LEAST = np.float32(LEAST_VARIANCE)
-# 2^f on [-1/2, 1/2]: ln(2)^n / n!
-C1, C2, C3, C4, C5, C6, C7 = (np.float32(math.log(2) ** n / math.factorial(n)) for n in range(1, 8))
 
 
 @compiled_function
-def _power(exponent: np.float32) -> np.float32:
-    """Return 2^y for |y| < 126, to float32 rounding."""
-    whole = np.int32(exponent + np.float32(128.5)) - np.int32(128)
-    part = exponent - np.float32(whole)
-    value = C6 + part * C7
-    value = C5 + part * value
-    value = C4 + part * value
-    value = C3 + part * value
-    value = C2 + part * value
-    value = C1 + part * value
-    value = ONE + part * value
-    scale: np.float32 = as_float(np.int32((whole + np.int32(127)) << np.int32(23)))
-    return np.float32(value * scale)
+def standardise(
+    stored: np.ndarray, scaling: np.ndarray, rows: np.ndarray, rounded: np.ndarray
+) -> None:
+    """Write (x - mean) / deviation.
+
+    Args:
+        stored: x, [rows, dim], in float32, or float16 as integers of 16 bits.
+        scaling: Means, then 1 / deviation, [2, dim].
+        rows: [rows, dim].
+        rounded: The same for products; or `rows`, if they take those.
+    """
+    mean, inverse = scaling[0], scaling[1]
+    for i in range(len(rows)):
+        own, out = stored[i], rows[i]
+        for k in range(len(out)):
+            out[k] = (widen_half(own[k]) - mean[k]) * inverse[k]
+        _write(out, rounded[i])
 
 
 @compiled_function
@@ -107,26 +104,27 @@ def score(hidden: np.ndarray, bias: np.ndarray, vectors: np.ndarray, found: np.n
     """
     models, num, rows = hidden.shape
     values = np.empty(BLOCK, np.float32)
+    found[:] = ZERO
     for model in range(models):
         for first in range(0, rows, BLOCK):
             last = min(first + BLOCK, rows)
-            for head in range(vectors.shape[1]):
-                found[model, head, first:last] = ZERO
             for j in range(num):
-                _activate(hidden[model, j, first:last], bias[model, j], values)
-                for head in range(vectors.shape[1]):
+                row = hidden[model, j, first:last]
+                own, factor = found[model, 0, first:last], vectors[model, 0, j]
+                _activate(row, bias[model, j], own, factor, values)
+                for head in range(1, vectors.shape[1]):
                     _add(found[model, head, first:last], values, vectors[model, head, j])
 
 
 @compiled_function
-def _activate(row: np.ndarray, bias: np.float32, values: np.ndarray) -> None:
-    """Take z to tanh(z + b) = 1 - 2 / (1 + exp(2 z + 2 b))."""
+def _activate(
+    row: np.ndarray, bias: np.float32, found: np.ndarray, factor: np.float32, values: np.ndarray
+) -> None:
+    """Take z to h = tanh(z + b), and add v h to scores."""
     for i in range(len(row)):
-        z = widen(row[i]) + bias
-        z = FARTHEST if z > FARTHEST else z
-        z = -FARTHEST if z < -FARTHEST else z
-        value = ONE - TWO / (ONE + _power(TWO * LOG2_E * z))
+        value = tangent(widen(row[i]) + bias)
         values[i] = value
+        found[i] += factor * value
         row[i] = narrow(value, row[i])
 
 
@@ -154,21 +152,28 @@ def pass_scores(
         to_bias: [models, hidden].
     """
     models, num, rows = hidden.shape
+    heads = vectors.shape[1]
     values, shared = np.empty(BLOCK, np.float32), np.empty(BLOCK, np.float32)
     to_vectors[:] = ZERO
     to_bias[:] = ZERO
     for model in range(models):
         for first in range(0, rows, BLOCK):
             last = min(first + BLOCK, rows)
+            error = errors[model, 0, first:last]
             for j in range(num):
                 row = hidden[model, j, first:last]
-                _read(row, values)
-                shared[:] = ZERO
-                for head in range(vectors.shape[1]):
-                    error = errors[model, head, first:last]
-                    to_vectors[model, head, j] += _dot(error, values)
-                    _add(shared[: last - first], error, vectors[model, head, j])
-                to_bias[model, j] += _slope(row, values, shared)
+                if heads == 1:
+                    slope, total = _pass_unit(row, error, vectors[model, 0, j])
+                    to_vectors[model, 0, j] += total
+                else:
+                    _read(row, values)
+                    shared[:] = ZERO
+                    for head in range(heads):
+                        error = errors[model, head, first:last]
+                        to_vectors[model, head, j] += _dot(error, values)
+                        _add(shared[: last - first], error, vectors[model, head, j])
+                    slope, _ = _pass_unit(row, shared, ONE)
+                to_bias[model, j] += slope
 
 
 @compiled_function
@@ -192,18 +197,28 @@ def _dot(errors: np.ndarray, values: np.ndarray) -> np.float32:
 
 
 @compiled_function
-def _slope(row: np.ndarray, values: np.ndarray, errors: np.ndarray) -> np.float32:
-    """Write dz = dh (1 - h^2), and return its sum."""
-    total = ZERO
+def _pass_unit(
+    row: np.ndarray, errors: np.ndarray, factor: np.float32
+) -> tuple[np.float32, np.float32]:
+    """Write dz = v e (1 - h^2); return its sum, and that of e h."""
+    slope, total = ZERO, ZERO
     for i in range(len(row)):
-        error = errors[i] * (ONE - values[i] * values[i])
-        total += error
+        value = widen(row[i])
+        total += errors[i] * value
+        error = factor * errors[i] * (ONE - value * value)
+        slope += error
         row[i] = narrow(error, row[i])
-    return total
+    return slope, total
 
 
 @compiled_function
-def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarray) -> None:
+def pool(
+    found: np.ndarray,
+    rows: np.ndarray,
+    ends: np.ndarray,
+    pooled: np.ndarray,
+    least: np.float32,
+) -> None:
     """Write weighted means and standard deviations, and weights where scores stood.
 
     Args:
@@ -211,6 +226,7 @@ def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarr
         rows: Frames, [rows, dim].
         ends: Row after the last one of each utterance, [batch].
         pooled: Means, then deviations, [models, batch, 2, heads, dim].
+        least: Variance that smaller ones count as.
     """
     models, heads, num_rows = found.shape
     dim, count = rows.shape[1], models * heads
@@ -236,7 +252,7 @@ def pool(found: np.ndarray, rows: np.ndarray, ends: np.ndarray, pooled: np.ndarr
         for a in range(count):
             model, head = a // heads, a % heads
             own_pooled = pooled[model, place]
-            _deviate(own_pooled[0, head], own_pooled[1, head], mean[a], square[a])
+            _deviate(own_pooled[0, head], own_pooled[1, head], mean[a], square[a], least)
         first = last
 
 
@@ -249,7 +265,7 @@ def _softmax(values: np.ndarray, copy: np.ndarray) -> None:
     for i in range(len(values)):
         exponent = (values[i] - highest) * LOG2_E
         exponent = np.float32(-125) if exponent < np.float32(-125) else exponent
-        copy[i] = _power(exponent)
+        copy[i] = power(exponent)
         total += copy[i]
     inverse = ONE / total
     for i in range(len(values)):
@@ -258,11 +274,17 @@ def _softmax(values: np.ndarray, copy: np.ndarray) -> None:
 
 
 @compiled_function
-def _deviate(out: np.ndarray, deviations: np.ndarray, mean: np.ndarray, square: np.ndarray) -> None:
+def _deviate(
+    out: np.ndarray,
+    deviations: np.ndarray,
+    mean: np.ndarray,
+    square: np.ndarray,
+    least: np.float32,
+) -> None:
     for i in range(len(out)):
         out[i] = mean[i]
         variance = square[i] - mean[i] * mean[i]
-        deviations[i] = np.sqrt(LEAST if variance < LEAST else variance)
+        deviations[i] = np.sqrt(least if variance < least else variance)
 
 
 @compiled_function
@@ -273,6 +295,7 @@ def pass_pooled(
     pooled: np.ndarray,
     errors: np.ndarray,
     found: np.ndarray,
+    least: np.float32,
 ) -> None:
     """Write gradients of scores.
 
@@ -286,6 +309,7 @@ def pass_pooled(
         pooled: Means m, then deviations s, [models, batch, 2, heads, dim].
         errors: Their gradients, as they are.
         found: Gradients of scores, [models, heads, rows].
+        least: Deviation that passes no gradient.
     """
     models, heads, _ = found.shape
     dim, count = rows.shape[1], models * heads
@@ -296,7 +320,12 @@ def pass_pooled(
         last = ends[place]
         for a in range(count):
             head, own, error = a % heads, pooled[a // heads, place], errors[a // heads, place]
-            _undeviate(linear[a], square[a], own[:, head], error[:, head])
+            _undeviate(
+                (linear[a], square[a]),
+                (own[0, head], own[1, head]),
+                (error[0, head], error[1, head]),
+                least,
+            )
         _pass_weights(linear, square, rows, first, last, found)
         for a in range(count):
             model, head = a // heads, a % heads
@@ -336,11 +365,14 @@ def _pass_weights(
 
 @compiled_function
 def _undeviate(
-    linear: np.ndarray, square: np.ndarray, pooled: np.ndarray, errors: np.ndarray
+    found: tuple[np.ndarray, np.ndarray],
+    pooled: tuple[np.ndarray, np.ndarray],
+    errors: tuple[np.ndarray, np.ndarray],
+    least: np.float32,
 ) -> None:
     """Write dm' and dq of m and s, and of their gradients."""
-    least, mean, deviation = np.sqrt(LEAST), pooled[0], pooled[1]
-    to_mean, to_deviation = errors[0], errors[1]
+    linear, square = found
+    (mean, deviation), (to_mean, to_deviation) = pooled, errors
     for i in range(len(linear)):
         share = to_deviation[i] / deviation[i] if deviation[i] > least else ZERO
         square[i] = HALF * share

@@ -49,6 +49,7 @@ class FrameFold:
         importance: What each class weighs in the loss; none for numbers.
         target_scale: Of numbers; none for classes.
         loss: What is minimised.
+        reads_compiled: What frames are rounded to for products, where compiled code reads them.
     """
 
     number: int
@@ -61,9 +62,17 @@ class FrameFold:
     importance: Tensor | None
     target_scale: TargetScale | None
     loss: TrainingLoss = LOSSES["cross-entropy"]
+    reads_compiled: torch.dtype | None = None
 
     def read(self, ids: Sequence[str]) -> list[FrameBatch]:
         """Return standardised frames by term."""
+        if self.reads_compiled is not None:
+            from tokser.experiments.heads.frames.compiled_reading import read_compiled
+
+            return [
+                read_compiled(term, own, ids, self.reads_compiled)
+                for term, own in zip(self.terms, self.scaling, strict=True)
+            ]
         return batches_of(self.terms, self.scaling, ids)
 
     def in_batches(self, ids: Sequence[str]) -> Iterator[list[FrameBatch]]:

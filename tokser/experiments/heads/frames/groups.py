@@ -6,14 +6,14 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
 import torch
 
 from tokser.device import keep_to_one_thread, one_thread
 from tokser.experiments.grid import Point
-from tokser.experiments.heads.frames.fold import frame_fold
+from tokser.experiments.heads.frames.fold import FrameFold, frame_fold
 from tokser.experiments.heads.frames.model import FrameModel, TermShape
 from tokser.experiments.heads.frames.pooling import Pooling
 from tokser.experiments.heads.frames.trained import TrainedFrameHead
@@ -125,13 +125,17 @@ class Trainer:
         is_here = torch.device(self.data.device).type == "cpu"
         return self.pooling.for_work(self._work) if is_here else self.pooling
 
+    def _fold(self, number: int, *, with_dev: bool = False) -> FrameFold:
+        fold = frame_fold(self.data, number, with_dev=with_dev)
+        return replace(fold, reads_compiled=self._fastest.reads_compiled(self.data.frame_heads))
+
     def search(self, group: FrameGroup) -> list[TrainedPoint]:
         """Train points of a search."""
         keep_to_one_thread()
         data = self.data
         return train_points(
             model_of(self._fastest, data),
-            frame_fold(data, group.fold),
+            self._fold(group.fold),
             [own.rates[0] for own in group.members],
             seeds=group.seeds,
             task=data.task,
@@ -147,7 +151,7 @@ class Trainer:
         data = self.data
         return refit_points(
             model_of(self._fastest, data),
-            frame_fold(data, group.fold, with_dev=True),
+            self._fold(group.fold, with_dev=True),
             [own.rates for own in group.members],
             seeds=group.seeds,
             batch_size=group.batch_size,

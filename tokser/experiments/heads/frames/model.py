@@ -126,7 +126,7 @@ class FrameModel:
             rows = batch.rows
             if len(rows) > 1:
                 rows = mix_layers(own["mix"], rows, normed=self.options.layer_norm)
-            terms.append(TermRows(own, rows, batch.lengths))
+            terms.append(TermRows(own, rows, batch.lengths, batch.rounded))
         return self.pooling.pool_terms(_named(parameters, _SHARED), terms, self.options, dropout)
 
     def forward(
@@ -146,7 +146,7 @@ class FrameModel:
         """
         pooled = self.pool(parameters, batches, dropout)
         if scaling is not None:
-            pooled = (pooled - scaling.centre) * scaling.inverse
+            pooled = (pooled - scaling.centre).mul_(scaling.inverse)
         weight, bias = parameters["output.weight"], parameters["output.bias"]
         return linear(dropout(pooled), weight, bias)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from tokser.config.frame_heads import FrameHeadSettings
@@ -25,11 +25,13 @@ class TermRows(NamedTuple):
         parameters: Of the models.
         rows: Standardised, one utterance after the other: of each model, or [1, rows, dim].
         lengths: Rows of each utterance.
+        rounded: Rows as products take them, where somebody has them.
     """
 
     parameters: Parameters
     rows: Float[Tensor, "shared rows dim"]
     lengths: Sequence[int]
+    rounded: Shaped[Tensor, "rows dim"] | None = None
 
 
 class Pooling(ABC):
@@ -61,6 +63,14 @@ class Pooling(ABC):
             frames: Frames trained on, times models and epochs, in all.
         """
         return self
+
+    def reads_compiled(self, options: FrameHeadSettings) -> torch.dtype | None:
+        """Return what frames are rounded to where compiled code reads them; by default none does.
+
+        Args:
+            options: Of the head.
+        """
+        return None
 
     @abstractmethod
     def width(self, dim: int, options: FrameHeadSettings) -> int:
@@ -134,7 +144,9 @@ class Pooling(ABC):
             options: Of the head.
             dropout: Applied within.
         """
-        pooled = [self.pool(*term, options, dropout) for term in terms]
+        pooled = [
+            self.pool(term.parameters, term.rows, term.lengths, options, dropout) for term in terms
+        ]
         return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
 
 

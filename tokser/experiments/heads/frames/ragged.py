@@ -15,7 +15,10 @@ from tokser.experiments.heads.frames.grouped_products import (
 )
 from tokser.experiments.heads.frames.products import products
 
-__all__ = ["linear", "segment_means", "segment_softmax", "spans", "weighted_sums"]
+__all__ = ["LEAST_VARIANCE", "linear", "segment_means", "segment_softmax", "spans", "weighted_sums"]
+
+LEAST_VARIANCE = 1e-5
+"""Below it a variance counts as this, and passes no gradient: an utterance of one frame has 0."""
 
 FEW = 16
 """Fewer outputs than these do not fill the vectors of a processor."""

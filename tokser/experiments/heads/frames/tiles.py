@@ -14,7 +14,17 @@ from numba.extending import intrinsic as _intrinsic
 
 from tokser.experiments.heads.mlp.tiles import LANES, Emitter
 
-__all__ = ["FRAMES", "STRIP", "WEIGHTINGS", "as_float", "moments", "narrow", "scores", "widen"]
+__all__ = [
+    "FRAMES",
+    "STRIP",
+    "WEIGHTINGS",
+    "as_float",
+    "moments",
+    "narrow",
+    "scores",
+    "widen",
+    "widen_half",
+]
 
 WEIGHTINGS = 3
 """Weightings of a tile: three learning rates are usual."""
@@ -129,6 +139,19 @@ def widen(typing: Any, value: Any) -> Any:
             return given
         bits = builder.shl(builder.zext(given, _INT_32), ir.Constant(_INT_32, 16))
         return builder.bitcast(bits, _FLOAT)
+
+    return types.float32(value), generate
+
+
+@intrinsic
+def widen_half(typing: Any, value: Any) -> Any:
+    """Return a float32, or the float16 that an integer of 16 bits stands for, as a float32."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (given,) = arguments
+        if signature.args[0] == types.float32:
+            return given
+        return builder.fpext(builder.bitcast(given, ir.HalfType()), _FLOAT)
 
     return types.float32(value), generate
 
