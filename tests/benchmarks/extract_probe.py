@@ -38,7 +38,7 @@ def measure(root: str, store: str, encoder: str, shard_mb: str) -> dict[str, flo
         while not is_over.wait(0.01):
             peak[0] = max(peak[0], _anonymous_mb())
 
-    watcher = threading.Thread(target=watch, daemon=True)  # an error ends it, too
+    watcher = threading.Thread(target=watch)
     watcher.start()
     done = extract(settings)
     is_over.set()

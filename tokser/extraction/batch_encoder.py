@@ -20,7 +20,6 @@ from tokser.device import keep_to_one_thread
 from tokser.encoders.base import PendingOutput
 from tokser.extraction.extractor import Extractor
 from tokser.extraction.load_batches import LoadedBatch
-from tokser.onednn import few_kernels_kept
 from tokser.threads import num_threads
 
 __all__ = ["BatchEncoder"]
@@ -51,16 +50,13 @@ class BatchEncoder(Generic[Key]):
         """By encoder; asked once, since that loads its weights."""
         self._at_once = min(MAX_THREADS, num_threads())
         self._pool: ThreadPoolExecutor | None = None
-        self._kernels = few_kernels_kept()
 
     def __enter__(self) -> "BatchEncoder[Key]":
-        self._kernels.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
-        self._kernels.__exit__(None, None, None)
 
     def submit(
         self, key: Key, extractor: Extractor, loaded: LoadedBatch | None, layers: Sequence[int]
