@@ -18,6 +18,7 @@ def run(*arguments: object) -> dict[str, float]:
 
 def measure(root: str, store: str, encoder: str, shard_mb: str) -> dict[str, float]:
     """Extract all layers, and watch the memory that is not a file's."""
+    from tokser.cli.process import own_process
     from tokser.config import ExtractSettings
     from tokser.stages.extract import extract
 
@@ -38,9 +39,10 @@ def measure(root: str, store: str, encoder: str, shard_mb: str) -> dict[str, flo
         while not is_over.wait(0.01):
             peak[0] = max(peak[0], _anonymous_mb())
 
-    watcher = threading.Thread(target=watch)
+    watcher = threading.Thread(target=watch, daemon=True)  # an error ends it, too
     watcher.start()
-    done = extract(settings)
+    with own_process():  # as the command runs: oneDNN keeps few kernels there
+        done = extract(settings)
     is_over.set()
     watcher.join()
     return {"utterances": done.num_encoded, "peak_mb": peak[0]}

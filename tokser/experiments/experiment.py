@@ -20,7 +20,6 @@ from tokser.config.experiments import GROUP_SETTINGS
 from tokser.device import resolve_device
 from tokser.errors import SettingsError
 from tokser.experiments.calibration.plan import plan_calibration, require_speakers
-from tokser.experiments.calibration.rows import CalibrationPlan, calibration_rows
 from tokser.experiments.combinations import Outcome, combined_outcomes, trained_outcomes
 from tokser.experiments.constant_columns import ConstantColumns
 from tokser.experiments.dataset import (
@@ -37,6 +36,7 @@ from tokser.experiments.fairness.groupings import Grouping, find_groupings
 from tokser.experiments.feature_expressions import Early
 from tokser.experiments.fold_study import JOURNAL, require_optuna
 from tokser.experiments.head_inputs import HeadInputs, read_inputs
+from tokser.experiments.heads.fold_processes import Beside, fold_processes
 from tokser.experiments.heads.head import Head, Workers
 from tokser.experiments.heads.registry import find_head
 from tokser.experiments.heads.searched import SearchedHead
@@ -58,9 +58,10 @@ from tokser.progress import say
 from tokser.provenance import Stamp, without_later
 
 if TYPE_CHECKING:
+    from tokser.experiments.calibration.rows import CalibrationPlan
     from tokser.experiments.models.of_folds import FoldModels
-else:
-    FoldModels = Any
+else:  # few experiments are calibrated, or keep models
+    CalibrationPlan = FoldModels = Any
 
 __all__ = ["MoreFiles", "run_experiment", "stamp_of"]
 
@@ -110,53 +111,57 @@ def run_experiment(
             got=f"models of {task.tables.task}, which have no folder of their own yet",
             remedy="Leave --save-models out: predictions.parquet has what they predict.",
         )
-    by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
-    calibration = plan_calibration(task, settings, by_name)
     store = open_stores(settings.store, settings.dataset, check=settings.check)
     expressions = read_expressions(store, task, settings)
-    reads_frames = require_suited(store, expressions, by_name, task.loss)
-    inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
-    stamp = stamp_of(task, settings, inputs, command)
-    keeps = settings.save_models or holds_models(settings.out)
-    is_told = stamp.agrees(settings.out, GROUP_SETTINGS) and keeps is holds_models(settings.out)
-    if stamp.marks(settings.out) and is_told:
-        say(f"{command}: already in {settings.out}")
-        return settings.out
-    stamp.require_own(settings.out)
-    is_network = any(head.is_network for head in by_name.values())
-    device = str(resolve_device(settings.device)) if is_network else "cpu"
-    if dataset is None:
-        dataset = load(store, task, expressions, settings)
-    groupings = find_groupings(dataset.utterances, settings.by, settings.age_bands)
-    if calibration is not None:
-        require_speakers(dataset)
-    with_dev = calibration is not None and calibration.by == "dev"
-    seeds = range(settings.seed, settings.seed + settings.num_seeds)
-    units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
-    ledger = open_ledger(settings, stamp, dataset)
-    with stamp.claim(settings.out):
-        restore_ledger(settings.out, ledger)
-        with workers or nullcontext() as entered:
-            runner = _Runner(dataset, settings, by_name, ledger, device, entered, with_dev)
-            label = f"{command} {settings.dataset}"
-            models = _fold_models(dataset, settings, inputs) if keeps else None
-            count, run = runner.num_models, runner.run
-            where = (task.tables, settings.out)
-            together = seeds_together(units, runner.share_seeds)
-            run_units(together, *where, label, count, run, models, with_dev=with_dev)
-        trained = trained_outcomes(units, task, settings.out, with_dev=with_dev)
-        combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
-        if models is not None:
-            models.finish([*trained, *combined])
-        _write(dataset, settings, [*trained, *combined], groupings, more_files, calibration)
-        stamp.write(settings.out)
+    with fold_processes(heads, len(expressions)) as processes:
+        by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
+        calibration = plan_calibration(task, settings, by_name)
+        reads_frames = require_suited(store, expressions, by_name, task.loss)
+        inputs = {**identities(store, expressions, settings, reads_frames=reads_frames), **inputs}
+        stamp = stamp_of(task, settings, inputs, command)
+        keeps = settings.save_models or holds_models(settings.out)
+        is_told = stamp.agrees(settings.out, GROUP_SETTINGS) and keeps is holds_models(settings.out)
+        if stamp.marks(settings.out) and is_told:
+            say(f"{command}: already in {settings.out}")
+            return settings.out
+        stamp.require_own(settings.out)
+        is_network = any(head.is_network for head in by_name.values())
+        device = str(resolve_device(settings.device)) if is_network else "cpu"
+        if dataset is None:
+            dataset = load(store, task, expressions, settings)
+        groupings = find_groupings(dataset.utterances, settings.by, settings.age_bands)
+        if calibration is not None:
+            require_speakers(dataset)
+        with_dev = calibration is not None and calibration.by == "dev"
+        seeds = range(settings.seed, settings.seed + settings.num_seeds)
+        units = list(plan_units(dataset.trained, dataset.plans, task, by_name, seeds))
+        ledger = open_ledger(settings, stamp, dataset)
+        with stamp.claim(settings.out):
+            restore_ledger(settings.out, ledger)
+            with workers or nullcontext() as entered:
+                runner = _Runner(
+                    dataset, settings, by_name, ledger, device, entered, processes, with_dev
+                )
+                label = f"{command} {settings.dataset}"
+                models = _fold_models(dataset, settings, inputs) if keeps else None
+                count, run = runner.num_models, runner.run
+                where = (task.tables, settings.out)
+                together = seeds_together(units, runner.share_seeds)
+                run_units(together, *where, label, count, run, models, with_dev=with_dev)
+            processes.no_more_folds()
+            trained = trained_outcomes(units, task, settings.out, with_dev=with_dev)
+            combined = combined_outcomes(dataset, trained, ledger, settings.dataset)
+            if models is not None:
+                models.finish([*trained, *combined])
+            _write(dataset, settings, [*trained, *combined], groupings, more_files, calibration)
+            stamp.write(settings.out)
     return settings.out
 
 
 def _fold_models(
     dataset: Dataset, settings: ExperimentSettings, inputs: Mapping[str, Any]
 ) -> "FoldModels":
-    from tokser.experiments.models.of_folds import FoldModels  # few runs keep models
+    from tokser.experiments.models.of_folds import FoldModels
 
     return FoldModels(dataset, settings, inputs)
 
@@ -214,11 +219,12 @@ class _Runner:
         ledger: Ledger,
         device: str,
         workers: Workers | None,
+        processes: Beside,
         with_dev: bool,
     ) -> None:
         self._dataset, self._settings, self._heads = dataset, settings, heads
         self._ledger, self._device, self._workers = ledger, device, workers
-        self._with_dev = with_dev
+        self._processes, self._with_dev = processes, with_dev
         self._early = {str(early): early for early in dataset.trained}
         self._held: tuple[Early, str, HeadInputs] | None = None
         self._constant = ConstantColumns()
@@ -266,6 +272,7 @@ class _Runner:
         if len(units) > 1:
             return search_seeds(head, data, list(by_seed), before_test=before_test, **how)
         how |= {"before_test": partial(before_test, unit.seed), "study": part_name(unit, tables)}
+        how |= {"processes": self._processes}
         return [search(head, data, **how)]
 
     def _splits(self, unit: Unit) -> tuple[Split, ...]:
@@ -324,6 +331,8 @@ def _write(
         files[SHARED.file] = SHARED.content_of(atlas)
     files |= fairness_files(outcomes, dataset, groupings, name=name, setup=setup, seed=seed)
     if calibration is not None:
+        from tokser.experiments.calibration.rows import calibration_rows
+
         made = calibration_rows(outcomes, dataset, calibration, name=name, setup=setup)
         files |= {table.file: table.content_of(own) for table, own in made.items()}
     files |= more_files(rows) if more_files is not None else {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tokser.experiments.heads.head import FittedFold, Fitting, Head, Workers
+from tokser.experiments.heads.head import FittedFold, Fitting, FoldProcesses, Head, Workers
 from tokser.experiments.heads.trained_head import FittedHead
 from tokser.experiments.results import MIX
 from tokser.experiments.splits.protocols import Split
@@ -60,6 +60,7 @@ def search(
     workers: Workers | None = None,
     study: str = "",
     predicts_dev: bool = False,
+    processes: FoldProcesses | None = None,
 ) -> SearchResult:
     """Let each fold select by its own dev part, and predict its test part.
 
@@ -73,8 +74,9 @@ def search(
         workers: Processes that networks are trained by; none: this one.
         study: Name under which the head keeps trials, where it draws them.
         predicts_dev: Whether the dev parts are predicted, too.
+        processes: What fits folds beside this process, where the head lets it.
     """
-    how = Fitting(refit, on_models, workers, study, predicts_dev)
+    how = Fitting(refit, on_models, workers, study, predicts_dev, processes)
     with closing(head.fit(data, how)) as folds:
         fitted = list(zip(data.splits, folds, strict=True))
     before_test([(split, own.params) for split, own in fitted])

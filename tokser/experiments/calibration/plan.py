@@ -1,15 +1,19 @@
 """Whether an experiment can be calibrated, told before anything is trained."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from tokser.config import ClassifySettings
 from tokser.errors import InputError, SettingsError, list_some
-from tokser.experiments.calibration.cross_fit import SetChoice
-from tokser.experiments.calibration.rows import CalibrationPlan
 from tokser.experiments.dataset import Dataset, ExperimentSettings
 from tokser.experiments.heads.head import Head
 from tokser.experiments.task import Task
 from tokser.progress import warn
+
+if TYPE_CHECKING:
+    from tokser.experiments.calibration.rows import CalibrationPlan
+else:
+    CalibrationPlan = Any  # few experiments are calibrated
 
 __all__ = ["plan_calibration", "require_speakers"]
 
@@ -37,6 +41,9 @@ def plan_calibration(
             f"--calibrate: {list_some(sorted(decide))} put out decision values and no "
             "probabilities: what is calibrated is their softmax"
         )
+    from tokser.experiments.calibration.cross_fit import SetChoice
+    from tokser.experiments.calibration.rows import CalibrationPlan
+
     choice = SetChoice(settings.coverage, settings.set_score)
     return CalibrationPlan(settings.calibrate, choice, decide)
 

@@ -12,7 +12,16 @@ from tokser.experiments.statistics.crossfit import HalfScores
 from tokser.experiments.task import Loss
 from tokser.experiments.training_data import TrainingData
 
-__all__ = ["Choice", "FittedFold", "Fitting", "Head", "Workers"]
+__all__ = [
+    "Choice",
+    "FitFold",
+    "FittedFold",
+    "Fitting",
+    "FoldHead",
+    "FoldProcesses",
+    "Head",
+    "Workers",
+]
 
 
 @runtime_checkable
@@ -42,6 +51,32 @@ class FittedFold(NamedTuple):
     before_refit: FittedHead | None = None
 
 
+FitFold = Callable[[int, Callable[[int], None]], FittedFold]
+"""Takes the number of a fold, and what is told how many models were fitted."""
+
+
+@runtime_checkable
+class FoldHead(Protocol):
+    """A head that fits one fold at a time."""
+
+    def fit_fold(self, data: TrainingData, how: "Fitting") -> FitFold:
+        """Return what fits a fold on the caller's thread."""
+
+
+@runtime_checkable
+class FoldProcesses(Protocol):
+    """Processes that fit folds beside this one, see `fold_processes`."""
+
+    @property
+    def number(self) -> int:
+        """How many are there."""
+
+    def beside(
+        self, fit_here: FitFold, head: FoldHead, data: TrainingData, how: "Fitting"
+    ) -> FitFold:
+        """Return what fits a fold in whichever process is free."""
+
+
 class Choice(NamedTuple):
     """What is fitted on all utterances, after every fold had its say.
 
@@ -66,6 +101,7 @@ class Fitting:
         workers: Processes that networks are trained by; none: this one.
         study: Name under which a search keeps its trials.
         keeps_selected: Whether what dev selected is handed out as it was before the refit, too.
+        processes: What fits folds of heads without epochs beside this process; none: threads.
     """
 
     refit: bool = True
@@ -73,6 +109,7 @@ class Fitting:
     workers: Workers | None = None
     study: str = ""
     keeps_selected: bool = False
+    processes: FoldProcesses | None = None
 
 
 class Head(ABC):

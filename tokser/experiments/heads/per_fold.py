@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from tokser.config import GridSettings
 from tokser.experiments.grid import Point
 from tokser.experiments.heads.fold_threads import in_threads, num_blas_threads
-from tokser.experiments.heads.head import Choice, FittedFold, Fitting, Head
+from tokser.experiments.heads.head import Choice, FitFold, FittedFold, Fitting, Head
 from tokser.experiments.heads.trained_estimator import TrainedEstimator
 from tokser.experiments.heads.trained_head import FittedHead, in_order_of
 from tokser.experiments.statistics.crossfit import (
@@ -97,17 +97,23 @@ class PerFoldHead(Head):
         return self.kept_as(model).raw_outputs(model, values)
 
     def fit(self, data: TrainingData, how: Fitting) -> Generator[FittedFold, None, None]:
-        """Fit, select and refit each fold, in threads of this process; workers are of no use here.
+        """Fit, select and refit each fold, in threads of this process, or in processes beside it.
 
         A fold is fitted on one thread, so the number of threads changes no bit of it.
         """
-        fit_fold = partial(
-            self._fit_fold, data, how, self.candidates(data.task, data.grid, data.seed)
-        )
+        fit_fold = self.fit_fold(data, how)
         at_once = min(num_threads(), num_blas_threads()) if self.fits_side_by_side else 1
+        if how.processes is not None and at_once > 1 and how.processes.number:
+            at_once = min(at_once, how.processes.number + 1)
+            fit_fold = how.processes.beside(fit_fold, self, data, how)
         # A fit takes 20 ms on one thread, and 40 times as long on two that wait for each other.
         with threadpool_limits(limits=1):
             yield from in_threads(fit_fold, range(len(data.splits)), at_once, how.on_models)
+
+    def fit_fold(self, data: TrainingData, how: Fitting) -> FitFold:
+        """Return what fits, selects and refits a fold on the caller's thread."""
+        candidates = self.candidates(data.task, data.grid, data.seed)
+        return partial(self._fit_fold, data, how, candidates)
 
     def _fit_fold(
         self,

@@ -213,7 +213,8 @@ def _scores_of_rows(
     flat = grouped.sums.reshape(len(grouped.sums), -1)
     cells, columns = np.nonzero(flat)
     values, width = flat[cells, columns], flat.shape[1]
-    places = rows[:, cells] + grouped.num_groups * np.arange(len(rows))[:, None]
+    places = rows.take(cells, axis=1)
+    places += grouped.num_groups * np.arange(len(rows))[:, None]
     places *= width
     places += columns
     weights = None if (values == 1).all() else np.tile(values, len(rows))
