@@ -20,7 +20,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, cast
 
-import tokser
 from tokser.experiments.heads.fold_threads import num_blas_threads
 from tokser.experiments.heads.head import FitFold, FittedFold, Fitting, FoldHead, Head
 from tokser.experiments.training_data import TrainingData
@@ -37,6 +36,8 @@ _FEWEST_UNITS = 4
 _LARGEST = 256 * 2**20
 """Bytes of functionals up to which each process gets a copy."""
 _ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKSER_THREADS")
+_PACKAGES = str(Path(__file__).parents[3])
+"""Where this process has found the package."""
 _SERVE = f"from {__name__} import serve; serve()"
 
 
@@ -116,8 +117,7 @@ class _Process:
     """One process, and the pipes to it."""
 
     def __init__(self) -> None:
-        package = str(Path(tokser.__file__).parents[1])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [_PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | dict.fromkeys(_ONE_THREAD, "1")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", _SERVE],
