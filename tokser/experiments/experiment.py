@@ -113,7 +113,7 @@ def run_experiment(
         )
     store = open_stores(settings.store, settings.dataset, check=settings.check)
     expressions = read_expressions(store, task, settings)
-    with fold_processes(heads, len(expressions)) as processes:
+    with fold_processes(heads, len(expressions), len(store.ids)) as processes:
         by_name = dict(heads) if isinstance(heads, Mapping) else _heads(task, settings, heads)
         calibration = plan_calibration(task, settings, by_name)
         reads_frames = require_suited(store, expressions, by_name, task.loss)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -93,7 +94,7 @@ def test_a_process_that_has_ended_is_not_asked(corpus, two_threads):
     with Beside(1) as beside:
         (process,) = beside._processes
         process._process.kill()
-        process._process.wait()
+        process._process.join()
         assert_alike(corpus.search("logreg", processes=beside), corpus.search("logreg"))
         assert beside.number == 0
 
@@ -104,7 +105,7 @@ def test_a_process_that_ends_is_done_without(corpus, two_threads, monkeypatch, c
 
     def killed(self, *arguments):
         self._process.kill()
-        self._process.wait()
+        self._process.join()
         return whole(self, *arguments)
 
     expected = corpus.search("logreg")
@@ -133,7 +134,7 @@ def test_ctrl_c_is_for_who_started_it(corpus, two_threads):
 def test_no_process_is_left():
     with Beside(2) as beside:
         assert beside.number == 2
-    assert all(process._process.returncode is not None for process in beside._processes)
+    assert not any(process._process.is_alive() for process in beside._processes)
 
 
 def test_large_tables_are_not_copied(corpus, two_threads, monkeypatch):
@@ -143,16 +144,27 @@ def test_large_tables_are_not_copied(corpus, two_threads, monkeypatch):
         assert_alike(corpus.search("logreg", processes=beside), corpus.search("logreg"))
 
 
-def test_processes_start_where_folds_are_fitted_side_by_side(two_threads):
+def test_processes_start_where_folds_are_fitted_side_by_side(two_threads, monkeypatch):
+    monkeypatch.setattr(processes_, "_may_fork", lambda: True)
     named = {name for name in HEADS if getattr(HEADS[name], "fits_side_by_side", False)}
     assert named == SIDE_BY_SIDE
     for heads in (["mlp", "logreg"], {"own": HEADS["svm"]}):
-        with fold_processes(heads, 4) as beside:
+        with fold_processes(heads, 8, 500) as beside:
             assert beside.number == 1
-    for heads, units in ((["mlp"], 9), ({"own": HEADS["mlp"]}, 9), (["logreg"], 3)):
-        assert fold_processes(heads, units).number == 0
+    for heads, units in ((["mlp"], 9), ({"own": HEADS["mlp"]}, 9), (["logreg"], 7)):
+        assert fold_processes(heads, units, 500).number == 0
+
+
+def test_nothing_is_forked_beside_threads_or_torch(two_threads, monkeypatch):
+    assert fold_processes(["logreg"], 8, 500).number == 0  # torch is there
+    monkeypatch.delitem(sys.modules, "torch")
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    with fold_processes(["logreg"], 8, 500) as beside:
+        assert beside.number == int(sys.platform.startswith("linux"))
+    monkeypatch.setattr(threading, "active_count", lambda: 2)
+    assert fold_processes(["logreg"], 8, 500).number == 0
 
 
 def test_one_thread_needs_none():
-    with tokser.use_threads(1), fold_processes(["logreg"], 9) as beside:
+    with tokser.use_threads(1), fold_processes(["logreg"], 9, 500) as beside:
         assert beside.number == 0

@@ -1,55 +1,56 @@
 """Processes that fit folds beside this one, for heads whose fits are thousands of short calls.
 
 Python runs one thread at a time, so of two threads with such folds each waits for the other half of
-the time. A process is started while the corpus is still being read, gets what it trains on once,
-and then fits whatever fold is next; one that ends is done without.
+the time. A process is forked before the corpus is read, gets what it trains on once, and then fits
+whatever fold is next; one that ends is done without.
 
 What must never happen: a number that depends on the process (each fold is fitted on one thread,
-here or there); a process that outlives this one (it ends with its standard input).
+here or there); a process that outlives this one (it ends with the pipe); a fork while another
+thread may hold a lock.
 """
 
-import contextlib
-import os
 import pickle
 import queue
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import IO, Any, cast
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from threadpoolctl import threadpool_limits
 
 from tokser.experiments.heads.fold_threads import num_blas_threads
 from tokser.experiments.heads.head import FitFold, FittedFold, Fitting, FoldHead, Head
+from tokser.experiments.heads.registry import HEADS
 from tokser.experiments.training_data import TrainingData
 from tokser.progress import warn
 from tokser.threads import num_threads
 
-__all__ = ["SIDE_BY_SIDE", "Beside", "fold_processes", "serve"]
+__all__ = ["SIDE_BY_SIDE", "Beside", "fold_processes"]
 
 SIDE_BY_SIDE = frozenset({"logreg", "ridge", "svm"})
 """Heads that fit folds side by side; to ask them, they would have to be imported."""
 
 _MOST = 7
-_FEWEST_UNITS = 4
+_LEAST_WORK = 2e6
+"""Fits of a protocol by squared utterances, from which on they take more than a second."""
 _LARGEST = 256 * 2**20
 """Bytes of functionals up to which each process gets a copy."""
-_ONE_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "TOKSER_THREADS")
-_PACKAGES = str(Path(__file__).parents[3])
-"""Where this process has found the package."""
-_SERVE = f"from {__name__} import serve; serve()"
 
 
 class Beside:
-    """Processes that wait for folds; they are started at once, and ended by `close`.
+    """Processes that wait for folds; they are started at once, and ended at the end of the block.
 
     Args:
         number: How many; at most 7 are started.
+        heads: Names of what they will fit: they import it, while they wait.
     """
 
-    def __init__(self, number: int) -> None:
-        self._processes = [_Process() for _ in range(min(number, _MOST))]
+    def __init__(self, number: int, heads: Iterable[str] = ()) -> None:
+        self._processes = [_Process(heads) for _ in range(min(number, _MOST))]
 
     def __enter__(self) -> "Beside":
         return self
@@ -114,32 +115,28 @@ class Beside:
 
 
 class _Process:
-    """One process, and the pipes to it."""
+    """One process, and the pipe to it."""
 
-    def __init__(self) -> None:
-        paths = [_PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | dict.fromkeys(_ONE_THREAD, "1")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _SERVE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment | {"PYTHONPATH": os.pathsep.join(paths)},
+    def __init__(self, heads: Iterable[str]) -> None:
+        context = get_context("fork")  # it has imported all that this one has
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(other, self._pipe, tuple(heads)), daemon=True
         )
-        self._to = cast(IO[bytes], self._process.stdin)
-        self._from = cast(IO[bytes], self._process.stdout)
+        self._process.start()
+        other.close()
 
     @property
     def is_alive(self) -> bool:
-        return self._process.poll() is None
+        return self._process.is_alive()
 
     def send(self, message: bytes) -> None:
-        self._to.write(message)
-        self._to.flush()
+        self._pipe.send_bytes(message)
 
     def fit(self, fold: int, on_models: Callable[[int], None]) -> FittedFold:
         """Let it fit a fold, and wait; its error is raised here."""
         self.send(pickle.dumps(("fold", fold), protocol=5))
-        fitted, counts, error = pickle.load(self._from)  # our own
+        fitted, counts, error = pickle.loads(self._pipe.recv_bytes())
         for count in counts:
             on_models(count)
         if error is not None:
@@ -148,56 +145,61 @@ class _Process:
         return found
 
     def no_more_folds(self) -> None:
-        with contextlib.suppress(OSError):  # it may have ended with words in the pipe
-            self._to.close()
+        self._pipe.close()
 
     def end(self) -> None:
         """End it, at once: what it has not answered is wanted no more."""
         self.no_more_folds()
         self._process.kill()
-        self._process.wait()
-        self._from.close()
+        self._process.join()
 
 
-def fold_processes(heads: Iterable[str] | Mapping[str, Head], num_units: int) -> Beside:
+def fold_processes(
+    heads: Iterable[str] | Mapping[str, Head], num_units: int, num_utterances: int
+) -> Beside:
     """Start processes for heads whose folds are fitted side by side, where that is worth it.
 
-    They start in the half second in which heads are imported and the corpus is read.
+    To be called before anything starts threads. Elsewhere, as in a notebook, folds have threads.
 
     Args:
         heads: What is fitted: names, or heads by name.
-        num_units: How often folds are fitted, about.
+        num_units: How often all folds are fitted, about.
+        num_utterances: Of the corpus.
     """
     if isinstance(heads, Mapping):
         are_suited = any(getattr(head, "fits_side_by_side", False) for head in heads.values())
     else:
         are_suited = not SIDE_BY_SIDE.isdisjoint(heads)
-    is_worth = are_suited and num_units >= _FEWEST_UNITS
-    return Beside(min(num_threads(), num_blas_threads()) - 1 if is_worth else 0)
+    is_worth = are_suited and num_units * num_utterances**2 >= _LEAST_WORK and _may_fork()
+    number = min(num_threads(), num_blas_threads()) - 1 if is_worth else 0
+    return Beside(number, SIDE_BY_SIDE.intersection(heads))
 
 
-def serve() -> None:
-    """Fit the folds that standard input asks for, until it ends."""
+def _may_fork() -> bool:
+    """Tell whether a process that is forked now finds nothing half done: no thread has a lock."""
+    is_alone = threading.active_count() == 1 and "torch" not in sys.modules
+    return sys.platform.startswith("linux") and is_alone
+
+
+def _serve(pipe: Connection, of_asker: Connection, heads: Sequence[str]) -> None:
+    """Fit the folds that are asked for, until the pipe ends."""
+    of_asker.close()  # else it would never end
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started it
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever is printed is no answer
-    from threadpoolctl import threadpool_limits
-
-    from tokser.experiments.heads import logreg  # noqa: F401  # while nobody waits
-
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for name in heads:
+        HEADS[name]
     fit: Any = None
     with threadpool_limits(limits=1):
         while True:
             try:
-                kind, *rest = pickle.load(sys.stdin.buffer)  # of who started it
-            except EOFError:
+                kind, *rest = pickle.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
                 return
             if kind == "work":
                 head, data, options = rest
                 fit = head.fit_fold(data, Fitting(**options))
-                continue
-            answers.write(_answer(fit, *rest))
-            answers.flush()
+            else:
+                pipe.send_bytes(_answer(fit, *rest))
 
 
 def _answer(fit: FitFold, fold: int) -> bytes:
