@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
@@ -18,6 +19,11 @@ __all__ = [
     "jackknife_each",
     "jackknife_sums",
 ]
+
+if (
+    find_spec("scipy") is None
+):  # what tests and fits imports it late: that it is missing is told now
+    raise ModuleNotFoundError("No module named 'scipy'", name="scipy")
 
 LEVEL = 0.95
 MIN_UNITS = 4
