@@ -54,7 +54,7 @@ class Standardiser:
         variance = sums.squares / sums.num_rows
         scale = np.sqrt(variance)
         explained = _FLOAT32 * np.sqrt(variance + np.square(sums.mean))
-        explained += np.sqrt(sums.rounding / sums.num_rows)
+        explained += sums.rounding_size
         return cls(sums.mean, np.where(scale <= explained, np.inf, scale))
 
     @property
@@ -104,19 +104,14 @@ def standardise_by_speaker(
     for name in sorted(set(names)):
         rows = np.flatnonzero(names == name)
         own = None if errors is None else errors[rows]
-        scaling = Standardiser.fit(values[rows], own)
+        sums = Sums.over(values[rows], own)
+        scaling = Standardiser.of(sums)
         scaled[rows] = scaling.apply(values[rows])
         if own is not None:
-            largest = _root_mean_square(own.astype(np.float64)) / scaling.scale
+            largest = sums.rounding_size / scaling.scale
             blurred[rows] = (2 + np.abs(scaled[rows])) * largest
     made = {"index": table.index, "columns": table.columns}
     return (
         pd.DataFrame(scaled, **made),
         None if errors is None else pd.DataFrame(blurred, **made),
     )
-
-
-def _root_mean_square(
-    values: Float64[np.ndarray, "utterances features"],
-) -> Float64[np.ndarray, " features"]:
-    return np.asarray(np.sqrt(np.square(values).mean(axis=0)))

@@ -29,6 +29,11 @@ class Sums(NamedTuple):
     squares: Float64[np.ndarray, " features"]
     rounding: Float64[np.ndarray, " features"]
 
+    @property
+    def rounding_size(self) -> Float64[np.ndarray, " features"]:
+        """Root mean square of what rounding may have moved."""
+        return np.asarray(np.sqrt(self.rounding / self.num_rows))
+
     @classmethod
     def over(
         cls,

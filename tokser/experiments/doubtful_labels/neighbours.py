@@ -7,9 +7,8 @@ from jaxtyping import Float32, Int, Shaped
 from tokser.errors import InputError
 from tokser.experiments.doubtful_labels.evidence import NeighbourCounts, OutOfFold
 from tokser.experiments.feature_expressions import Early
-from tokser.functionals.rounding import read_rounding
+from tokser.functionals.rounding import read_with_rounding
 from tokser.functionals.standardise import Standardiser
-from tokser.functionals.tables import read_functionals
 from tokser.store import Store
 
 __all__ = ["count_neighbours", "nearest"]
@@ -88,8 +87,8 @@ def _standardised(
     parts = []
     for term in early.terms:
         for name in term.features:
-            table = read_functionals(store, name, term.functionals).loc[ids].to_numpy()
-            rounding = read_rounding(store, name, term.functionals).loc[ids].to_numpy()
+            read = read_with_rounding(store, name, term.functionals)
+            table, rounding = (own.loc[ids].to_numpy() for own in read)
             parts.append(Standardiser.fit(table, rounding).apply(table))
     return np.concatenate(parts, axis=1)
 

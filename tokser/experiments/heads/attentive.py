@@ -80,18 +80,10 @@ class AttentivePooling(Pooling):
         """Return the type of the large products."""
         return products_of(options) or torch.float32 if self.is_compiled else None
 
-    def pool_terms(
-        self,
-        shared: Parameters,
-        terms: Sequence[TermRows],
-        options: FrameHeadSettings,
-        dropout: Dropout,
+    def pool_term(
+        self, term: TermRows, options: FrameHeadSettings, dropout: Dropout
     ) -> Float[Tensor, "models batch width"]:
-        """Return the vectors of all terms side by side, each compiled where it can be."""
-        pooled = [self._pool_term(term, options, dropout) for term in terms]
-        return pooled[0] if len(pooled) == 1 else torch.cat(pooled, dim=-1)
-
-    def _pool_term(self, term: TermRows, options: FrameHeadSettings, dropout: Dropout) -> Tensor:
+        """Return the vectors of a term, compiled where it can be."""
         parameters, rows, lengths, rounded = term
         weight = parameters["attention.weight"]
         if not self.is_compiled or not suits_compiled(rows, weight):

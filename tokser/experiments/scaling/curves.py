@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import stdtrit
 
 from tokser.experiments.scaling.power_law import EXPONENTS, fit_power_law
 from tokser.experiments.scaling.replicates import curve_replicates, draw_error, percentile_ends
 from tokser.experiments.statistics.unit_sums import Score, UnitSums, estimate
 from tokser.intervals import LEVEL, MIN_UNITS, Scale
+from tokser.student_t import reach_of_t
 
 __all__ = ["Curve", "Point", "fit_row", "point_rows"]
 
@@ -97,7 +97,7 @@ def point_rows(curve: Curve, rng: np.random.Generator) -> Iterator[dict[str, Any
         value, interval = estimate(point.sums, curve.score, curve.scale)
         by_draw = curve.score(point.sums.sums.sum(axis=0))
         freedom = (len(by_draw) - 1) * (max(curve.folds) + 1)
-        more = stdtrit(freedom, (1 + LEVEL) / 2) * draw_error(
+        more = reach_of_t(freedom, LEVEL) * draw_error(
             point.sums.sums, curve.folds, curve.score, rng
         )
         yield {

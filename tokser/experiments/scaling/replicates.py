@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr
 
 from tokser.experiments.statistics.unit_sums import Score
 from tokser.intervals import LEVEL
+from tokser.student_t import reach_of_t
 
 __all__ = ["NUM_REPLICATES", "curve_replicates", "draw_error", "percentile_ends"]
 
@@ -88,7 +89,7 @@ def percentile_ends(
 
     Source: Hesterberg 2015, section 5.3 (expanded percentile interval).
     """
-    quantile = stdtrit(num_units - 1, (1 + LEVEL) / 2) * np.sqrt(num_units / (num_units - 1))
+    quantile = reach_of_t(num_units - 1, LEVEL) * np.sqrt(num_units / (num_units - 1))
     share = float(ndtr(-quantile))
     low, high = np.quantile(values, [share, 1 - share], axis=0)
     return float(low), float(high)
